@@ -1,0 +1,103 @@
+import { canonicalJson } from './canonical-json.js'
+import type { ActorClaim } from './claims.js'
+import type { JsonObject } from './strict-json.js'
+
+/** Every kind of event, with the words in which it is told to people. */
+export const AUDIT_EVENTS = {
+  'audit.read': 'read the audit log',
+  'client.registered': 'registered a client',
+  'client.read': 'looked at clients',
+  'delegation.granted': 'granted a delegation',
+  'delegation.pulled': 'pulled its base token',
+  'delegation.expired': 'found its delegation expired',
+  'delegation.revoked': 'revoked a delegation',
+  'policy.created': 'created a policy',
+  'policy.read': 'looked at policies',
+  'resource.created': 'registered a resource',
+  'resource.read': 'looked at resources',
+  'server.started': 'started the server',
+  'server.stopped': 'stopped the server',
+  'session.started': 'started a session',
+  'token.exchanged': 'exchanged a token for a call token',
+} as const
+
+export type AuditEventType = keyof typeof AUDIT_EVENTS
+export type AuditOutcome = 'allow' | 'deny' | 'error'
+
+/** Someone or something in an event, by opaque id only. */
+export interface AuditParty {
+  type: 'user' | 'client' | 'server'
+  id: string
+}
+
+/**
+ * One event as it is stored, hashed and served. Ids are opaque; e-mail, address and user agent live in a side
+ * table. No field ever holds a token, a secret or the arguments of a call.
+ */
+export interface AuditEvent {
+  v: 1
+  /** UUIDv7; tokens name it as `authsec_audit`. */
+  id: string
+  /** The origin of the log, `authsec/<random log id>`. */
+  log: string
+  tenant: string
+  /** The time of the request, RFC 3339 with milliseconds. Order is by sequence number, never by this. */
+  occurred_at: string
+  /** The run of the server that wrote it. */
+  boot: string
+  type: AuditEventType
+  outcome: AuditOutcome
+  /** Why not, as an error code. */
+  reason?: string | undefined
+  /** Who did it. */
+  actor?: AuditParty | undefined
+  /** For whom. */
+  subject?: AuditParty | undefined
+  act?: ActorClaim | undefined
+  /** The client UUID the event is about. */
+  client?: string | undefined
+  jti?: string | undefined
+  parent_jti?: string | undefined
+  delegation?: string | undefined
+  /** base64url SHA-256 of the JWS signing input: the signature is malleable, this is not. */
+  token_hash?: string | undefined
+  aud?: string[] | undefined
+  permissions?: { asked?: string[] | undefined; granted?: string[] | undefined } | undefined
+  details?: JsonObject | undefined
+  policy?: string | undefined
+  kid?: string | undefined
+  request_id?: string | undefined
+  txn?: string | undefined
+  /** Through which door: the method and path of the request, or `start`. */
+  source?: string | undefined
+}
+
+/** What the caller of the log decides; the rest is set where the event is appended. */
+export type AuditDraft = Omit<AuditEvent, 'v' | 'id' | 'log' | 'tenant' | 'occurred_at' | 'boot' | 'outcome'>
+
+/** An event with its place in the log. */
+export interface AuditEntry {
+  /** The index of its leaf, counted from 0 without gaps. */
+  seq: number
+  event: AuditEvent
+}
+
+const MAX_EVENT_BYTES = 32 * 1024
+const MAX_TEXT_LENGTH = 1024
+
+/**
+ * The canonical bytes of an event as text (RFC 8785): what is stored, hashed and compared. Untrusted text is
+ * cut at 1 KiB per field; throws a `TypeError` when the event is still larger than 32 KiB.
+ */
+export function encodeAuditEvent(event: AuditEvent): string {
+  const text = canonicalJson(cutTexts(event))
+  if (text.length > MAX_EVENT_BYTES) throw new TypeError('an audit event is larger than 32 KiB')
+  return text
+}
+
+function cutTexts(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed().slice(0, MAX_TEXT_LENGTH).toWellFormed()
+  if (Array.isArray(value)) return value.map(cutTexts)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, cutTexts(member)]))
+}

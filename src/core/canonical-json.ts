@@ -1,0 +1,37 @@
+/**
+ * Writes a value as RFC 8785 has it: members sorted by UTF-16 code units, no white space, numbers and
+ * strings as ECMAScript writes them. Members whose value is `undefined` are left out.
+ *
+ * Throws a `TypeError` for what JSON cannot carry: non-finite numbers, integers beyond ±(2^53−1), lone
+ * surrogates, and anything that is not a plain value.
+ */
+export function canonicalJson(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new TypeError('a string with a lone surrogate has no canonical form')
+      return JSON.stringify(value)
+    case 'number':
+      if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+        throw new TypeError(`${value} has no canonical form`)
+      }
+      return JSON.stringify(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      if (value === null) return 'null'
+      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+      return canonicalObject(value as Record<string, unknown>)
+    default:
+      throw new TypeError(`a ${typeof value} has no canonical form`)
+  }
+}
+
+function canonicalObject(object: Record<string, unknown>): string {
+  const members: string[] = []
+  // The default sort compares UTF-16 code units, which is what RFC 8785 §3.2.3 asks for.
+  for (const name of Object.keys(object).sort()) {
+    const value = object[name]
+    if (value !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(value)}`)
+  }
+  return `{${members.join(',')}}`
+}

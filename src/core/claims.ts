@@ -1,0 +1,68 @@
+/** The `act` claim (RFC 8693 §4.1): the outermost is the current actor, what is nested is history. */
+export interface ActorClaim {
+  /** The agent's SPIFFE id. */
+  sub: string
+  /** The agent's client UUID. */
+  client_id: string
+  act?: ActorClaim
+}
+
+/** What a call token says: RFC 9068 with the delegation on top. Times are seconds since the epoch. */
+export interface CallClaims {
+  iss: string
+  /** The user for whom the agent acts, an opaque id. */
+  sub: string
+  /** The one resource that may accept the token. */
+  aud: string
+  exp: number
+  iat: number
+  nbf: number
+  jti: string
+  client_id: string
+  tenant_id: string
+  /** The permissions joined by spaces; always equal to `permissions`. */
+  scope: string
+  permissions: string[]
+  act: ActorClaim
+  /** What the token was exchanged for: an agent's base token, or a token of the user. */
+  authsec_grant: 'standing' | 'user'
+  /** The delegation it descends from. */
+  authsec_delegation: string
+  parent_jti: string
+  /** The audit event that recorded its issuance. */
+  authsec_audit: string
+  /** Correlates everything that belongs to one task. */
+  txn: string
+  /** The tool that asked, as context only. */
+  tool?: string
+}
+
+/** What AuthSec's own delegation token says: a JWT-SVID held by the agent, `sub` is its SPIFFE id. */
+export interface BaseClaims {
+  iss: string
+  sub: string
+  aud: string[]
+  exp: number
+  iat: number
+  nbf: number
+  jti: string
+  /** The delegating user. */
+  user_id: string
+  tenant_id: string
+  agent_type: string
+  permissions: string[]
+  client_id: string
+}
+
+/** `typ` of a call token, RFC 9068 §2.1. */
+export const CALL_TOKEN_TYPE = 'at+jwt'
+/** `typ` of a call token that carries a binding: a verifier that does not know bindings refuses it. */
+export const BOUND_CALL_TOKEN_TYPE = 'authsec-call+jwt'
+/** `typ` of a base token, as AuthSec issues it. */
+export const BASE_TOKEN_TYPE = 'JWT'
+
+/** Token type identifiers, RFC 8693 §3. */
+export const TOKEN_TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt'
+export const TOKEN_TYPE_ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+/** The grant type of token exchange, RFC 8693 §2.1. */
+export const GRANT_TYPE_TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'

@@ -1,0 +1,76 @@
+import type { ActorClaim } from './claims.js'
+import { AuthsecError } from './errors.js'
+import { quote } from './printable.js'
+
+/** How long a call token lives when nobody says, in seconds. */
+export const DEFAULT_CALL_TTL = 60
+/** The longest life of a call token, in seconds. */
+export const MAX_CALL_TTL = 300
+/** How long a base token lives when nobody says, in seconds. */
+export const DEFAULT_BASE_TTL = 3_600
+/** The longest life of a base token, in seconds. */
+export const MAX_BASE_TTL = 86_400
+/** How many actors a chain may name, the current one included. */
+export const MAX_CHAIN_DEPTH = 5
+
+/** AuthSec's name for itself as an audience: in a grant it stands for every resource of the policy. */
+export const AUTHSEC_AUDIENCE = 'authsec-api'
+/** In a policy: every resource that is registered. */
+export const ANY_RESOURCE = '*'
+
+/**
+ * The life of a call token in seconds: what was asked for, never past its parent. Throws `invalid_request`
+ * outside 1…300 and `invalid_grant` when the parent has no whole second left.
+ */
+export function callLifetime(asked: number | undefined, parentExpiresAt: number, now: number): number {
+  const seconds = asked ?? DEFAULT_CALL_TTL
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_CALL_TTL) {
+    throw new AuthsecError(
+      'invalid_request',
+      `ttl_seconds ${quote(seconds)} is not between 1 and ${MAX_CALL_TTL}`,
+      {
+        hint: `A call token lives at most ${MAX_CALL_TTL} seconds: ask again for each call instead.`,
+      },
+    )
+  }
+  const remaining = parentExpiresAt - now
+  if (remaining < 1) throw new AuthsecError('invalid_grant', 'the subject token has expired')
+  return Math.min(seconds, remaining)
+}
+
+/** The life of a base token in seconds: min(asked, policy, 24 h); nothing asked means one hour. */
+export function baseLifetime(asked: number | undefined, policyMaximum: number): number {
+  const seconds = asked === undefined || asked <= 0 ? DEFAULT_BASE_TTL : asked
+  return Math.min(seconds, policyMaximum, MAX_BASE_TTL)
+}
+
+/**
+ * The resources a grant reaches: the policy's within the audience asked for, in which `authsec-api` stands
+ * for all of them. An audience outside the policy does not count; none left is an empty list.
+ */
+export function grantedResources(policyResources: readonly string[], audience: readonly string[]): string[] {
+  if (audience.includes(AUTHSEC_AUDIENCE)) return [...policyResources]
+  if (policyResources.includes(ANY_RESOURCE)) return [...new Set(audience)]
+  return policyResources.filter((resource) => audience.includes(resource))
+}
+
+/** Whether a resource, byte for byte, is within the resources of a grant. */
+export function reachesResource(resources: readonly string[], resource: string): boolean {
+  return resources.includes(resource) || resources.includes(ANY_RESOURCE)
+}
+
+/** Puts the current actor in front of the chain so far; throws `invalid_request` beyond five actors. */
+export function extendChain(actor: { sub: string; client_id: string }, chain?: ActorClaim): ActorClaim {
+  const act: ActorClaim = { sub: actor.sub, client_id: actor.client_id, ...(chain && { act: chain }) }
+  if (chainDepth(act) > MAX_CHAIN_DEPTH) {
+    throw new AuthsecError('invalid_request', `the actor chain is longer than ${MAX_CHAIN_DEPTH}`)
+  }
+  return act
+}
+
+/** How many actors a chain names. */
+export function chainDepth(act: ActorClaim | undefined): number {
+  let depth = 0
+  for (let actor = act; actor !== undefined; actor = actor.act) depth++
+  return depth
+}

@@ -1,0 +1,53 @@
+import { AuthsecError } from './errors.js'
+import { quote } from './printable.js'
+
+/** Permissions without order or repeats; each is `resource:action`. */
+export type Permissions = ReadonlySet<string>
+
+const PERMISSION = /^[a-z0-9_-]+(?::[a-z0-9_-]+)+$/
+
+/** Reads a list of permissions; throws `invalid_scope` naming what is not a permission. */
+export function parsePermissions(list: Iterable<string>): Permissions {
+  const permissions = new Set(list)
+  for (const permission of permissions) {
+    if (!PERMISSION.test(permission)) {
+      throw new AuthsecError('invalid_scope', `${quote(permission)} is not a permission`, {
+        hint: 'Write a permission as resource:action, for example billing:read.',
+      })
+    }
+  }
+  return permissions
+}
+
+/** Reads a space-delimited `scope` value (RFC 6749 §3.3); throws `invalid_scope` like `parsePermissions`. */
+export function parseScope(text: string): Permissions {
+  return parsePermissions(text.split(' ').filter((part) => part !== ''))
+}
+
+/** Writes permissions the same way whatever order they were read in. */
+export function formatScope(permissions: Iterable<string>): string {
+  return sortPermissions(permissions).join(' ')
+}
+
+/** The permissions as a sorted array, the order they have in every token and record. */
+export function sortPermissions(permissions: Iterable<string>): string[] {
+  return [...new Set(permissions)].sort()
+}
+
+/** What is in every one of the lists. */
+export function intersectPermissions(first: Iterable<string>, ...others: Permissions[]): Permissions {
+  return new Set([...first].filter((permission) => others.every((other) => other.has(permission))))
+}
+
+/** Delegation only narrows: throws `invalid_scope` naming what of `asked` goes beyond `held`. */
+export function assertNarrower(asked: Permissions, held: Permissions): void {
+  const excess = [...asked].filter((permission) => !held.has(permission))
+  if (excess.length > 0) {
+    throw new AuthsecError('invalid_scope', `${formatScope(excess)} is not within the delegation`, {
+      hint:
+        held.size > 0
+          ? `What may be asked for here: ${formatScope(held)}.`
+          : 'Nothing may be asked for here: no permission of the delegation reaches this audience.',
+    })
+  }
+}

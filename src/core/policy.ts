@@ -1,0 +1,33 @@
+import { intersectPermissions, type Permissions } from './permission.js'
+
+/** What a role may delegate to a kind of agent. */
+export interface PolicyTerms {
+  agentType: string
+  /** Empty means everything the user has: AuthSec's own rule, reported wherever it applies. */
+  allowedPermissions: readonly string[]
+  enabled: boolean
+  /** When set, only this client may receive the delegation. */
+  clientId?: string | undefined
+}
+
+/** What a user may delegate under a policy: the user's permissions within the policy's. */
+export function delegablePermissions(held: Permissions, policy: PolicyTerms): Permissions {
+  if (delegatesEverything(policy)) return held
+  return intersectPermissions(policy.allowedPermissions, held)
+}
+
+/** AuthSec's quirk that an empty list of permissions stands for all of them. */
+export function delegatesEverything(policy: Pick<PolicyTerms, 'allowedPermissions'>): boolean {
+  return policy.allowedPermissions.length === 0
+}
+
+/** Why a policy does not let this client act now, or undefined when it does. */
+export function policyRefusal(
+  policy: PolicyTerms,
+  client: { id: string; agentType: string | undefined },
+): 'disabled' | 'agent_type' | 'client' | undefined {
+  if (!policy.enabled) return 'disabled'
+  if (policy.agentType !== client.agentType) return 'agent_type'
+  if (policy.clientId !== undefined && policy.clientId !== client.id) return 'client'
+  return undefined
+}
