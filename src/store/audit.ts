@@ -1,0 +1,80 @@
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import type { AuditFilter } from '../core/audit-filter.js'
+import type { AuditRow, Schema } from './schema.js'
+import type { AuditQueries, AuditRecord } from './store.js'
+
+export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
+  return {
+    async search({ filters = [], after, since, until, limit, newest = false }) {
+      let matching = db.selectFrom('audit_events').select(['seq', 'record'])
+      for (const filter of filters) matching = applyFilter(matching, filter)
+      if (after !== undefined) matching = matching.where('seq', '>', after)
+      if (since !== undefined) matching = matching.where('occurred_at', '>=', since)
+      if (until !== undefined) matching = matching.where('occurred_at', '<', until)
+      const rows = await matching
+        .orderBy('seq', newest ? 'desc' : 'asc')
+        .limit(limit)
+        .execute()
+      return newest ? rows.reverse() : rows
+    },
+    async head() {
+      const row = await db
+        .selectFrom('audit_events')
+        .select(sql<number>`coalesce(max(seq), -1)`.as('head'))
+        .executeTakeFirstOrThrow()
+      return Number(row.head)
+    },
+  }
+}
+
+/** Stores records in one statement, numbered on from the head of the log without a gap. */
+export async function insertAuditRecords(db: Kysely<Schema>, records: readonly AuditRecord[]): Promise<void> {
+  const next = (await createAuditQueries(db).head()) + 1
+  await db
+    .insertInto('audit_events')
+    .values(records.map((record, index) => toRow(record, next + index)))
+    .execute()
+
+  const personal = records.filter(({ ip, userAgent }) => ip !== undefined || userAgent !== undefined)
+  if (personal.length === 0) return
+  await db
+    .insertInto('audit_private')
+    .values(
+      personal.map(({ id, ip, userAgent }) => ({
+        event_id: id,
+        ip: ip ?? null,
+        user_agent: userAgent ?? null,
+      })),
+    )
+    .execute()
+}
+
+function applyFilter<O>(
+  matching: SelectQueryBuilder<Schema, 'audit_events', O>,
+  { field, value }: AuditFilter,
+): SelectQueryBuilder<Schema, 'audit_events', O> {
+  if (field === 'type' && value.endsWith('*')) {
+    const start = value.slice(0, -1)
+    // A range instead of LIKE, whose case rules differ between the engines.
+    return matching.where('type', '>=', start).where('type', '<', `${start}\uffff`)
+  }
+  return matching.where(field, '=', value)
+}
+
+function toRow(record: AuditRecord, seq: number): AuditRow {
+  return {
+    seq,
+    id: record.id,
+    record: record.record,
+    type: record.type,
+    outcome: record.outcome,
+    reason: record.reason ?? null,
+    client: record.client ?? null,
+    subject: record.subject ?? null,
+    jti: record.jti ?? null,
+    parent_jti: record.parentJti ?? null,
+    delegation: record.delegation ?? null,
+    txn: record.txn ?? null,
+    occurred_at: record.occurredAt,
+  }
+}

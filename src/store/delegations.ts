@@ -1,0 +1,149 @@
+import { type Kysely, sql } from 'kysely'
+import { orUndefined, readList } from './columns.js'
+import type { DelegationRow, Schema } from './schema.js'
+import type { Delegation, DelegationChanges, DelegationStatus, Standing } from './store.js'
+
+export function createDelegations(
+  db: Kysely<Schema>,
+  touch: () => Promise<void>,
+  revision: () => Promise<number>,
+): DelegationChanges {
+  const byClient = (clientId: string) =>
+    db.selectFrom('delegations').selectAll().where('client_id', '=', clientId).executeTakeFirst()
+
+  return {
+    revision,
+    async findByClient(clientId) {
+      const row = await byClient(clientId)
+      return row && toDelegation(row)
+    },
+    async findStanding(clientId, resourceUri) {
+      const rows = await selectStanding(db, clientId, resourceUri).execute()
+      return toStanding(rows, resourceUri)
+    },
+    async replace(delegation) {
+      const former = await byClient(delegation.clientId)
+      const kept =
+        former === undefined ? delegation : { ...delegation, id: former.id, createdAt: former.created_at }
+      await db
+        .insertInto('delegations')
+        .values(toRow(kept))
+        .onConflict((conflict) => conflict.column('client_id').doUpdateSet(toRow(kept)))
+        .execute()
+      await touch()
+      return kept
+    },
+    async setStatus(clientId, status, updatedAt) {
+      await db
+        .updateTable('delegations')
+        .set({ status, updated_at: updatedAt })
+        .where('client_id', '=', clientId)
+        .execute()
+      await touch()
+    },
+  }
+}
+
+// One row for each role that the user still has, the rest repeated in each.
+function selectStanding(db: Kysely<Schema>, clientId: string, resourceUri: string) {
+  return db
+    .selectFrom('delegations as d')
+    .innerJoin('clients as c', 'c.id', 'd.client_id')
+    .innerJoin('users as u', 'u.id', 'd.user_id')
+    .innerJoin('policies as p', 'p.id', 'd.policy_id')
+    .leftJoin('resources as r', (join) => join.on('r.uri', '=', sql.val(resourceUri)))
+    .leftJoin('role_bindings as b', 'b.user_id', 'd.user_id')
+    .leftJoin('roles', 'roles.name', 'b.role_name')
+    .selectAll('d')
+    .select([
+      'c.agent_type as client_agent_type',
+      'c.spiffe_id',
+      'c.active as client_active',
+      'u.email',
+      'u.active as user_active',
+      'p.role_name',
+      'p.agent_type',
+      'p.allowed_permissions',
+      'p.max_ttl_seconds',
+      'p.enabled',
+      'p.client_id as policy_client_id',
+      'r.permissions as resource_permissions',
+      'roles.name as role',
+      'roles.permissions as role_permissions',
+    ])
+    .where('d.client_id', '=', clientId)
+}
+
+type StandingRow = Awaited<ReturnType<ReturnType<typeof selectStanding>['execute']>>[number]
+
+function toStanding(rows: readonly StandingRow[], resourceUri: string): Standing | undefined {
+  const [row] = rows
+  if (row === undefined) return undefined
+  return {
+    delegation: toDelegation(row),
+    client: {
+      id: row.client_id,
+      agentType: orUndefined(row.client_agent_type),
+      spiffeId: orUndefined(row.spiffe_id),
+      active: row.client_active === 1,
+    },
+    user: {
+      id: row.user_id,
+      email: row.email,
+      active: row.user_active === 1,
+      roles: rows.flatMap(({ role }) => role ?? []),
+      permissions: new Set(rows.flatMap(({ role_permissions }) => readList(role_permissions ?? '[]'))),
+    },
+    policy: {
+      id: row.policy_id,
+      roleName: row.role_name,
+      agentType: row.agent_type,
+      allowedPermissions: readList(row.allowed_permissions),
+      maxTtlSeconds: row.max_ttl_seconds,
+      enabled: row.enabled === 1,
+      clientId: orUndefined(row.policy_client_id),
+    },
+    resource:
+      row.resource_permissions === null
+        ? undefined
+        : { uri: resourceUri, permissions: readList(row.resource_permissions) },
+  }
+}
+
+function toDelegation(row: DelegationRow): Delegation {
+  return {
+    id: row.id,
+    clientId: row.client_id,
+    userId: row.user_id,
+    policyId: row.policy_id,
+    permissions: readList(row.permissions),
+    resources: readList(row.resources),
+    audience: readList(row.audience),
+    jti: row.jti,
+    sealedToken: row.token,
+    status: row.status as DelegationStatus,
+    ttlSeconds: row.ttl_seconds,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+function toRow(delegation: Delegation): DelegationRow {
+  return {
+    id: delegation.id,
+    client_id: delegation.clientId,
+    user_id: delegation.userId,
+    policy_id: delegation.policyId,
+    permissions: JSON.stringify(delegation.permissions),
+    resources: JSON.stringify(delegation.resources),
+    audience: JSON.stringify(delegation.audience),
+    jti: delegation.jti,
+    token: delegation.sealedToken,
+    status: delegation.status,
+    ttl_seconds: delegation.ttlSeconds,
+    created_at: delegation.createdAt,
+    updated_at: delegation.updatedAt,
+    expires_at: delegation.expiresAt,
+  }
+}

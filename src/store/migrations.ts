@@ -1,0 +1,105 @@
+/** One step of the schema. Steps are only ever appended; a step that has landed is never edited. */
+export interface Migration {
+  version: number
+  statements: readonly string[]
+}
+
+/** Every step in order. The statements are the common part of what SQLite and PostgreSQL understand. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    statements: [
+      `create table users (
+        id text primary key,
+        email text not null unique,
+        active integer not null,
+        created_at bigint not null
+      )`,
+      `create table roles (name text primary key, permissions text not null)`,
+      `create table role_bindings (
+        user_id text not null references users (id),
+        role_name text not null references roles (name),
+        primary key (user_id, role_name)
+      )`,
+      `create table clients (
+        id text primary key,
+        name text not null,
+        email text not null,
+        client_type text not null,
+        agent_type text,
+        spiffe_id text unique,
+        platform text,
+        selectors text not null,
+        active integer not null,
+        created_at bigint not null,
+        updated_at bigint not null
+      )`,
+      `create index clients_name on clients (name)`,
+      `create table resources (
+        uri text primary key,
+        permissions text not null,
+        client_id text references clients (id),
+        created_at bigint not null
+      )`,
+      `create table policies (
+        id text primary key,
+        role_name text not null,
+        agent_type text not null,
+        allowed_permissions text not null,
+        resources text not null,
+        max_ttl_seconds integer not null,
+        enabled integer not null,
+        client_id text references clients (id),
+        created_by text references users (id),
+        created_at bigint not null,
+        updated_at bigint not null,
+        unique (role_name, agent_type)
+      )`,
+      `create table delegations (
+        id text primary key,
+        client_id text not null unique references clients (id),
+        user_id text not null references users (id),
+        policy_id text not null references policies (id),
+        permissions text not null,
+        resources text not null,
+        audience text not null,
+        jti text not null,
+        token blob not null,
+        status text not null,
+        ttl_seconds integer not null,
+        created_at bigint not null,
+        updated_at bigint not null,
+        expires_at bigint not null
+      )`,
+      `create table keys (
+        kid text primary key,
+        purpose text not null,
+        alg text not null,
+        state text not null,
+        public_jwk text,
+        sealed_jwk blob not null,
+        created_at bigint not null
+      )`,
+      `create table audit_events (
+        seq bigint primary key,
+        id text not null unique,
+        record text not null,
+        type text not null,
+        outcome text not null,
+        reason text,
+        client text,
+        subject text,
+        jti text,
+        parent_jti text,
+        delegation text,
+        txn text,
+        occurred_at bigint not null
+      )`,
+      `create index audit_events_jti on audit_events (jti)`,
+      `create index audit_events_parent_jti on audit_events (parent_jti)`,
+      `create index audit_events_client on audit_events (client, seq)`,
+      `create index audit_events_delegation on audit_events (delegation, seq)`,
+      `create table audit_private (event_id text primary key, ip text, user_agent text)`,
+    ],
+  },
+]

@@ -1,0 +1,114 @@
+import { type Dialect, Kysely, sql } from 'kysely'
+import { AuthsecError } from '../core/errors.js'
+import { createAuditQueries, insertAuditRecords } from './audit.js'
+import { createClients } from './clients.js'
+import { createDelegations } from './delegations.js'
+import { createGroupCommit } from './group-commit.js'
+import { createKeys } from './keys.js'
+import { migrate } from './migrate.js'
+import { createPolicies } from './policies.js'
+import { createResources } from './resources.js'
+import type { Schema } from './schema.js'
+import { createSettings } from './settings.js'
+import type { AuditRecord, Queries, Store, Transaction } from './store.js'
+import { createUsers } from './users.js'
+
+const REVISION = 'authority_revision'
+
+/**
+ * Opens a store and brings its schema up to date: a SQLite file, or `:memory:`.
+ *
+ * Throws `state_locked` when another process has it open, `state_newer` when a newer version has written it and
+ * `state_unreadable` when it is not ours; nothing is changed in any of these cases.
+ */
+export async function openStore(file: string): Promise<Store> {
+  const { isUnavailable, openSqlite } = await import('./sqlite.js')
+  return createStore(openSqlite(file), isUnavailable, file)
+}
+
+async function createStore(
+  dialect: Dialect,
+  isUnavailable: (error: unknown) => boolean,
+  name: string,
+): Promise<Store> {
+  const db = new Kysely<Schema>({ dialect })
+  try {
+    await migrate(db, name)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+
+  const commits = createGroupCommit<Transaction>(
+    async (works) => {
+      try {
+        await db.transaction().execute(async (trx) => {
+          const records: AuditRecord[] = []
+          await works(createTransaction(trx, records))
+          if (records.length > 0) await insertAuditRecords(trx, records)
+        })
+      } catch (error) {
+        throw isUnavailable(error) ? unavailable(error) : error
+      }
+    },
+    () => unavailable(new Error('the store is closed')),
+  )
+
+  return {
+    ...createQueries(db),
+    write: (work) => commits.write(work),
+    async close() {
+      await commits.drain()
+      await db.destroy()
+    },
+  }
+}
+
+function createQueries(db: Kysely<Schema>): Queries {
+  const never = () => Promise.reject(new TypeError('changes need a transaction'))
+  return {
+    settings: createSettings(db),
+    users: createUsers(db, never),
+    clients: createClients(db, never),
+    resources: createResources(db, never),
+    policies: createPolicies(db, never),
+    delegations: createDelegations(db, never, () => readRevision(db)),
+    keys: createKeys(db),
+    audit: createAuditQueries(db),
+  }
+}
+
+function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transaction {
+  // Read once for the whole group: the transaction sees no changes but its own.
+  let known: Promise<number> | undefined
+  const revision = () => (known ??= readRevision(trx))
+  const touch = async () => {
+    known = undefined
+    await trx
+      .updateTable('settings')
+      .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
+      .where('name', '=', REVISION)
+      .execute()
+  }
+  return {
+    settings: createSettings(trx),
+    users: createUsers(trx, touch),
+    clients: createClients(trx, touch),
+    resources: createResources(trx, touch),
+    policies: createPolicies(trx, touch),
+    delegations: createDelegations(trx, touch, revision),
+    keys: createKeys(trx),
+    audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
+  }
+}
+
+async function readRevision(db: Kysely<Schema>): Promise<number> {
+  return Number(await createSettings(db).find(REVISION))
+}
+
+function unavailable(cause: unknown): AuthsecError {
+  return new AuthsecError('temporarily_unavailable', 'the store cannot make a change durable right now', {
+    hint: 'Check the free space and the health of the disk that holds the state.',
+    cause,
+  })
+}

@@ -1,0 +1,95 @@
+/** The tables as the engines hold them: times in milliseconds since the epoch, lists and objects as JSON text. */
+export interface Schema {
+  settings: { name: string; value: string }
+  users: { id: string; email: string; active: number; created_at: number }
+  roles: { name: string; permissions: string }
+  role_bindings: { user_id: string; role_name: string }
+  resources: { uri: string; permissions: string; client_id: string | null; created_at: number }
+  clients: ClientRow
+  policies: PolicyRow
+  delegations: DelegationRow
+  keys: KeyRow
+  audit_events: AuditRow
+  audit_private: AuditPrivateRow
+}
+
+export interface ClientRow {
+  id: string
+  name: string
+  email: string
+  client_type: string
+  agent_type: string | null
+  spiffe_id: string | null
+  platform: string | null
+  selectors: string
+  active: number
+  created_at: number
+  updated_at: number
+}
+
+export interface PolicyRow {
+  id: string
+  role_name: string
+  agent_type: string
+  allowed_permissions: string
+  resources: string
+  max_ttl_seconds: number
+  enabled: number
+  client_id: string | null
+  created_by: string | null
+  created_at: number
+  updated_at: number
+}
+
+export interface DelegationRow {
+  id: string
+  client_id: string
+  user_id: string
+  policy_id: string
+  permissions: string
+  resources: string
+  audience: string
+  /** The id of the one live base token: an older one is dead. */
+  jti: string
+  /** The base token, sealed. */
+  token: Uint8Array
+  status: string
+  ttl_seconds: number
+  created_at: number
+  updated_at: number
+  expires_at: number
+}
+
+export interface KeyRow {
+  kid: string
+  purpose: string
+  alg: string
+  state: string
+  public_jwk: string | null
+  /** The private or secret JWK, sealed. */
+  sealed_jwk: Uint8Array
+  created_at: number
+}
+
+export interface AuditRow {
+  seq: number
+  id: string
+  /** The canonical bytes, verbatim: what is hashed. Every other column is derived from it. */
+  record: string
+  type: string
+  outcome: string
+  reason: string | null
+  client: string | null
+  subject: string | null
+  jti: string | null
+  parent_jti: string | null
+  delegation: string | null
+  txn: string | null
+  occurred_at: number
+}
+
+export interface AuditPrivateRow {
+  event_id: string
+  ip: string | null
+  user_agent: string | null
+}

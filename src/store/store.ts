@@ -1,0 +1,246 @@
+import type { AuditFilter } from '../core/audit-filter.js'
+
+/** What is kept, whatever engine keeps it. Times are milliseconds since the epoch. */
+export interface Store extends Queries {
+  /**
+   * Runs `work` inside a write transaction that it shares with whatever else waits, and resolves once that
+   * transaction is durable. Work that refuses must do so before its first write: nothing is undone for one
+   * caller alone. When the group fails, each is tried again by itself, so `work` may run twice.
+   *
+   * Throws `temporarily_unavailable` when the engine cannot make it durable (full disk, I/O error).
+   */
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** Finishes what waits, then releases the files and locks. */
+  close(): Promise<void>
+}
+
+/** The questions that can be asked, one section per aggregate. */
+export interface Queries {
+  settings: SettingQueries
+  users: UserQueries
+  clients: ClientQueries
+  resources: ResourceQueries
+  policies: PolicyQueries
+  delegations: DelegationQueries
+  keys: KeyQueries
+  audit: AuditQueries
+}
+
+/** The same questions and the changes, inside one write transaction. */
+export interface Transaction extends Queries {
+  settings: SettingChanges
+  users: UserChanges
+  clients: ClientChanges
+  resources: ResourceChanges
+  policies: PolicyChanges
+  delegations: DelegationChanges
+  keys: KeyChanges
+  audit: AuditChanges
+}
+
+export interface Setting {
+  name: string
+  value: string
+}
+export interface SettingQueries {
+  find(name: string): Promise<string | undefined>
+}
+export interface SettingChanges extends SettingQueries {
+  insert(setting: Setting): Promise<void>
+}
+
+export interface User {
+  id: string
+  email: string
+  active: boolean
+  roles: readonly string[]
+  /** Every permission of the user's roles. */
+  permissions: ReadonlySet<string>
+}
+export interface UserQueries {
+  find(id: string): Promise<User | undefined>
+  findByEmail(email: string): Promise<User | undefined>
+}
+export interface UserChanges extends UserQueries {
+  insertRole(role: { name: string; permissions: readonly string[] }): Promise<void>
+  insert(user: { id: string; email: string; roles: readonly string[]; createdAt: number }): Promise<void>
+}
+
+export interface Client {
+  id: string
+  name: string
+  email: string
+  clientType: string
+  agentType?: string | undefined
+  spiffeId?: string | undefined
+  platform?: string | undefined
+  selectors: Readonly<Record<string, string>>
+  active: boolean
+  createdAt: number
+  updatedAt: number
+}
+export interface ClientPage {
+  clients: Client[]
+  total: number
+}
+export interface ClientQueries {
+  find(id: string): Promise<Client | undefined>
+  /** Newest first; `name` matches a part of the name, whatever its case. */
+  list(query: {
+    name?: string | undefined
+    active?: boolean | undefined
+    offset: number
+    limit: number
+  }): Promise<ClientPage>
+}
+export interface ClientChanges extends ClientQueries {
+  insert(client: Client): Promise<void>
+}
+
+export interface Resource {
+  /** An absolute URI without fragment, compared byte for byte. */
+  uri: string
+  permissions: readonly string[]
+  clientId?: string | undefined
+  createdAt: number
+}
+export interface ResourceQueries {
+  find(uri: string): Promise<Resource | undefined>
+  list(): Promise<Resource[]>
+}
+export interface ResourceChanges extends ResourceQueries {
+  insert(resource: Resource): Promise<void>
+}
+
+export interface Policy {
+  id: string
+  roleName: string
+  agentType: string
+  allowedPermissions: readonly string[]
+  resources: readonly string[]
+  maxTtlSeconds: number
+  enabled: boolean
+  clientId?: string | undefined
+  createdBy?: string | undefined
+  createdAt: number
+  updatedAt: number
+}
+export interface PolicyQueries {
+  /** The oldest enabled policy that lets one of the roles delegate to this kind of agent. */
+  findApplicable(roles: readonly string[], agentType: string): Promise<Policy | undefined>
+  findByTerms(roleName: string, agentType: string): Promise<Policy | undefined>
+  /** Newest first. */
+  list(query: {
+    roleName?: string | undefined
+    agentType?: string | undefined
+    enabled?: boolean | undefined
+  }): Promise<Policy[]>
+}
+export interface PolicyChanges extends PolicyQueries {
+  insert(policy: Policy): Promise<void>
+}
+
+export type DelegationStatus = 'active' | 'expired' | 'revoked'
+export interface Delegation {
+  id: string
+  clientId: string
+  userId: string
+  policyId: string
+  permissions: readonly string[]
+  resources: readonly string[]
+  audience: readonly string[]
+  jti: string
+  /** The base token, sealed: only the authority opens it. */
+  sealedToken: Uint8Array
+  status: DelegationStatus
+  ttlSeconds: number
+  createdAt: number
+  updatedAt: number
+  expiresAt: number
+}
+/** Everything that decides whether a base token may be exchanged, read in one question. */
+export interface Standing {
+  delegation: Delegation
+  client: Pick<Client, 'id' | 'agentType' | 'spiffeId' | 'active'>
+  user: User
+  policy: Pick<
+    Policy,
+    'id' | 'roleName' | 'agentType' | 'allowedPermissions' | 'maxTtlSeconds' | 'enabled' | 'clientId'
+  >
+  /** Undefined when it is not registered. */
+  resource: Pick<Resource, 'uri' | 'permissions'> | undefined
+}
+export interface DelegationQueries {
+  findByClient(clientId: string): Promise<Delegation | undefined>
+  findStanding(clientId: string, resourceUri: string): Promise<Standing | undefined>
+  /**
+   * A number that changes with every change of a client, user, role, policy, resource or delegation: what was
+   * decided under a number still holds while the number stands.
+   */
+  revision(): Promise<number>
+}
+export interface DelegationChanges extends DelegationQueries {
+  /** Puts a delegation in the place of the client's former one, whose id and creation time it keeps. */
+  replace(delegation: Delegation): Promise<Delegation>
+  setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
+}
+
+export interface StoredKey {
+  kid: string
+  purpose: string
+  alg: string
+  state: string
+  /** Absent for a symmetric key. */
+  publicJwk?: string | undefined
+  sealedJwk: Uint8Array
+  createdAt: number
+}
+export interface KeyQueries {
+  list(): Promise<StoredKey[]>
+}
+export interface KeyChanges extends KeyQueries {
+  insert(key: StoredKey): Promise<void>
+}
+
+/** A record ready to be stored: its canonical bytes and what is derived from them for search. */
+export interface AuditRecord {
+  id: string
+  record: string
+  type: string
+  outcome: string
+  reason?: string | undefined
+  client?: string | undefined
+  subject?: string | undefined
+  jti?: string | undefined
+  parentJti?: string | undefined
+  delegation?: string | undefined
+  txn?: string | undefined
+  occurredAt: number
+  /** Personal data, kept beside the record and never part of it. */
+  ip?: string | undefined
+  userAgent?: string | undefined
+}
+export interface AuditQuery {
+  filters?: readonly AuditFilter[] | undefined
+  /** Only events with a higher sequence number. */
+  after?: number | undefined
+  since?: number | undefined
+  until?: number | undefined
+  limit: number
+  /** The newest `limit` events that match instead of the oldest; ascending all the same. */
+  newest?: boolean | undefined
+}
+export interface StoredRecord {
+  seq: number
+  record: string
+}
+export interface AuditQueries {
+  /** In ascending order. */
+  search(query: AuditQuery): Promise<StoredRecord[]>
+  /** The highest sequence number; -1 while the log is empty. */
+  head(): Promise<number>
+}
+export interface AuditChanges extends AuditQueries {
+  /** Stored with the others of the transaction just before it commits, numbered without gaps. */
+  append(record: AuditRecord): void
+}

@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely'
+import { readList } from './columns.js'
+import type { Schema } from './schema.js'
+import type { User, UserChanges } from './store.js'
+
+export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): UserChanges {
+  const withRoles = db
+    .selectFrom('users')
+    .leftJoin('role_bindings', 'role_bindings.user_id', 'users.id')
+    .leftJoin('roles', 'roles.name', 'role_bindings.role_name')
+    .select(['users.id', 'users.email', 'users.active', 'roles.name as role', 'roles.permissions'])
+
+  return {
+    async find(id) {
+      return toUser(await withRoles.where('users.id', '=', id).execute())
+    },
+    async findByEmail(email) {
+      return toUser(await withRoles.where('users.email', '=', email).execute())
+    },
+    async insertRole({ name, permissions }) {
+      await db
+        .insertInto('roles')
+        .values({ name, permissions: JSON.stringify(permissions) })
+        .execute()
+      await touch()
+    },
+    async insert({ id, email, roles, createdAt }) {
+      await db.insertInto('users').values({ id, email, active: 1, created_at: createdAt }).execute()
+      await db
+        .insertInto('role_bindings')
+        .values(roles.map((role) => ({ user_id: id, role_name: role })))
+        .execute()
+      await touch()
+    },
+  }
+}
+
+/** One user from one row for each role. */
+function toUser(
+  rows: readonly {
+    id: string
+    email: string
+    active: number
+    role: string | null
+    permissions: string | null
+  }[],
+): User | undefined {
+  const [first] = rows
+  if (first === undefined) return undefined
+  return {
+    id: first.id,
+    email: first.email,
+    active: first.active === 1,
+    roles: rows.flatMap(({ role }) => role ?? []),
+    permissions: new Set(rows.flatMap(({ permissions }) => readList(permissions ?? '[]'))),
+  }
+}
