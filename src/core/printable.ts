@@ -1,20 +1,32 @@
-// C0 and C1 controls, and the characters that reorder text (Unicode bidirectional controls) or hide in it.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the point.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+// Whatever does not show itself: controls, separators of lines, halves of surrogate pairs, and every format or
+// default-ignorable character, such as those that reorder text (bidirectional controls) or hide in it (zero
+// width, variation selectors, tags).
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /**
  * Makes text from elsewhere (a claim, a server's answer, a log line) safe to print: characters that could
- * move the cursor, change colours or reorder the line become visible escapes such as `\u001b`.
+ * move the cursor, change colours, reorder the line or hide in it become visible escapes such as `\u001b`.
  */
 export function toPrintable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    const code = (character.codePointAt(0) as number).toString(16)
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`
   })
 }
 
-/** A value as it appears in a message: quoted, printable and at most `limit` characters long. */
+/** A value as it appears in a message: quoted, printable and cut after `limit` characters. */
 export function quote(value: unknown, limit = 60): string {
-  const text = typeof value === 'string' ? value : String(value)
-  const short = text.length > limit ? `${text.slice(0, limit)}…` : text
-  return `"${toPrintable(short)}"`
+  const text = describeValue(value)
+  return `"${toPrintable(text.length > limit ? `${cutText(text, limit)}…` : text)}"`
+}
+
+// Objects are written as JSON: String() would call a `toString` that parsed JSON may well contain.
+function describeValue(value: unknown): string {
+  if (typeof value === 'object') return JSON.stringify(value)
+  return String(value)
+}
+
+function cutText(text: string, limit: number): string {
+  const short = text.slice(0, limit)
+  return /[\ud800-\udbff]$/.test(short) ? short.slice(0, -1) : short
 }
