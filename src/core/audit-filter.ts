@@ -1,4 +1,4 @@
-import { AUDIT_EVENTS } from './audit-record.js'
+import { AUDIT_EVENTS, type AuditEvent } from './audit-record.js'
 import { AuthsecError } from './errors.js'
 import { quote } from './printable.js'
 
@@ -43,6 +43,13 @@ export function parseAuditFilter(text: string): AuditFilter {
     })
   }
   return { field, value }
+}
+
+/** Whether an event meets a condition; a field the event does not have never does. */
+export function matchesAuditFilter(event: AuditEvent, { field, value }: AuditFilter): boolean {
+  if (field === 'subject') return event.subject?.id === value
+  if (field === 'type' && value.endsWith('*')) return event.type.startsWith(value.slice(0, -1))
+  return event[field] === value
 }
 
 function isKnownType(value: string): boolean {
