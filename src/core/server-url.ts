@@ -9,9 +9,8 @@ export function parseServerUrl(address: string | URL): URL {
   const url = URL.canParse(String(address)) ? new URL(address) : undefined
   const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
   if (url === undefined || !isSecure || url.username !== '' || url.password !== '') {
-    // Not quoted where it may hold a password.
-    const named =
-      url === undefined || url.username + url.password === '' ? quote(address) : 'the given address'
+    // Not repeated where it may hold a password.
+    const named = String(address).includes('@') ? 'the given address' : quote(address)
     throw new AuthsecError('configuration', `${named} is not the address of a server`, {
       hint: 'Use an https address without a password in it; http is for this machine only (127.0.0.1, localhost).',
     })

@@ -32,14 +32,17 @@ describe('parseServerUrl', () => {
     )
   })
 
-  test('refuses a password in the address without repeating it', () => {
-    expect(() => parseServerUrl('https://me:secret@authsec.example')).toThrow(
-      expect.objectContaining({
-        code: 'configuration',
-        message: 'the given address is not the address of a server',
-      }),
-    )
-  })
+  test.each(['https://me:secret@authsec.example', 'https//me:secret@authsec.example'])(
+    'refuses the password in %s without repeating it',
+    (address) => {
+      expect(() => parseServerUrl(address)).toThrow(
+        expect.objectContaining({
+          code: 'configuration',
+          message: 'the given address is not the address of a server',
+        }),
+      )
+    },
+  )
 })
 
 describe('isSameServer', () => {
