@@ -1,56 +1,32 @@
 import { AuthsecError } from './errors.js'
 import { quote } from './printable.js'
 
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]'])
-
 /**
- * Reads the address of an AuthSec server. Throws `configuration` unless it is https, or http on a loopback
- * name, and carries neither credentials nor a query nor a fragment (RFC 8414 §2).
+ * Reads the address of a server that may be trusted with tokens or asked for keys: https, or http on this
+ * machine, without a name and password inside. Throws `configuration`.
  */
-export function parseServerUrl(value: string | URL): URL {
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  if (url === undefined) {
-    throw new AuthsecError('configuration', `the server URL ${quote(value)} is not a URL`, {
-      hint: 'Write it with its scheme, for example https://authsec.example or http://127.0.0.1:7468.',
+export function parseServerUrl(address: string | URL): URL {
+  const url = URL.canParse(String(address)) ? new URL(address) : undefined
+  const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
+  if (url === undefined || !isSecure || url.username !== '' || url.password !== '') {
+    // Not repeated where it may hold a password.
+    const named = String(address).includes('@') ? 'the given address' : quote(address)
+    throw new AuthsecError('configuration', `${named} is not the address of a server`, {
+      hint: 'Use an https address without a password in it; http is for this machine only (127.0.0.1, localhost).',
     })
-  }
-  // Not quoted in full from here on: what is not an address may be a secret.
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new AuthsecError(
-      'configuration',
-      `the server URL ${quote(url.origin)} carries credentials, a query or a fragment`,
-      { hint: 'Give the address alone.' },
-    )
-  }
-  if (!isSecureUrl(url)) {
-    throw new AuthsecError(
-      'configuration',
-      `the server URL ${quote(url.href)} is neither https nor loopback`,
-      {
-        hint: 'Tokens travel over https only; plain http is for 127.0.0.1, localhost and [::1].',
-      },
-    )
   }
   return url
 }
 
-/** Whether a token may travel to this address: https, or http that does not leave the machine. */
-export function isSecureUrl(url: URL): boolean {
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
+/** Whether an address points at this machine: `localhost`, 127.0.0.0/8 or `[::1]`. */
+export function isLoopback(url: URL): boolean {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
 }
 
-/** Whether a host name, as `URL.hostname` writes it, is this machine: 127.0.0.1, localhost or [::1]. */
-export function isLoopbackHost(hostname: string): boolean {
-  return LOOPBACK_HOSTS.has(hostname)
-}
-
-/** Whether two addresses belong to one server; the loopback names on one port are equal. */
-export function isSameServer(first: URL, second: URL): boolean {
-  if (first.origin === second.origin) return true
-  return (
-    first.protocol === second.protocol &&
-    first.port === second.port &&
-    isLoopbackHost(first.hostname) &&
-    isLoopbackHost(second.hostname)
-  )
+/**
+ * Whether a server may speak for an address it names as its own (RFC 8414 §3.3): the origins are equal, or both
+ * are on this machine, where a development server keeps its issuer when it is started on another port.
+ */
+export function isSameServer(server: URL, named: URL): boolean {
+  return server.origin === named.origin || (isLoopback(server) && isLoopback(named))
 }
