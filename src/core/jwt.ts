@@ -14,7 +14,8 @@ export interface ParsedJwt {
 /** The longest token that any part of the project reads, in characters. */
 export const MAX_JWT_LENGTH = 8192
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark stays in the text, where JSON does not allow it: skipping it would be a second spelling.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Takes a compact JWS apart (RFC 7515 §7.1) and refuses every second spelling of it: padding, spaces,
