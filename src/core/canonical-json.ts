@@ -19,7 +19,9 @@ export function canonicalJson(value: unknown): string {
       return value ? 'true' : 'false'
     case 'object':
       if (value === null) return 'null'
-      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+      // Array.from, unlike map, does not skip the holes of a sparse array: they are refused as undefined.
+      if (Array.isArray(value)) return `[${Array.from(value, canonicalJson).join(',')}]`
+      if (!isPlainObject(value)) throw new TypeError('an instance of a class has no canonical form')
       return canonicalObject(value as Record<string, unknown>)
     default:
       throw new TypeError(`a ${typeof value} has no canonical form`)
@@ -34,4 +36,10 @@ function canonicalObject(object: Record<string, unknown>): string {
     if (value !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(value)}`)
   }
   return `{${members.join(',')}}`
+}
+
+// By its place in the prototype chain, so that an object of another realm counts as well.
+function isPlainObject(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
