@@ -33,15 +33,19 @@ export function callLifetime(asked: number | undefined, parentExpiresAt: number,
       },
     )
   }
-  const remaining = parentExpiresAt - now
-  if (remaining < 1) throw new AuthsecError('invalid_grant', 'the subject token has expired')
+  const remaining = Math.floor(parentExpiresAt - now)
+  // Written so that a NaN is refused too.
+  if (!(remaining >= 1)) throw new AuthsecError('invalid_grant', 'the subject token has expired')
   return Math.min(seconds, remaining)
 }
 
-/** The life of a base token in seconds: min(asked, policy, 24 h); nothing asked means one hour. */
+/**
+ * The life of a base token in whole seconds: min(asked, policy, 24 h). Nothing asked, or less than a second,
+ * means one hour, as at AuthSec.
+ */
 export function baseLifetime(asked: number | undefined, policyMaximum: number): number {
-  const seconds = asked === undefined || asked <= 0 ? DEFAULT_BASE_TTL : asked
-  return Math.min(seconds, policyMaximum, MAX_BASE_TTL)
+  const seconds = asked !== undefined && asked >= 1 ? asked : DEFAULT_BASE_TTL
+  return Math.floor(Math.min(seconds, policyMaximum, MAX_BASE_TTL))
 }
 
 /**
