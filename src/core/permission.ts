@@ -1,5 +1,5 @@
 import { AuthsecError } from './errors.js'
-import { quote } from './printable.js'
+import { quote, toPrintable } from './printable.js'
 
 /** Permissions without order or repeats; each is `resource:action`. */
 export type Permissions = ReadonlySet<string>
@@ -43,11 +43,15 @@ export function intersectPermissions(first: Iterable<string>, ...others: Permiss
 export function assertNarrower(asked: Permissions, held: Permissions): void {
   const excess = [...asked].filter((permission) => !held.has(permission))
   if (excess.length > 0) {
-    throw new AuthsecError('invalid_scope', `${formatScope(excess)} is not within the delegation`, {
-      hint:
-        held.size > 0
-          ? `What may be asked for here: ${formatScope(held)}.`
-          : 'Nothing may be asked for here: no permission of the delegation reaches this audience.',
-    })
+    throw new AuthsecError(
+      'invalid_scope',
+      `${toPrintable(formatScope(excess))} is not within the delegation`,
+      {
+        hint:
+          held.size > 0
+            ? `What may be asked for here: ${toPrintable(formatScope(held))}.`
+            : 'Nothing may be asked for here: no permission of the delegation reaches this audience.',
+      },
+    )
   }
 }
