@@ -85,19 +85,25 @@ export interface AuditEntry {
 const MAX_EVENT_BYTES = 32 * 1024
 const MAX_TEXT_LENGTH = 1024
 
+const utf8 = new TextEncoder()
+
 /**
  * The canonical bytes of an event as text (RFC 8785): what is stored, hashed and compared. Untrusted text is
  * cut at 1 KiB per field; throws a `TypeError` when the event is still larger than 32 KiB.
  */
 export function encodeAuditEvent(event: AuditEvent): string {
   const text = canonicalJson(cutTexts(event))
-  if (text.length > MAX_EVENT_BYTES) throw new TypeError('an audit event is larger than 32 KiB')
+  if (utf8.encode(text).length > MAX_EVENT_BYTES) throw new TypeError('an audit event is larger than 32 KiB')
   return text
 }
 
 function cutTexts(value: unknown): unknown {
-  if (typeof value === 'string') return value.toWellFormed().slice(0, MAX_TEXT_LENGTH).toWellFormed()
+  if (typeof value === 'string') return cutText(value)
   if (Array.isArray(value)) return value.map(cutTexts)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, cutTexts(member)]))
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [cutText(name), cutTexts(member)]))
+}
+
+function cutText(text: string): string {
+  return text.slice(0, MAX_TEXT_LENGTH).toWellFormed()
 }
