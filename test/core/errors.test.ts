@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest'
+import { AuthsecError } from '../../src/core/errors.js'
+
+describe('AuthsecError', () => {
+  test.each([
+    { what: 'nothing', value: undefined },
+    { what: 'null', value: null },
+    { what: 'text', value: 'AuthsecError' },
+    { what: 'another error', value: new Error('x') },
+    { what: 'an object of the same shape', value: { name: 'AuthsecError', code: 'usage', message: 'x' } },
+    {
+      what: 'parsed JSON that imitates the mark',
+      value: JSON.parse('{"Symbol(authsec.error)":true,"code":"usage"}'),
+    },
+  ])('does not recognise $what', ({ value }) => {
+    expect(AuthsecError.is(value)).toBe(false)
+  })
+
+  test('recognises its own, by code as well', () => {
+    const error: unknown = new AuthsecError('not_found', 'no client "x"')
+    expect(AuthsecError.is(error)).toBe(true)
+    expect(AuthsecError.is(error, 'not_found')).toBe(true)
+    expect(AuthsecError.is(error, 'conflict')).toBe(false)
+  })
+
+  test('recognises an error of another copy of the class', () => {
+    const other = Object.assign(new Error('x'), { code: 'usage', [Symbol.for('authsec.error')]: true })
+    expect(AuthsecError.is(other, 'usage')).toBe(true)
+  })
+
+  test.each([
+    { code: 'network', retryable: true },
+    { code: 'timed_out', retryable: true },
+    { code: 'server_error', retryable: true },
+    { code: 'rate_limited', retryable: true },
+    { code: 'temporarily_unavailable', retryable: true },
+    { code: 'overloaded', retryable: true },
+    { code: 'invalid_scope', retryable: false },
+    { code: 'token_expired', retryable: false },
+    { code: 'internal', retryable: false },
+  ] as const)('takes $code as retryable: $retryable', ({ code, retryable }) => {
+    expect(new AuthsecError(code, 'x').retryable).toBe(retryable)
+    expect(new AuthsecError(code, 'x', { retryable: !retryable }).retryable).toBe(!retryable)
+  })
+
+  test('carries what it was given and no cause unless there is one', () => {
+    const cause = new Error('below')
+    const error = new AuthsecError('network', 'x', { hint: 'Do.', auditId: 'a', requestId: 'r', cause })
+    expect(error).toMatchObject({ hint: 'Do.', auditId: 'a', requestId: 'r', cause, message: 'x' })
+    expect(error).toBeInstanceOf(Error)
+    expect('cause' in new AuthsecError('network', 'x')).toBe(false)
+  })
+})
