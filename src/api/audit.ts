@@ -1,0 +1,59 @@
+import type { AuditFilter } from '../core/audit-filter.js'
+import type { AuditEntry } from '../core/audit-record.js'
+import { isJsonObject, type Json } from '../core/strict-json.js'
+import { readShape, readShapes } from './answer.js'
+import { type ApiTarget, callServer } from './http.js'
+
+export interface AuditQuery {
+  filters: readonly AuditFilter[]
+  /** Only what comes after this sequence number. */
+  after?: number | undefined
+  /** Only the newest so many. */
+  last?: number | undefined
+  limit?: number | undefined
+  /** RFC 3339. */
+  since?: string | undefined
+  until?: string | undefined
+  /** How long the server may hold the answer back until there is an event, in seconds. */
+  waitSeconds?: number | undefined
+}
+
+export interface AuditPage {
+  /** In the order of the log. */
+  entries: AuditEntry[]
+  /** Pass it as `after` to go on from here. */
+  next: number
+}
+
+/** The most events that the server sends at once. */
+export const MAX_AUDIT_PAGE = 1000
+
+const ANSWER_TIMEOUT_MS = 10_000
+
+/** Reads events of the audit log; with `waitSeconds` the answer comes as soon as there is one. */
+export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPage> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: '/audit/events',
+    session: 'required',
+    query: {
+      after: query.after,
+      last: query.last,
+      limit: query.limit,
+      since: query.since,
+      until: query.until,
+      wait: query.waitSeconds,
+      filter: query.filters.map(({ field, value }) => `${field}=${value}`),
+    },
+    timeoutMs: ANSWER_TIMEOUT_MS + (query.waitSeconds ?? 0) * 1000,
+  })
+  const { next } = readShape(body, { next: 'number' }, 'page of events')
+  const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
+  return { entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })), next }
+}
+
+// The event belongs to the server: what is needed to tell it is checked, everything else stays as it came.
+function readEvent(value: Json | undefined): AuditEntry['event'] {
+  const event = readShape(value, { id: 'text', type: 'text', outcome: 'text', occurred_at: 'text' }, 'event')
+  return event as unknown as AuditEntry['event']
+}

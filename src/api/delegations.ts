@@ -1,0 +1,78 @@
+import type { ErrorCode } from '../core/errors.js'
+import { readShape, type Shaped } from './answer.js'
+import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+
+const GRANT = {
+  token: 'text',
+  spiffe_id: 'text?',
+  expires_at: 'text',
+  permissions: 'texts',
+  audience: 'texts',
+  ttl_seconds: 'number?',
+} as const
+
+/** A delegation that was just granted; `token` is the agent's new base token. */
+export type Grant = Shaped<typeof GRANT>
+
+export interface GrantTerms {
+  agentType: string
+  audience: readonly string[]
+  /** In seconds; left out, the server decides. */
+  ttlSeconds?: number | undefined
+}
+
+// AuthSec answers these in words only; the texts are its own.
+const REFUSALS: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/^agent not found/i, 'client_not_found'],
+  [/not active/i, 'client_inactive'],
+  [/SPIFFE identity/i, 'identity_missing'],
+  [/^no permissions to delegate/i, 'nothing_to_delegate'],
+  [/bound to client/i, 'policy_bound_elsewhere'],
+  [/^delegation not allowed/i, 'delegation_not_allowed'],
+]
+
+/**
+ * Delegates what the session's user may delegate to an agent; it replaces the agent's live delegation. Throws
+ * `client_not_found`, `client_inactive`, `identity_missing`, `delegation_not_allowed`, `nothing_to_delegate` or
+ * `policy_bound_elsewhere`.
+ */
+export async function grantDelegation(
+  target: ApiTarget,
+  clientId: string,
+  { agentType, audience, ttlSeconds }: GrantTerms,
+): Promise<Grant> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: `${agentPath(clientId)}/delegate-token`,
+    session: 'required',
+    json: { agent_type: agentType, audience, ttl_seconds: ttlSeconds },
+    explain: explainGrant,
+  })
+  return readShape(body, GRANT, 'grant')
+}
+
+/** Ends the live delegation of an agent at once; throws `no_delegation` when it has none. */
+export async function revokeDelegation(target: ApiTarget, clientId: string): Promise<void> {
+  await callServer(target, {
+    method: 'POST',
+    path: `${agentPath(clientId)}/revoke-token`,
+    session: 'required',
+    explain: ({ status, error }) =>
+      status === 404 && /delegation token/i.test(error)
+        ? { code: 'no_delegation', message: `client ${clientId} has no live delegation to revoke` }
+        : undefined,
+  })
+}
+
+function explainGrant({ error }: Refusal): Explanation | undefined {
+  const code = REFUSALS.find(([text]) => text.test(error))?.[1]
+  if (code === undefined) return undefined
+  if (code === 'delegation_not_allowed') {
+    return { code, hint: 'See authsec policy list, and authsec policy create for this agent type.' }
+  }
+  return { code }
+}
+
+function agentPath(clientId: string): string {
+  return `/authsec/uflow/admin/agents/${encodeURIComponent(clientId)}`
+}

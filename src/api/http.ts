@@ -1,0 +1,257 @@
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { quote, toPrintable } from '../core/printable.js'
+import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+
+/** The server that is called, and as whom. */
+export interface ApiTarget {
+  /** Where the server is, without a slash at the end. */
+  serverUrl: string
+  /** The session of an admin; it goes to this server only, and only where a request says so. */
+  session?: string | undefined
+  fetch: typeof fetch
+}
+
+export interface ApiRequest {
+  method: 'GET' | 'POST'
+  path: string
+  /** Whether the session goes along: it must, it may where there is one, or it never does. */
+  session: 'required' | 'optional' | 'never'
+  query?: Readonly<Record<string, string | number | readonly string[] | undefined>>
+  json?: unknown
+  form?: Readonly<Record<string, string | undefined>>
+  /** How long the whole answer may take, in milliseconds. */
+  timeoutMs?: number
+  /** Tells a refusal of this endpoint more precisely than its status does. */
+  explain?: (refusal: Refusal) => Explanation | undefined
+}
+
+/** An answer other than success. Its texts are safe to print. */
+export interface Refusal {
+  status: number
+  error: string
+  details: string
+}
+
+export interface Explanation {
+  code: ErrorCode
+  message?: string
+  hint?: string | undefined
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+const MAX_BODY_BYTES = 32 * 1024 * 1024
+
+const OAUTH_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'access_denied',
+  'temporarily_unavailable',
+])
+
+const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
+  400: 'invalid_request',
+  401: 'login_required',
+  403: 'access_denied',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'not_found',
+  421: 'misdirected_request',
+  429: 'rate_limited',
+  503: 'temporarily_unavailable',
+}
+
+/**
+ * Sends one request and returns the JSON of a 2xx answer. Redirects are refused, a body ends at 32 MiB and
+ * nothing is retried. Throws `login_required` without a session where one is needed, `network`, `timed_out`,
+ * `server_error` for what is not JSON, and otherwise the code that the status or the OAuth error names.
+ */
+export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
+  if (request.session === 'required' && target.session === undefined) {
+    throw new AuthsecError('login_required', `no session for ${toPrintable(target.serverUrl)}`, {
+      hint: LOGIN_HINT,
+    })
+  }
+  const { response, text } = await exchange(target, request)
+  const body = parseBody(text)
+  const requestId = readRequestId(response)
+  if (response.status >= 300 && response.status < 400) {
+    throw new AuthsecError('server_error', `${origin(target)} answered with a redirect, which is refused`, {
+      hint: 'Give the address that the server itself has.',
+      requestId,
+    })
+  }
+  if (body === undefined) {
+    const type = response.headers.get('content-type')?.split(';')[0] || 'no content type'
+    throw new AuthsecError(
+      'server_error',
+      `${origin(target)} answered ${response.status} with ${toPrintable(type)} instead of JSON`,
+      { hint: 'Check that the address is that of an AuthSec server.', requestId },
+    )
+  }
+  if (!response.ok) throw readRefusal(response, body, request, requestId)
+  return body
+}
+
+const LOGIN_HINT = 'Start authsec dev serve, or set AUTHSEC_TOKEN to the session of an admin of this server.'
+
+async function exchange(
+  target: ApiTarget,
+  request: ApiRequest,
+): Promise<{ response: Response; text: string }> {
+  const headers: Record<string, string> = { accept: 'application/json' }
+  if (request.session !== 'never' && target.session !== undefined) {
+    headers['authorization'] = `Bearer ${target.session}`
+  }
+  let body: string | undefined
+  if (request.json !== undefined) {
+    headers['content-type'] = 'application/json'
+    body = JSON.stringify(request.json)
+  } else if (request.form !== undefined) {
+    headers['content-type'] = 'application/x-www-form-urlencoded'
+    body = new URLSearchParams(present(request.form)).toString()
+  }
+  try {
+    const response = await target.fetch(buildUrl(target.serverUrl, request), {
+      method: request.method,
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+      ...(body !== undefined && { body }),
+    })
+    return { response, text: await readText(response) }
+  } catch (error) {
+    throw describeFailure(error, target)
+  }
+}
+
+function buildUrl(serverUrl: string, { path, query = {} }: ApiRequest): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== undefined) parameters.append(name, String(item))
+    }
+  }
+  const search = parameters.toString()
+  return `${serverUrl}${path}${search === '' ? '' : `?${search}`}`
+}
+
+function present(form: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const entries = Object.entries(form).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return Object.fromEntries(entries)
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength
+    // Leaving the loop cancels the body, so the rest is not even received.
+    if (size > MAX_BODY_BYTES) {
+      throw new AuthsecError('server_error', `the answer is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB`)
+    }
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function parseBody(text: string): Json | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function describeFailure(error: unknown, target: ApiTarget): unknown {
+  if (AuthsecError.is(error)) return error
+  const name = error instanceof Error ? error.name : ''
+  if (name === 'TimeoutError') {
+    return new AuthsecError('timed_out', `${origin(target)} did not answer in time`, { cause: error })
+  }
+  // An abort that is not ours to explain keeps its own reason.
+  if (name === 'AbortError') return error
+  return new AuthsecError('network', `cannot reach ${origin(target)}: ${describeCause(error)}`, {
+    hint: 'Start the server with authsec dev serve, or check the address.',
+    cause: error,
+  })
+}
+
+function describeCause(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = isCoded(cause) ? cause.code : isCoded(error) ? error.code : undefined
+  if (code === 'ECONNREFUSED') return 'connection refused'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'no such host'
+  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return 'connection lost'
+  return code ?? 'no connection'
+}
+
+function isCoded(value: unknown): value is { code: string } {
+  return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
+}
+
+function readRefusal(
+  response: Response,
+  body: Json,
+  request: ApiRequest,
+  requestId: string | undefined,
+): AuthsecError {
+  const fields = isJsonObject(body) ? body : {}
+  const refusal: Refusal = { status: response.status, ...readTexts(fields) }
+  const { code, message, hint } = request.explain?.(refusal) ?? explainByDefault(refusal)
+  return new AuthsecError(code, message ?? formatRefusal(refusal), {
+    hint,
+    requestId: requestId ?? readMember(fields, 'request_id'),
+    auditId: readMember(fields, 'authsec_audit'),
+    ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
+  })
+}
+
+// AuthSec writes {error, details}, its key bundle {error: {code, message}}, OAuth {error, error_description}.
+function readTexts(body: JsonObject): { error: string; details: string } {
+  const nested = isJsonObject(body['error']) ? body['error'] : undefined
+  const error = nested
+    ? (readMember(nested, 'message') ?? readMember(nested, 'code'))
+    : readMember(body, 'error')
+  const details = readMember(body, 'error_description') ?? readMember(body, 'details')
+  return { error: error ?? '', details: details ?? '' }
+}
+
+function explainByDefault({ status, error }: Refusal): Explanation {
+  if (OAUTH_CODES.has(error)) return { code: error as ErrorCode }
+  const code = STATUS_CODES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request')
+  if (code === 'login_required') return { code, hint: LOGIN_HINT }
+  return { code }
+}
+
+function formatRefusal({ status, error, details }: Refusal): string {
+  // A code such as invalid_scope says nothing that its description does not.
+  const parts = OAUTH_CODES.has(error) && details !== '' ? [details] : [error, details]
+  const text = parts.filter((part) => part !== '').join(': ')
+  if (text === '') return `the server answered ${status} without saying why`
+  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
+}
+
+function readRequestId(response: Response): string | undefined {
+  const id = response.headers.get('x-request-id')
+  return id === null ? undefined : toPrintable(id.slice(0, 128))
+}
+
+function readMember(object: JsonObject, name: string): string | undefined {
+  const value = object[name]
+  return typeof value === 'string' ? toPrintable(value.slice(0, 500)) : undefined
+}
+
+function readRetryAfter(response: Response): number | undefined {
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined
+}
+
+function origin({ serverUrl }: ApiTarget): string {
+  return quote(serverUrl).slice(1, -1)
+}

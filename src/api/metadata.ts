@@ -1,0 +1,27 @@
+import { isJsonObject } from '../core/strict-json.js'
+import { readShape } from './answer.js'
+import { type ApiTarget, callServer } from './http.js'
+
+/** What a server says about itself, RFC 8414, as far as the command needs it. */
+export interface ServerMetadata {
+  issuer: string
+  /** The tenant it serves, when it says so. */
+  tenantId: string | undefined
+  /** Whether a base token can be exchanged here for a call token. */
+  offersCallTokens: boolean
+}
+
+/** Reads the metadata of a server; throws `not_found` when it has none. */
+export async function fetchMetadata(target: ApiTarget): Promise<ServerMetadata> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: '/.well-known/oauth-authorization-server',
+    session: 'never',
+  })
+  const metadata = readShape(body, { issuer: 'text', authsec_tenant: 'text?' }, 'metadata')
+  return {
+    issuer: metadata.issuer,
+    tenantId: metadata.authsec_tenant,
+    offersCallTokens: isJsonObject(metadata['authsec_call_tokens']),
+  }
+}

@@ -1,0 +1,68 @@
+import { isJsonObject } from '../core/strict-json.js'
+import { readShape, readShapes, type Shaped } from './answer.js'
+import { type ApiTarget, callServer } from './http.js'
+
+const POLICY = {
+  id: 'text',
+  role_name: 'text',
+  agent_type: 'text',
+  allowed_permissions: 'texts',
+  resources: 'texts',
+  max_ttl_seconds: 'number?',
+  enabled: 'flag?',
+  client_id: 'text?',
+  created_at: 'text?',
+} as const
+
+/** Which role may delegate what to which kind of agent, as AuthSec sends it. */
+export type Policy = Shaped<typeof POLICY>
+
+export interface PolicyTerms {
+  role: string
+  agentType: string
+  permissions: readonly string[]
+  resources: readonly string[]
+  /** In seconds; left out, the server decides. */
+  maxTtlSeconds?: number | undefined
+  enabled: boolean
+  clientId?: string | undefined
+}
+
+const PATH = '/authsec/uflow/delegation-policies'
+
+/** Creates a policy; `warnings` are what the server wants to be noticed about it. Throws `conflict`. */
+export async function createPolicy(
+  target: ApiTarget,
+  terms: PolicyTerms,
+): Promise<{ policy: Policy; warnings: string[] }> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: PATH,
+    session: 'required',
+    json: {
+      role_name: terms.role,
+      agent_type: terms.agentType,
+      allowed_permissions: terms.permissions,
+      resources: terms.resources,
+      max_ttl_seconds: terms.maxTtlSeconds,
+      enabled: terms.enabled,
+      client_id: terms.clientId,
+    },
+    explain: ({ status }) =>
+      status === 409
+        ? {
+            code: 'conflict',
+            message: `a policy for role ${terms.role} and agent type ${terms.agentType} exists already`,
+            hint: 'See authsec policy list.',
+          }
+        : undefined,
+  })
+  const { warnings } = readShape(body, { warnings: 'texts' }, 'answer')
+  return { policy: readShape(isJsonObject(body) ? body['policy'] : undefined, POLICY, 'policy'), warnings }
+}
+
+/** Every policy, newest first. */
+export async function listPolicies(target: ApiTarget): Promise<Policy[]> {
+  const body = await callServer(target, { method: 'GET', path: PATH, session: 'required' })
+  return readShapes(body, POLICY, 'policy')
+}

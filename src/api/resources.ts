@@ -1,0 +1,38 @@
+import { readShape, readShapes, type Shaped } from './answer.js'
+import { type ApiTarget, callServer } from './http.js'
+
+const RESOURCE = { uri: 'text', permissions: 'texts', created_at: 'text?' } as const
+
+/** An API that accepts call tokens, and the permissions they may carry there. */
+export type Resource = Shaped<typeof RESOURCE>
+
+const PATH = '/admin/resources'
+
+/** Registers an API by its URI; throws `conflict` when it is registered already. */
+export async function createResource(
+  target: ApiTarget,
+  uri: string,
+  permissions: readonly string[],
+): Promise<Resource> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: PATH,
+    session: 'required',
+    json: { uri, permissions },
+    explain: ({ status }) =>
+      status === 409
+        ? {
+            code: 'conflict',
+            message: `the resource ${uri} exists already`,
+            hint: 'See authsec resource list.',
+          }
+        : undefined,
+  })
+  return readShape(body, RESOURCE, 'resource')
+}
+
+/** Every registered API. */
+export async function listResources(target: ApiTarget): Promise<Resource[]> {
+  const body = await callServer(target, { method: 'GET', path: PATH, session: 'required' })
+  return readShapes(body, RESOURCE, 'resource')
+}

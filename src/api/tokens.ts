@@ -1,0 +1,89 @@
+import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
+import { readShape, type Shaped } from './answer.js'
+import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+
+const BASE_TOKEN = {
+  token: 'text',
+  expires_at: 'text',
+  permissions: 'texts',
+  audience: 'texts',
+  spiffe_id: 'text?',
+} as const
+
+const CALL_TOKEN = {
+  access_token: 'text',
+  token_type: 'text',
+  expires_in: 'number',
+  scope: 'text?',
+  authsec_audit: 'text?',
+} as const
+
+/** An agent's base token as AuthSec hands it out on pull. */
+export type BaseToken = Shaped<typeof BASE_TOKEN>
+
+/** The answer to a token exchange, RFC 8693 §2.2.1. */
+export type CallToken = Shaped<typeof CALL_TOKEN>
+
+export interface CallTokenTerms {
+  clientId: string
+  /** The base token; it is sent in the body and appears nowhere else. */
+  subjectToken: string
+  audience: string
+  /** None means everything that may be had. */
+  permissions: readonly string[]
+  ttlSeconds?: number | undefined
+  tool?: string | undefined
+}
+
+const GRANT_HINT = 'Grant one with authsec delegation grant, or mint with --grant.'
+
+/** Pulls the base token of an agent; throws `client_not_found`, `no_delegation` or `delegation_expired`. */
+export async function pullBaseToken(target: ApiTarget, clientId: string): Promise<BaseToken> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: '/authsec/uflow/sdk/delegation-token',
+    session: 'optional',
+    query: { client_id: clientId },
+    explain: (refusal) => explainPull(refusal, clientId),
+  })
+  return readShape(body, BASE_TOKEN, 'base token')
+}
+
+/** Exchanges a base token for a call token, RFC 8693 §2.1; throws the OAuth error codes. */
+export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): Promise<CallToken> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/oauth/token',
+    session: 'never',
+    form: {
+      grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
+      subject_token: terms.subjectToken,
+      subject_token_type: TOKEN_TYPE_JWT,
+      client_id: terms.clientId,
+      resource: terms.audience,
+      scope: terms.permissions.length > 0 ? terms.permissions.join(' ') : undefined,
+      ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
+      tool: terms.tool,
+    },
+  })
+  return readShape(body, CALL_TOKEN, 'call token')
+}
+
+function explainPull({ status, error }: Refusal, clientId: string): Explanation | undefined {
+  if (status === 410) {
+    return {
+      code: 'delegation_expired',
+      message: `the delegation of client ${clientId} has expired`,
+      hint: GRANT_HINT,
+    }
+  }
+  if (status !== 404) return undefined
+  if (/client not found/i.test(error)) {
+    return { code: 'client_not_found', message: `no client ${clientId}`, hint: 'See authsec client list.' }
+  }
+  return {
+    code: 'no_delegation',
+    message: `client ${clientId} has no live delegation`,
+    hint: GRANT_HINT,
+  }
+}
