@@ -1,0 +1,21 @@
+import type { ErrorCode } from '../core/errors.js'
+
+/** What a client reports to `onEvent`. Never holds anything of a token but its id. */
+export type AuthsecEvent =
+  /** The base token was read from the server. */
+  | { type: 'token.pulled'; jti: string; expiresAt: Date }
+  /** A call token was issued. */
+  | {
+      type: 'token.exchanged'
+      jti: string
+      audience: string
+      permissions: readonly string[]
+      auditId: string | undefined
+      expiresAt: Date
+    }
+  /** A refresh that nobody waited for failed, of the token with this id. */
+  | { type: 'token.refresh_failed'; jti: string; code: ErrorCode; message: string }
+  /** A new token could not be had, so the callers got the old one, which is still valid. */
+  | { type: 'token.stale_served'; jti: string; code: ErrorCode }
+  /** Once per client: the server issues no call tokens, so narrower requests get the base token. */
+  | { type: 'exchange.unsupported'; audience: string }

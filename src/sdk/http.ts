@@ -1,0 +1,206 @@
+import { AuthsecError } from '../core/errors.js'
+import { toPrintable } from '../core/printable.js'
+import { isJsonObject, type JsonObject } from '../core/strict-json.js'
+import { type Clock, type Instant, readInstant } from './clock.js'
+
+/** How long requests may take and how often they are tried. */
+export interface HttpOptions {
+  /** The time for one attempt in milliseconds, 2,500 by default. */
+  attemptTimeoutMs: number
+  /** The time for everything one call needs, in milliseconds, 5,000 by default. */
+  totalTimeoutMs: number
+  /** How often a request is sent at most when the server cannot be reached or says 429, 502, 503 or 504; 3 by default. */
+  maxAttempts: number
+}
+
+export interface HttpRequest {
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Makes it a POST of a form. */
+  readonly form?: URLSearchParams
+}
+
+export interface HttpAnswer {
+  readonly url: string
+  readonly status: number
+  /** The JSON object of the answer; undefined when it is anything else. */
+  readonly body: JsonObject | undefined
+  readonly requestId: string | undefined
+  readonly retryAfterMs: number | undefined
+  /** Read before the request was sent, so that a slow answer never makes a token live longer. */
+  readonly askedAt: Instant
+}
+
+/** When to stop: the caller's or the flight's signal, and a moment of the monotonic clock. */
+export interface Limits {
+  readonly signal: AbortSignal
+  readonly deadline: number
+}
+
+export interface Http {
+  /** Sends a request and returns the answer, whatever its status. Throws `network`, `timed_out`, `server_error`. */
+  send(request: HttpRequest, limits: Limits): Promise<HttpAnswer>
+}
+
+const MAX_BODY_BYTES = 64 * 1024
+const RETRIED_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504])
+const BACKOFF_BASE_MS = 100
+const BACKOFF_CAP_MS = 2_000
+
+/** Builds the one way out of the client: redirects refused, bodies capped, attempts timed and repeated. */
+export function createHttp(parts: {
+  fetch: typeof fetch
+  clock: Clock
+  random: () => number
+  http: HttpOptions
+}): Http {
+  const { clock, random, http: options } = parts
+
+  return {
+    async send(request, limits) {
+      for (let attempt = 1; ; attempt++) {
+        const outcome = await attemptOnce(request, limits)
+        const isLast = attempt >= options.maxAttempts
+        if ('status' in outcome) {
+          if (isLast || !RETRIED_STATUS.has(outcome.status)) return outcome
+        } else if (isLast || !isTransient(outcome)) {
+          throw outcome
+        }
+        // Full jitter: clients that failed together do not come back together.
+        const backoff = random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1))
+        const delay = Math.max(backoff, outcome.retryAfterMs ?? 0)
+        if (clock.monotonic() + delay >= limits.deadline) {
+          if ('status' in outcome) return outcome
+          throw outcome
+        }
+        await pause(delay, limits.signal)
+      }
+    },
+  }
+
+  async function attemptOnce(request: HttpRequest, limits: Limits): Promise<HttpAnswer | AuthsecError> {
+    limits.signal.throwIfAborted()
+    const askedAt = readInstant(clock)
+    const timeLeft = Math.min(options.attemptTimeoutMs, limits.deadline - askedAt.monotonic)
+    const controller = new AbortController()
+    const cancelTimer = clock.after(Math.max(0, timeLeft), () => controller.abort())
+    const onAbort = () => controller.abort()
+    limits.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await untilAborted(exchange(request, askedAt, controller.signal), controller.signal)
+    } catch (error) {
+      limits.signal.throwIfAborted()
+      return describeFailure(error, request, controller.signal.aborted ? timeLeft : undefined)
+    } finally {
+      cancelTimer()
+      limits.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async function exchange(request: HttpRequest, askedAt: Instant, signal: AbortSignal): Promise<HttpAnswer> {
+    const { url, form } = request
+    const response = await parts.fetch(url, {
+      method: form === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...request.headers,
+      },
+      ...(form !== undefined && { body: form.toString() }),
+      redirect: 'manual',
+      signal,
+    })
+    const requestId = response.headers.get('x-request-id')
+    // A browser shows a redirect as an opaque answer with status 0.
+    if (response.status === 0 || (response.status >= 300 && response.status < 400)) {
+      throw new AuthsecError('server_error', `${url} answered with a redirect, which is refused`, {
+        hint: 'Give the address that the server itself has.',
+        retryable: false,
+      })
+    }
+    return {
+      url,
+      status: response.status,
+      body: parseObject(await readText(response, url)),
+      requestId: requestId === null ? undefined : toPrintable(requestId.slice(0, 128)),
+      retryAfterMs: readRetryAfter(response.headers.get('retry-after'), clock),
+      askedAt,
+    }
+  }
+
+  function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    let cancel: () => void
+    const pausing = new Promise<void>((resolve) => {
+      cancel = clock.after(delayMs, resolve)
+    })
+    return untilAborted(pausing, signal).finally(() => cancel())
+  }
+}
+
+// Rejects at once when the signal fires, also when the work itself does not listen to it.
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+async function readText(response: Response, url: string): Promise<string> {
+  if (response.body === null) return ''
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.byteLength
+    if (size > MAX_BODY_BYTES) {
+      reader.cancel().catch(() => undefined)
+      throw new AuthsecError('server_error', `${url} answered with more than ${MAX_BODY_BYTES / 1024} KiB`, {
+        retryable: false,
+      })
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// Seconds or a date, RFC 9110 §10.2.3.
+function readRetryAfter(value: string | null, clock: Clock): number | undefined {
+  if (value === null) return undefined
+  const delay = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - clock.wall()
+  return Number.isNaN(delay) ? undefined : Math.max(0, delay)
+}
+
+function isTransient(error: AuthsecError): boolean {
+  return error.code === 'network' || error.code === 'timed_out'
+}
+
+function describeFailure(error: unknown, { url }: HttpRequest, timeLeft: number | undefined): AuthsecError {
+  if (AuthsecError.is(error)) return error
+  const { origin } = new URL(url)
+  if (timeLeft !== undefined) {
+    return new AuthsecError('timed_out', `${origin} did not answer within ${Math.round(timeLeft)} ms`)
+  }
+  return new AuthsecError('network', `cannot reach ${origin}: ${describeCause(error)}`, {
+    hint: 'Start the server with authsec dev serve, or check the server URL.',
+    cause: error,
+  })
+}
+
+function describeCause(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' ? toPrintable(code) : 'no connection'
+}

@@ -1,0 +1,102 @@
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { toPrintable } from '../core/printable.js'
+import type { JsonObject } from '../core/strict-json.js'
+import type { HttpAnswer } from './http.js'
+
+// RFC 6749 §5.2, RFC 8693 §2.2.2 and RFC 8707 §2: the wire word is our code.
+const OAUTH_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'access_denied',
+  'temporarily_unavailable',
+])
+
+// The server heard the question and said no; asking again changes nothing until somebody there changes something.
+const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'access_denied',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'invalid_client',
+  'invalid_grant',
+  'client_not_found',
+  'no_delegation',
+  'delegation_expired',
+])
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  invalid_scope: 'Ask for less, or have the policy and the delegation of this agent widened.',
+  invalid_target: 'Name the API exactly as it is registered: authsec resource list shows how.',
+  invalid_grant: 'The delegation may have been revoked or replaced: have it granted again.',
+  access_denied: 'Ask whoever delegates to this agent.',
+}
+
+const MAX_TEXT_LENGTH = 300
+// Wherever a server repeats a JWT, its first member is an object: the base64url of `{"`.
+const JWT_LIKE = /eyJ[\w-]+(?:\.[\w-]*)*/g
+
+/** The JSON object of a 200; anything else is thrown as the `AuthsecError` that it means. */
+export function readSuccess(answer: HttpAnswer): JsonObject {
+  if (answer.status !== 200) throw describeRefusal(answer)
+  if (answer.body === undefined) throw notJson(answer)
+  return answer.body
+}
+
+/** Whether an error is the server's no, rather than its silence or its confusion. */
+export function isDenial(error: unknown): error is AuthsecError {
+  return AuthsecError.is(error) && DENIALS.has(error.code)
+}
+
+/**
+ * What an answer other than success means: the code of an OAuth error body, otherwise what the status says
+ * (429 `rate_limited`, 5xx and what is not JSON `server_error`). The server's words are made printable, cut,
+ * and freed of anything that looks like a token.
+ */
+export function describeRefusal(answer: HttpAnswer): AuthsecError {
+  const { status, body } = answer
+  const code = refusalCode(answer)
+  // A status that speaks for itself needs no body.
+  if (body === undefined && (status >= 500 || code === 'invalid_request')) return notJson(answer)
+  const words = body === undefined ? '' : readRefusalText(body)
+  return new AuthsecError(code, words === '' ? `${answer.url} answered ${status}` : words, {
+    hint: HINTS[code],
+    auditId: readText(body, 'authsec_audit'),
+    requestId: answer.requestId ?? readText(body, 'request_id'),
+    retryAfterMs: answer.retryAfterMs,
+  })
+}
+
+/** What the server says about its refusal, safe to print: AuthSec writes `details`, OAuth `error_description`. */
+export function readRefusalText(body: JsonObject): string {
+  return readText(body, 'error_description') ?? readText(body, 'details') ?? readText(body, 'error') ?? ''
+}
+
+function refusalCode({ status, body }: HttpAnswer): ErrorCode {
+  if (status === 429) return 'rate_limited'
+  if (body !== undefined && OAUTH_CODES.has(body['error'])) return body['error'] as ErrorCode
+  if (status >= 500) return 'server_error'
+  if (status === 401) return 'invalid_client'
+  if (status === 403) return 'access_denied'
+  if (status === 421) return 'misdirected_request'
+  return 'invalid_request'
+}
+
+function notJson({ url, status, requestId, retryAfterMs }: HttpAnswer): AuthsecError {
+  return new AuthsecError('server_error', `${url} answered ${status} without a JSON object`, {
+    hint: 'Check that the server URL is that of an AuthSec server.',
+    requestId,
+    retryAfterMs,
+  })
+}
+
+function readText(body: JsonObject | undefined, name: string): string | undefined {
+  const value = body?.[name]
+  if (typeof value !== 'string') return undefined
+  const text = value.replace(JWT_LIKE, '[token]')
+  return toPrintable(text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text)
+}

@@ -1,0 +1,199 @@
+import { AuthsecError } from '../core/errors.js'
+import type { Clock } from './clock.js'
+import { createDelegationToken, type DelegationToken } from './delegation-token.js'
+import type { AuthsecEvent } from './events.js'
+import type { Grant } from './grant.js'
+import { remaining } from './lifetime.js'
+import { isDenial } from './refusal.js'
+import { type FlightRun, SingleFlight } from './single-flight.js'
+import { type StoredToken, TokenCache } from './token-cache.js'
+
+/** A token with what is known of it. */
+export interface IssuedToken {
+  readonly grant: Grant
+  readonly token: DelegationToken
+}
+
+/** Fetches one token from the server. */
+export type Ask = (signal: AbortSignal) => Promise<Grant>
+
+export interface TokenSourceOptions {
+  readonly clock: Clock
+  /** How many tokens are kept. */
+  readonly capacity: number
+  /** Tokens that live shorter are handed to those who wait and not kept, in milliseconds. */
+  readonly leastLength: number
+  /** How long after an attempt that brought nothing new the next refresh may follow, in milliseconds. */
+  readonly refreshGap: number
+  readonly emit: (event: AuthsecEvent) => void
+  /** A token was kept, in place of another or of none. */
+  readonly onKept?: (grant: Grant) => void
+  /** The server refused to renew a token that was kept; it is dropped. */
+  readonly onDenied?: (grant: Grant) => void
+}
+
+export interface ObtainOptions {
+  readonly minValidityMs: number
+  readonly forceRefresh: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+const LEAST_STALE_LIFE_MS = 1_000
+
+/**
+ * The tokens of one kind: those that are kept, those that are being fetched, and the decision between the two.
+ * A key is fetched once however many ask, a good token is never waited for, and an expired one never leaves.
+ */
+export class TokenSource {
+  readonly #options: TokenSourceOptions
+  readonly #cache: TokenCache
+  readonly #flights = new SingleFlight<IssuedToken>()
+  readonly #issues = new WeakMap<DelegationToken, { key: string; grant: Grant }>()
+  readonly #invalidated = new WeakSet<Grant>()
+  #fetches = 0
+
+  constructor(options: TokenSourceOptions) {
+    this.#options = options
+    this.#cache = new TokenCache(options.clock, options.capacity)
+  }
+
+  /** What is kept, under way, and has been done so far. */
+  stats(): { entries: number; evictions: number; underWay: number; fetches: number } {
+    const { size: entries, evictions } = this.#cache
+    return { entries, evictions, underWay: this.#flights.size, fetches: this.#fetches }
+  }
+
+  /**
+   * The kept token of a key, when it is good for that long. One that is getting old is still returned, and
+   * `askAgain` may name how to fetch its successor meanwhile.
+   */
+  look(key: string, minValidityMs: number, askAgain?: () => Ask | undefined): StoredToken | undefined {
+    const stored = this.#cache.find(key)
+    if (stored === undefined) return undefined
+    const { lifetime } = stored.grant
+    const left = remaining(lifetime, this.#options.clock)
+    // Written so that a NaN is not good enough.
+    if (!(left > lifetime.hard && left > minValidityMs)) {
+      if (left <= 0) this.#cache.delete(key)
+      return undefined
+    }
+    if (left <= lifetime.soft && askAgain !== undefined) this.#refreshBehind(key, stored, askAgain)
+    return stored
+  }
+
+  /** Fetches the token of a key, together with everyone else who wants it now. */
+  async obtain(key: string, ask: Ask, options: ObtainOptions): Promise<IssuedToken> {
+    const { minValidityMs, forceRefresh, signal } = options
+    const { clock, emit } = this.#options
+    const kept = this.#cache.peek(key)
+    if (kept !== undefined) assertReachable(minValidityMs, kept.grant)
+    try {
+      const issued = await this.#flights.join(key, this.#fetch(key, ask), {
+        signal,
+        fresh: forceRefresh,
+        outlivesCallers: () => this.#cache.peek(key) !== undefined,
+      })
+      if (remaining(issued.grant.lifetime, clock) <= minValidityMs) throw tooShort(minValidityMs)
+      return issued
+    } catch (error) {
+      // An outage does not take away what is still good; a refusal does.
+      const stale = this.#cache.peek(key)
+      if (stale === undefined || forceRefresh || !AuthsecError.is(error) || !error.retryable) throw error
+      const least = Math.max(LEAST_STALE_LIFE_MS, minValidityMs)
+      if (remaining(stale.grant.lifetime, clock) <= least) throw error
+      emit({ type: 'token.stale_served', jti: stale.grant.jti, code: error.code })
+      return stale
+    }
+  }
+
+  /** Drops the token of a key; what is being fetched for it still reaches those who wait, and is not kept. */
+  forget(key: string): void {
+    this.#cache.delete(key)
+    this.#flights.forget(key)
+  }
+
+  forgetAll(): void {
+    this.#cache.clear()
+    this.#flights.forgetAll()
+  }
+
+  /**
+   * Drops a token that turned out to be bad. One that was replaced or dropped before is left alone, so that
+   * fifty parallel failures of one token cost one new token. Returns whether anything was dropped.
+   */
+  invalidate(token: DelegationToken): boolean {
+    const issue = this.#issues.get(token)
+    if (issue === undefined || this.#invalidated.has(issue.grant)) return false
+    this.#invalidated.add(issue.grant)
+    const stored = this.#cache.peek(issue.key)
+    if (stored !== undefined && stored.grant.jti !== issue.grant.jti) return false
+    this.forget(issue.key)
+    return true
+  }
+
+  /** Stops everything; those who wait get the reason. */
+  close(reason: AuthsecError): void {
+    this.#flights.close(reason)
+    this.#cache.clear()
+  }
+
+  #fetch(key: string, ask: Ask): FlightRun<IssuedToken> {
+    return async (signal, isCurrent) => {
+      try {
+        const grant = await ask(signal)
+        this.#fetches++
+        if (isCurrent()) this.#keep(key, grant)
+        return { grant, token: this.#issue(key, grant, false) }
+      } catch (error) {
+        // What the server refuses now is no longer handed out either, however good it still looks.
+        if (isDenial(error) && isCurrent()) this.#dropDenied(key)
+        throw error
+      }
+    }
+  }
+
+  #dropDenied(key: string): void {
+    const stored = this.#cache.peek(key)
+    this.#cache.delete(key)
+    if (stored !== undefined) this.#options.onDenied?.(stored.grant)
+  }
+
+  #keep(key: string, grant: Grant): void {
+    const { clock, leastLength, refreshGap, onKept } = this.#options
+    if (grant.lifetime.length < leastLength) return
+    const previous = this.#cache.peek(key)?.grant
+    // The same token once more: there is no newer one yet, so do not ask on every call.
+    const refreshAfter = previous?.jti === grant.jti ? clock.monotonic() + refreshGap : 0
+    this.#cache.keep(key, { grant, token: this.#issue(key, grant, true), refreshAfter })
+    onKept?.(grant)
+  }
+
+  #issue(key: string, grant: Grant, fromCache: boolean): DelegationToken {
+    const token = createDelegationToken(grant, fromCache)
+    this.#issues.set(token, { key, grant })
+    return token
+  }
+
+  #refreshBehind(key: string, stored: StoredToken, askAgain: () => Ask | undefined): void {
+    const { clock, refreshGap, emit } = this.#options
+    if (clock.monotonic() < stored.refreshAfter) return
+    const ask = askAgain()
+    if (ask === undefined) return
+    this.#flights.launch(key, this.#fetch(key, ask))?.catch((error: unknown) => {
+      const failure = AuthsecError.is(error) ? error : new AuthsecError('internal', 'the refresh failed')
+      const { code, message, retryAfterMs = 0 } = failure
+      stored.refreshAfter = clock.monotonic() + Math.max(refreshGap, retryAfterMs)
+      if (code !== 'closed') emit({ type: 'token.refresh_failed', jti: stored.grant.jti, code, message })
+    })
+  }
+}
+
+function assertReachable(minValidityMs: number, { lifetime }: Grant): void {
+  if (minValidityMs > lifetime.length - 1_000) throw tooShort(minValidityMs)
+}
+
+function tooShort(minValidityMs: number): AuthsecError {
+  return new AuthsecError('request_invalid', `no token here is good for ${minValidityMs} ms`, {
+    hint: 'Ask for a smaller minValidityMs, or for a longer ttlSeconds.',
+  })
+}

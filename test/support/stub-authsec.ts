@@ -1,0 +1,217 @@
+import { encodeBase64url } from '../../src/core/base64url.js'
+import type { Clock } from '../../src/sdk/clock.js'
+
+export const STUB_URL = 'http://127.0.0.1:7468'
+export const STUB_CLIENT_ID = '7b0c9a52-3a53-4f6e-9d0c-2f7f6b1f2a11'
+const TENANT = '0f2d3c4b-5a69-4788-96a5-b4c3d2e1f001'
+const SPIFFE_ID = `spiffe://${TENANT}/agent/${STUB_CLIENT_ID}`
+
+/** One request as it reached the stub. */
+export interface StubRequest {
+  endpoint: 'metadata' | 'pull' | 'exchange'
+  url: string
+  headers: Headers
+  form: URLSearchParams
+  signal: AbortSignal
+  redirect: string | undefined
+}
+
+type Reply = Response | Promise<Response>
+type Body = Record<string, unknown>
+
+/**
+ * An AuthSec server as a `fetch`, with unsigned tokens: it holds what the SDK must cope with, and every answer
+ * can be bent. The claims and bodies are those of the wire contract.
+ */
+export interface StubAuthsec {
+  fetch: typeof fetch
+  requests: StubRequest[]
+  count(endpoint: StubRequest['endpoint']): number
+  /** Answers the next requests of an endpoint in turn; what throws becomes a failed connection. */
+  script(endpoint: StubRequest['endpoint'], ...replies: ((request: StubRequest) => Reply)[]): void
+  /** Bends every success of an endpoint: `claims` before the token is made, `body` before it is sent. */
+  bend: {
+    metadata?: (body: Body) => void
+    base?: (claims: Body, body: Body) => void
+    call?: (claims: Body, body: Body) => void
+  }
+  /** Gives the agent a new base token; the old one is dead from then on. */
+  regrant(): void
+  /** Makes every answer wait until `release`. */
+  hold(): { release(): void }
+  /** The jti of the live base token. */
+  readonly baseJti: string
+}
+
+export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean } = {}): StubAuthsec {
+  const { callTokens = true } = options
+  const requests: StubRequest[] = []
+  const scripts = new Map<string, ((request: StubRequest) => Reply)[]>()
+  const bend: StubAuthsec['bend'] = {}
+  let grants = 1
+  let issued = 0
+  let baseIssuedAt = seconds()
+  let gate: Promise<void> | undefined
+
+  function seconds(): number {
+    return Math.floor(clock.wall() / 1000)
+  }
+
+  function baseJti(): string {
+    return `base-${grants}`
+  }
+
+  function answer(request: StubRequest): Response {
+    switch (request.endpoint) {
+      case 'metadata':
+        return metadata()
+      case 'pull':
+        return pull()
+      case 'exchange':
+        return exchange(request.form)
+    }
+  }
+
+  function metadata(): Response {
+    const body: Body = {
+      issuer: STUB_URL,
+      token_endpoint: `${STUB_URL}/oauth/token`,
+      jwks_uri: `${STUB_URL}/oauth/jwks`,
+      authsec_tenant: TENANT,
+      ...(callTokens && { authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] } }),
+    }
+    bend.metadata?.(body)
+    return jsonResponse(200, body)
+  }
+
+  function pull(): Response {
+    const claims: Body = {
+      iss: `spiffe://${TENANT}`,
+      sub: SPIFFE_ID,
+      aud: ['https://billing.example', 'https://profile.example'],
+      iat: baseIssuedAt,
+      nbf: baseIssuedAt,
+      exp: baseIssuedAt + 3600,
+      jti: baseJti(),
+      user_id: 'user-alice',
+      tenant_id: TENANT,
+      agent_type: 'langchain',
+      permissions: ['billing:read', 'orders:read', 'profile:read'],
+      client_id: STUB_CLIENT_ID,
+    }
+    const body: Body = { status: 'active', client_id: STUB_CLIENT_ID, ttl_seconds: 3600 }
+    bend.base?.(claims, body)
+    return jsonResponse(200, { token: makeJwt({ alg: 'RS256', typ: 'JWT' }, claims), ...body })
+  }
+
+  function exchange(form: URLSearchParams): Response {
+    const subject = readClaims(form.get('subject_token') ?? '')
+    if (subject['jti'] !== baseJti())
+      return oauthError(400, 'invalid_grant', 'the subject token is not the live one')
+    const scope = form.get('scope') ?? 'billing:read profile:read'
+    const ttl = Math.min(Number(form.get('ttl_seconds') ?? 60), Number(subject['exp']) - seconds())
+    issued++
+    const claims: Body = {
+      iss: STUB_URL,
+      sub: 'user-alice',
+      aud: form.get('resource'),
+      iat: seconds(),
+      nbf: seconds(),
+      exp: seconds() + ttl,
+      jti: `call-${issued}`,
+      client_id: STUB_CLIENT_ID,
+      scope,
+      permissions: scope.split(' '),
+      act: { sub: SPIFFE_ID, client_id: STUB_CLIENT_ID },
+    }
+    const body: Body = {
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      token_type: 'Bearer',
+      expires_in: ttl,
+      scope,
+      authsec_audit: `audit-${issued}`,
+    }
+    bend.call?.(claims, body)
+    return jsonResponse(200, { access_token: makeJwt({ alg: 'ES256', typ: 'at+jwt' }, claims), ...body })
+  }
+
+  return {
+    requests,
+    bend,
+    async fetch(input, init) {
+      const url = String(input)
+      const request: StubRequest = {
+        endpoint: endpointOf(url),
+        url,
+        headers: new Headers(init?.headers),
+        form: new URLSearchParams(String(init?.body ?? '')),
+        signal: init?.signal ?? new AbortController().signal,
+        redirect: init?.redirect,
+      }
+      requests.push(request)
+      await gate
+      const scripted = scripts.get(request.endpoint)?.shift()
+      return scripted === undefined ? answer(request) : scripted(request)
+    },
+    count: (endpoint) => requests.filter((request) => request.endpoint === endpoint).length,
+    script(endpoint, ...replies) {
+      scripts.set(endpoint, [...(scripts.get(endpoint) ?? []), ...replies])
+    },
+    regrant() {
+      grants++
+      baseIssuedAt = seconds()
+    },
+    hold() {
+      let open = () => {}
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+      return {
+        release() {
+          gate = undefined
+          open()
+        },
+      }
+    },
+    get baseJti() {
+      return baseJti()
+    },
+  }
+}
+
+/** A JSON answer with a request id, as the server gives. */
+export function jsonResponse(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json', 'x-request-id': 'request-1', ...headers },
+  })
+}
+
+/** An OAuth refusal. */
+export function oauthError(status: number, error: string, description: string): Response {
+  return jsonResponse(status, { error, error_description: description, authsec_audit: 'audit-refusal' })
+}
+
+/** What a refused connection looks like to a caller of fetch. */
+export function refuseConnection(): never {
+  throw new TypeError('fetch failed', {
+    cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }),
+  })
+}
+
+function endpointOf(url: string): StubRequest['endpoint'] {
+  const { pathname } = new URL(url)
+  if (pathname === '/.well-known/oauth-authorization-server') return 'metadata'
+  if (pathname === '/authsec/uflow/sdk/delegation-token') return 'pull'
+  if (pathname === '/oauth/token') return 'exchange'
+  throw new Error(`the stub has no ${pathname}`)
+}
+
+function makeJwt(header: Body, claims: Body): string {
+  const encode = (value: unknown) => encodeBase64url(new TextEncoder().encode(JSON.stringify(value)))
+  return `${encode(header)}.${encode(claims)}.${encode('signature')}`
+}
+
+function readClaims(jwt: string): Body {
+  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString() || '{}')
+}
