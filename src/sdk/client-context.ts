@@ -1,0 +1,26 @@
+import type { AuthsecEvent } from './events.js'
+import { createHttp, type Http } from './http.js'
+import type { ResolvedOptions } from './options.js'
+
+/** What every part of one client works with. */
+export interface ClientContext {
+  readonly options: ResolvedOptions
+  readonly http: Http
+  /** Reports an event; a fault of the observer is not a fault of what it observes. */
+  emit(event: AuthsecEvent): void
+  /** The moment of the monotonic clock until which a call that begins now may take. */
+  newDeadline(): number
+}
+
+export function createClientContext(options: ResolvedOptions): ClientContext {
+  return {
+    options,
+    http: createHttp(options),
+    emit(event) {
+      try {
+        options.onEvent(event)
+      } catch {}
+    },
+    newDeadline: () => options.clock.monotonic() + options.http.totalTimeoutMs,
+  }
+}

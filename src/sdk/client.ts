@@ -1,0 +1,173 @@
+import { AuthsecError } from '../core/errors.js'
+import { assertNarrower } from '../core/permission.js'
+import { BaseTokens } from './base-tokens.js'
+import { CallTokens } from './call-tokens.js'
+import { type ClientContext, createClientContext } from './client-context.js'
+import type { DelegationToken } from './delegation-token.js'
+import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import { assertKnownMembers, type CallRequest, type DelegationRequest, readRequest } from './request.js'
+import { throwIfAborted } from './single-flight.js'
+import type { IssuedToken, ObtainOptions } from './token-source.js'
+
+/** Gets delegation tokens for one agent from one server, and keeps them as long as they are good. */
+export interface AuthsecClient {
+  /**
+   * A token for a request; without one, the agent's base token. Answers from the cache where it can, and asks
+   * the server once however many callers want the same token at the same time.
+   *
+   * Rejects with an `AuthsecError`: `request_invalid`; `no_delegation`, `delegation_expired`,
+   * `client_not_found`; `invalid_scope`, `invalid_target`, `access_denied` and the other codes of RFC 6749 and
+   * 8693; `exchange_unsupported`; `grant_widened`, `token_response_invalid`, `issuer_mismatch`; `network`,
+   * `timed_out`, `rate_limited`, `server_error`, `temporarily_unavailable`, which may pass; `closed`. Rejects
+   * with an `AbortError` when the request's own signal fires.
+   */
+  getDelegationToken(request?: DelegationRequest): Promise<DelegationToken>
+  /** What `getDelegationToken` would answer without waiting, or undefined. Never touches the network. */
+  peek(request?: DelegationRequest): DelegationToken | undefined
+  /** Drops a token that an API rejected; one that has been replaced meanwhile is left alone. */
+  invalidate(token: DelegationToken): void
+  stats(): CacheStats
+  /** Stops what is under way, drops all tokens and rejects later calls with `closed`. */
+  close(): Promise<void>
+}
+
+/** What the cache holds and has done since the client was made. */
+export interface CacheStats {
+  /** Tokens kept now, the base token included. */
+  readonly entries: number
+  /** Calls that were answered at once. */
+  readonly hits: number
+  /** Calls that had to wait. */
+  readonly misses: number
+  /** Good tokens that had to make room. */
+  readonly evictions: number
+  /** Base tokens read from the server. */
+  readonly pulls: number
+  /** Call tokens issued by the server. */
+  readonly exchanges: number
+  /** Tokens being fetched now. */
+  readonly underWay: number
+}
+
+/**
+ * Makes a client. Nothing is sent before the first token is asked for. Throws `configuration` naming the option
+ * that is wrong.
+ */
+export function createAuthsecClient(options: AuthsecClientOptions): AuthsecClient {
+  return new Client(resolveOptions(options))
+}
+
+const NO_REQUEST: DelegationRequest = Object.freeze({})
+
+class Client implements AuthsecClient {
+  readonly #context: ClientContext
+  readonly #bases: BaseTokens
+  readonly #calls: CallTokens
+  /** Whether it has turned out that narrower requests get the base token. */
+  #usesBaseOnly = false
+  #isClosed = false
+  #hits = 0
+  #misses = 0
+
+  constructor(options: ResolvedOptions) {
+    this.#context = createClientContext(options)
+    // What was made from a base token goes with it.
+    this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetAll())
+    this.#calls = new CallTokens(this.#context, this.#bases)
+  }
+
+  async getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
+    assertKnownMembers(request)
+    const kept = this.#look(request, true)
+    if (kept === undefined) return this.#acquire(request)
+    this.#hits++
+    return kept.token
+  }
+
+  peek(request: DelegationRequest = NO_REQUEST): DelegationToken | undefined {
+    assertKnownMembers(request)
+    return this.#look(request, false)?.token
+  }
+
+  invalidate(token: DelegationToken): void {
+    if (!this.#bases.invalidate(token)) this.#calls.source.invalidate(token)
+  }
+
+  stats(): CacheStats {
+    const bases = this.#bases.source.stats()
+    const calls = this.#calls.source.stats()
+    return {
+      entries: bases.entries + calls.entries,
+      hits: this.#hits,
+      misses: this.#misses,
+      evictions: calls.evictions,
+      pulls: bases.fetches,
+      exchanges: calls.fetches,
+      underWay: bases.underWay + calls.underWay,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const reason = closedError()
+    this.#bases.close(reason)
+    this.#calls.close(reason)
+  }
+
+  toJSON(): object {
+    const { serverUrl, clientId } = this.#context.options
+    return { serverUrl: serverUrl.href, clientId }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `AuthsecClient ${inspect(this.toJSON(), options)}`
+  }
+
+  // The way of nearly every call: nothing is awaited, hashed or copied.
+  #look(request: DelegationRequest, mayRefresh: boolean): IssuedToken | undefined {
+    const { audience, permissions, tool, ttlSeconds, minValidityMs = 0, signal, forceRefresh } = request
+    if (forceRefresh || signal?.aborted) return undefined
+    if (audience === undefined) {
+      const isPlain = permissions === undefined && tool === undefined && ttlSeconds === undefined
+      return isPlain ? this.#bases.look(minValidityMs, mayRefresh) : undefined
+    }
+    if (!this.#usesBaseOnly) return this.#calls.look(request, audience, mayRefresh)
+    const wanted = readRequest(request).call?.permissions ?? []
+    const base = this.#bases.look(minValidityMs, mayRefresh)
+    return wanted.every((permission) => base?.grant.permissions.includes(permission)) ? base : undefined
+  }
+
+  async #acquire(request: DelegationRequest): Promise<DelegationToken> {
+    if (this.#isClosed) throw closedError()
+    throwIfAborted(request.signal)
+    const checked = readRequest(request)
+    this.#misses++
+    const deadline = this.#context.newDeadline()
+    const { call } = checked
+    if (call === undefined) return (await this.#bases.obtain(checked, deadline)).token
+    const issued = await this.#calls.obtain(call, checked, deadline)
+    return (issued ?? (await this.#settleForBase(call, checked, deadline))).token
+  }
+
+  async #settleForBase(call: CallRequest, checked: ObtainOptions, deadline: number): Promise<IssuedToken> {
+    const { options, emit } = this.#context
+    if (options.narrow === 'required' || options.transport === 'exchange') {
+      throw new AuthsecError('exchange_unsupported', `${options.serverUrl.origin} issues no call tokens`, {
+        hint: "With narrow: 'best-effort' and transport: 'auto' the agent's base token is used instead.",
+      })
+    }
+    const base = await this.#bases.obtain(checked, deadline)
+    assertNarrower(new Set(call.permissions), new Set(base.grant.permissions))
+    if (!this.#usesBaseOnly) emit({ type: 'exchange.unsupported', audience: call.audience })
+    this.#usesBaseOnly = true
+    return base
+  }
+}
+
+function closedError(): AuthsecError {
+  return new AuthsecError('closed', 'the client is closed')
+}

@@ -1,0 +1,52 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { isSameServer } from '../core/server-url.js'
+import { isJsonObject } from '../core/strict-json.js'
+import type { Http, Limits } from './http.js'
+import { readSuccess } from './refusal.js'
+
+/** What the client needs of the server's metadata (RFC 8414). */
+export interface Metadata {
+  readonly issuer: string
+  /** Empty where the server does not name it. */
+  readonly tenant: string
+  readonly tokenEndpoint: string | undefined
+  /** Whether the token endpoint exchanges a base token for a call token, rather than for something of its own. */
+  readonly issuesCallTokens: boolean
+}
+
+/**
+ * Reads the metadata document. A server that has none (404, 410) issues no call tokens, and that is an answer.
+ * Throws `issuer_mismatch` for a document of, or a token endpoint on, another server (RFC 8414 §3.3).
+ */
+export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): Promise<Metadata> {
+  const answer = await http.send({ url: metadataUrl(serverUrl) }, limits)
+  if (answer.status === 404 || answer.status === 410) {
+    return { issuer: serverUrl.origin, tenant: '', tokenEndpoint: undefined, issuesCallTokens: false }
+  }
+  const body = readSuccess(answer)
+  const { issuer, token_endpoint: tokenEndpoint, authsec_tenant: tenant } = body
+  assertOwnAddress('issuer', issuer, serverUrl)
+  if (tokenEndpoint !== undefined) assertOwnAddress('token endpoint', tokenEndpoint, serverUrl)
+  return {
+    issuer,
+    tenant: typeof tenant === 'string' ? tenant : '',
+    tokenEndpoint,
+    issuesCallTokens: tokenEndpoint !== undefined && isJsonObject(body['authsec_call_tokens']),
+  }
+}
+
+// The well-known part stands between host and path, RFC 8414 §3.1.
+function metadataUrl(serverUrl: URL): string {
+  const path = serverUrl.pathname.replace(/\/$/, '')
+  return `${serverUrl.origin}/.well-known/oauth-authorization-server${path}`
+}
+
+// The base token goes to the token endpoint: never to a server other than the configured one.
+function assertOwnAddress(what: string, address: unknown, serverUrl: URL): asserts address is string {
+  if (typeof address === 'string' && URL.canParse(address) && isSameServer(serverUrl, new URL(address)))
+    return
+  throw new AuthsecError('issuer_mismatch', `the ${what} ${quote(address)} is not on ${serverUrl.origin}`, {
+    hint: 'Configure the server by the address that it calls its own.',
+  })
+}

@@ -1,0 +1,117 @@
+import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { JsonObject } from '../core/strict-json.js'
+import type { Clock } from './clock.js'
+import { type Grant, type GrantedClaims, invalidResponse, readGrantedClaims, splitScope } from './grant.js'
+import type { Http, Limits } from './http.js'
+import { callLifetime, remaining } from './lifetime.js'
+import { readSuccess } from './refusal.js'
+import type { CallRequest } from './request.js'
+
+export interface ExchangeParts {
+  readonly http: Http
+  readonly clock: Clock
+  readonly random: () => number
+  readonly clientId: string
+  readonly tokenEndpoint: string
+  /** No token is kept for longer, in milliseconds. */
+  readonly maxTtlMs: number
+}
+
+/**
+ * Exchanges a base token for a call token (RFC 8693) and checks that the answer is no more than was asked for:
+ * throws `grant_widened` or `token_response_invalid`, and the token is dropped. Throws the server's own codes.
+ */
+export async function exchangeToken(
+  parts: ExchangeParts,
+  base: Grant,
+  call: CallRequest,
+  limits: Limits,
+): Promise<Grant> {
+  const { http, clock, random } = parts
+  const answer = await http.send(
+    {
+      url: parts.tokenEndpoint,
+      // One id for all attempts: a repeated one leaves a second record, never a second meaning.
+      headers: { 'idempotency-key': crypto.randomUUID() },
+      form: buildForm(parts.clientId, base, call),
+    },
+    limits,
+  )
+  const body = readSuccess(answer)
+  const claims = readGrantedClaims(body['access_token'])
+  const seconds = readLifetime(body, claims)
+  assertNotWidened(body, claims, base, call)
+
+  const expiresAt = answer.askedAt.wall + seconds * 1000
+  const lifetime = callLifetime(answer.askedAt, Math.min(seconds * 1000, parts.maxTtlMs), random)
+  if (remaining(lifetime, clock) <= 0) {
+    throw new AuthsecError('timed_out', `the token of ${seconds} s had expired before it arrived`, {
+      requestId: answer.requestId,
+    })
+  }
+  return {
+    jwt: body['access_token'] as string,
+    jti: claims.jti,
+    audience: claims.audience,
+    permissions: claims.permissions,
+    auditId: typeof body['authsec_audit'] === 'string' ? body['authsec_audit'] : undefined,
+    userId: claims.userId,
+    expiresAt,
+    lifetime,
+  }
+}
+
+function buildForm(clientId: string, base: Grant, call: CallRequest): URLSearchParams {
+  const form = new URLSearchParams({
+    grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
+    subject_token: base.jwt,
+    subject_token_type: TOKEN_TYPE_JWT,
+    client_id: clientId,
+    resource: call.audience,
+  })
+  if (call.permissions !== undefined) form.set('scope', call.permissions.join(' '))
+  if (call.ttlSeconds !== undefined) form.set('ttl_seconds', String(call.ttlSeconds))
+  if (call.tool !== undefined) form.set('tool', call.tool)
+  return form
+}
+
+// The smaller of what the answer says and what the token says, in seconds.
+function readLifetime(body: JsonObject, claims: GrantedClaims): number {
+  const { expires_in: expiresIn = Number.POSITIVE_INFINITY } = body
+  if (typeof expiresIn !== 'number' || !(expiresIn > 0)) {
+    throw invalidResponse(`expires_in ${quote(expiresIn)} is not a positive number`)
+  }
+  return Math.min(expiresIn, claims.exp - claims.iat)
+}
+
+function assertNotWidened(body: JsonObject, claims: GrantedClaims, base: Grant, call: CallRequest): void {
+  const { token_type: type, scope = '', refresh_token: refreshToken, expires_in: expiresIn } = body
+  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
+    throw invalidResponse(`the token type ${quote(type)} is not Bearer`)
+  }
+  if (typeof scope !== 'string') throw invalidResponse(`the scope ${quote(scope)} is not a text`)
+  if (refreshToken !== undefined && refreshToken !== null) {
+    throw widened('the answer holds a refresh token, which nobody asked for')
+  }
+  if (claims.audience.length !== 1 || claims.audience[0] !== call.audience) {
+    throw widened(`the token is for ${quote(claims.audience.join(' '))} instead of ${quote(call.audience)}`)
+  }
+  // An omitted scope means what the base token allows at most (RFC 8693 §2.1 leaves it to the server).
+  const allowed = new Set(call.permissions ?? base.permissions)
+  const excess = [...claims.permissions, ...splitScope(scope)].find((permission) => !allowed.has(permission))
+  if (excess !== undefined) throw widened(`the token permits ${quote(excess)}, which nobody asked for`)
+
+  const longest = call.ttlSeconds ?? Number.POSITIVE_INFINITY
+  if (claims.exp - claims.iat > longest || (typeof expiresIn === 'number' && expiresIn > longest)) {
+    throw widened(`the token lives longer than the ${longest} s asked for`)
+  }
+  if (claims.exp * 1000 > base.expiresAt) throw widened('the token outlives the base token it was made from')
+}
+
+function widened(message: string): AuthsecError {
+  return new AuthsecError('grant_widened', message, {
+    hint: 'The token was dropped. Delegation only narrows: report this to whoever runs the server.',
+  })
+}

@@ -1,0 +1,8 @@
+export { AuthsecError, type ErrorCode } from '../core/errors.js'
+export { type AuthsecClient, type CacheStats, createAuthsecClient } from './client.js'
+export type { Clock } from './clock.js'
+export type { DelegationToken } from './delegation-token.js'
+export type { AuthsecEvent } from './events.js'
+export type { HttpOptions } from './http.js'
+export type { AuthsecClientOptions, CacheOptions } from './options.js'
+export type { DelegationRequest } from './request.js'

@@ -1,0 +1,134 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { parseServerUrl } from '../core/server-url.js'
+import { type Clock, systemClock } from './clock.js'
+import type { AuthsecEvent } from './events.js'
+import type { HttpOptions } from './http.js'
+
+/** What is kept, and for how long. */
+export interface CacheOptions {
+  /** How many call tokens are kept at most, 1,000 by default. */
+  capacity: number
+  /** No call token is kept for longer, whatever it says, in seconds; 900 by default. */
+  maxTtlSeconds: number
+}
+
+/** The server and the agent are all that a client needs to know. */
+export interface AuthsecClientOptions {
+  /** Where the AuthSec server is: https, or http on this machine. */
+  serverUrl: string | URL
+  /** The UUID under which the agent is registered. An identifier, not a secret. */
+  clientId: string
+  /**
+   * `auto` (the default) exchanges the base token for a call token where the server says that it issues them,
+   * `exchange` also where it does not say so, and `pull` never.
+   */
+  transport?: 'auto' | 'pull' | 'exchange'
+  /**
+   * What happens to a request for a narrower token where none can be had: `best-effort` (the default) gives the
+   * base token and says so once, `required` throws `exchange_unsupported`.
+   */
+  narrow?: 'required' | 'best-effort'
+  cache?: Partial<CacheOptions>
+  http?: Partial<HttpOptions>
+  /** Told what happens, without any token material. What it throws is ignored. */
+  onEvent?: (event: AuthsecEvent) => void
+  clock?: Clock
+  /** Between 0 and 1, for the spread of refreshes and retries; `Math.random` by default. */
+  random?: () => number
+  fetch?: typeof fetch
+}
+
+/** Options with every default in its place. */
+export interface ResolvedOptions {
+  readonly serverUrl: URL
+  readonly clientId: string
+  readonly transport: 'auto' | 'pull' | 'exchange'
+  readonly narrow: 'required' | 'best-effort'
+  readonly cache: Readonly<CacheOptions>
+  readonly http: Readonly<HttpOptions>
+  readonly onEvent: (event: AuthsecEvent) => void
+  readonly clock: Clock
+  readonly random: () => number
+  readonly fetch: typeof fetch
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
+const NARROWINGS = ['required', 'best-effort'] as const
+const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, maxTtlSeconds: 900 }
+const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
+
+/** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */
+export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
+  const {
+    serverUrl,
+    clientId,
+    transport = 'auto',
+    narrow = 'best-effort',
+    cache = {},
+    http = {},
+    onEvent = () => undefined,
+    clock = systemClock,
+    random = Math.random,
+    // Looked up on each call, so that what a test or a tracer puts in its place is used.
+    fetch = (input, init) => globalThis.fetch(input, init),
+    ...others
+  } = options
+  const unknown = Object.keys(others)[0]
+  // An option that is not understood may be a condition somebody relies on.
+  if (unknown !== undefined) throw misconfigured(`${quote(unknown)} is not an option of the client`)
+  assertGiven('serverUrl', serverUrl, 'It is where the server runs; programs read it from AUTHSEC_SERVER.')
+  assertGiven('clientId', clientId, 'It is the UUID of the agent; programs read it from AUTHSEC_CLIENT_ID.')
+  if (typeof clientId !== 'string' || !UUID.test(clientId)) {
+    throw misconfigured(
+      `the client id ${quote(clientId)} is not a UUID`,
+      'authsec client list shows the ids.',
+    )
+  }
+  return {
+    serverUrl: parseServerUrl(serverUrl),
+    clientId: clientId.toLowerCase(),
+    transport: readChoice('transport', transport, TRANSPORTS),
+    narrow: readChoice('narrow', narrow, NARROWINGS),
+    cache: readNumbers('cache', cache, CACHE_DEFAULTS),
+    http: readNumbers('http', http, HTTP_DEFAULTS),
+    onEvent: readFunction('onEvent', onEvent),
+    clock,
+    random: readFunction('random', random),
+    fetch: readFunction('fetch', fetch),
+  }
+}
+
+function assertGiven(name: string, value: unknown, hint: string): void {
+  if (value === undefined || value === null || value === '') throw misconfigured(`${name} is missing`, hint)
+}
+
+function readChoice<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (choices.includes(value)) return value
+  throw misconfigured(`${name} ${quote(value)} is not one of ${choices.join(', ')}`)
+}
+
+function readFunction<T>(name: string, value: T): T {
+  if (typeof value === 'function') return value
+  throw misconfigured(`${name} is not a function`)
+}
+
+// All of them are counts or times: whole and positive.
+function readNumbers<T extends object>(name: string, given: Partial<T>, defaults: T): T {
+  const resolved = { ...defaults }
+  for (const [member, value] of Object.entries(given)) {
+    if (!(member in defaults))
+      throw misconfigured(`${quote(`${name}.${member}`)} is not an option of the client`)
+    if (value === undefined) continue
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      throw misconfigured(`${name}.${member} ${quote(value)} is not a positive whole number`)
+    }
+    resolved[member as keyof T] = value as T[keyof T]
+  }
+  return resolved
+}
+
+function misconfigured(message: string, hint?: string): AuthsecError {
+  return new AuthsecError('configuration', message, { hint })
+}

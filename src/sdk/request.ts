@@ -1,0 +1,159 @@
+import { MAX_CALL_TTL } from '../core/delegation.js'
+import { AuthsecError } from '../core/errors.js'
+import { parsePermissions, sortPermissions } from '../core/permission.js'
+import { quote } from '../core/printable.js'
+
+/** What a token is wanted for. Without an audience: the agent's base token. */
+export interface DelegationRequest {
+  /** The one API that may accept the token, byte for byte as it calls itself. */
+  audience?: string | undefined
+  /** What the call needs; left out, everything the delegation allows at that audience. */
+  permissions?: readonly string[] | undefined
+  /** The tool that asks: context for the API and for the audit log. */
+  tool?: string | undefined
+  /** How long the token shall live, 1 to 300 seconds; the server's default is 60. */
+  ttlSeconds?: number | undefined
+  /** How long it must still be good when it is handed out; a cached one with less left is replaced. */
+  minValidityMs?: number | undefined
+  /** Gives up for this caller alone; others that wait for the same token go on. */
+  signal?: AbortSignal | undefined
+  /** Fetches a new token even where a good one is cached. */
+  forceRefresh?: boolean | undefined
+}
+
+/** A request that has been checked and no longer changes under our feet. */
+export interface CheckedRequest {
+  readonly call: CallRequest | undefined
+  readonly minValidityMs: number
+  readonly signal: AbortSignal | undefined
+  readonly forceRefresh: boolean
+}
+
+/** The part that decides which call token it is. */
+export interface CallRequest {
+  readonly audience: string
+  readonly permissions: readonly string[] | undefined
+  readonly tool: string | undefined
+  readonly ttlSeconds: number | undefined
+}
+
+const MEMBERS: ReadonlySet<string> = new Set<keyof DelegationRequest>([
+  'audience',
+  'permissions',
+  'tool',
+  'ttlSeconds',
+  'minValidityMs',
+  'signal',
+  'forceRefresh',
+])
+
+/**
+ * Throws `request_invalid` for a member the client does not know: a misspelt `permissions` would otherwise mean
+ * all of them, and a condition that is not understood must not be dropped.
+ */
+export function assertKnownMembers(request: DelegationRequest): void {
+  for (const name in request) {
+    if (!MEMBERS.has(name)) {
+      throw invalidRequest(
+        `${quote(name)} is not a member of a token request`,
+        `Known: ${[...MEMBERS].join(', ')}.`,
+      )
+    }
+  }
+}
+
+/** Checks a request and copies it; throws `request_invalid` or `invalid_scope` naming the value. */
+export function readRequest(request: DelegationRequest): CheckedRequest {
+  assertKnownMembers(request)
+  const { minValidityMs = 0, signal, forceRefresh = false } = request
+  if (typeof minValidityMs !== 'number' || !(minValidityMs >= 0)) {
+    throw invalidRequest(`minValidityMs ${quote(minValidityMs)} is not a number of milliseconds`)
+  }
+  const call = readCallRequest(request)
+  if (call?.ttlSeconds !== undefined && minValidityMs > (call.ttlSeconds - 1) * 1000) {
+    throw invalidRequest(`a token of ${call.ttlSeconds} s is never good for ${minValidityMs} ms`)
+  }
+  return { call, minValidityMs, signal, forceRefresh }
+}
+
+/** Between whom, and from which base token: texts with their lengths, so that no two lists look the same. */
+export function formatParties(parts: readonly string[]): string {
+  return parts.map((part) => `${part.length}:${part}`).join('')
+}
+
+/**
+ * The exact identity of a call token. Each text carries its length, so that no two requests share a key
+ * whatever the texts hold, and nothing is hashed: this runs on every call. Absent and empty differ.
+ */
+export function formatCallKey(
+  prefix: string,
+  audience: string,
+  permissions: readonly string[] | undefined,
+  tool: string | undefined,
+  ttlSeconds: number | undefined,
+): string {
+  let key = `${prefix}${audience.length}:${audience}`
+  if (permissions !== undefined) {
+    const sorted = isSorted(permissions) ? permissions : sortPermissions(permissions)
+    key += `p${sorted.length}`
+    for (const permission of sorted) key += `,${permission.length}:${permission}`
+  }
+  if (tool !== undefined) key += `t${tool.length}:${tool}`
+  if (ttlSeconds !== undefined) key += `s${ttlSeconds}`
+  return key
+}
+
+function readCallRequest({
+  audience,
+  permissions,
+  tool,
+  ttlSeconds,
+}: DelegationRequest): CallRequest | undefined {
+  if (audience === undefined) {
+    const narrowing = Object.entries({ permissions, tool, ttlSeconds }).find(
+      ([, value]) => value !== undefined,
+    )
+    if (narrowing === undefined) return undefined
+    throw invalidRequest(
+      `${narrowing[0]} without an audience`,
+      'Name the API the token is for as audience; without any of them you get the base token.',
+    )
+  }
+  if (typeof audience !== 'string' || audience === '') {
+    throw invalidRequest(`the audience ${quote(audience)} is not the name of an API`)
+  }
+  if (tool !== undefined && (typeof tool !== 'string' || tool === '')) {
+    throw invalidRequest(`the tool ${quote(tool)} is not a name`)
+  }
+  if (
+    ttlSeconds !== undefined &&
+    !(Number.isInteger(ttlSeconds) && ttlSeconds >= 1 && ttlSeconds <= MAX_CALL_TTL)
+  ) {
+    throw invalidRequest(
+      `ttlSeconds ${quote(ttlSeconds)} is not between 1 and ${MAX_CALL_TTL}`,
+      'Ask again for each call instead of keeping one token.',
+    )
+  }
+  return { audience, permissions: readPermissions(permissions), tool, ttlSeconds }
+}
+
+function readPermissions(permissions: readonly string[] | undefined): readonly string[] | undefined {
+  if (permissions === undefined) return undefined
+  if (!Array.isArray(permissions)) throw invalidRequest('permissions is not a list')
+  // An empty list must not turn into an omitted scope, which means everything.
+  if (permissions.length === 0) {
+    throw invalidRequest('permissions is empty', 'Leave it out to ask for everything the delegation allows.')
+  }
+  return sortPermissions(parsePermissions(permissions))
+}
+
+function isSorted(texts: readonly string[]): boolean {
+  for (let index = 1; index < texts.length; index++) {
+    if (!((texts[index - 1] as string) < (texts[index] as string))) return false
+  }
+  return true
+}
+
+function invalidRequest(message: string, hint?: string): AuthsecError {
+  return new AuthsecError('request_invalid', message, { hint })
+}

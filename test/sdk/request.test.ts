@@ -1,0 +1,121 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type CallRequest,
+  type DelegationRequest,
+  formatCallKey,
+  formatParties,
+  readRequest,
+} from '../../src/sdk/request.js'
+
+const BILLING = 'https://billing.example'
+
+describe('readRequest', () => {
+  test.each<{ why: string; request: object; says: RegExp }>([
+    {
+      why: 'a misspelt member',
+      request: { audience: BILLING, permission: ['billing:read'] },
+      says: /"permission"/,
+    },
+    { why: 'a condition it cannot keep', request: { audience: BILLING, binding: 'call' }, says: /"binding"/ },
+    {
+      why: 'permissions without an audience',
+      request: { permissions: ['billing:read'] },
+      says: /permissions without/,
+    },
+    { why: 'a tool without an audience', request: { tool: 'get_bill' }, says: /tool without/ },
+    { why: 'a lifetime without an audience', request: { ttlSeconds: 30 }, says: /ttlSeconds without/ },
+    { why: 'an empty audience', request: { audience: '' }, says: /audience ""/ },
+    { why: 'an audience that is not text', request: { audience: null }, says: /audience "null"/ },
+    { why: 'an empty list of permissions', request: { audience: BILLING, permissions: [] }, says: /empty/ },
+    { why: 'null for permissions', request: { audience: BILLING, permissions: null }, says: /not a list/ },
+    {
+      why: 'text for permissions',
+      request: { audience: BILLING, permissions: 'billing:read' },
+      says: /not a list/,
+    },
+    { why: 'an empty tool', request: { audience: BILLING, tool: '' }, says: /tool ""/ },
+    { why: 'a lifetime of zero', request: { audience: BILLING, ttlSeconds: 0 }, says: /"0"/ },
+    { why: 'a lifetime above the limit', request: { audience: BILLING, ttlSeconds: 301 }, says: /"301"/ },
+    { why: 'half a second', request: { audience: BILLING, ttlSeconds: 0.5 }, says: /"0.5"/ },
+    { why: 'a negative validity', request: { minValidityMs: -1 }, says: /"-1"/ },
+    { why: 'a validity that is no number', request: { minValidityMs: Number.NaN }, says: /"NaN"/ },
+    {
+      why: 'a validity beyond the life',
+      request: { audience: BILLING, ttlSeconds: 30, minValidityMs: 29_001 },
+      says: /30 s/,
+    },
+  ])('refuses $why', ({ request, says }) => {
+    const read = () => readRequest(request as DelegationRequest)
+    expect(read).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    expect(read).toThrow(says)
+  })
+
+  test('refuses what is not a permission', () => {
+    const read = () => readRequest({ audience: BILLING, permissions: ['billing'] })
+    expect(read).toThrow(expect.objectContaining({ code: 'invalid_scope' }))
+  })
+
+  test('does not notice what the caller does to the request later', () => {
+    const permissions = ['orders:read', 'billing:read', 'orders:read']
+    const { call } = readRequest({ audience: BILLING, permissions })
+    permissions.push('billing:refund')
+    expect(call?.permissions).toEqual(['billing:read', 'orders:read'])
+  })
+
+  test('takes nothing at all for the base token', () => {
+    expect(readRequest({}).call).toBeUndefined()
+    expect(readRequest({ audience: undefined, minValidityMs: 5 }).call).toBeUndefined()
+  })
+})
+
+describe('formatCallKey', () => {
+  const text = fc.oneof(fc.string(), fc.constantFrom('', '1', '1:', ',', 'p1', 't', 's1', '3:a:b'))
+  const parts = fc.record({
+    audience: text,
+    permissions: fc.option(
+      fc.uniqueArray(text, { maxLength: 3 }).map((list) => list.sort()),
+      { nil: undefined },
+    ),
+    tool: fc.option(text, { nil: undefined }),
+    ttlSeconds: fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined }),
+  })
+  const keyOf = ({ audience, permissions, tool, ttlSeconds }: CallRequest) =>
+    formatCallKey('1|', audience, permissions, tool, ttlSeconds)
+
+  test('never gives two requests one key', () => {
+    fc.assert(
+      fc.property(parts, parts, (one, other) => {
+        fc.pre(JSON.stringify(one) !== JSON.stringify(other))
+        expect(keyOf(one)).not.toBe(keyOf(other))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('does not care in which order, or how often, a permission is named', () => {
+    const list = fc.array(fc.constantFrom('a:r', 'b:r', 'c:r', 'd:w'), { minLength: 1, maxLength: 6 })
+    fc.assert(
+      fc.property(list, (permissions) => {
+        const tidy = [...new Set(permissions)].sort()
+        const key = formatCallKey('1|', BILLING, permissions, undefined, undefined)
+        expect(key).toBe(formatCallKey('1|', BILLING, tidy, undefined, undefined))
+      }),
+    )
+  })
+
+  test('tells everything that remains from any list, and a slash at the end from none', () => {
+    const all = formatCallKey('', BILLING, undefined, undefined, undefined)
+    expect(formatCallKey('', BILLING, ['billing:read'], undefined, undefined)).not.toBe(all)
+    expect(formatCallKey('', `${BILLING}/`, undefined, undefined, undefined)).not.toBe(all)
+  })
+})
+
+test('parties never look like other parties', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string()), fc.array(fc.string()), (one, other) => {
+      fc.pre(JSON.stringify(one) !== JSON.stringify(other))
+      expect(formatParties(one)).not.toBe(formatParties(other))
+    }),
+  )
+})
