@@ -1,0 +1,188 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { AuthsecError } from '../core/errors.js'
+import { type Config, createConfig } from './config.js'
+import { type Credentials, createCredentials } from './credentials.js'
+import { type ColorChoice, createIo, type Io, type Streams } from './io.js'
+import { createPrompts, type Prompts } from './prompts.js'
+
+/**
+ * Everything a command may reach; nothing in it is loaded or opened before it is used. That holds for Node's own
+ * modules too: those that few commands use are imported where they are used, because every start pays for them.
+ */
+export interface Context {
+  readonly io: Io
+  readonly prompts: Prompts
+  readonly config: Config
+  readonly credentials: Credentials
+  readonly environment: Environment
+  readonly clock: Clock
+  /** A number in [0, 1), for back-off. */
+  readonly random: () => number
+  /** Ends with `signal`. */
+  readonly fetch: typeof fetch
+  /** Aborted by Ctrl-C, SIGTERM or a closed pipe; the reason is an `AuthsecError` that says which. */
+  readonly signal: AbortSignal
+  readVersion(): Promise<string>
+  /** Gives the signals back to Node. */
+  readonly close: () => void
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Waits so many milliseconds; rejects with the reason when `signal` is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** What the environment variables say; empty ones count as unset. */
+export interface Environment {
+  server: string | undefined
+  clientId: string | undefined
+  /** An admin session. */
+  token: string | undefined
+  tenantId: string | undefined
+  profile: string | undefined
+  configDirectory: string
+  /** Where `dev serve` keeps its state. */
+  stateDirectory: string
+  color: ColorChoice
+  isGitHubActions: boolean
+  isDebugging: boolean
+}
+
+/** The variables that the command reads, for the help. */
+export const ENVIRONMENT_MEANINGS = {
+  AUTHSEC_SERVER: 'address of the server (also AUTHSEC_BASE_URL)',
+  AUTHSEC_CLIENT_ID: 'the client that is meant when no flag names one (also AUTHSEC_AGENT_CLIENT_ID)',
+  AUTHSEC_TOKEN: 'session of an admin; it is sent to the server in use',
+  AUTHSEC_TENANT: 'UUID of the tenant',
+  AUTHSEC_PROFILE: 'name of the profile to use',
+  AUTHSEC_CONFIG_DIR: 'directory of config.json and credentials.json',
+  AUTHSEC_DEBUG: '1 prints the stack of an error; it holds no secret',
+  NO_COLOR: 'no colour; wins over FORCE_COLOR and CLICOLOR_FORCE',
+  FORCE_COLOR: 'colour also where there is no terminal (also CLICOLOR_FORCE)',
+} as const
+
+/** The world outside, which a test replaces. */
+export interface Surroundings {
+  streams: Streams
+  environment: Environment
+  clock: Clock
+  random: () => number
+  fetch: typeof fetch
+  /** Aborted from outside; see `Context.signal`. */
+  signal: AbortSignal
+  prompts?: Prompts
+  close?: () => void
+}
+
+/** Builds the context of one run out of its surroundings. */
+export function createContext(surroundings: Surroundings): Context {
+  const { streams, environment, clock, random } = surroundings
+  const closedPipe = new AbortController()
+  const signal = AbortSignal.any([surroundings.signal, closedPipe.signal])
+  return {
+    io: createIo({
+      streams,
+      color: environment.color,
+      signal,
+      onClosed: () => closedPipe.abort(new AuthsecError('output_closed', 'standard output was closed')),
+    }),
+    prompts: surroundings.prompts ?? createPrompts(streams, signal),
+    config: createConfig(environment.configDirectory),
+    credentials: createCredentials(environment.configDirectory),
+    environment,
+    clock,
+    random,
+    fetch: (input, init) => {
+      const signals = init?.signal ? [signal, init.signal] : [signal]
+      return surroundings.fetch(input, { ...init, signal: AbortSignal.any(signals) })
+    },
+    signal,
+    readVersion,
+    close: surroundings.close ?? (() => {}),
+  }
+}
+
+/** The context of this process: its environment, streams and signals. */
+export function openContext(): Context {
+  // With both set Node itself prints a warning; NO_COLOR wins here as everywhere.
+  if (process.env['NO_COLOR']) delete process.env['FORCE_COLOR']
+  const { signal, close } = listenForSignals()
+  return createContext({
+    streams: process,
+    environment: readEnvironment(process.env, process.platform, homedir()),
+    clock: { now: Date.now, sleep: sleepUntilAborted },
+    random: Math.random,
+    fetch: globalThis.fetch,
+    signal,
+    close,
+  })
+}
+
+/** Reads the variables that the command knows, for the given platform and home directory. */
+export function readEnvironment(
+  variables: Readonly<Record<string, string | undefined>>,
+  platform: NodeJS.Platform,
+  home: string,
+): Environment {
+  const read = (...names: string[]) => names.map((name) => variables[name]).find((value) => value)
+  const configHome = read('XDG_CONFIG_HOME') ?? (platform === 'win32' ? read('APPDATA') : undefined)
+  const stateHome = read('XDG_STATE_HOME') ?? (platform === 'win32' ? read('LOCALAPPDATA') : undefined)
+  return {
+    server: read('AUTHSEC_SERVER', 'AUTHSEC_BASE_URL'),
+    clientId: read('AUTHSEC_CLIENT_ID', 'AUTHSEC_AGENT_CLIENT_ID'),
+    token: read('AUTHSEC_TOKEN'),
+    tenantId: read('AUTHSEC_TENANT'),
+    profile: read('AUTHSEC_PROFILE'),
+    configDirectory: read('AUTHSEC_CONFIG_DIR') ?? join(configHome ?? join(home, '.config'), 'authsec'),
+    stateDirectory: join(stateHome ?? join(home, '.local', 'state'), 'authsec', 'dev'),
+    color: readColor(read),
+    isGitHubActions: read('GITHUB_ACTIONS') === 'true',
+    isDebugging: isOn(read('AUTHSEC_DEBUG')),
+  }
+}
+
+function readColor(read: (name: string) => string | undefined): ColorChoice {
+  if (read('NO_COLOR')) return 'never'
+  const forced = read('FORCE_COLOR')
+  if (forced !== undefined) return isOn(forced) ? 'always' : 'never'
+  if (isOn(read('CLICOLOR_FORCE'))) return 'always'
+  return read('TERM') === 'dumb' ? 'never' : 'auto'
+}
+
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && !['0', 'false', 'no', 'off'].includes(value.toLowerCase())
+}
+
+// The first signal asks the command to end; after it Node's own rule holds, so the second ends it at once.
+function listenForSignals(): { signal: AbortSignal; close: () => void } {
+  const controller = new AbortController()
+  const onInterrupt = () => stop(new AuthsecError('interrupted', 'interrupted'))
+  const onTerminate = () => stop(new AuthsecError('terminated', 'terminated'))
+  function close(): void {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+  function stop(reason: AuthsecError): void {
+    close()
+    controller.abort(reason)
+  }
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  return { signal: controller.signal, close }
+}
+
+async function readVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  // Two folders up both from the source and from the built command.
+  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
+}
+
+async function sleepUntilAborted(ms: number, signal: AbortSignal): Promise<void> {
+  const { setTimeout: delay } = await import('node:timers/promises')
+  await delay(ms, undefined, { signal }).catch(() => {
+    throw signal.reason
+  })
+}

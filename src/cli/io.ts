@@ -1,0 +1,243 @@
+import type { Readable, Writable } from 'node:stream'
+import { AuthsecError } from '../core/errors.js'
+import { toPrintable } from '../core/printable.js'
+import { alignPairs } from './columns.js'
+import { formatJson } from './json-text.js'
+
+export interface Streams {
+  stdin: Readable & { isTTY?: boolean }
+  stdout: Writable & { isTTY?: boolean; columns?: number }
+  stderr: Writable & { isTTY?: boolean }
+}
+
+export type ColorChoice = 'auto' | 'always' | 'never'
+
+/** How the person or script that called wants to be talked to. */
+export interface Manners {
+  color: ColorChoice
+  /** One JSON object or JSON Lines instead of text; standard error then holds no chatter. */
+  json: boolean
+  /** Whether prompts are allowed where there is a terminal. */
+  input: boolean
+}
+
+/** Colours for standard output; plain text where there is no colour. The texts must be printable. */
+export interface Style {
+  good: (text: string) => string
+  bad: (text: string) => string
+  caution: (text: string) => string
+  faint: (text: string) => string
+  strong: (text: string) => string
+}
+
+/** The only way to the three streams: results go to standard output, everything else to standard error. */
+export interface Io {
+  readonly manners: Manners
+  /** Whether a person reads standard output. */
+  readonly isTerminal: boolean
+  /** Whether a person can answer a prompt. */
+  readonly isInteractive: boolean
+  /** Whether standard input is a keyboard: whoever reads it has to tell the person. */
+  readonly isInputTerminal: boolean
+  readonly columns: number
+  setManners(changes: Partial<Manners>): void
+  /** Prints a result; the text must be printable. */
+  line(text?: string): void
+  /** Prints one object over several lines. */
+  json(value: unknown): void
+  /** Prints one object as one line of a stream. */
+  jsonLine(value: unknown): void
+  /** Prints rows: aligned under titles on a terminal, tab-separated without titles elsewhere. */
+  table(titles: readonly string[], rows: readonly (readonly string[])[]): Promise<void>
+  /** Prints named values, one per line; aligned on a terminal, tab-separated elsewhere. */
+  record(pairs: readonly (readonly [name: string, value: string])[]): void
+  /** Tells a person what is going on; silent with `--json`. */
+  note(text: string): void
+  /** Tells what may surprise, also with `--json`. */
+  warn(text: string): void
+  /** Prints to standard error as it is. */
+  complain(text: string): void
+  style(): Promise<Style>
+  /** Reads standard input to its end; throws `token_malformed` beyond `maxBytes`. */
+  readInput(maxBytes: number): Promise<string>
+  /** Waits until what was printed has left; throws when standard output could not take it. */
+  flush(): Promise<void>
+}
+
+export interface IoOptions {
+  streams: Streams
+  /** What the environment says about colour when no flag does. */
+  color: ColorChoice
+  signal: AbortSignal
+  /** Called when the reader of standard output has gone away. */
+  onClosed: () => void
+}
+
+const PLAIN: Style = { good: same, bad: same, caution: same, faint: same, strong: same }
+
+/** Takes charge of the streams; none is touched before it is used. */
+export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
+  const manners: Manners = { color: 'auto', json: false, input: true }
+  let isListening = false
+  let isClosed = false
+  let failure: Error | undefined
+
+  function write(text: string): void {
+    if (!isListening) {
+      isListening = true
+      streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
+        // The reader has what it wanted, as in `authsec audit search | head`.
+        if (error.code === 'EPIPE') onClosed()
+        else failure ??= error
+        isClosed = true
+      })
+    }
+    if (!isClosed) streams.stdout.write(text)
+  }
+
+  function complain(text: string): void {
+    if (streams.stderr.listenerCount('error') === 0) streams.stderr.on('error', () => {})
+    streams.stderr.write(`${text}\n`)
+  }
+
+  return {
+    manners,
+    get isTerminal() {
+      return streams.stdout.isTTY === true
+    },
+    get isInteractive() {
+      return manners.input && streams.stdin.isTTY === true && streams.stderr.isTTY === true
+    },
+    get isInputTerminal() {
+      return streams.stdin.isTTY === true
+    },
+    get columns() {
+      return streams.stdout.columns ?? 80
+    },
+    setManners(changes) {
+      Object.assign(manners, changes)
+    },
+    line(text = '') {
+      write(`${text}\n`)
+    },
+    json(value) {
+      write(`${formatJson(value, 2)}\n`)
+    },
+    jsonLine(value) {
+      write(`${formatJson(value)}\n`)
+    },
+    async table(titles, rows) {
+      const cells = rows.map((row) => row.map(toPrintable))
+      if (streams.stdout.isTTY === true) write(`${await formatTable(titles, cells, this.columns)}\n`)
+      else for (const row of cells) write(`${row.join('\t')}\n`)
+    },
+    record(pairs) {
+      const cells = pairs.map(([name, value]) => [name, toPrintable(value)] as const)
+      const lines = streams.stdout.isTTY ? alignPairs(cells) : cells.map((cell) => cell.join('\t'))
+      for (const line of lines) write(`${line}\n`)
+    },
+    note(text) {
+      if (!manners.json) complain(text)
+    },
+    warn(text) {
+      complain(`warning: ${text}`)
+    },
+    complain,
+    async style() {
+      const choice = manners.color === 'auto' ? color : manners.color
+      const isColored = choice === 'auto' ? streams.stdout.isTTY === true : choice === 'always'
+      return isColored ? await loadColors() : PLAIN
+    },
+    async readInput(maxBytes) {
+      return await readAll(streams.stdin, maxBytes, signal)
+    },
+    async flush() {
+      if (!isListening) return
+      if (!isClosed) await new Promise((resolve) => streams.stdout.write('', resolve))
+      if (failure) {
+        throw new AuthsecError('internal', `standard output cannot be written: ${failure.message}`)
+      }
+    },
+  }
+}
+
+async function loadColors(): Promise<Style> {
+  const { Chalk } = await import('chalk')
+  // The level is ours to say: what the terminal or the environment want has been decided above.
+  const { green, red, yellow, dim, bold } = new Chalk({ level: 1 })
+  return { good: green, bad: red, caution: yellow, faint: dim, strong: bold }
+}
+
+async function formatTable(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): Promise<string> {
+  const { default: Table } = await import('cli-table3')
+  const none = Object.fromEntries(BORDERS.map((border) => [border, '']))
+  const table = new Table({
+    head: titles.map((title) => title.toUpperCase()),
+    chars: { ...none, middle: GAP },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colWidths: fitWidths(titles, rows, columns),
+  })
+  table.push(...rows.map((row) => [...row]))
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+const GAP = '  '
+const BORDERS = [
+  ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
+  ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
+]
+
+// The widest column gives way until the table fits; what is cut ends in an ellipsis.
+function fitWidths(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): number[] {
+  const widths = titles.map((title, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  )
+  const room = columns - GAP.length * (titles.length - 1)
+  let excess = widths.reduce((sum, width) => sum + width, 0) - room
+  while (excess > 0) {
+    const widest = widths.indexOf(Math.max(...widths))
+    const width = widths[widest] ?? 0
+    if (width <= 8) break
+    widths[widest] = width - 1
+    excess--
+  }
+  return widths
+}
+
+async function readAll(stdin: Readable, maxBytes: number, signal: AbortSignal): Promise<string> {
+  const { addAbortSignal } = await import('node:stream')
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of addAbortSignal(signal, stdin)) {
+      chunks.push(Buffer.from(chunk))
+      size += chunk.length
+      // Leaving the loop closes the stream: the rest is not read.
+      if (size > maxBytes) break
+    }
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
+  }
+  if (size > maxBytes) {
+    throw new AuthsecError('token_malformed', `standard input is larger than ${maxBytes / 1024} KiB`, {
+      hint: 'A delegation token is well under 2 kB: check what was piped in.',
+    })
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function same(text: string): string {
+  return text
+}

@@ -1,0 +1,33 @@
+import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { writePrivateFile } from '../../src/cli/private-file.js'
+import { makeDirectory } from '../support/run-cli.js'
+
+describe('a private file', () => {
+  test('is for its owner only, also where a looser one stood', async () => {
+    const path = join(await makeDirectory(), 'new', 'secret')
+    await writePrivateFile(path, 'a')
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    expect((await stat(join(path, '..'))).mode & 0o777).toBe(0o700)
+    await writeFile(path, 'b', { mode: 0o644 })
+    await writePrivateFile(path, 'c')
+    expect(await readFile(path, 'utf8')).toBe('c')
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+  })
+
+  test('takes the place of a link instead of writing where it points', async () => {
+    const directory = await makeDirectory()
+    await writeFile(join(directory, 'elsewhere'), 'untouched')
+    await symlink(join(directory, 'elsewhere'), join(directory, 'secret'))
+    await writePrivateFile(join(directory, 'secret'), 'a')
+    expect(await readFile(join(directory, 'elsewhere'), 'utf8')).toBe('untouched')
+  })
+
+  test('leaves nothing behind when it cannot be written', async () => {
+    const directory = await makeDirectory()
+    await writePrivateFile(join(directory, 'folder', 'inside'), 'a')
+    await expect(writePrivateFile(join(directory, 'folder'), 'b')).rejects.toThrow()
+    expect(await readdir(directory)).toEqual(['folder'])
+  })
+})
