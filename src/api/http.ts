@@ -41,6 +41,8 @@ export interface Explanation {
 const DEFAULT_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 32 * 1024 * 1024
 
+const LOGIN_HINT = 'Start authsec dev serve, or set AUTHSEC_TOKEN to the session of an admin of this server.'
+
 const OAUTH_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid_request',
   'invalid_client',
@@ -65,17 +67,20 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   503: 'temporarily_unavailable',
 }
 
+/** Throws `login_required` when there is no session for this server. */
+export function assertSession(target: ApiTarget): void {
+  if (target.session === undefined) {
+    throw new AuthsecError('login_required', `no live session for ${origin(target)}`, { hint: LOGIN_HINT })
+  }
+}
+
 /**
  * Sends one request and returns the JSON of a 2xx answer. Redirects are refused, a body ends at 32 MiB and
  * nothing is retried. Throws `login_required` without a session where one is needed, `network`, `timed_out`,
  * `server_error` for what is not JSON, and otherwise the code that the status or the OAuth error names.
  */
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
-  if (request.session === 'required' && target.session === undefined) {
-    throw new AuthsecError('login_required', `no session for ${toPrintable(target.serverUrl)}`, {
-      hint: LOGIN_HINT,
-    })
-  }
+  if (request.session === 'required') assertSession(target)
   const { response, text } = await exchange(target, request)
   const body = parseBody(text)
   const requestId = readRequestId(response)
@@ -96,8 +101,6 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
   if (!response.ok) throw readRefusal(response, body, request, requestId)
   return body
 }
-
-const LOGIN_HINT = 'Start authsec dev serve, or set AUTHSEC_TOKEN to the session of an admin of this server.'
 
 async function exchange(
   target: ApiTarget,
@@ -231,7 +234,7 @@ function explainByDefault({ status, error }: Refusal): Explanation {
 
 function formatRefusal({ status, error, details }: Refusal): string {
   // A code such as invalid_scope says nothing that its description does not.
-  const parts = OAUTH_CODES.has(error) && details !== '' ? [details] : [error, details]
+  const parts = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== '' ? [details] : [error, details]
   const text = parts.filter((part) => part !== '').join(': ')
   if (text === '') return `the server answered ${status} without saying why`
   return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text

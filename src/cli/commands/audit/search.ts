@@ -1,0 +1,61 @@
+import type { Command } from '@commander-js/extra-typings'
+import { type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
+import { formatTime, parseTime } from '../../../core/time.js'
+import { addAuditFlags, readFilters } from '../../audit-flags.js'
+import { formatEntry } from '../../audit-text.js'
+import { type Connection, openConnection } from '../../connection.js'
+import type { Context } from '../../context.js'
+import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
+import { describe } from '../../help.js'
+
+const DEFAULT_LIMIT = 100
+
+export function addSearch(parent: Command, context: Context): void {
+  const { now } = context.clock
+  const command = describe(parent.command('search'), {
+    summary: 'search the audit log',
+    details: 'Prints the newest events that match, oldest of them first.',
+    examples: [
+      ['authsec audit search --outcome deny --since 1h', 'what was refused in the last hour'],
+      ['authsec audit search --client demo-agent --type token.exchanged --json', 'the tokens of one agent'],
+    ],
+    exits: [0, 2, 4, 5, 6, 7, 20, 21],
+    seeAlso: ['authsec audit tail'],
+  })
+    .option('--since <time>', 'from this time on: RFC 3339, epoch seconds or an age such as 15m', readTime)
+    .option('--until <time>', 'up to this time', readTime)
+    .option('--limit <n>', 'how many at most', parseWholeNumber(1, MAX_AUDIT_PAGE), DEFAULT_LIMIT)
+    .option('--json', 'print a JSON array', false)
+  addConnectionFlags(addAuditFlags(command)).action(async (flags) => {
+    const { since, until, limit, json } = flags
+    const connection = await openConnection(context, flags)
+    const filters = await readFilters(connection, flags)
+    await search(context, connection, { filters, since, until, last: limit }, json)
+  })
+
+  function readTime(text: string): string {
+    return formatTime(parseTime(text, now()))
+  }
+}
+
+async function search(
+  { io }: Context,
+  { target }: Connection,
+  query: AuditQuery,
+  json: boolean,
+): Promise<void> {
+  const { entries } = await readAudit(target, query)
+  if (json) {
+    io.json(entries)
+    return
+  }
+  if (entries.length === 0) {
+    io.note('no events')
+    return
+  }
+  const style = await io.style()
+  for (const entry of entries) io.line(formatEntry(entry, style, io.isTerminal))
+  if (entries.length === query.last) {
+    io.note(`the newest ${entries.length}; there may be more: see --since, --until and --limit`)
+  }
+}

@@ -1,0 +1,66 @@
+import type { Command } from '@commander-js/extra-typings'
+import { AuthsecError } from '../../core/errors.js'
+import { quote } from '../../core/printable.js'
+import { alignPairs } from '../columns.js'
+import type { Context } from '../context.js'
+import { ENVIRONMENT_MEANINGS } from '../context.js'
+import { EXIT_MEANINGS } from '../exit-codes.js'
+import { type AnyCommand, describe, pathOf } from '../help.js'
+
+interface Topic {
+  summary: string
+  entries: Readonly<Record<string, string>>
+}
+
+/** What there is to explain beside the commands. */
+const TOPICS: Readonly<Record<string, Topic>> = {
+  'exit-codes': {
+    summary: 'what each exit code says; it never depends on the output format',
+    entries: EXIT_MEANINGS,
+  },
+  environment: {
+    summary: 'the environment variables that count; a flag wins over them, they win over a profile',
+    entries: ENVIRONMENT_MEANINGS,
+  },
+}
+
+export function addHelp(parent: Command, context: Context): void {
+  describe(parent.command('help'), {
+    summary: 'explain a command or a topic',
+    examples: [
+      ['authsec help token mint', 'the help of one command'],
+      ['authsec help exit-codes', 'what the exit codes mean'],
+      ['authsec help --json', 'every command with its flags, as data'],
+    ],
+    exits: [0, 2],
+  })
+    .argument('[words...]', `a command, or one of the topics ${Object.keys(TOPICS).join(', ')}`)
+    .option('--json', 'print one JSON object', false)
+    .action((words, { json }) => explain(context, parent, words, json))
+}
+
+function explain({ io }: Context, program: AnyCommand, words: readonly string[], json: boolean): void {
+  const topic = words.length === 1 ? TOPICS[words[0] ?? ''] : undefined
+  if (topic === undefined) {
+    findCommand(program, words).outputHelp()
+    return
+  }
+  if (json) {
+    io.json(topic.entries)
+    return
+  }
+  io.line(`${topic.summary}\n`)
+  for (const line of alignPairs(Object.entries(topic.entries), io.columns)) io.line(`  ${line}`)
+}
+
+function findCommand(program: AnyCommand, words: readonly string[]): AnyCommand {
+  return words.reduce((command, word) => {
+    const child = command.commands.find((candidate) => candidate.name() === word)
+    if (child === undefined) {
+      throw new AuthsecError('usage', `${pathOf(command)} has no command ${quote(word)}`, {
+        hint: `See ${pathOf(command)} --help; topics: ${Object.keys(TOPICS).join(', ')}.`,
+      })
+    }
+    return child
+  }, program)
+}

@@ -1,0 +1,66 @@
+import type { CommanderError } from '@commander-js/extra-typings'
+import { AuthsecError } from '../core/errors.js'
+import { toPrintable } from '../core/printable.js'
+import type { Context } from './context.js'
+import { exitCodeOf } from './exit-codes.js'
+
+/** Endings that the person or the reader of the output brought about: nothing is left to say. */
+const QUIET: ReadonlySet<string> = new Set(['interrupted', 'terminated', 'output_closed'])
+
+/** Says what went wrong on standard error, as text or as one JSON object, and returns the exit code. */
+export function reportFailure({ io, environment }: Context, error: unknown): number {
+  const code = exitCodeOf(error)
+  if (AuthsecError.is(error) && QUIET.has(error.code)) return code
+
+  const failure = AuthsecError.is(error) ? error : describeSurprise(error, environment.isDebugging)
+  if (io.manners.json) io.complain(JSON.stringify({ error: describeFailure(failure) }))
+  else io.complain(formatFailure(failure))
+  if (environment.isDebugging && error instanceof Error) io.complain(formatStack(error))
+  return code
+}
+
+/** What commander complains about as a `usage` failure in our voice; `help` is the command that explains more. */
+export function readUsageError(error: CommanderError, help: string): AuthsecError {
+  const [line = '', ...more] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = /^\(Did you mean (.+)\?\)$/s.exec(more.join(' ').trim())?.[1]
+  const message = line.charAt(0).toLowerCase() + line.slice(1).replace(/\.$/, '')
+  return new AuthsecError('usage', toPrintable(message), {
+    hint: suggestion === undefined ? `See ${help} --help.` : `Did you mean ${toPrintable(suggestion)}?`,
+    cause: error,
+  })
+}
+
+function describeFailure({
+  code,
+  message,
+  hint,
+  requestId,
+  retryable,
+}: AuthsecError): Record<string, unknown> {
+  return {
+    code,
+    message: toPrintable(message),
+    hint: hint === undefined ? null : toPrintable(hint),
+    request_id: requestId ?? null,
+    retryable,
+  }
+}
+
+function formatFailure({ message, hint }: AuthsecError): string {
+  const lines = [`authsec: ${toPrintable(message)}`]
+  if (hint !== undefined) lines.push(`hint: ${toPrintable(hint)}`)
+  return lines.join('\n')
+}
+
+function describeSurprise(error: unknown, isDebugging: boolean): AuthsecError {
+  const message = error instanceof Error ? error.message : String(error)
+  return new AuthsecError('internal', message.split('\n')[0] || 'something unexpected happened', {
+    ...(!isDebugging && { hint: 'Set AUTHSEC_DEBUG=1 to see where it happened.' }),
+    cause: error,
+  })
+}
+
+function formatStack(error: Error): string {
+  const stack = (error.stack ?? error.message).split('\n').map(toPrintable).join('\n')
+  return error.cause instanceof Error ? `${stack}\ncaused by ${formatStack(error.cause)}` : stack
+}

@@ -1,0 +1,56 @@
+import type { Command, OptionValues } from '@commander-js/extra-typings'
+import { parseDuration } from '../core/duration.js'
+import { AuthsecError } from '../core/errors.js'
+import { parsePermissions } from '../core/permission.js'
+import { quote } from '../core/printable.js'
+
+/** Adds the flags of `ConnectionFlags`. */
+export function addConnectionFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
+  command: Command<A, O, G>,
+) {
+  return command
+    .option('--server <url>', 'the AuthSec server (AUTHSEC_SERVER)')
+    .option('--profile <name>', 'the profile to use (AUTHSEC_PROFILE)')
+}
+
+/** Collects a flag that may be given several times. */
+export function collect(value: string, earlier: string[]): string[] {
+  return [...earlier, value]
+}
+
+/** Collects permissions; throws `usage` for one that is not written as `resource:action`. */
+export function collectPermission(value: string, earlier: string[]): string[] {
+  try {
+    parsePermissions([value])
+  } catch (error) {
+    // Asked for from a server, it would be a refusal; here it is a flag that makes no sense.
+    if (AuthsecError.is(error)) throw new AuthsecError('usage', error.message, { hint: error.hint })
+    throw error
+  }
+  return [...earlier, value]
+}
+
+/** Reads a duration as whole seconds that are more than none; throws `usage`. */
+export function parseSeconds(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds === 0) throw new AuthsecError('usage', `${quote(text)} is no time at all`)
+  return seconds
+}
+
+/** Makes a reader of whole numbers between two limits; what it reads throws `usage`. */
+export function parseWholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (!(number >= minimum && number <= maximum)) {
+      throw new AuthsecError('usage', `${quote(text)} is not a number from ${minimum} to ${maximum}`)
+    }
+    return number
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether a text is a UUID, as the id of a client is. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
+}

@@ -1,0 +1,172 @@
+import { grantDelegation } from '../api/delegations.js'
+import { fetchMetadata } from '../api/metadata.js'
+import { type BaseToken, exchangeToken, pullBaseToken } from '../api/tokens.js'
+import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL } from '../core/delegation.js'
+import { formatDuration } from '../core/duration.js'
+import { AuthsecError } from '../core/errors.js'
+import { parseJwt } from '../core/jwt.js'
+import { formatScope } from '../core/permission.js'
+import { findClientId, findDelegate } from './client-reference.js'
+import type { Connection } from './connection.js'
+import type { Clock } from './context.js'
+
+/** What a call token is asked for. */
+export interface CallTerms {
+  audience: string
+  permissions: readonly string[]
+  ttlSeconds: number | undefined
+  tool: string | undefined
+}
+
+export interface MintRequest {
+  /** UUID or exact name; otherwise the client that the connection means. */
+  client: string | undefined
+  /** Whether a delegation is granted first where there is none that lasts. */
+  grant: boolean
+  /** Without it the base token itself is wanted. */
+  call: CallTerms | undefined
+  /** How long the token must live at least, in seconds. */
+  minTtlSeconds: number
+}
+
+export interface MintedToken {
+  token: string
+  kind: 'base' | 'call'
+  clientId: string
+  audience: readonly string[]
+  permissions: readonly string[]
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+  /** The audit event that recorded the issuance, when the server names it. */
+  auditId: string | undefined
+}
+
+/**
+ * Gets a token for a client: its base token, exchanged for a call token where one is asked for. Throws
+ * `exchange_unsupported` where the server offers none, `conflict` when the token would not live long enough,
+ * and everything that pulling, granting and exchanging throw.
+ */
+export async function mintToken(
+  connection: Connection,
+  clock: Clock,
+  request: MintRequest,
+): Promise<MintedToken> {
+  const reference = request.client ?? connection.clientId
+  if (reference === undefined) {
+    throw new AuthsecError('usage', 'no client is given', {
+      hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
+    })
+  }
+  if (request.call) await assertExchangeOffered(connection)
+  const clientId = await findClientId(connection, reference)
+  const base = await obtainBaseToken(connection, clock, clientId, request)
+  const minted = request.call
+    ? await exchange(connection, clock, clientId, base, request.call, request.minTtlSeconds)
+    : describeBase(clientId, base)
+
+  assertTokenText(minted.token)
+  const lifeSeconds = Math.floor((minted.expiresAt - clock.now()) / 1000)
+  if (lifeSeconds < request.minTtlSeconds) {
+    const [lives, wanted] = [formatDuration(Math.max(0, lifeSeconds)), formatDuration(request.minTtlSeconds)]
+    throw new AuthsecError('conflict', `the token would live ${lives}, less than the ${wanted} wanted`, {
+      hint: 'The delegation ends too soon: mint with --grant to renew it.',
+    })
+  }
+  return minted
+}
+
+async function assertExchangeOffered({ target }: Connection): Promise<void> {
+  const metadata = await fetchMetadata(target).catch((error: unknown) => {
+    if (AuthsecError.is(error, 'not_found')) return undefined
+    throw error
+  })
+  if (metadata?.offersCallTokens) return
+  throw new AuthsecError('exchange_unsupported', `${target.serverUrl} does not offer call tokens`, {
+    hint: 'Leave out --audience, --permission, --ttl and --tool to get the base token.',
+  })
+}
+
+async function obtainBaseToken(
+  connection: Connection,
+  clock: Clock,
+  clientId: string,
+  { grant, minTtlSeconds }: MintRequest,
+): Promise<BaseToken> {
+  const { target } = connection
+  if (!grant) return await pullBaseToken(target, clientId)
+
+  const held = await pullBaseToken(target, clientId).catch((error: unknown) => {
+    if (AuthsecError.is(error, 'no_delegation') || AuthsecError.is(error, 'delegation_expired'))
+      return undefined
+    throw error
+  })
+  // A new delegation ends the old one and every token made from it, so one that lasts is kept.
+  if (held !== undefined && Date.parse(held.expires_at) - clock.now() >= minTtlSeconds * 1000) return held
+  const { agentType } = await findDelegate(connection, clientId)
+  return await grantDelegation(target, clientId, { agentType, audience: [AUTHSEC_AUDIENCE] })
+}
+
+async function exchange(
+  { target }: Connection,
+  clock: Clock,
+  clientId: string,
+  base: BaseToken,
+  { audience, permissions, ttlSeconds, tool }: CallTerms,
+  minTtlSeconds: number,
+): Promise<MintedToken> {
+  const askedAt = clock.now()
+  const answer = await exchangeToken(target, {
+    clientId,
+    subjectToken: base.token,
+    audience,
+    permissions,
+    ttlSeconds: ttlSeconds ?? (minTtlSeconds > DEFAULT_CALL_TTL ? minTtlSeconds : undefined),
+    tool,
+  })
+  const granted = answer.scope === undefined ? permissions : answer.scope.split(' ').filter(Boolean)
+  if (permissions.length > 0 && granted.some((permission) => !permissions.includes(permission))) {
+    throw new AuthsecError(
+      'grant_widened',
+      `the server granted more than was asked for: ${formatScope(granted)}`,
+      {
+        hint: 'The token was dropped. Check which server this is.',
+      },
+    )
+  }
+  return {
+    token: answer.access_token,
+    kind: 'call',
+    clientId,
+    audience: [audience],
+    permissions: granted,
+    expiresAt: readExpiry(answer.access_token) ?? askedAt + answer.expires_in * 1000,
+    auditId: answer.authsec_audit,
+  }
+}
+
+function describeBase(clientId: string, base: BaseToken): MintedToken {
+  return {
+    token: base.token,
+    kind: 'base',
+    clientId,
+    audience: base.audience,
+    permissions: base.permissions,
+    expiresAt: Date.parse(base.expires_at),
+    auditId: undefined,
+  }
+}
+
+function readExpiry(token: string): number | undefined {
+  try {
+    const { exp } = parseJwt(token).claims
+    return typeof exp === 'number' ? exp * 1000 : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// RFC 6750 §2.1. What is printed next is the token: nothing else may hide in it, least of all a line break.
+function assertTokenText(token: string): void {
+  if (/^[\w.~+/-]+=*$/.test(token)) return
+  throw new AuthsecError('token_response_invalid', 'the server sent something that is not a token')
+}

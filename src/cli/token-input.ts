@@ -1,0 +1,96 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Io } from './io.js'
+
+/** How much is read at most, in bytes: a token with everything that may be wrapped around it. */
+const MAX_INPUT_BYTES = 64 * 1024
+
+/** A token as it was meant, and what had to be taken off to get there, in words. */
+export interface TokenInput {
+  token: string
+  stripped: readonly string[]
+}
+
+/** Reads a token from a file, or from standard input for `-`; throws `not_found` or `token_malformed`. */
+export async function readTokenInput(io: Io, source: string): Promise<TokenInput> {
+  if (source === '-') return await readFromInput(io)
+  const text = await readTokenFile(source)
+  if (text === undefined) {
+    throw new AuthsecError('not_found', `there is no file ${quote(source)}`, {
+      hint: 'Give a file that holds the token, or - for standard input.',
+    })
+  }
+  return tellStripped(io, cleanToken(text))
+}
+
+/** Reads a token that may also stand on the command line itself. */
+export async function readTokenOrArgument(io: Io, argument: string): Promise<TokenInput> {
+  if (argument === '-') return await readFromInput(io)
+  if (argument.includes('.') && /^\W*(?:Bearer\s+)?eyJ/i.test(argument))
+    return tellStripped(io, cleanToken(argument))
+  const text = await readTokenFile(argument)
+  if (text !== undefined) return tellStripped(io, cleanToken(text))
+  if (argument.split('.').length === 3) return tellStripped(io, cleanToken(argument))
+  // A long argument may be half of a token, which no message repeats.
+  const named = argument.length > 40 ? 'the argument' : quote(argument)
+  throw new AuthsecError('token_malformed', `${named} is not a JWT`, {
+    hint: 'Give a token, a file that holds one, or - for standard input.',
+  })
+}
+
+/** Takes off what comes along when a token is copied: `Bearer`, quotes, white space and line breaks. */
+export function cleanToken(text: string): TokenInput {
+  // The one line break at the end is how every command prints.
+  let token = text.replace(/\r?\n$/, '')
+  const stripped: string[] = []
+  for (const [name, pattern] of WRAPPINGS) {
+    const bare = token.replace(pattern, '$<token>')
+    if (bare !== token) stripped.push(name)
+    token = bare
+  }
+  return { token, stripped: [...new Set(stripped)] }
+}
+
+// In the order in which they are wrapped around each other.
+const WRAPPINGS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['white space', /^\s*(?<token>\S.*?)\s*$/s],
+  ['quotes', /^(["'`])(?<token>.*)\1$/s],
+  ['"Authorization:"', /^authorization:\s*(?<token>)/i],
+  ['"Bearer"', /^bearer\s+(?<token>)/i],
+  ['quotes', /^(["'`])(?<token>.*)\1$/s],
+  ['line breaks', /(?<token>)[ \t]*[\r\n]+[ \t]*/g],
+  ['white space', /(?<token>)\s+/g],
+]
+
+async function readFromInput(io: Io): Promise<TokenInput> {
+  if (io.isInputTerminal) io.note('paste the token and end with Ctrl-D')
+  return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES)))
+}
+
+function tellStripped(io: Io, input: TokenInput): TokenInput {
+  if (input.stripped.length > 0) io.note(`stripped from the token: ${input.stripped.join(', ')}`)
+  return input
+}
+
+async function readTokenFile(path: string): Promise<string | undefined> {
+  const { open } = await import('node:fs/promises')
+  try {
+    const file = await open(path)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_INPUT_BYTES + 1))
+      if (bytesRead <= MAX_INPUT_BYTES) return buffer.toString('utf8', 0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (isCoded(error) && ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(error.code)) return undefined
+    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
+  }
+  throw new AuthsecError('token_malformed', `${quote(path)} is larger than ${MAX_INPUT_BYTES / 1024} KiB`, {
+    hint: 'A delegation token is well under 2 kB: check which file was meant.',
+  })
+}
+
+function isCoded(error: unknown): error is { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { runCli } from '../../../support/run-cli.js'
+import { ADMIN, answer, stubServer } from '../../../support/stub-server.js'
+
+const RESOURCE = {
+  uri: 'https://shipping.example',
+  permissions: ['shipping:read'],
+  created_at: '2026-08-21T09:00:00.123Z',
+}
+
+function run(args: readonly string[], routes: Parameters<typeof stubServer>[0]) {
+  const server = stubServer(routes)
+  return { server, done: runCli(['resource', ...args], { env: ADMIN, fetch: server.fetch }) }
+}
+
+describe('authsec resource create', () => {
+  const args = ['create', RESOURCE.uri, '--permission', 'shipping:read']
+
+  test('registers the API', async () => {
+    const { server, done } = run(args, { 'POST /admin/resources': answer(201, RESOURCE) })
+    expect(await done).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: 'uri\thttps://shipping.example\npermissions\tshipping:read\n',
+    })
+    expect(JSON.parse(server.calls[0]?.body ?? '')).toEqual({
+      uri: RESOURCE.uri,
+      permissions: ['shipping:read'],
+    })
+  })
+
+  test('prints the resource with --json', async () => {
+    const { done } = run([...args, '--json'], { 'POST /admin/resources': answer(201, RESOURCE) })
+    expect(JSON.parse((await done).stdout)).toEqual(RESOURCE)
+  })
+
+  test.each([
+    { why: 'it exists', status: 409, code: 7, stderr: /https:\/\/shipping\.example exists already/ },
+    { why: 'the server does not take the address', status: 400, code: 2, stderr: /no good/ },
+  ])('fails when $why', async ({ status, code, stderr }) => {
+    const { done } = run(args, { 'POST /admin/resources': answer(status, { error: 'no good' }) })
+    expect(await done).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(stderr) })
+  })
+
+  test('is a usage error without an address, and with a permission that is none', async () => {
+    expect(await run(['create'], {}).done).toMatchObject({ code: 2, stdout: '' })
+    expect(await run(['create', 'https://a.example', '--permission', 'All!'], {}).done).toMatchObject({
+      code: 2,
+    })
+  })
+})
+
+describe('authsec resource list', () => {
+  test('prints one line for each', async () => {
+    const { done } = run(['list'], { 'GET /admin/resources': [[RESOURCE]] })
+    expect((await done).stdout).toBe('https://shipping.example\tshipping:read\t2026-08-21T09:00:00Z\n')
+  })
+
+  test('is an array with --json', async () => {
+    const { done } = run(['list', '--json'], { 'GET /admin/resources': [[RESOURCE]] })
+    expect(JSON.parse((await done).stdout)).toEqual([RESOURCE])
+  })
+})
