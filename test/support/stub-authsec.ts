@@ -26,9 +26,13 @@ type Body = Record<string, unknown>
 export interface StubAuthsec {
   fetch: typeof fetch
   requests: StubRequest[]
+  /** Every token that was given out. */
+  issued: string[]
   count(endpoint: StubRequest['endpoint']): number
   /** Answers the next requests of an endpoint in turn; what throws becomes a failed connection. */
   script(endpoint: StubRequest['endpoint'], ...replies: ((request: StubRequest) => Reply)[]): void
+  /** What the stub says to a request by itself. */
+  answer(request: StubRequest): Response
   /** Bends every success of an endpoint: `claims` before the token is made, `body` before it is sent. */
   bend: {
     metadata?: (body: Body) => void
@@ -49,7 +53,8 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
   const scripts = new Map<string, ((request: StubRequest) => Reply)[]>()
   const bend: StubAuthsec['bend'] = {}
   let grants = 1
-  let issued = 0
+  const issued: string[] = []
+  let exchanges = 0
   let baseIssuedAt = seconds()
   let gate: Promise<void> | undefined
 
@@ -101,7 +106,7 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
     }
     const body: Body = { status: 'active', client_id: STUB_CLIENT_ID, ttl_seconds: 3600 }
     bend.base?.(claims, body)
-    return jsonResponse(200, { token: makeJwt({ alg: 'RS256', typ: 'JWT' }, claims), ...body })
+    return jsonResponse(200, { token: issue({ alg: 'RS256', typ: 'JWT' }, claims), ...body })
   }
 
   function exchange(form: URLSearchParams): Response {
@@ -110,7 +115,7 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       return oauthError(400, 'invalid_grant', 'the subject token is not the live one')
     const scope = form.get('scope') ?? 'billing:read profile:read'
     const ttl = Math.min(Number(form.get('ttl_seconds') ?? 60), Number(subject['exp']) - seconds())
-    issued++
+    exchanges++
     const claims: Body = {
       iss: STUB_URL,
       sub: 'user-alice',
@@ -118,7 +123,7 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       iat: seconds(),
       nbf: seconds(),
       exp: seconds() + ttl,
-      jti: `call-${issued}`,
+      jti: `call-${exchanges}`,
       client_id: STUB_CLIENT_ID,
       scope,
       permissions: scope.split(' '),
@@ -129,15 +134,23 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       token_type: 'Bearer',
       expires_in: ttl,
       scope,
-      authsec_audit: `audit-${issued}`,
+      authsec_audit: `audit-${exchanges}`,
     }
     bend.call?.(claims, body)
-    return jsonResponse(200, { access_token: makeJwt({ alg: 'ES256', typ: 'at+jwt' }, claims), ...body })
+    return jsonResponse(200, { access_token: issue({ alg: 'ES256', typ: 'at+jwt' }, claims), ...body })
+  }
+
+  function issue(header: Body, claims: Body): string {
+    const jwt = makeJwt(header, claims)
+    issued.push(jwt)
+    return jwt
   }
 
   return {
     requests,
+    issued,
     bend,
+    answer,
     async fetch(input, init) {
       const url = String(input)
       const request: StubRequest = {

@@ -1,0 +1,7 @@
+export {
+  type DelegatedContext,
+  type DelegatedToolFields,
+  delegatedTool,
+  type TokenGiver,
+  type ToolDelegation,
+} from './delegated-tool.js'
