@@ -80,6 +80,8 @@ export interface AuthsecErrorOptions {
   auditId?: string | undefined
   /** The id the server gave to the request, to find it in the audit log. */
   requestId?: string | undefined
+  /** More members for a machine, where the code alone does not tell enough. */
+  details?: Readonly<Record<string, string>> | undefined
   cause?: unknown
 }
 
@@ -107,6 +109,7 @@ export class AuthsecError extends Error {
   readonly retryAfterMs: number | undefined
   readonly auditId: string | undefined
   readonly requestId: string | undefined
+  readonly details: Readonly<Record<string, string>> | undefined
 
   constructor(code: ErrorCode, message: string, options: AuthsecErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -116,6 +119,7 @@ export class AuthsecError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.auditId = options.auditId
     this.requestId = options.requestId
+    this.details = options.details
     Object.defineProperty(this, MARK, { value: true })
   }
 

@@ -24,7 +24,7 @@ export function delegatesEverything(policy: Pick<PolicyTerms, 'allowedPermission
 /** Why a policy does not let this client act now, or undefined when it does. */
 export function policyRefusal(
   policy: PolicyTerms,
-  client: { id: string; agentType: string | undefined },
+  client: { id: string; agentType?: string | undefined },
 ): 'disabled' | 'agent_type' | 'client' | undefined {
   if (!policy.enabled) return 'disabled'
   if (policy.agentType !== client.agentType) return 'agent_type'

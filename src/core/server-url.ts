@@ -10,7 +10,7 @@ export function parseServerUrl(address: string | URL): URL {
   const isSecure = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
   if (url === undefined || !isSecure || url.username !== '' || url.password !== '') {
     // Not repeated where it may hold a password.
-    const named = String(address).includes('@') ? 'the given address' : quote(address)
+    const named = String(address).includes('@') ? 'the given address' : quote(String(address))
     throw new AuthsecError('configuration', `${named} is not the address of a server`, {
       hint: 'Use an https address without a password in it; http is for this machine only (127.0.0.1, localhost).',
     })

@@ -3,6 +3,9 @@ import { orUndefined, readList } from './columns.js'
 import type { DelegationRow, Schema } from './schema.js'
 import type { Delegation, DelegationChanges, DelegationStatus, Standing } from './store.js'
 
+/** The setting that counts every change of authority. */
+export const REVISION_SETTING = 'authority_revision'
+
 export function createDelegations(
   db: Kysely<Schema>,
   touch: () => Promise<void>,
@@ -54,6 +57,7 @@ function selectStanding(db: Kysely<Schema>, clientId: string, resourceUri: strin
     .leftJoin('resources as r', (join) => join.on('r.uri', '=', sql.val(resourceUri)))
     .leftJoin('role_bindings as b', 'b.user_id', 'd.user_id')
     .leftJoin('roles', 'roles.name', 'b.role_name')
+    .innerJoin('settings as s', (join) => join.on('s.name', '=', sql.val(REVISION_SETTING)))
     .selectAll('d')
     .select([
       'c.agent_type as client_agent_type',
@@ -70,6 +74,7 @@ function selectStanding(db: Kysely<Schema>, clientId: string, resourceUri: strin
       'r.permissions as resource_permissions',
       'roles.name as role',
       'roles.permissions as role_permissions',
+      's.value as revision',
     ])
     .where('d.client_id', '=', clientId)
 }
@@ -107,6 +112,7 @@ function toStanding(rows: readonly StandingRow[], resourceUri: string): Standing
       row.resource_permissions === null
         ? undefined
         : { uri: resourceUri, permissions: readList(row.resource_permissions) },
+    revision: Number(row.revision),
   }
 }
 

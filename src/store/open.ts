@@ -2,7 +2,7 @@ import { type Dialect, Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
-import { createDelegations } from './delegations.js'
+import { createDelegations, REVISION_SETTING } from './delegations.js'
 import { createGroupCommit } from './group-commit.js'
 import { createKeys } from './keys.js'
 import { migrate } from './migrate.js'
@@ -12,8 +12,6 @@ import type { Schema } from './schema.js'
 import { createSettings } from './settings.js'
 import type { AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
-
-const REVISION = 'authority_revision'
 
 /**
  * Opens a store and brings its schema up to date: a SQLite file, or `:memory:`.
@@ -87,7 +85,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     await trx
       .updateTable('settings')
       .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
-      .where('name', '=', REVISION)
+      .where('name', '=', REVISION_SETTING)
       .execute()
   }
   return {
@@ -103,7 +101,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
 }
 
 async function readRevision(db: Kysely<Schema>): Promise<number> {
-  return Number(await createSettings(db).find(REVISION))
+  return Number(await createSettings(db).find(REVISION_SETTING))
 }
 
 function unavailable(cause: unknown): AuthsecError {

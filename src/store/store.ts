@@ -169,6 +169,8 @@ export interface Standing {
   >
   /** Undefined when it is not registered. */
   resource: Pick<Resource, 'uri' | 'permissions'> | undefined
+  /** The revision under which all of it was read. */
+  revision: number
 }
 export interface DelegationQueries {
   findByClient(clientId: string): Promise<Delegation | undefined>

@@ -1,0 +1,164 @@
+import type { AuditDraft, AuditEntry, AuditEvent, AuditOutcome } from '../../core/audit-record.js'
+import { encodeAuditEvent } from '../../core/audit-record.js'
+import { AuthsecError } from '../../core/errors.js'
+import type { AuditQuery, AuditRecord, Store, Transaction } from '../../store/store.js'
+import { createEventId } from './event-id.js'
+
+/** Where a request came from, as far as the log tells it. */
+export interface Provenance {
+  requestId: string
+  /** The door: `POST /oauth/token`. */
+  source: string
+  ip?: string | undefined
+  userAgent?: string | undefined
+}
+
+/** One thing that somebody tries. It ends in exactly one record: of the success, or of the refusal. */
+export interface Attempt {
+  /** The id that the record will have, so that a token can name it. */
+  readonly eventId: string
+  /** Adds what has been learnt about it so far; a refusal is recorded with just that. */
+  note(fields: Partial<AuditDraft>): void
+  /** Records the success in the transaction of what it changes; resolves when both are durable. */
+  commit<T = void>(change?: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** Records a refusal that changes something too, and throws it. */
+  refuse(error: AuthsecError, change: (transaction: Transaction) => Promise<void>): Promise<never>
+}
+
+/** The log: append, search, and the wait for more. */
+export interface AuditLog {
+  /**
+   * Runs something that may be refused. Whatever it throws is recorded (`deny` for an `AuthsecError`, `error`
+   * for a surprise) and then thrown on, with the record's id in `auditId`.
+   *
+   * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered.
+   */
+  attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
+  search(query: AuditQuery): Promise<AuditEntry[]>
+  /** Resolves when something has been appended since the call, or the signal aborts. */
+  appended(signal: AbortSignal): Promise<void>
+}
+
+export interface AuditLogOptions {
+  store: Store
+  clock: () => number
+  logId: string
+  tenantId: string
+  bootId: string
+}
+
+/** The provenance of what the server does by itself. */
+export const SERVER_ITSELF: Provenance = { requestId: 'server', source: 'server' }
+
+export function createAuditLog(options: AuditLogOptions): AuditLog {
+  const { store, clock } = options
+  const waiting = new Set<() => void>()
+
+  async function write<T>(
+    createRecord: () => AuditRecord,
+    change: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    const value = await store.write(async (transaction) => {
+      const result = await change(transaction)
+      transaction.audit.append(createRecord())
+      return result
+    })
+    for (const wake of waiting) wake()
+    return value
+  }
+
+  return {
+    async attempt(draft, provenance, work) {
+      const fields: AuditDraft = { ...draft }
+      const now = clock()
+      const eventId = createEventId(now)
+      let recorded = false
+      const createRecord = (outcome: AuditOutcome, reason?: string) =>
+        toRecord(options, { ...fields, outcome, reason }, provenance, eventId, now)
+
+      try {
+        return await work({
+          eventId,
+          note: (known) => void Object.assign(fields, known),
+          async commit<T>(change: (transaction: Transaction) => Promise<T> = async () => undefined as T) {
+            const value = await write(() => createRecord('allow'), change)
+            recorded = true
+            return value
+          },
+          async refuse(error, change) {
+            await write(() => createRecord('deny', error.code), change)
+            recorded = true
+            throw withAuditId(error, eventId)
+          },
+        })
+      } catch (error) {
+        // Without a durable store there is no record and therefore no answer but 503.
+        if (recorded || AuthsecError.is(error, 'temporarily_unavailable')) throw error
+        const refused = AuthsecError.is(error)
+        const createRefusal = () =>
+          refused ? createRecord('deny', error.code) : createRecord('error', 'internal')
+        await write(createRefusal, async () => {})
+        throw refused ? withAuditId(error, eventId) : error
+      }
+    },
+
+    async search(query) {
+      const rows = await store.audit.search(query)
+      return rows.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
+    },
+
+    appended(signal) {
+      return new Promise((resolve) => {
+        const wake = () => {
+          waiting.delete(wake)
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        if (signal.aborted) return resolve()
+        waiting.add(wake)
+        signal.addEventListener('abort', wake)
+      })
+    },
+  }
+}
+
+function toRecord(
+  { logId, tenantId, bootId }: AuditLogOptions,
+  fields: AuditDraft & { outcome: AuditOutcome },
+  provenance: Provenance,
+  id: string,
+  now: number,
+): AuditRecord {
+  const event: AuditEvent = {
+    ...fields,
+    v: 1,
+    id,
+    log: logId,
+    tenant: tenantId,
+    occurred_at: new Date(now).toISOString(),
+    boot: bootId,
+    request_id: provenance.requestId,
+    source: provenance.source,
+  }
+  return {
+    id,
+    record: encodeAuditEvent(event),
+    type: event.type,
+    outcome: event.outcome,
+    reason: event.reason,
+    client: event.client,
+    subject: event.subject?.id,
+    jti: event.jti,
+    parentJti: event.parent_jti,
+    delegation: event.delegation,
+    txn: event.txn,
+    occurredAt: now,
+    ip: provenance.ip,
+    userAgent: provenance.userAgent?.slice(0, 1024),
+  }
+}
+
+function withAuditId(error: AuthsecError, auditId: string): AuthsecError {
+  const { code, message, hint, retryable, retryAfterMs, cause, details } = error
+  return new AuthsecError(code, message, { hint, retryable, retryAfterMs, cause, details, auditId })
+}

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto'
+import type { Store } from '../store/store.js'
+import { type AuditLog, createAuditLog } from './audit/log.js'
+import { createBaseTokens } from './base-tokens.js'
+import { type Clients, createClients } from './clients.js'
+import { baseIssuer, createDelegations, type Delegations } from './delegations.js'
+import { createEnvelope } from './envelope.js'
+import { type Keyring, openKeyring } from './keys.js'
+import { createPolicies, type Policies } from './policies.js'
+import { createResources, type Resources } from './resources.js'
+import { createSessions, type Sessions } from './sessions.js'
+import { createTokens, type Tokens } from './tokens.js'
+
+/** The authorization server without HTTP: everything it decides and records. */
+export interface Authority {
+  readonly identity: Identity
+  readonly keyring: Keyring
+  readonly audit: AuditLog
+  readonly clients: Clients
+  readonly delegations: Delegations
+  readonly policies: Policies
+  readonly resources: Resources
+  readonly sessions: Sessions
+  readonly tokens: Tokens
+}
+
+/** What a state is called, fixed at its first start. */
+export interface Identity {
+  tenantId: string
+  /** The issuer of call tokens. */
+  issuer: string
+  /** The origin of the audit log: random, never a URL. */
+  logId: string
+  /** This run of the server; another one after every start. */
+  bootId: string
+}
+
+export interface AuthorityOptions {
+  store: Store
+  /** The key-encryption key, 32 bytes. */
+  kek: Uint8Array
+  /** The issuer of a state that has none yet. */
+  issuer: string
+  /** Milliseconds since the epoch. */
+  clock: () => number
+}
+
+/**
+ * Opens the authority over a store: names a new state, creates its keys, loads those of an old one. Throws
+ * `state_unreadable` when the key-encryption key is another one.
+ */
+export async function openAuthority({ store, kek, issuer, clock }: AuthorityOptions): Promise<Authority> {
+  const identity = await openIdentity(store, issuer)
+  const { tenantId, bootId, logId } = identity
+  const envelope = createEnvelope(kek, tenantId)
+  const keyring = await openKeyring(store, envelope, clock())
+  const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
+  const { call, base, session } = keyring.active
+  const shared = { store, audit, clock, tenantId }
+  const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
+
+  return {
+    identity,
+    keyring,
+    audit,
+    clients: createClients(shared),
+    delegations: createDelegations({ ...shared, envelope, key: base }),
+    policies: createPolicies(shared),
+    resources: createResources(shared),
+    sessions: createSessions({ ...shared, key: session, bootId }),
+    tokens: createTokens({ ...shared, key: call, issuer: identity.issuer, baseTokens }),
+  }
+}
+
+async function openIdentity(store: Store, issuer: string): Promise<Identity> {
+  const known = await store.settings.find('tenant_id')
+  if (known === undefined) {
+    await store.write(async ({ settings }) => {
+      await settings.insert({ name: 'tenant_id', value: randomUUID() })
+      await settings.insert({ name: 'log_id', value: `authsec/${randomUUID().replaceAll('-', '')}` })
+      await settings.insert({ name: 'issuer', value: issuer })
+    })
+  }
+  return {
+    tenantId: await readSetting(store, 'tenant_id'),
+    issuer: await readSetting(store, 'issuer'),
+    logId: await readSetting(store, 'log_id'),
+    bootId: randomUUID(),
+  }
+}
+
+async function readSetting(store: Store, name: string): Promise<string> {
+  const value = await store.settings.find(name)
+  if (value === undefined) throw new Error(`the setting ${name} is missing`)
+  return value
+}

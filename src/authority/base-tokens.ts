@@ -1,0 +1,88 @@
+import { BASE_TOKEN_TYPE } from '../core/claims.js'
+import { AuthsecError } from '../core/errors.js'
+import { type ParsedJwt, parseJwt } from '../core/jwt.js'
+import { hasValidSignature, type SigningKey } from './signer.js'
+
+/** What a base token says that decides something. */
+export interface PresentedBaseToken {
+  clientId: string
+  userId: string
+  jti: string
+  /** Seconds since the epoch. */
+  expiresAt: number
+}
+
+export interface BaseTokens {
+  /**
+   * Checks a base token that a client presents. Throws `invalid_request` when it is not one of this tenant's
+   * and `invalid_grant` when it has expired.
+   */
+  verify(token: string): PresentedBaseToken
+}
+
+// An agent exchanges one base token many times: its signature is checked once.
+const MAX_REMEMBERED = 1_000
+
+export function createBaseTokens(options: {
+  key: SigningKey
+  issuer: string
+  tenantId: string
+  clock: () => number
+}): BaseTokens {
+  const { clock } = options
+  const verified = new Map<string, PresentedBaseToken>()
+
+  return {
+    verify(token) {
+      const known = verified.get(token)
+      const presented = known ?? readBaseToken(token, options)
+      const now = clock() / 1000
+      if (presented.expiresAt <= now) {
+        verified.delete(token)
+        throw new AuthsecError('invalid_grant', 'the subject token has expired')
+      }
+      if (known === undefined) {
+        if (verified.size >= MAX_REMEMBERED) verified.delete(verified.keys().next().value as string)
+        verified.set(token, presented)
+      }
+      return presented
+    },
+  }
+}
+
+function readBaseToken(
+  token: string,
+  { key, issuer, tenantId }: { key: SigningKey; issuer: string; tenantId: string },
+): PresentedBaseToken {
+  const parsed = parseSubject(token)
+  const { header, claims } = parsed
+  // Nothing beside alg and typ: a key id, an embedded key or a critical extension is not one of ours.
+  if (
+    header['typ'] !== BASE_TOKEN_TYPE ||
+    Object.keys(header).some((name) => !['alg', 'typ'].includes(name))
+  ) {
+    throw new AuthsecError('invalid_request', 'the subject token is not a base token of this server')
+  }
+  if (!hasValidSignature(key, parsed) || claims['iss'] !== issuer || claims['tenant_id'] !== tenantId) {
+    throw new AuthsecError('invalid_request', 'the subject token was not issued by this server')
+  }
+  const { client_id: clientId, user_id: userId, jti, exp: expiresAt } = claims
+  if (
+    typeof clientId !== 'string' ||
+    typeof userId !== 'string' ||
+    typeof jti !== 'string' ||
+    typeof expiresAt !== 'number'
+  ) {
+    throw new AuthsecError('invalid_request', 'the subject token lacks a claim of a base token')
+  }
+  return { clientId, userId, jti, expiresAt }
+}
+
+function parseSubject(token: string): ParsedJwt {
+  try {
+    return parseJwt(token)
+  } catch (error) {
+    const why = AuthsecError.is(error) ? error.message : 'unreadable'
+    throw new AuthsecError('invalid_request', `the subject token cannot be read: ${why}`)
+  }
+}

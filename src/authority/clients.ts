@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Client, ClientPage, Store } from '../store/store.js'
+import type { AuditLog, Provenance } from './audit/log.js'
+import type { Session } from './sessions.js'
+
+/** What may be said of a new client; every field is untrusted. */
+export interface ClientInput {
+  name: string
+  email: string
+  clientType?: string | undefined
+  agentType?: string | undefined
+  platform?: string | undefined
+  selectors?: Readonly<Record<string, string>> | undefined
+}
+
+export interface ClientListQuery {
+  name?: string | undefined
+  active?: boolean | undefined
+  page: number
+  limit: number
+}
+
+export interface Clients {
+  /** Registers a client; an `ai_agent` gets its SPIFFE id at once. Throws `invalid_request`. */
+  register(input: ClientInput, session: Session, provenance: Provenance): Promise<Client>
+  list(query: ClientListQuery): Promise<ClientPage>
+  /** Throws `client_not_found`. */
+  find(id: string): Promise<Client>
+}
+
+/** The type of a client that acts for people. */
+export const AGENT_CLIENT_TYPE = 'ai_agent'
+
+/** AuthSec's default SPIFFE trust domain. */
+const TRUST_DOMAIN = 'example.org'
+
+/** Which selectors a workload of a platform can be recognised by. */
+export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
+  kubernetes: ['k8s:ns', 'k8s:sa', 'k8s:pod-label:app', 'k8s:container-name'],
+  docker: ['docker:label:app', 'docker:image-id', 'docker:container-id'],
+  unix: ['unix:uid', 'unix:gid'],
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+const EMAIL = /^[^\s@]+@[^\s@]+$/
+// It becomes a segment of a SPIFFE id, whose alphabet this is (SPIFFE-ID §2.2).
+const AGENT_TYPE = /^[A-Za-z0-9._-]{1,100}$/
+
+export function createClients(options: {
+  store: Store
+  audit: AuditLog
+  clock: () => number
+  tenantId: string
+}): Clients {
+  const { store, audit, clock, tenantId } = options
+  return {
+    register(input, session, provenance) {
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type: 'client.registered', actor }, provenance, async (attempt) => {
+        const client = createClient(input, tenantId, clock())
+        attempt.note({
+          client: client.id,
+          details: {
+            client_type: client.clientType,
+            ...(client.agentType && { agent_type: client.agentType }),
+          },
+        })
+        await attempt.commit((transaction) => transaction.clients.insert(client))
+        return client
+      })
+    },
+    list: ({ name, active, page, limit }) =>
+      store.clients.list({ name, active, offset: (page - 1) * limit, limit }),
+    async find(id) {
+      const client = isUuid(id) ? await store.clients.find(id.toLowerCase()) : undefined
+      if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
+      return client
+    },
+  }
+}
+
+/** Whether a text has the form of a UUID. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
+}
+
+/** A client from what was said of it; throws `invalid_request` naming the first field that is wrong. */
+export function createClient(input: ClientInput, tenantId: string, now: number): Client {
+  assertClientInput(input)
+  const id = randomUUID()
+  const clientType = input.clientType ?? 'application'
+  const isAgent = clientType === AGENT_CLIENT_TYPE
+  return {
+    id,
+    name: input.name,
+    email: input.email,
+    clientType,
+    agentType: input.agentType,
+    spiffeId: isAgent ? formatSpiffeId(tenantId, input.agentType, id) : undefined,
+    platform: input.platform,
+    selectors: input.selectors ?? {},
+    active: true,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+function formatSpiffeId(tenantId: string, agentType: string | undefined, clientId: string): string {
+  const segment = agentType ?? AGENT_CLIENT_TYPE
+  return `spiffe://${TRUST_DOMAIN}/tenants/${tenantId}/agents/${segment}/${clientId}`
+}
+
+function assertClientInput({ name, email, clientType, agentType, platform, selectors }: ClientInput): void {
+  if (name.trim() === '' || name.length > 256) throw invalid('name', name, 'has to have 1 to 256 characters')
+  if (!EMAIL.test(email) || email.length > 512) throw invalid('email', email, 'is not an e-mail address')
+  if (clientType !== undefined && (clientType === '' || clientType.length > 100)) {
+    throw invalid('client_type', clientType, 'has to have 1 to 100 characters')
+  }
+  if (agentType !== undefined && !AGENT_TYPE.test(agentType)) {
+    throw invalid('agent_type', agentType, 'may hold letters, digits, dots, dashes and underscores only')
+  }
+  if (platform !== undefined && !Object.hasOwn(PLATFORM_SELECTORS, platform)) {
+    throw invalid('platform', platform, `is none of ${Object.keys(PLATFORM_SELECTORS).join(', ')}`)
+  }
+  const allowed = platform === undefined ? [] : (PLATFORM_SELECTORS[platform] ?? [])
+  const foreign = Object.keys(selectors ?? {}).find((key) => !allowed.includes(key))
+  if (foreign !== undefined) {
+    throw invalid('selectors', foreign, `does not belong to platform ${quote(platform ?? 'none')}`)
+  }
+}
+
+function invalid(field: string, value: string, why: string): AuthsecError {
+  return new AuthsecError('invalid_request', `${field} ${quote(value)} ${why}`)
+}

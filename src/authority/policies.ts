@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { ANY_RESOURCE, DEFAULT_BASE_TTL, MAX_BASE_TTL } from '../core/delegation.js'
+import { AuthsecError } from '../core/errors.js'
+import { parsePermissions, sortPermissions } from '../core/permission.js'
+import { delegatesEverything } from '../core/policy.js'
+import { quote } from '../core/printable.js'
+import type { Policy, Store } from '../store/store.js'
+import type { AuditLog, Provenance } from './audit/log.js'
+import { isUuid } from './clients.js'
+import { assertResourceUri } from './resources.js'
+import type { Session } from './sessions.js'
+
+/** What may be said of a new policy; every field is untrusted. */
+export interface PolicyInput {
+  roleName: string
+  agentType: string
+  allowedPermissions: readonly string[]
+  /** Undefined means every registered resource, which is reported. */
+  resources?: readonly string[] | undefined
+  maxTtlSeconds?: number | undefined
+  enabled?: boolean | undefined
+  clientId?: string | undefined
+}
+
+export interface CreatedPolicy {
+  policy: Policy
+  /** What the policy allows beyond what its author may have meant, in words. */
+  warnings: string[]
+}
+
+export interface Policies {
+  /** Throws `invalid_request`, `invalid_scope`, `client_not_found`, or `conflict` when the terms are taken. */
+  create(input: PolicyInput, session: Session, provenance: Provenance): Promise<CreatedPolicy>
+  list(query: {
+    roleName?: string | undefined
+    agentType?: string | undefined
+    enabled?: boolean | undefined
+  }): Promise<Policy[]>
+}
+
+export function createPolicies(options: { store: Store; audit: AuditLog; clock: () => number }): Policies {
+  const { store, audit, clock } = options
+  return {
+    create(input, session, provenance) {
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type: 'policy.created', actor }, provenance, async (attempt) => {
+        const policy = createPolicy(input, session.user.id, clock())
+        const warnings = describeBreadth(policy)
+        attempt.note({
+          policy: policy.id,
+          client: policy.clientId,
+          aud: [...policy.resources],
+          permissions: { granted: [...policy.allowedPermissions] },
+          details: {
+            role_name: policy.roleName,
+            agent_type: policy.agentType,
+            max_ttl_seconds: policy.maxTtlSeconds,
+            enabled: policy.enabled,
+            ...(warnings.length > 0 && { warnings }),
+          },
+        })
+        await attempt.commit(async (transaction) => {
+          if (policy.clientId !== undefined) {
+            const client = await transaction.clients.find(policy.clientId)
+            if (!client?.active)
+              throw new AuthsecError('client_not_found', `no active client ${policy.clientId}`)
+          }
+          if ((await transaction.policies.findByTerms(policy.roleName, policy.agentType)) !== undefined) {
+            throw new AuthsecError(
+              'conflict',
+              `a policy for role ${quote(policy.roleName)} and agent type ${quote(policy.agentType)} exists already`,
+            )
+          }
+          await transaction.policies.insert(policy)
+        })
+        return { policy, warnings }
+      })
+    },
+    list: (query) => store.policies.list(query),
+  }
+}
+
+/** A policy from what was said of it; throws `invalid_request`, `invalid_scope` or `invalid_target`. */
+export function createPolicy(input: PolicyInput, createdBy: string | undefined, now: number): Policy {
+  const { roleName, agentType, maxTtlSeconds, clientId } = input
+  if (roleName === '') throw new AuthsecError('invalid_request', 'role_name is empty')
+  if (agentType === '') throw new AuthsecError('invalid_request', 'agent_type is empty')
+  if (maxTtlSeconds !== undefined && !Number.isSafeInteger(maxTtlSeconds)) {
+    throw new AuthsecError('invalid_request', `max_ttl_seconds ${quote(maxTtlSeconds)} is not a whole number`)
+  }
+  if (clientId !== undefined && !isUuid(clientId)) {
+    throw new AuthsecError('invalid_request', 'Invalid client_id format')
+  }
+  const resources = [...new Set(input.resources ?? [ANY_RESOURCE])]
+  for (const resource of resources) if (resource !== ANY_RESOURCE) assertResourceUri(resource)
+
+  const seconds = maxTtlSeconds === undefined || maxTtlSeconds <= 0 ? DEFAULT_BASE_TTL : maxTtlSeconds
+  return {
+    id: randomUUID(),
+    roleName,
+    agentType,
+    allowedPermissions: sortPermissions(parsePermissions(input.allowedPermissions)),
+    resources,
+    maxTtlSeconds: Math.min(seconds, MAX_BASE_TTL),
+    enabled: input.enabled ?? true,
+    clientId: clientId?.toLowerCase(),
+    createdBy,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+function describeBreadth(policy: Policy): string[] {
+  const warnings: string[] = []
+  if (delegatesEverything(policy)) {
+    warnings.push('no allowed_permissions: the policy delegates everything the user has')
+  }
+  if (policy.resources.includes(ANY_RESOURCE)) {
+    warnings.push('no resources: the policy reaches every registered resource')
+  }
+  return warnings
+}

@@ -1,0 +1,64 @@
+import { createHash, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
+import type { ParsedJwt } from '../core/jwt.js'
+
+export type SigningAlgorithm = 'ES256' | 'RS256' | 'HS256'
+
+/** A key ready for use: parsed once, because parsing costs as much as signing. */
+export interface SigningKey {
+  /** RFC 7638 thumbprint. */
+  kid: string
+  alg: SigningAlgorithm
+  privateKey: KeyObject
+  /** The same object for a symmetric key. */
+  publicKey: KeyObject
+}
+
+/** A compact JWS, and the hash by which the audit log knows it. */
+export interface SignedJwt {
+  token: string
+  /** base64url SHA-256 of the signing input. */
+  tokenHash: string
+}
+
+/** Signs claims; the algorithm is the key's. */
+export function signJwt(key: SigningKey, header: object, claims: object): SignedJwt {
+  const signingInput = `${encodePart({ alg: key.alg, ...header })}.${encodePart(claims)}`
+  const signature = createSignature(key, Buffer.from(signingInput)).toString('base64url')
+  return { token: `${signingInput}.${signature}`, tokenHash: hashSigningInput(signingInput) }
+}
+
+/** Whether the signature is this key's; the header's `alg` has to name the key's algorithm and no other. */
+export function hasValidSignature(key: SigningKey, { header, signingInput, signature }: ParsedJwt): boolean {
+  if (header['alg'] !== key.alg) return false
+  const data = Buffer.from(signingInput)
+  switch (key.alg) {
+    case 'HS256': {
+      const expected = createSignature(key, data)
+      return signature.length === expected.length && timingSafeEqual(signature, expected)
+    }
+    case 'ES256':
+      return verify('sha256', data, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)
+    case 'RS256':
+      return verify('sha256', data, key.publicKey, signature)
+  }
+}
+
+/** The hash by which the audit log knows a token: of what is signed, because signatures are malleable. */
+export function hashSigningInput(signingInput: string): string {
+  return createHash('sha256').update(signingInput).digest('base64url')
+}
+
+function createSignature({ alg, privateKey }: SigningKey, data: Buffer): Buffer {
+  switch (alg) {
+    case 'HS256':
+      return createHmac('sha256', privateKey).update(data).digest()
+    case 'ES256':
+      return sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    case 'RS256':
+      return sign('sha256', data, privateKey)
+  }
+}
+
+function encodePart(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
