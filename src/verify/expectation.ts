@@ -1,0 +1,41 @@
+/** What a route asks of a delegation beyond its being genuine. */
+export interface Expectation {
+  /** Permissions of which the token has to carry every one. */
+  permissions?: readonly string[] | undefined
+  /** Permissions of which the token has to carry at least one. */
+  anyPermission?: readonly string[] | undefined
+  /** The tool, or one of the tools, that the token has to be issued for. */
+  tool?: string | readonly string[] | undefined
+}
+
+// A permission as it stands in `scope`, RFC 6749 §3.3: nothing that could end a header value or a list.
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+const MEMBERS: Readonly<Record<keyof Expectation, (value: unknown) => boolean>> = {
+  permissions: isPermissionList,
+  anyPermission: (value) => isPermissionList(value) && value.length > 0,
+  tool: (value) => (Array.isArray(value) ? value.length > 0 && value.every(isName) : isName(value)),
+}
+
+/**
+ * Throws a `TypeError` for an expectation that could not be held to: a misspelt member would be a check that
+ * never happens.
+ */
+export function assertExpectation(expect: unknown): asserts expect is Expectation {
+  if (typeof expect !== 'object' || expect === null) throw new TypeError('an expectation is an object')
+  for (const [name, value] of Object.entries(expect)) {
+    if (!Object.hasOwn(MEMBERS, name)) throw new TypeError(`an expectation has no member "${name}"`)
+    if (value !== undefined && !MEMBERS[name as keyof Expectation](value)) {
+      throw new TypeError(`the expectation's "${name}" is not as it has to be`)
+    }
+  }
+}
+
+/** Whether a value is a list of permissions that `scope` can carry. */
+export function isPermissionList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string' && SCOPE_TOKEN.test(item))
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}

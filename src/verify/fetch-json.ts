@@ -1,0 +1,77 @@
+import { AuthsecError } from '../core/errors.js'
+import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
+
+/** A document of a server, and how long it says the document may be kept. */
+export interface FetchedJson {
+  document: JsonObject
+  /** Seconds, from `Cache-Control: max-age`. */
+  maxAge: number | undefined
+}
+
+const TIMEOUT_MS = 5_000
+const MAX_BYTES = 256 * 1024
+
+/**
+ * Fetches a JSON object of at most 256 KiB within five seconds, without following redirects. Throws `network`,
+ * `timed_out` or `server_error`, all retryable, naming the server's origin.
+ */
+export async function fetchJson(url: URL, fetch: typeof globalThis.fetch): Promise<FetchedJson> {
+  try {
+    const response = await fetch(url, {
+      headers: { accept: 'application/json' },
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      throw new AuthsecError('server_error', `${url.origin} answered ${response.status} to ${url.pathname}`)
+    }
+    const document = parseDocument(url, await readText(url, response))
+    return { document, maxAge: parseMaxAge(response.headers.get('cache-control')) }
+  } catch (error) {
+    throw AuthsecError.is(error) ? error : describeFailure(url, error)
+  }
+}
+
+async function readText(url: URL, response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength
+    // Leaving the loop cancels the rest of the body.
+    if (size > MAX_BYTES) {
+      throw new AuthsecError('server_error', `${url.origin} answered more than ${MAX_BYTES} bytes`)
+    }
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function parseDocument(url: URL, text: string): JsonObject {
+  try {
+    return parseStrictJsonObject(text)
+  } catch (cause) {
+    throw new AuthsecError('server_error', `${url.origin} answered no JSON to ${url.pathname}`, {
+      hint: 'Check that the address is that of an AuthSec server.',
+      cause,
+    })
+  }
+}
+
+function parseMaxAge(cacheControl: string | null): number | undefined {
+  const match = /(?:^|[\s,])max-age="?(\d{1,10})/i.exec(cacheControl ?? '')
+  return match ? Number(match[1]) : undefined
+}
+
+function describeFailure(url: URL, cause: unknown): AuthsecError {
+  if (cause instanceof Error && cause.name === 'TimeoutError') {
+    return new AuthsecError('timed_out', `${url.origin} did not answer in ${TIMEOUT_MS / 1000} seconds`, {
+      cause,
+    })
+  }
+  return new AuthsecError('network', `cannot reach ${url.origin}`, {
+    hint: 'Check that the server runs and that its address is right.',
+    cause,
+  })
+}
