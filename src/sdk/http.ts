@@ -21,7 +21,8 @@ export interface HttpRequest {
 }
 
 export interface HttpAnswer {
-  readonly url: string
+  /** Who answered: the address without its query, for messages. */
+  readonly from: string
   readonly status: number
   /** The JSON object of the answer; undefined when it is anything else. */
   readonly body: JsonObject | undefined
@@ -46,6 +47,14 @@ const MAX_BODY_BYTES = 64 * 1024
 const RETRIED_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const BACKOFF_BASE_MS = 100
 const BACKOFF_CAP_MS = 2_000
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection lost',
+  UND_ERR_SOCKET: 'connection lost',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'no such host',
+}
 
 /** Builds the one way out of the client: redirects refused, bodies capped, attempts timed and repeated. */
 export function createHttp(parts: {
@@ -90,7 +99,7 @@ export function createHttp(parts: {
       return await untilAborted(exchange(request, askedAt, controller.signal), controller.signal)
     } catch (error) {
       limits.signal.throwIfAborted()
-      return describeFailure(error, request, controller.signal.aborted ? timeLeft : undefined)
+      return describeFailure(error, request, controller.signal.aborted)
     } finally {
       cancelTimer()
       limits.signal.removeEventListener('abort', onAbort)
@@ -99,6 +108,7 @@ export function createHttp(parts: {
 
   async function exchange(request: HttpRequest, askedAt: Instant, signal: AbortSignal): Promise<HttpAnswer> {
     const { url, form } = request
+    const from = url.replace(/\?.*$/, '')
     const response = await parts.fetch(url, {
       method: form === undefined ? 'GET' : 'POST',
       headers: {
@@ -113,15 +123,15 @@ export function createHttp(parts: {
     const requestId = response.headers.get('x-request-id')
     // A browser shows a redirect as an opaque answer with status 0.
     if (response.status === 0 || (response.status >= 300 && response.status < 400)) {
-      throw new AuthsecError('server_error', `${url} answered with a redirect, which is refused`, {
+      throw new AuthsecError('server_error', `${from} answered with a redirect, which is refused`, {
         hint: 'Give the address that the server itself has.',
         retryable: false,
       })
     }
     return {
-      url,
+      from,
       status: response.status,
-      body: parseObject(await readText(response, url)),
+      body: parseObject(await readText(response, from)),
       requestId: requestId === null ? undefined : toPrintable(requestId.slice(0, 128)),
       retryAfterMs: readRetryAfter(response.headers.get('retry-after'), clock),
       askedAt,
@@ -147,7 +157,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-async function readText(response: Response, url: string): Promise<string> {
+async function readText(response: Response, from: string): Promise<string> {
   if (response.body === null) return ''
   const reader = response.body.getReader()
   const decoder = new TextDecoder()
@@ -159,7 +169,7 @@ async function readText(response: Response, url: string): Promise<string> {
     size += value.byteLength
     if (size > MAX_BODY_BYTES) {
       reader.cancel().catch(() => undefined)
-      throw new AuthsecError('server_error', `${url} answered with more than ${MAX_BODY_BYTES / 1024} KiB`, {
+      throw new AuthsecError('server_error', `${from} answered with more than ${MAX_BODY_BYTES / 1024} KiB`, {
         retryable: false,
       })
     }
@@ -187,20 +197,19 @@ function isTransient(error: AuthsecError): boolean {
   return error.code === 'network' || error.code === 'timed_out'
 }
 
-function describeFailure(error: unknown, { url }: HttpRequest, timeLeft: number | undefined): AuthsecError {
+function describeFailure(error: unknown, { url }: HttpRequest, isTimeout: boolean): AuthsecError {
   if (AuthsecError.is(error)) return error
   const { origin } = new URL(url)
-  if (timeLeft !== undefined) {
-    return new AuthsecError('timed_out', `${origin} did not answer within ${Math.round(timeLeft)} ms`)
-  }
+  if (isTimeout) return new AuthsecError('timed_out', `${origin} did not answer in time`)
   return new AuthsecError('network', `cannot reach ${origin}: ${describeCause(error)}`, {
     hint: 'Start the server with authsec dev serve, or check the server URL.',
     cause: error,
   })
 }
 
+// What fetch fails with says nothing; its cause does, on Node by a code.
 function describeCause(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' ? toPrintable(code) : 'no connection'
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
+  return CAUSES[code] ?? (/^[A-Z_]+$/.test(code) ? code : 'no connection')
 }

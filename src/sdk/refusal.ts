@@ -63,7 +63,7 @@ export function describeRefusal(answer: HttpAnswer): AuthsecError {
   // A status that speaks for itself needs no body.
   if (body === undefined && (status >= 500 || code === 'invalid_request')) return notJson(answer)
   const words = body === undefined ? '' : readRefusalText(body)
-  return new AuthsecError(code, words === '' ? `${answer.url} answered ${status}` : words, {
+  return new AuthsecError(code, words === '' ? `${answer.from} answered ${status}` : words, {
     hint: HINTS[code],
     auditId: readText(body, 'authsec_audit'),
     requestId: answer.requestId ?? readText(body, 'request_id'),
@@ -86,8 +86,8 @@ function refusalCode({ status, body }: HttpAnswer): ErrorCode {
   return 'invalid_request'
 }
 
-function notJson({ url, status, requestId, retryAfterMs }: HttpAnswer): AuthsecError {
-  return new AuthsecError('server_error', `${url} answered ${status} without a JSON object`, {
+function notJson({ from, status, requestId, retryAfterMs }: HttpAnswer): AuthsecError {
+  return new AuthsecError('server_error', `${from} answered ${status} without a JSON object`, {
     hint: 'Check that the server URL is that of an AuthSec server.',
     requestId,
     retryAfterMs,

@@ -138,7 +138,7 @@ describe('repeating', () => {
     await expect(answer).rejects.toMatchObject({
       code: 'network',
       retryable: true,
-      message: 'cannot reach http://127.0.0.1:7468: ECONNREFUSED',
+      message: 'cannot reach http://127.0.0.1:7468: connection refused',
     })
   })
 

@@ -5,7 +5,7 @@ import { describeRefusal, isDenial, readSuccess } from '../../src/sdk/refusal.js
 
 function answer(status: number, body?: Record<string, never> | object): HttpAnswer {
   return {
-    url: 'http://127.0.0.1:7468/oauth/token',
+    from: 'http://127.0.0.1:7468/oauth/token',
     status,
     body: body as HttpAnswer['body'],
     requestId: 'request-1',
