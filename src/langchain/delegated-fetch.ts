@@ -7,14 +7,14 @@ import type { DelegationToken } from '../sdk/index.js'
 export function createDelegatedFetch(
   send: typeof fetch,
   requestToken: () => Promise<DelegationToken>,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): typeof fetch {
   return async (input, init = {}) => {
     const given = input instanceof Request ? input : undefined
     const headers = new Headers(init.headers ?? given?.headers)
     const token = await requestToken()
     headers.set('authorization', token.authorization())
-    const own = init.signal ?? given?.signal
-    return send(input, { ...init, headers, signal: own ? AbortSignal.any([own, signal]) : signal })
+    const signals = [init.signal ?? given?.signal, signal].filter((one) => one !== undefined && one !== null)
+    return send(input, { ...init, headers, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) })
   }
 }

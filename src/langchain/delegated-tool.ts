@@ -100,7 +100,7 @@ function createContext(
   name: string,
   { audience, permissions, fetch: send = globalThis.fetch }: ToolDelegation,
   input: unknown,
-  { toolCall, signal = new AbortController().signal }: ToolRunnableConfig,
+  { toolCall, signal }: ToolRunnableConfig,
 ): DelegatedContext {
   const requestToken = () => {
     const needed = typeof permissions === 'function' ? permissions(input) : permissions
@@ -109,7 +109,10 @@ function createContext(
   return {
     fetch: createDelegatedFetch(send, requestToken, signal),
     token: async () => requestToken(),
-    signal,
+    // Made only where one is wanted: a tool call is cheap, a signal that never fires is not.
+    get signal() {
+      return signal ?? new AbortController().signal
+    },
     toolCallId: toolCall?.id,
   }
 }
