@@ -13,11 +13,16 @@ export interface ServerMetadata {
 
 /** Reads the metadata of a server; throws `not_found` when it has none. */
 export async function fetchMetadata(target: ApiTarget): Promise<ServerMetadata> {
-  const body = await callServer(target, {
-    method: 'GET',
-    path: '/.well-known/oauth-authorization-server',
-    session: 'never',
-  })
+  // §3.1: the well-known part stands between host and path.
+  const { origin, pathname } = new URL(target.serverUrl)
+  const body = await callServer(
+    { ...target, serverUrl: origin },
+    {
+      method: 'GET',
+      path: `/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`,
+      session: 'never',
+    },
+  )
   const metadata = readShape(body, { issuer: 'text', authsec_tenant: 'text?' }, 'metadata')
   return {
     issuer: metadata.issuer,

@@ -18,6 +18,8 @@ export interface Connection {
   target: ApiTarget
   /** The client that is meant when no flag names one. */
   clientId: string | undefined
+  /** The tenant as configured; the server may know better. */
+  tenantId: string | undefined
   /**
    * The tenant: as configured, otherwise as the server says. Only requests with a session need it, so without one
    * it throws `login_required`; `configuration` when nobody knows the tenant.
@@ -47,12 +49,14 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
 
   const session = environment.token ?? (await findSession(context, serverUrl, found?.name))
   const target: ApiTarget = { serverUrl, session, fetch }
+  const tenantId = environment.tenantId ?? found?.profile.tenant_id
   return {
     target,
+    tenantId,
     clientId: environment.clientId ?? found?.profile.client_id,
     async findTenant() {
       assertSession(target)
-      return environment.tenantId ?? found?.profile.tenant_id ?? (await askTenant(target))
+      return tenantId ?? (await askTenant(target))
     },
   }
 }

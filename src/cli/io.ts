@@ -112,7 +112,8 @@ export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
       return streams.stdin.isTTY === true
     },
     get columns() {
-      return streams.stdout.columns ?? 80
+      // A terminal that does not know its width says 0.
+      return streams.stdout.columns || 80
     },
     setManners(changes) {
       Object.assign(manners, changes)
@@ -195,7 +196,8 @@ const BORDERS = [
   ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
 ]
 
-// The widest column gives way until the table fits; what is cut ends in an ellipsis.
+// The widest column gives way until the table fits; what is cut ends in an ellipsis. The first one holds what is
+// needed for the next command, so it stays whole.
 function fitWidths(
   titles: readonly string[],
   rows: readonly (readonly string[])[],
@@ -207,9 +209,9 @@ function fitWidths(
   const room = columns - GAP.length * (titles.length - 1)
   let excess = widths.reduce((sum, width) => sum + width, 0) - room
   while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths))
+    const widest = widths.indexOf(Math.max(...widths.slice(1)), 1)
     const width = widths[widest] ?? 0
-    if (width <= 8) break
+    if (width <= 6) break
     widths[widest] = width - 1
     excess--
   }

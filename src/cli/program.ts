@@ -13,6 +13,7 @@ import { addResourceCreate } from './commands/resource/create.js'
 import { addResourceList } from './commands/resource/list.js'
 import { addDecode } from './commands/token/decode.js'
 import { addMint } from './commands/token/mint.js'
+import { addVerify } from './commands/token/verify.js'
 import type { Context } from './context.js'
 import { type AnyCommand, describe, describeCommand, formatHelp } from './help.js'
 import type { ColorChoice } from './io.js'
@@ -44,7 +45,7 @@ const GROUPS: readonly Group[] = [
     commands: [addResourceCreate, addResourceList],
   },
   { name: 'delegation', summary: 'let an agent act for a person', commands: [addGrant, addRevoke] },
-  { name: 'token', summary: 'get, read and verify tokens', commands: [addMint, addDecode] },
+  { name: 'token', summary: 'get, read and verify tokens', commands: [addMint, addDecode, addVerify] },
   { name: 'audit', summary: 'read the audit log', commands: [addTail, addSearch] },
 ]
 const COMMANDS: readonly AddCommand[] = [addHelp]

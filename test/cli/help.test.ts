@@ -87,6 +87,7 @@ function isCall(words: readonly string[], leaves: readonly CommandHelp[]): boole
     const path = command.split(' ')
     return path.every((word, index) => words[index] === word)
   })
-  const known = leaf?.flags.flatMap(({ name }) => name.split(/[ ,]+/)) ?? []
+  if (leaf === undefined) return false
+  const known = leaf.flags.flatMap(({ name }) => name.split(/[ ,]+/))
   return words.filter((word) => /^--?\w/.test(word)).every((flag) => known.includes(flag))
 }

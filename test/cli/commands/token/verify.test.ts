@@ -1,0 +1,321 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { makeDirectory, NOW, type RunOptions, runCli } from '../../../support/run-cli.js'
+import { makeSigningKey, signBaseToken, signCallToken } from '../../../support/signed-jwt.js'
+import { noConnection, stubServer } from '../../../support/stub-server.js'
+import { formatUnsignedJwt } from '../../../support/unsigned-jwt.js'
+
+const SERVER = 'http://127.0.0.1:7468'
+const AUDIENCE = 'https://billing.example'
+const CALL_KEY = makeSigningKey('ES256')
+const BASE_KEY = makeSigningKey('RS256')
+const { kid: _, ...bundleKey } = BASE_KEY.jwk
+
+const METADATA = 'GET /.well-known/oauth-authorization-server'
+const ROUTES = {
+  [METADATA]: { issuer: SERVER, jwks_uri: `${SERVER}/oauth/jwks`, authsec_tenant: 'tenant-1' },
+  'GET /oauth/jwks': { keys: [CALL_KEY.jwk] },
+  'GET /authsec/spiresvc/v1/jwt/bundle': { keys: [{ ...bundleKey, kid: 'default' }] },
+}
+
+function verify(
+  token: string,
+  args: readonly string[] = [],
+  options: RunOptions & { routes?: Parameters<typeof stubServer>[0] } = {},
+) {
+  const { fetch } = stubServer({ ...ROUTES, ...options.routes })
+  return runCli(['token', 'verify', '-', ...args], {
+    env: { AUTHSEC_SERVER: SERVER },
+    stdin: `${token}\n`,
+    fetch,
+    ...options,
+  })
+}
+
+function flipBit(token: string): string {
+  const at = token.lastIndexOf('.') + 10
+  return `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`
+}
+
+describe('authsec token verify', () => {
+  test('lists every check and who acts for whom', async () => {
+    const run = await verify(signCallToken(CALL_KEY, NOW), [
+      '--audience',
+      AUDIENCE,
+      '--permission',
+      'billing:read',
+    ])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toMatch(/^VERIFIED {2}call token\n\n/)
+    expect(run.stdout).toMatch(/^ {2}ok {4}format +a signed JWT\n/m)
+    expect(run.stdout).toMatch(/^ {2}ok {4}audience +"https:\/\/billing\.example"\n/m)
+    expect(run.stdout).toMatch(/^ {2}ok {4}permissions +billing:read\n/m)
+    expect(run.stdout).toMatch(/^ {2}- {5}tool +none is expected\n/m)
+    expect(run.stdout).not.toContain('FAIL')
+    expect(run.stdout).toMatch(
+      /\n\n {2}for user {2}user-1\n {2}by agent {2}spiffe:\/\/tenant-1\/agent {2}client client-1\n$/,
+    )
+  })
+
+  test('says the same as one object with --json', async () => {
+    const run = await verify(signCallToken(CALL_KEY, NOW), ['--audience', AUDIENCE, '--json'])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    const report = JSON.parse(run.stdout)
+    expect(Object.keys(report)).toEqual(['verified', 'checks', 'profile', 'header', 'claims', 'chain'])
+    expect(report).toMatchObject({
+      verified: true,
+      profile: 'call',
+      claims: { aud: AUDIENCE },
+      chain: [
+        { role: 'for', id: 'user-1' },
+        { role: 'by', id: 'spiffe://tenant-1/agent', client_id: 'client-1' },
+      ],
+    })
+    expect(report.checks[0]).toEqual({ name: 'format', outcome: 'ok', detail: 'a signed JWT' })
+  })
+
+  test('accepts a base token too, by the key of its tenant', async () => {
+    const run = await verify(signBaseToken(BASE_KEY, NOW), ['--audience', AUDIENCE])
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringMatching(/^VERIFIED {2}base token\n/) })
+  })
+
+  test('says loudly that an audience was not checked', async () => {
+    const run = await verify(signCallToken(CALL_KEY, NOW))
+    expect(run).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/audience +NOT CHECKED, because --audience is not given/),
+    })
+  })
+
+  test('reads a file, and takes off what is wrapped around the token', async () => {
+    const file = join(await makeDirectory(), 'token')
+    await writeFile(file, `Bearer ${signCallToken(CALL_KEY, NOW)}\n`)
+    const { fetch } = stubServer(ROUTES)
+    const run = await runCli(['token', 'verify', file], { env: { AUTHSEC_SERVER: SERVER }, fetch })
+    expect(run).toMatchObject({ code: 0, stderr: 'stripped from the token: "Bearer"\n' })
+  })
+
+  const call = (changes = {}) => signCallToken(CALL_KEY, NOW, changes)
+  const seconds = NOW / 1000
+
+  test.each([
+    {
+      why: 'another audience',
+      token: call(),
+      args: ['--audience', 'https://profile.example'],
+      code: 14,
+      stderr: /^authsec: the audience is "https:\/\/billing\.example", not "https:\/\/profile\.example"\n$/,
+    },
+    {
+      why: 'a missing permission',
+      token: call(),
+      args: ['--permission', 'billing:refund'],
+      code: 14,
+      stderr: /does not carry billing:refund\nhint: /,
+    },
+    {
+      why: 'a flipped bit',
+      token: flipBit(call()),
+      args: [],
+      code: 13,
+      stderr: /no trusted key made the signature/,
+    },
+    {
+      why: 'the key of a stranger',
+      token: signCallToken(makeSigningKey('ES256'), NOW),
+      args: [],
+      code: 13,
+      stderr: /no trusted key/,
+    },
+    {
+      why: 'no algorithm',
+      token: formatUnsignedJwt({ alg: 'none', typ: 'at+jwt' }, {}),
+      args: [],
+      code: 13,
+      stderr: /algorithm/,
+    },
+    {
+      why: 'its end, without leeway',
+      token: call({ iat: seconds - 60, nbf: seconds - 60, exp: seconds }),
+      args: [],
+      code: 11,
+      stderr: /^authsec: the token expired now\nhint: Get a new one/,
+    },
+    {
+      why: 'its beginning',
+      token: call({ iat: seconds + 30, nbf: seconds + 30, exp: seconds + 60 }),
+      args: [],
+      code: 12,
+      stderr: /the token begins in 30 seconds/,
+    },
+    {
+      why: 'another issuer',
+      token: call({ iss: 'https://evil.example' }),
+      args: [],
+      code: 14,
+      stderr: /issuer/,
+    },
+    { why: 'another tenant', token: call({ tenant_id: 'tenant-2' }), args: [], code: 14, stderr: /tenant/ },
+    {
+      why: 'being a base token where a call token is asked for',
+      token: signBaseToken(BASE_KEY, NOW),
+      args: ['--typ', 'at+jwt'],
+      code: 14,
+      stderr: /^authsec: the type is .*\nhint: Failed as well: /,
+    },
+    {
+      why: 'being a call token where a base token is asked for',
+      token: call(),
+      args: ['--typ', 'JWT'],
+      code: 13,
+      stderr: /^authsec: the algorithm is .*\nhint: Failed as well: type/,
+    },
+    {
+      why: 'being garbage',
+      token: 'garbage',
+      args: [],
+      code: 16,
+      stderr: /^authsec: not a JWT: 1 part instead of three\nhint: /,
+    },
+    { why: 'being nothing', token: '', args: [], code: 16, stderr: /the token is empty/ },
+  ])('refuses a token for $why', async ({ token, args, code, stderr }) => {
+    const run = await verify(token, args)
+    expect(run).toMatchObject({
+      code,
+      stdout: expect.stringMatching(/^NOT VERIFIED\n\n/),
+      stderr: expect.stringMatching(stderr),
+    })
+  })
+
+  test.each([
+    {
+      failing: 'signature, audience and expiry',
+      token: flipBit(call({ iat: seconds - 90, nbf: seconds - 90, exp: seconds - 30 })),
+      args: ['--audience', 'x'],
+      code: 13,
+    },
+    {
+      failing: 'audience and expiry',
+      token: call({ iat: seconds - 90, nbf: seconds - 90, exp: seconds - 30 }),
+      args: ['--audience', 'x'],
+      code: 14,
+    },
+  ])('with $failing wrong lists all and ends with $code, also with --json', async ({ token, args, code }) => {
+    const text = await verify(token, args)
+    expect(text.code).toBe(code)
+    expect(text.stdout).toMatch(/FAIL {2}audience [\s\S]*FAIL {2}expiry /)
+    const json = await verify(token, [...args, '--json'])
+    expect(json.code).toBe(code)
+    expect(JSON.parse(json.stdout).verified).toBe(false)
+    expect(JSON.parse(json.stderr).error.hint).toContain('expiry')
+  })
+
+  test.each([
+    { why: 'nobody answers', routes: { [METADATA]: noConnection() }, code: 20 },
+    { why: 'the answer is a page', routes: { [METADATA]: new Response('<html>') }, code: 21 },
+    {
+      why: 'the keys cannot be had',
+      routes: { 'GET /oauth/jwks': new Response('', { status: 500 }) },
+      code: 21,
+    },
+  ])('says nothing about the token when $why', async ({ routes, code }) => {
+    expect(await verify(call(), [], { routes })).toMatchObject({ code, stdout: '' })
+  })
+
+  describe('offline', () => {
+    async function keyFile(content: unknown): Promise<string> {
+      const file = join(await makeDirectory(), 'keys.json')
+      await writeFile(file, JSON.stringify(content))
+      return file
+    }
+
+    test.each([
+      { what: 'a key set', content: { keys: [CALL_KEY.jwk] } },
+      { what: 'one key', content: CALL_KEY.jwk },
+    ])('believes $what in a file for one issuer', async ({ content }) => {
+      const args = ['--issuer', SERVER, '--jwks', await keyFile(content), '--audience', AUDIENCE]
+      const run = await runCli(['token', 'verify', ...args], { stdin: call() })
+      expect(run).toMatchObject({ code: 0, stderr: '' })
+    })
+
+    test('believes the key of a tenant for base tokens', async () => {
+      const args = ['--typ', 'JWT', '--jwks', await keyFile({ keys: [bundleKey] })]
+      const run = await runCli(['token', 'verify', ...args], {
+        stdin: signBaseToken(BASE_KEY, NOW),
+        env: { AUTHSEC_TENANT: 'tenant-1' },
+      })
+      expect(run).toMatchObject({ code: 0, stderr: '' })
+    })
+
+    test.each([
+      {
+        why: 'keys have no issuer',
+        args: ['--jwks', 'KEYS'],
+        content: { keys: [] },
+        code: 2,
+        stderr: /--jwks needs --issuer/,
+      },
+      {
+        why: 'the file is no key set',
+        args: ['--issuer', SERVER, '--jwks', 'KEYS'],
+        content: {},
+        code: 2,
+        stderr: /is not a key set/,
+      },
+      {
+        why: 'the file holds no JSON object',
+        args: ['--issuer', SERVER, '--jwks', 'KEYS'],
+        content: 1,
+        code: 2,
+        stderr: /is not a JSON object/,
+      },
+      {
+        why: 'there is no file',
+        args: ['--issuer', SERVER, '--jwks', '/nowhere/keys.json'],
+        content: {},
+        code: 6,
+        stderr: /there is no file/,
+      },
+      {
+        why: 'a server is named too',
+        args: ['--issuer', SERVER, '--server', SERVER],
+        content: {},
+        code: 2,
+        stderr: /--server is given together with/,
+      },
+    ])('is refused when $why', async ({ args, content, code, stderr }) => {
+      const file = await keyFile(content)
+      const run = await runCli(['token', 'verify', ...args.map((arg) => (arg === 'KEYS' ? file : arg))], {
+        stdin: call(),
+      })
+      expect(run).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(stderr) })
+    })
+  })
+
+  test('takes the server of --issuer at its word only for itself', async () => {
+    const routes = {
+      [METADATA]: {
+        issuer: 'https://evil.example',
+        jwks_uri: 'https://evil.example/keys',
+        authsec_tenant: 't',
+      },
+    }
+    const { fetch } = stubServer({ ...ROUTES, ...routes })
+    const run = await runCli(['token', 'verify', '--issuer', 'https://auth.example'], {
+      stdin: call(),
+      fetch,
+    })
+    expect(run).toMatchObject({
+      code: 21,
+      stdout: '',
+      stderr: expect.stringContaining('is not on https://auth.example'),
+    })
+  })
+
+  test('believes no base token of a server that names no tenant', async () => {
+    const routes = { [METADATA]: { issuer: SERVER, jwks_uri: `${SERVER}/oauth/jwks` } }
+    expect(await verify(call(), [], { routes })).toMatchObject({ code: 0 })
+    expect(await verify(signBaseToken(BASE_KEY, NOW), [], { routes })).toMatchObject({ code: 14 })
+  })
+})
