@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Io } from './io.js'
@@ -77,8 +78,8 @@ async function readTokenFile(path: string): Promise<string | undefined> {
   try {
     const file = await open(path)
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_INPUT_BYTES + 1))
-      if (bytesRead <= MAX_INPUT_BYTES) return buffer.toString('utf8', 0, bytesRead)
+      const text = await readUpTo(file, MAX_INPUT_BYTES)
+      if (text !== undefined) return text
     } finally {
       await file.close()
     }
@@ -89,6 +90,18 @@ async function readTokenFile(path: string): Promise<string | undefined> {
   throw new AuthsecError('token_malformed', `${quote(path)} is larger than ${MAX_INPUT_BYTES / 1024} KiB`, {
     hint: 'A delegation token is well under 2 kB: check which file was meant.',
   })
+}
+
+// A pipe hands out its content in pieces, so one read is not enough.
+async function readUpTo(file: FileHandle, maxBytes: number): Promise<string | undefined> {
+  const buffer = Buffer.alloc(maxBytes + 1)
+  let size = 0
+  while (size < buffer.length) {
+    const { bytesRead } = await file.read(buffer, size, buffer.length - size, null)
+    if (bytesRead === 0) return buffer.toString('utf8', 0, size)
+    size += bytesRead
+  }
+  return undefined
 }
 
 function isCoded(error: unknown): error is { code: string } {

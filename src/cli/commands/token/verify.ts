@@ -18,10 +18,10 @@ import { findDecisive } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import type { Style } from '../../io.js'
-import { readTokenInput } from '../../token-input.js'
+import { readTokenInput, type TokenInput } from '../../token-input.js'
 
 interface VerifyRequest {
-  token: string
+  input: TokenInput
   /** Whom to believe, and as which kinds of token. */
   trust: Omit<VerifierOptions, 'audience'>
   /** None: the audience is not checked, and the report says so. */
@@ -78,9 +78,9 @@ export function addVerify(parent: Command, context: Context): void {
     )
     .option('--json', 'print one JSON object', false)
   addConnectionFlags(command).action(async (source, flags) => {
-    const { token } = await readTokenInput(context.io, source)
+    const input = await readTokenInput(context.io, source)
     const { audience, permission: permissions, json } = flags
-    await verify(context, { token, trust: await readTrust(context, flags), audience, permissions, json })
+    await verify(context, { input, trust: await readTrust(context, flags), audience, permissions, json })
   })
 }
 
@@ -94,9 +94,10 @@ async function verify({ io, clock, fetch }: Context, request: VerifyRequest): Pr
     clock: clock.now,
     fetch,
   })
-  const inspection = await verifier.inspect(request.token, { permissions: request.permissions })
+  const inspection = await verifier.inspect(request.input.token, { permissions: request.permissions })
   const report = request.audience.length > 0 ? inspection : withoutAudience(inspection)
-  if (request.json) io.json({ ...report, chain: readChain(report.claims ?? {}) })
+  if (request.json)
+    io.json({ ...report, chain: readChain(report.claims ?? {}), stripped: request.input.stripped })
   else for (const line of formatReport(report, await io.style())) io.line(line)
   assertVerified(report)
 }

@@ -62,7 +62,15 @@ describe('authsec token verify', () => {
     const run = await verify(signCallToken(CALL_KEY, NOW), ['--audience', AUDIENCE, '--json'])
     expect(run).toMatchObject({ code: 0, stderr: '' })
     const report = JSON.parse(run.stdout)
-    expect(Object.keys(report)).toEqual(['verified', 'checks', 'profile', 'header', 'claims', 'chain'])
+    expect(Object.keys(report)).toEqual([
+      'verified',
+      'checks',
+      'profile',
+      'header',
+      'claims',
+      'chain',
+      'stripped',
+    ])
     expect(report).toMatchObject({
       verified: true,
       profile: 'call',

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildCommand, startCommand } from '../support/built-command.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
+
+const TOKEN = formatUnsignedJwt({ alg: 'ES256' }, { sub: 'user-1' })
+const EVENT = {
+  id: 'ev',
+  type: 'token.exchanged',
+  outcome: 'allow',
+  occurred_at: '2026-08-21T12:00:00Z',
+  details: { filler: 'x'.repeat(4000) },
+}
+
+let directory: string
+let script: string
+let server: Server
+let env: Record<string, string>
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'authsec-built-'))
+  script = await buildCommand(directory)
+  server = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json')
+    // Whoever waits for news waits in vain.
+    if (request.url?.includes('wait=')) return
+    const events = Array.from({ length: 800 }, (_, seq) => ({ seq, event: EVENT }))
+    response.end(JSON.stringify({ events, next: 799 }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  env = { AUTHSEC_SERVER: `http://127.0.0.1:${port}`, AUTHSEC_TOKEN: 'session', AUTHSEC_TENANT: 'tenant' }
+})
+
+afterAll(async () => {
+  server.closeAllConnections()
+  server.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('the process', () => {
+  test('ends with the exit code of the command', async () => {
+    const run = await startCommand(script, ['token', 'decode', '-'])
+    run.input('garbage')
+    expect(await run.ended).toMatchObject({
+      code: 16,
+      stdout: '',
+      stderr: expect.stringContaining('not a JWT'),
+    })
+  })
+
+  test('delivers megabytes into a pipe before it ends', async () => {
+    const run = await startCommand(script, ['audit', 'search', '--limit', '800', '--json'], env)
+    const { code, stdout } = await run.ended
+    expect(code).toBe(0)
+    expect(stdout.length).toBeGreaterThan(3_000_000)
+    expect(JSON.parse(stdout)).toHaveLength(800)
+  })
+
+  test.each([
+    { signal: 'SIGINT', code: 130 },
+    { signal: 'SIGTERM', code: 143 },
+  ] as const)(
+    'is ended by $signal with $code while it follows the log, and says how to go on',
+    async ({ signal, code }) => {
+      const run = await startCommand(
+        script,
+        ['audit', 'tail', '--until-match', 'jti=never', '-n', '0', '--for', '1h'],
+        env,
+      )
+      const followed = new Promise<void>((resolve) => {
+        server.on('request', ({ url }) => {
+          if (url?.includes('wait=')) resolve()
+        })
+      })
+      await followed
+      run.signal(signal)
+      expect(await run.ended).toMatchObject({
+        code,
+        stdout: '',
+        stderr: expect.stringMatching(/^0 events\ngo on with: authsec audit tail .*--cursor 799\n$/),
+      })
+    },
+  )
+
+  test('says nothing of its own where both NO_COLOR and FORCE_COLOR are set', async () => {
+    const run = await startCommand(script, ['token', 'decode', '-'], { NO_COLOR: '1', FORCE_COLOR: '1' })
+    run.input(TOKEN)
+    const { code, stdout, stderr } = await run.ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).not.toContain('\u001b')
+  })
+})
