@@ -207,8 +207,9 @@ function readRefusal(
   const fields = isJsonObject(body) ? body : {}
   const refusal: Refusal = { status: response.status, ...readTexts(fields) }
   const { code, message, hint } = request.explain?.(refusal) ?? explainByDefault(refusal)
-  return new AuthsecError(code, message ?? formatRefusal(refusal), {
-    hint,
+  const told = tellRefusal(refusal)
+  return new AuthsecError(code, message ?? told.message, {
+    hint: hint ?? (message === undefined ? told.hint : undefined),
     requestId: requestId ?? readMember(fields, 'request_id'),
     auditId: readMember(fields, 'authsec_audit'),
     ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
@@ -232,12 +233,26 @@ function explainByDefault({ status, error }: Refusal): Explanation {
   return { code }
 }
 
-function formatRefusal({ status, error, details }: Refusal): string {
+// A clause and, where the server gives advice, a sentence: AuthSec keeps them apart, OAuth has one text for both.
+function tellRefusal({ status, error, details }: Refusal): { message: string; hint?: string } {
   // A code such as invalid_scope says nothing that its description does not.
-  const parts = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== '' ? [details] : [error, details]
-  const text = parts.filter((part) => part !== '').join(': ')
-  if (text === '') return `the server answered ${status} without saying why`
-  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
+  const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== ''
+  const [clause, advice] = isCode ? splitAdvice(details) : [error, details]
+  const isSentence = /^[A-Z].*\.$/s.test(advice)
+  const message = isSentence || advice === '' ? clause : `${clause}: ${advice}`
+  return {
+    message: message === '' ? `the server answered ${status} without saying why` : startLower(message),
+    ...(isSentence && { hint: advice }),
+  }
+}
+
+function splitAdvice(text: string): [clause: string, advice: string] {
+  const [, clause, advice] = /^(.+?)\. ([A-Z].*\.)$/s.exec(text) ?? []
+  return clause === undefined || advice === undefined ? [text, ''] : [clause, advice]
+}
+
+function startLower(text: string): string {
+  return /^[A-Z][a-z]*\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
 }
 
 function readRequestId(response: Response): string | undefined {

@@ -111,6 +111,28 @@ describe('a call of the server', () => {
     await expect(callServer({ serverUrl: SERVER, fetch }, REQUEST)).rejects.toMatchObject({ code, message })
   })
 
+  test.each([
+    {
+      body: { error: 'Client not found', details: 'Register it first.' },
+      message: 'client not found',
+      hint: 'Register it first.',
+    },
+    {
+      body: { error: 'invalid_scope', error_description: 'a:b is not within it. Ask for: c:d.' },
+      message: 'a:b is not within it',
+      hint: 'Ask for: c:d.',
+    },
+    {
+      body: { error: 'Invalid request', details: 'name is required' },
+      message: 'invalid request: name is required',
+      hint: undefined,
+    },
+    { body: { error: 'Authsec says no.' }, message: 'authsec says no.', hint: undefined },
+  ])('tells the clause and the advice of $body apart', async ({ body, message, hint }) => {
+    const fetch = answering(JSON.stringify(body), { status: 400 })
+    await expect(callServer({ serverUrl: SERVER, fetch }, REQUEST)).rejects.toMatchObject({ message, hint })
+  })
+
   test('carries the ids by which the log knows the refusal', async () => {
     const body = { error: 'invalid_target', error_description: 'no', authsec_audit: 'ev-1' }
     const fetch = answering(JSON.stringify(body), { status: 400, headers: { 'x-request-id': 'rq-1' } })

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
-import { formatTime, parseTime } from '../../../core/time.js'
+import { parseTime } from '../../../core/time.js'
 import { addAuditFlags, readFilters } from '../../audit-flags.js'
 import { formatEntry } from '../../audit-text.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -34,7 +34,7 @@ export function addSearch(parent: Command, context: Context): void {
   })
 
   function readTime(text: string): string {
-    return formatTime(parseTime(text, now()))
+    return new Date(parseTime(text, now())).toISOString()
   }
 }
 

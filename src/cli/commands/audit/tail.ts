@@ -3,7 +3,7 @@ import { type AuditPage, type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../.
 import { type AuditFilter, matchesAuditFilter, parseAuditFilter } from '../../../core/audit-filter.js'
 import { formatDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
-import { formatTime, parseTime } from '../../../core/time.js'
+import { parseTime } from '../../../core/time.js'
 import { addAuditFlags, readFilters } from '../../audit-flags.js'
 import { type FollowOptions, type FollowStep, followAudit } from '../../audit-follow.js'
 import { createAuditPrinter } from '../../audit-printer.js'
@@ -75,7 +75,7 @@ export function addTail(parent: Command, context: Context): void {
   })
 
   function readTime(text: string): string {
-    return formatTime(parseTime(text, now()))
+    return new Date(parseTime(text, now())).toISOString()
   }
 }
 

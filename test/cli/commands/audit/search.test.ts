@@ -120,8 +120,8 @@ describe('authsec audit search', () => {
       'jti=j-1',
       'outcome=deny',
     ])
-    expect(query?.get('since')).toBe('2026-08-21T11:00:00Z')
-    expect(query?.get('until')).toBe('2026-08-21T11:30:00Z')
+    expect(query?.get('since')).toBe('2026-08-21T11:00:00.000Z')
+    expect(query?.get('until')).toBe('2026-08-21T11:30:00.000Z')
     expect(query?.get('last')).toBe('5')
   })
 

@@ -167,8 +167,8 @@ describe('authsec audit tail', () => {
     test.each([
       { args: ['-n', '3'], query: 'last=3' },
       { args: ['-n', '0'], query: 'last=1' },
-      { args: ['--since', '15m'], query: 'limit=1000&since=2026-08-21T11%3A45%3A00Z' },
-      { args: ['--since', '15m', '-n', '2'], query: 'last=2&limit=1000&since=2026-08-21T11%3A45%3A00Z' },
+      { args: ['--since', '15m'], query: 'limit=1000&since=2026-08-21T11%3A45%3A00.000Z' },
+      { args: ['--since', '15m', '-n', '2'], query: 'last=2&limit=1000&since=2026-08-21T11%3A45%3A00.000Z' },
       { args: ['--cursor', '41'], query: 'after=41&limit=1000' },
     ])('with $args by asking for $query', async ({ args, query }) => {
       const { server, done } = tail([...args, '--no-follow'], [page()])
