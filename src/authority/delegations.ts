@@ -39,6 +39,8 @@ export interface Delegations {
   grant(input: GrantInput, user: User, provenance: Provenance): Promise<HeldDelegation>
   /** The agent's base token. Throws `client_not_found`, `no_delegation`, and once `delegation_expired`. */
   pull(clientId: string, provenance: Provenance): Promise<HeldDelegation>
+  /** When the agent's active delegation expires, in milliseconds since the epoch; undefined when it has none. */
+  findExpiry(clientId: string): Promise<number | undefined>
   /** Ends the agent's delegation at once. Throws `no_delegation`. */
   revoke(clientId: string, user: User, provenance: Provenance): Promise<void>
 }
@@ -163,6 +165,11 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         })
         return { delegation, client, token, warnings: [] }
       })
+    },
+
+    async findExpiry(clientId) {
+      const delegation = await store.delegations.findByClient(clientId)
+      return delegation?.status === 'active' ? delegation.expiresAt : undefined
     },
 
     revoke(clientId, user, provenance) {

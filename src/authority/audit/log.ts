@@ -17,7 +17,7 @@ export interface Provenance {
 export interface Attempt {
   /** The id that the record will have, so that a token can name it. */
   readonly eventId: string
-  /** Adds what has been learnt about it so far; a refusal is recorded with just that. */
+  /** Adds what has been learnt so far, `permissions` and `details` member by member: a refusal records just that. */
   note(fields: Partial<AuditDraft>): void
   /** Records the success in the transaction of what it changes; resolves when both are durable. */
   commit<T = void>(change?: (transaction: Transaction) => Promise<T>): Promise<T>
@@ -79,7 +79,11 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       try {
         return await work({
           eventId,
-          note: (known) => void Object.assign(fields, known),
+          note: (known) => {
+            const permissions = known.permissions && { ...fields.permissions, ...known.permissions }
+            const details = known.details && { ...fields.details, ...known.details }
+            Object.assign(fields, known, permissions && { permissions }, details && { details })
+          },
           async commit<T>(change: (transaction: Transaction) => Promise<T> = async () => undefined as T) {
             const value = await write(() => createRecord('allow'), change)
             recorded = true

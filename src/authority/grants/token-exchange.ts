@@ -204,6 +204,8 @@ function noteIssuance(
     jti: claims.jti,
     delegation: delegation.id,
     policy: policy.id,
+    permissions: { granted: claims.permissions },
+    details: { expires_in: claims.exp - claims.iat },
     token_hash: signed.tokenHash,
     kid: key.kid,
     txn: claims.txn,

@@ -1,0 +1,40 @@
+import { formatTime } from '../../core/time.js'
+import type { Resource } from '../../store/store.js'
+import { readJson } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+import { readStrings, requireString } from '../fields.js'
+
+export const createResource: Endpoint<'admin'> = {
+  method: 'POST',
+  paths: ['/admin/resources'],
+  access: 'admin',
+  modes: ['dev'],
+  summary: 'Register an API and the permissions its tokens may carry',
+  event: 'resource.created',
+  errors: 'authsec',
+
+  async handle(request, { authority, caller, provenance }) {
+    const body = await readJson(request)
+    const input = { uri: requireString(body, 'uri'), permissions: readStrings(body, 'permissions') ?? [] }
+    const resource = await authority.resources.create(input, caller, provenance)
+    return Response.json(formatResource(resource), { status: 201 })
+  },
+}
+
+export const listResources: Endpoint<'admin'> = {
+  method: 'GET',
+  paths: ['/admin/resources'],
+  access: 'admin',
+  modes: ['dev'],
+  summary: 'List registered APIs',
+  event: 'resource.read',
+  errors: 'authsec',
+
+  async handle(_request, { authority }) {
+    return Response.json((await authority.resources.list()).map(formatResource))
+  },
+}
+
+function formatResource({ uri, permissions, createdAt }: Resource): object {
+  return { uri, permissions, created_at: formatTime(createdAt) }
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
+import type { Provenance } from '../authority/audit/log.js'
+import type { Authority } from '../authority/authority.js'
+import { AuthsecError } from '../core/errors.js'
+import { createResource, listResources } from './admin/resources.js'
+import { events } from './audit/events.js'
+import { bundle } from './authsec/bundle.js'
+import { createClient, listClients, showClient } from './authsec/clients.js'
+import { delegateToken } from './authsec/delegate-token.js'
+import { delegationToken } from './authsec/delegation-token.js'
+import { createPolicy, listPolicies } from './authsec/policies.js'
+import { revokeToken } from './authsec/revoke-token.js'
+import { findCaller } from './caller.js'
+import type { Access, Endpoint } from './endpoint.js'
+import { assertOwnRequest } from './gate.js'
+import { jwks } from './oauth/jwks.js'
+import { metadata } from './oauth/metadata.js'
+import { token } from './oauth/token.js'
+import { toResponse } from './problem.js'
+
+/** Every endpoint of the server. The first that fits a path answers, so `getClients` stands before `:id`. */
+export const ENDPOINTS: readonly (Endpoint<'public'> | Endpoint<'admin'>)[] = [
+  metadata,
+  jwks,
+  token,
+  delegationToken,
+  bundle,
+  createClient,
+  listClients,
+  showClient,
+  createPolicy,
+  listPolicies,
+  delegateToken,
+  revokeToken,
+  createResource,
+  listResources,
+  events,
+]
+
+export interface AppOptions {
+  authority: Authority
+  /** Where the server listens now. */
+  serverUrl: string
+  /** Aborts when the server stops, so that nothing waits longer than it. */
+  signal: AbortSignal
+  /** Told what went wrong by surprise; the caller only learns that something did. */
+  onSurprise: (error: unknown, provenance: Provenance) => void
+}
+
+/** Where a request comes from, as its transport knows it. */
+export interface Transport {
+  ip?: string | undefined
+}
+
+/** The whole server as a function: a request in, a response out, never an exception. */
+export type App = (request: Request, transport?: Transport) => Promise<Response>
+
+export function createApp(options: AppOptions): App {
+  const router = new Hono<{ Bindings: Transport }>()
+  for (const endpoint of ENDPOINTS) {
+    for (const path of endpoint.paths) {
+      router.on(endpoint.method, path, ({ req, env }) => answer(endpoint, req.raw, req.param(), env, options))
+    }
+  }
+  router.all('*', ({ req, env }) => answer(UNKNOWN, req.raw, {}, env, options))
+  return async (request, transport = {}) => router.fetch(request, transport)
+}
+
+/** What answers where nothing else does: the same checks, then 404. */
+const UNKNOWN: Endpoint<'public'> = {
+  method: 'GET',
+  paths: [],
+  access: 'public',
+  modes: ['dev'],
+  summary: 'Anything else',
+  event: undefined,
+  errors: 'authsec',
+  handle(request) {
+    const { pathname } = new URL(request.url)
+    throw new AuthsecError('not_found', `nothing is served for ${request.method} ${pathname.slice(0, 200)}`)
+  },
+}
+
+async function answer<A extends Access>(
+  endpoint: Endpoint<A>,
+  request: Request,
+  params: Readonly<Record<string, string>>,
+  transport: Transport | undefined,
+  options: AppOptions,
+): Promise<Response> {
+  const { authority, serverUrl } = options
+  const provenance: Provenance = {
+    requestId: randomUUID(),
+    source: `${request.method} ${endpoint.paths[0] ?? '*'}`,
+    ip: transport?.ip,
+    userAgent: request.headers.get('user-agent') ?? undefined,
+  }
+  try {
+    assertOwnRequest(request, authority.identity.issuer, endpoint.crossOrigin ?? false)
+    const caller = await findCaller(request, endpoint, authority)
+    const signal = AbortSignal.any([options.signal, request.signal])
+    const response = await endpoint.handle(request, {
+      authority,
+      caller: caller as A extends 'admin' ? NonNullable<typeof caller> : undefined,
+      params,
+      provenance,
+      serverUrl,
+      signal,
+    })
+    response.headers.set('x-request-id', provenance.requestId)
+    return response
+  } catch (error) {
+    return toResponse(
+      await recordRefusal(error, endpoint, provenance, options),
+      endpoint,
+      provenance.requestId,
+    )
+  }
+}
+
+// What the authority refuses it has recorded; what fails before it is asked is recorded here.
+async function recordRefusal(
+  error: unknown,
+  { event }: Pick<Endpoint, 'event'>,
+  provenance: Provenance,
+  { authority, onSurprise }: AppOptions,
+): Promise<unknown> {
+  if (!AuthsecError.is(error)) onSurprise(error, provenance)
+  if (AuthsecError.is(error, 'temporarily_unavailable') && error.cause !== undefined)
+    onSurprise(error, provenance)
+  const isRecorded = !AuthsecError.is(error) || error.auditId !== undefined
+  if (event === undefined || isRecorded) return error
+  const refuse = () => Promise.reject(error)
+  return authority.audit.attempt({ type: event }, provenance, refuse).catch((recorded) => recorded)
+}

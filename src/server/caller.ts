@@ -1,0 +1,25 @@
+import type { Authority } from '../authority/authority.js'
+import { assertAdmin, type Session } from '../authority/sessions.js'
+import { AuthsecError } from '../core/errors.js'
+import type { Endpoint } from './endpoint.js'
+
+/** Who calls an endpoint. Throws `login_required` without a live session, `access_denied` without `admin:access`. */
+export async function findCaller(
+  request: Request,
+  { access }: Pick<Endpoint, 'access'>,
+  authority: Authority,
+): Promise<Session | undefined> {
+  if (access === 'public') return undefined
+  const session = await authority.sessions.resume(readBearer(request))
+  assertAdmin(session)
+  return session
+}
+
+// The wording is AuthSec's.
+function readBearer(request: Request): string {
+  const header = request.headers.get('authorization')
+  if (header === null) throw new AuthsecError('login_required', 'authorization header required')
+  const [, token] = /^Bearer ([^\s]+)$/i.exec(header) ?? []
+  if (token === undefined) throw new AuthsecError('login_required', 'invalid authorization header format')
+  return token
+}

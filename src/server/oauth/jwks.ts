@@ -1,0 +1,19 @@
+import type { Endpoint } from '../endpoint.js'
+
+/** The public keys of call tokens, RFC 7517 §5. */
+export const jwks: Endpoint<'public'> = {
+  method: 'GET',
+  paths: ['/oauth/jwks'],
+  access: 'public',
+  modes: ['dev'],
+  summary: 'Public keys of call tokens, RFC 7517',
+  event: undefined,
+  errors: 'oauth',
+  crossOrigin: true,
+
+  async handle(_request, { authority }) {
+    return Response.json(authority.keyring.callKeySet, {
+      headers: { 'cache-control': 'public, max-age=300' },
+    })
+  },
+}

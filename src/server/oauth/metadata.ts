@@ -1,0 +1,29 @@
+import { GRANTS } from '../../authority/tokens.js'
+import { MAX_CALL_TTL } from '../../core/delegation.js'
+import type { Endpoint } from '../endpoint.js'
+
+/** Authorization server metadata, RFC 8414 §3. Nothing is named that does not work. */
+export const metadata: Endpoint<'public'> = {
+  method: 'GET',
+  paths: ['/.well-known/oauth-authorization-server'],
+  access: 'public',
+  modes: ['dev'],
+  summary: 'Authorization server metadata, RFC 8414',
+  event: undefined,
+  errors: 'oauth',
+  crossOrigin: true,
+
+  async handle(_request, { authority, serverUrl }) {
+    const { issuer, tenantId } = authority.identity
+    return Response.json({
+      issuer,
+      token_endpoint: `${serverUrl}/oauth/token`,
+      jwks_uri: `${serverUrl}/oauth/jwks`,
+      response_types_supported: [],
+      grant_types_supported: GRANTS.map(({ grantType }) => grantType),
+      token_endpoint_auth_methods_supported: ['none'],
+      authsec_tenant: tenantId,
+      authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: [] },
+    })
+  },
+}

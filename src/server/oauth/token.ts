@@ -1,0 +1,25 @@
+import { AuthsecError } from '../../core/errors.js'
+import { readForm } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+
+/** The token endpoint, RFC 6749 §3.2: one file for each grant lies under `authority/grants/`. */
+export const token: Endpoint<'public'> = {
+  method: 'POST',
+  paths: ['/oauth/token'],
+  access: 'public',
+  modes: ['dev'],
+  summary: 'Exchange a base token for a call token, RFC 8693',
+  event: 'token.exchanged',
+  errors: 'oauth',
+
+  async handle(request, { authority, provenance }) {
+    // A secret that nobody checks would look like authentication.
+    if (request.headers.has('authorization')) {
+      throw new AuthsecError('invalid_client', 'clients authenticate with none here: send client_id only')
+    }
+    const form = await readForm(request)
+    const response = await authority.tokens.issue(form, provenance)
+    // RFC 6749 §5.1: a token is never stored on its way.
+    return Response.json(response, { headers: { 'cache-control': 'no-store' } })
+  },
+}

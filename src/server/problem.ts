@@ -1,0 +1,96 @@
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import type { Endpoint } from './endpoint.js'
+
+/** The status of each code that a server answers with; what is not here is 400. */
+const STATUSES: Partial<Record<ErrorCode, number>> = {
+  login_required: 401,
+  invalid_client: 401,
+  access_denied: 403,
+  delegation_not_allowed: 403,
+  nothing_to_delegate: 403,
+  policy_bound_elsewhere: 403,
+  foreign_origin: 403,
+  client_not_found: 404,
+  no_delegation: 404,
+  not_found: 404,
+  conflict: 409,
+  delegation_expired: 410,
+  misdirected_request: 421,
+  rate_limited: 429,
+  internal: 500,
+  temporarily_unavailable: 503,
+}
+
+const SPIRE_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  409: 'CONFLICT',
+}
+
+/** The one place where a failure becomes a response, in the form that its endpoint's callers expect. */
+export function toResponse(
+  thrown: unknown,
+  endpoint: Pick<Endpoint, 'errors' | 'refusals'>,
+  requestId: string,
+): Response {
+  const error = toAuthsecError(thrown)
+  const [status, text] = endpoint.refusals?.[error.code] ?? [STATUSES[error.code] ?? 400, error.message]
+  const headers = createHeaders(error, requestId)
+  return Response.json(createBody(error, endpoint, { status, text, requestId }), { status, headers })
+}
+
+function createBody(
+  error: AuthsecError,
+  { errors }: Pick<Endpoint, 'errors'>,
+  { status, text, requestId }: { status: number; text: string; requestId: string },
+): object {
+  switch (errors) {
+    case 'oauth':
+      return {
+        error: OAUTH_NAMES[error.code] ?? error.code,
+        error_description: describe(error),
+        ...(error.auditId && { authsec_audit: error.auditId }),
+        request_id: requestId,
+      }
+    case 'spire':
+      return { error: { code: SPIRE_CODES[status] ?? 'INTERNAL_ERROR', message: text } }
+    case 'authsec':
+      if (error.code === 'access_denied') {
+        return { error: 'insufficient_scope', error_description: error.message }
+      }
+      return { error: text, ...createDetails(error, text), ...error.details }
+  }
+}
+
+/** Codes whose OAuth name is another one. */
+const OAUTH_NAMES: Partial<Record<ErrorCode, string>> = {
+  internal: 'server_error',
+  misdirected_request: 'invalid_request',
+  foreign_origin: 'invalid_request',
+}
+
+function createDetails(error: AuthsecError, text: string): { details?: string } {
+  const details = error.message === text ? error.hint : (error.hint ?? error.message)
+  return details === undefined ? {} : { details }
+}
+
+function createHeaders(error: AuthsecError, requestId: string): Headers {
+  const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
+  if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
+  if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
+  if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
+  return headers
+}
+
+// RFC 6749 §5.2 allows printable ASCII without the quotation mark and the backslash.
+function describe({ message, hint }: AuthsecError): string {
+  const text = hint === undefined ? message : `${message}. ${hint}`
+  return text.replaceAll('"', "'").replace(/[^\x20-\x5b\x5d-\x7e]/g, '?')
+}
+
+// A surprise is told to nobody outside; the process that runs the server logs it.
+function toAuthsecError(thrown: unknown): AuthsecError {
+  return AuthsecError.is(thrown) ? thrown : new AuthsecError('internal', 'internal error')
+}
