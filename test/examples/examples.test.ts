@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { transform } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startServer } from '../../src/server/index.js'
+import { createVerifier } from '../../src/verify/index.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const BILLING = 'https://billing.example'
+
+let authsec: Awaited<ReturnType<typeof startServer>>
+let billing: Awaited<ReturnType<typeof startBilling>>
+
+beforeAll(async () => {
+  authsec = await startServer({ port: 0, state: ':memory:' })
+  billing = await startBilling(authsec.url)
+})
+
+afterAll(async () => {
+  await billing?.close()
+  await authsec?.close()
+})
+
+describe('the programs of the README', () => {
+  test('five lines get a token and an API accepts it', async () => {
+    const run = await runExample('five-lines.ts')
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toContain(`for: '${authsec.user.id}'`)
+    expect(run.stdout).toContain(`by: '${authsec.clientId}'`)
+  })
+
+  test('a LangChain tool gets one of its own', async () => {
+    const run = await runExample('langchain-tool.ts')
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    const bill = { for: authsec.user.id, by: authsec.clientId, tool: 'get_bill' }
+    expect(run.stdout).toBe(`success ${JSON.stringify(bill)}
+`)
+  })
+})
+
+/** An API that answers with what it knows of its caller. */
+async function startBilling(serverUrl: string): Promise<{ url: string; close(): Promise<void> }> {
+  const verifier = createVerifier({ serverUrl, audience: BILLING })
+  const server = createServer(async (request, response) => {
+    const token = request.headers.authorization?.replace(/^Bearer /, '') ?? ''
+    try {
+      const { user, actor, tool } = await verifier.verify(token, { permissions: ['billing:read'] })
+      response.end(JSON.stringify({ for: user.id, by: actor.clientId, tool }))
+    } catch (error) {
+      response.writeHead(401).end(JSON.stringify({ error: String(error) }))
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()))
+  return { url: `http://127.0.0.1:${port}`, close }
+}
+
+/** Runs a program as a user of the package would: as a process of its own, against the built package. */
+async function runExample(name: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const source = await readFile(new URL(name, import.meta.url), 'utf8')
+  const { code: program } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
+  const env = {
+    ...process.env,
+    AUTHSEC_SERVER: authsec.url,
+    AUTHSEC_CLIENT_ID: authsec.clientId,
+    BILLING_URL: billing.url,
+  }
+  const child = spawn(process.execPath, ['--input-type=module', '-'], { cwd: ROOT, env })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk
+  })
+  child.stdin.end(program)
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, ...output }
+}
