@@ -15,21 +15,22 @@ export function decodeBase64url(text: string): Uint8Array {
   if (remainder === 1) throw malformed()
 
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
-  let accumulator = 0
-  let bits = 0
+  const whole = text.length - remainder
   let length = 0
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    const value = code < 128 ? (VALUES[code] as number) : -1
-    if (value < 0) throw malformed()
-    accumulator = ((accumulator << 6) | value) & 0xffff
-    bits += 6
-    if (bits >= 8) {
-      bits -= 8
-      bytes[length++] = (accumulator >> bits) & 0xff
-    }
+  for (let index = 0; index < whole; index += 4) {
+    const group = decodeGroup(text, index)
+    if (group < 0) throw malformed()
+    bytes[length++] = group >> 16
+    bytes[length++] = group >> 8
+    bytes[length++] = group
   }
-  if ((accumulator & ((1 << bits) - 1)) !== 0) throw malformed()
+  if (remainder > 0) {
+    // Filled up with zeros, of which every bit beyond the last byte has to be one.
+    const group = decodeGroup(text.slice(whole).padEnd(4, 'A'), 0)
+    if (group < 0 || (group & (remainder === 2 ? 0xffff : 0xff)) !== 0) throw malformed()
+    bytes[length++] = group >> 16
+    if (remainder === 3) bytes[length++] = group >> 8
+  }
   return bytes
 }
 
@@ -45,6 +46,21 @@ export function encodeBase64url(bytes: Uint8Array): string {
     if (rest > 2) text += ALPHABET[group & 63]
   }
   return text
+}
+
+// Four characters as 24 bits; negative when one of them is foreign.
+function decodeGroup(text: string, index: number): number {
+  const first = text.charCodeAt(index)
+  const second = text.charCodeAt(index + 1)
+  const third = text.charCodeAt(index + 2)
+  const fourth = text.charCodeAt(index + 3)
+  if ((first | second | third | fourth) > 127) return -1
+  return (
+    ((VALUES[first] as number) << 18) |
+    ((VALUES[second] as number) << 12) |
+    ((VALUES[third] as number) << 6) |
+    (VALUES[fourth] as number)
+  )
 }
 
 function malformed(): AuthsecError {

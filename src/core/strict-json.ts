@@ -67,19 +67,24 @@ function assertUniqueNames(text: string, maxDepth: number): void {
   }
 }
 
+// A quotation mark ends the string unless an odd number of backslashes stands before it.
 function stringEnd(text: string, start: number): number {
-  for (let index = start + 1; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code === 0x5c) index++
-    else if (code === 0x22) return index + 1
+  for (let mark = text.indexOf('"', start + 1); mark !== -1; mark = text.indexOf('"', mark + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(mark - 1 - backslashes) === 0x5c) backslashes++
+    if (backslashes % 2 === 0) return mark + 1
   }
   return text.length
 }
 
 function nextIsColon(text: string, from: number): boolean {
   let index = from
-  while (index < text.length && ' \t\n\r'.includes(text[index] as string)) index++
-  return text[index] === ':'
+  while (isSpace(text.charCodeAt(index))) index++
+  return text.charCodeAt(index) === 0x3a
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d
 }
 
 function addName(names: Set<string>, literal: string): void {
