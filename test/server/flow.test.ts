@@ -9,8 +9,11 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const pull = () =>
-  fetch(`${server.url}/authsec/uflow/sdk/delegation-token?client_id=${server.clientId}`).then((r) => r.json())
+// biome-ignore lint/suspicious/noExplicitAny: an answer is whatever the server says; the tests look closer.
+const read = async (response: Response): Promise<any> => response.json()
+
+const pull = async () =>
+  read(await fetch(`${server.url}/authsec/uflow/sdk/delegation-token?client_id=${server.clientId}`))
 
 function exchange(fields: Record<string, string>): Promise<Response> {
   return fetch(`${server.url}/oauth/token`, {
@@ -38,7 +41,7 @@ describe('from a base token to a call token', () => {
   test('the seeded agent gets a token for one API, and the log says so', async () => {
     const { token } = await pull()
     const response = await exchange({ subject_token: token, resource: 'https://billing.example' })
-    const body = await response.json()
+    const body = await read(response)
     expect(response.status).toBe(200)
     expect(decodeJwt(body.access_token)).toMatchObject({
       iss: server.issuer,
@@ -50,7 +53,7 @@ describe('from a base token to a call token', () => {
       authsec_audit: body.authsec_audit,
     })
 
-    const { events } = await admin('/audit/events?filter=type=token.exchanged&last=1').then((r) => r.json())
+    const { events } = await read(await admin('/audit/events?filter=type=token.exchanged&last=1'))
     expect(events[0].event).toMatchObject({
       id: body.authsec_audit,
       outcome: 'allow',
@@ -75,12 +78,12 @@ describe('from a base token to a call token', () => {
       resource: 'https://billing.example',
       ...(fields as Record<string, string>),
     })
-    const body = await response.json()
+    const body = await read(response)
     expect(response.status).toBe(400)
     expect(body.error).toBe(error)
     expect(JSON.stringify(body)).not.toContain(token)
 
-    const { events } = await admin('/audit/events?filter=outcome=deny&last=1').then((r) => r.json())
+    const { events } = await read(await admin('/audit/events?filter=outcome=deny&last=1'))
     expect(events[0].event).toMatchObject({ id: body.authsec_audit, reason: error })
   })
 })
