@@ -209,7 +209,8 @@ function readRefusal(
   const { code, message, hint } = request.explain?.(refusal) ?? explainByDefault(refusal)
   const told = tellRefusal(refusal)
   return new AuthsecError(code, message ?? told.message, {
-    hint: hint ?? (message === undefined ? told.hint : undefined),
+    // What the server advises about this very refusal is better than what can be said of all of its kind.
+    hint: (message === undefined ? told.hint : undefined) ?? hint,
     requestId: requestId ?? readMember(fields, 'request_id'),
     auditId: readMember(fields, 'authsec_audit'),
     ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),

@@ -65,8 +65,14 @@ export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): P
       ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
       tool: terms.tool,
     },
+    explain: explainExchange,
   })
   return readShape(body, CALL_TOKEN, 'call token')
+}
+
+function explainExchange({ error }: Refusal): Explanation | undefined {
+  if (error !== 'invalid_scope' && error !== 'invalid_target') return undefined
+  return { code: error, hint: 'See authsec policy list for what may be delegated, and where.' }
 }
 
 function explainPull({ status, error }: Refusal, clientId: string): Explanation | undefined {

@@ -101,11 +101,12 @@ function listFlags(command: AnyCommand, helper: Help): [string, string][] {
   return flags.map((option) => [option.flags, describeFlag(option)])
 }
 
-function describeFlag({ description, argChoices, defaultValue }: Option): string {
+function describeFlag({ description, argChoices, defaultValue, mandatory }: Option): string {
   const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`
   // That a flag is off, or a list empty, goes without saying.
   const isTelling = typeof defaultValue === 'string' || typeof defaultValue === 'number'
-  return `${description}${choices}${isTelling ? ` (default ${defaultValue})` : ''}`
+  const remark = mandatory ? ' (required)' : isTelling ? ` (default ${defaultValue})` : ''
+  return `${description}${choices}${remark}`
 }
 
 function usageOf(command: AnyCommand): string {

@@ -6,6 +6,8 @@ import { addRegister } from './commands/client/register.js'
 import { addShow } from './commands/client/show.js'
 import { addGrant } from './commands/delegation/grant.js'
 import { addRevoke } from './commands/delegation/revoke.js'
+import { addDemo } from './commands/demo.js'
+import { addServe } from './commands/dev/serve.js'
 import { addHelp } from './commands/help.js'
 import { addPolicyCreate } from './commands/policy/create.js'
 import { addPolicyList } from './commands/policy/list.js'
@@ -29,6 +31,7 @@ interface Group {
 
 /** Every command. A new one is a file under `commands/` and a line here. */
 const GROUPS: readonly Group[] = [
+  { name: 'dev', summary: 'run an AuthSec server on this machine', commands: [addServe] },
   {
     name: 'client',
     summary: 'register applications and agents',
@@ -48,7 +51,7 @@ const GROUPS: readonly Group[] = [
   { name: 'token', summary: 'get, read and verify tokens', commands: [addMint, addDecode, addVerify] },
   { name: 'audit', summary: 'read the audit log', commands: [addTail, addSearch] },
 ]
-const COMMANDS: readonly AddCommand[] = [addHelp]
+const COMMANDS: readonly AddCommand[] = [addDemo, addHelp]
 
 /** The code of the exception that ends the parsing when `--version` is met. */
 export const VERSION_ASKED = 'authsec.version'

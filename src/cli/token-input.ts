@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { AuthsecError } from '../core/errors.js'
+import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import type { Io } from './io.js'
 
@@ -37,6 +38,19 @@ export async function readTokenOrArgument(io: Io, argument: string): Promise<Tok
   throw new AuthsecError('token_malformed', `${named} is not a JWT`, {
     hint: 'Give a token, a file that holds one, or - for standard input.',
   })
+}
+
+/** Takes a token apart as `parseJwt` does; whatever is wrong with it comes with a hint. */
+export function parseTokenInput({ token }: TokenInput): ParsedJwt {
+  try {
+    return parseJwt(token)
+  } catch (error) {
+    if (!AuthsecError.is(error) || error.hint !== undefined) throw error
+    throw new AuthsecError(error.code, error.message, {
+      hint: 'Check that all of the token was copied, and nothing else.',
+      cause: error,
+    })
+  }
 }
 
 /** Takes off what comes along when a token is copied: `Bearer`, quotes, white space and line breaks. */

@@ -49,6 +49,7 @@ describe('the help', () => {
       stderr:
         /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment\.\n$/,
     },
+    { args: ['help', 'constructor'], stderr: /^authsec: authsec has no command "constructor"/ },
     { args: ['help', 'token', 'burn'], stderr: /^authsec: authsec token has no command "burn"/ },
   ])('of what does not exist is a usage error: $args', async ({ args, stderr }) => {
     expect(await runCli(args)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(stderr) })

@@ -24,6 +24,8 @@ export interface RunOptions {
   answers?: readonly string[]
   /** Called with everything that is printed so far to standard output, whenever there is more. */
   onOutput?: (stdout: string) => void
+  /** The same for standard error. */
+  onComplaint?: (stderr: string) => void
 }
 
 /** What a shell sees of a command. */
@@ -51,7 +53,7 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
   const { stdin = '', tty = false, columns = 120, env = {}, answers = [] } = options
   const terminals = typeof tty === 'boolean' ? { stdin: tty, stdout: tty, stderr: tty } : tty
   const stdout = collectStream(options.onOutput)
-  const stderr = collectStream()
+  const stderr = collectStream(options.onComplaint)
   const input = stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)])
   const home = env['AUTHSEC_CONFIG_DIR'] ?? (await makeDirectory())
   const context = createContext({

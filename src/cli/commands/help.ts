@@ -40,7 +40,8 @@ export function addHelp(parent: Command, context: Context): void {
 }
 
 function explain({ io }: Context, program: AnyCommand, words: readonly string[], json: boolean): void {
-  const topic = words.length === 1 ? TOPICS[words[0] ?? ''] : undefined
+  const [name = ''] = words
+  const topic = words.length === 1 && Object.hasOwn(TOPICS, name) ? TOPICS[name] : undefined
   if (topic === undefined) {
     findCommand(program, words).outputHelp()
     return

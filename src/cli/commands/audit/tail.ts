@@ -134,7 +134,14 @@ async function* readSteps(
   if (follow) {
     yield* followAudit({
       ...options,
-      read: (after) => read({ after, limit: MAX_AUDIT_PAGE, waitSeconds: WAIT_SECONDS }),
+      // As long as nothing was found, nothing but the time says where to begin.
+      read: (after) =>
+        read({
+          after,
+          limit: MAX_AUDIT_PAGE,
+          waitSeconds: WAIT_SECONDS,
+          since: after < 0 ? since : undefined,
+        }),
       after: page.next,
     })
   }

@@ -23,8 +23,13 @@ export function addPolicyCreate(parent: Command, context: Context): void {
   })
     .requiredOption('--role <role>', 'the role of the people who may delegate')
     .requiredOption('--agent-type <type>', 'the kind of agent they may delegate to')
-    .option('--permission <permission>', 'what they may delegate; repeatable', collectPermission, [])
-    .option('--resource <uri>', 'the API where it holds; repeatable', collect, [])
+    .option(
+      '--permission <permission>',
+      'what they may delegate; repeatable (required)',
+      collectPermission,
+      [],
+    )
+    .option('--resource <uri>', 'the API where it holds; repeatable (required)', collect, [])
     .requiredOption('--max-ttl <duration>', 'how long a delegation lives at most', parseSeconds)
     .option('--client <client>', 'only this client, by its UUID or exact name')
     .option('--disabled', 'create it without effect', false)

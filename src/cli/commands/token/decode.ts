@@ -1,10 +1,9 @@
 import type { Command } from '@commander-js/extra-typings'
-import { parseJwt } from '../../../core/jwt.js'
 import { formatChain, formatMembers, readChain } from '../../claims-text.js'
 import { alignPairs } from '../../columns.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
-import { readTokenOrArgument, type TokenInput } from '../../token-input.js'
+import { parseTokenInput, readTokenOrArgument, type TokenInput } from '../../token-input.js'
 
 export function addDecode(parent: Command, context: Context): void {
   describe(parent.command('decode'), {
@@ -26,11 +25,11 @@ export function addDecode(parent: Command, context: Context): void {
     )
 }
 
-async function decode({ io, clock }: Context, { token, stripped }: TokenInput, json: boolean): Promise<void> {
-  const { header, claims } = parseJwt(token)
+async function decode({ io, clock }: Context, input: TokenInput, json: boolean): Promise<void> {
+  const { header, claims } = parseTokenInput(input)
   const chain = readChain(claims)
   if (json) {
-    io.json({ verified: false, header, claims, chain, stripped })
+    io.json({ verified: false, header, claims, chain, stripped: input.stripped })
     return
   }
   const style = await io.style()

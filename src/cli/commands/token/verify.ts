@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { fetchMetadata } from '../../../api/metadata.js'
+import { parseDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
 import type {
@@ -18,7 +19,7 @@ import { findDecisive } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import type { Style } from '../../io.js'
-import { readTokenInput, type TokenInput } from '../../token-input.js'
+import { parseTokenInput, readTokenInput, type TokenInput } from '../../token-input.js'
 
 interface VerifyRequest {
   input: TokenInput
@@ -27,6 +28,8 @@ interface VerifyRequest {
   /** None: the audience is not checked, and the report says so. */
   audience: readonly string[]
   permissions: readonly string[]
+  /** How long after its expiry a token still counts, in seconds. */
+  leewaySeconds: number
   json: boolean
 }
 
@@ -37,6 +40,9 @@ interface TrustFlags extends ConnectionFlags {
 }
 
 const PROFILE_OF_TYPE = { 'at+jwt': 'call', JWT: 'base' } as const satisfies Record<string, ProfileName>
+
+/** In seconds; what the verifier allows at most. */
+const MAX_LEEWAY = 5
 
 /** Stands for an audience nobody has, where none is to be checked. */
 const NO_AUDIENCE = 'urn:authsec:unchecked'
@@ -76,11 +82,20 @@ export function addVerify(parent: Command, context: Context): void {
         .createOption('--typ <typ>', 'the kind of token, instead of either')
         .choices(['at+jwt', 'JWT'] as const),
     )
+    .option(
+      '--leeway <duration>',
+      `how long after its expiry it still counts, at most ${MAX_LEEWAY}s`,
+      parseLeeway,
+      0,
+    )
     .option('--json', 'print one JSON object', false)
   addConnectionFlags(command).action(async (source, flags) => {
     const input = await readTokenInput(context.io, source)
-    const { audience, permission: permissions, json } = flags
-    await verify(context, { input, trust: await readTrust(context, flags), audience, permissions, json })
+    // What is no token at all needs no keys, and nobody to ask for them.
+    parseTokenInput(input)
+    const { audience, permission: permissions, leeway: leewaySeconds, json } = flags
+    const trust = await readTrust(context, flags)
+    await verify(context, { input, trust, audience, permissions, leewaySeconds, json })
   })
 }
 
@@ -90,7 +105,7 @@ async function verify({ io, clock, fetch }: Context, request: VerifyRequest): Pr
   const verifier = createVerifier({
     ...request.trust,
     audience,
-    clockToleranceSeconds: 0,
+    clockToleranceSeconds: request.leewaySeconds,
     clock: clock.now,
     fetch,
   })
@@ -137,8 +152,15 @@ function assertVerified({ checks }: Inspection): void {
 
 const HINTS: Partial<Record<string, string>> = {
   token_expired: 'Get a new one with authsec token mint, right before each call.',
-  token_malformed: 'A JWT is three base64url parts joined by dots.',
   permission_missing: 'See authsec token decode for what it carries.',
+}
+
+function parseLeeway(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds <= MAX_LEEWAY) return seconds
+  throw new AuthsecError('usage', `${quote(text)} is more leeway than ${MAX_LEEWAY}s`, {
+    hint: 'A token that has to live longer should be asked for with a longer --ttl.',
+  })
 }
 
 async function readTrust(context: Context, flags: TrustFlags): Promise<VerifyRequest['trust']> {

@@ -182,6 +182,13 @@ describe('authsec audit tail', () => {
     })
   })
 
+  test('with --since keeps to it until there is an event to go on from', async () => {
+    const none = { events: [], next: -1 }
+    const { server, done } = tail(['--since', '15m'], [none, none, page(4), page(5)], { stopAt: '5\t' })
+    await done
+    expect(server.calls.map(({ query }) => query.has('since'))).toEqual([true, true, true, false])
+  })
+
   test('with --no-follow ends after what there is, page by page', async () => {
     const full = { events: Array.from({ length: 1000 }, (_, index) => entry(index + 1)), next: 1000 }
     const { server, done } = tail(['--cursor', '0', '--no-follow'], [full, page(1001)])

@@ -254,13 +254,13 @@ describe('authsec token mint', () => {
         }),
       },
       code: 5,
-      stderr: /^authsec: billing:refund is not within the delegation\n$/,
+      stderr: /^authsec: billing:refund is not within the delegation\nhint: /,
     },
     {
       why: 'the audience is not within it',
       routes: { [EXCHANGE]: answer(400, { error: 'invalid_target', error_description: 'no' }) },
       code: 5,
-      stderr: /^authsec: no\n$/,
+      stderr: /^authsec: no\nhint: See authsec policy list/,
     },
     {
       why: 'the server is down',
@@ -379,7 +379,7 @@ describe('authsec token mint', () => {
       error: {
         code: 'invalid_target',
         message: 'no such resource',
-        hint: null,
+        hint: expect.stringContaining('authsec policy list'),
         request_id: 'rq-9',
         retryable: false,
       },

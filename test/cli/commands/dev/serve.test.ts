@@ -1,0 +1,250 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { AuthsecError } from '../../../../src/core/errors.js'
+import { makeDirectory, type Run, runCli } from '../../../support/run-cli.js'
+
+interface Ready {
+  url: string
+  pid: number
+  tenant_id: string
+  client_id: string
+  user: { id: string; email: string }
+  issuer: string
+}
+
+interface RunningServe {
+  ready: Ready
+  directory: string
+  stop(reason?: 'interrupted' | 'terminated'): Promise<Run>
+}
+
+/** Runs `dev serve --json` on a free port and waits until it is ready. */
+async function serve(args: readonly string[] = ['--ephemeral'], directory?: string): Promise<RunningServe> {
+  const configuration = directory ?? (await makeDirectory())
+  const keyboard = new AbortController()
+  let resolve: (ready: Ready) => void = () => {}
+  const promise = new Promise<Ready>((settle) => {
+    resolve = settle
+  })
+  const done = runCli(['dev', 'serve', '--port', '0', '--json', ...args], {
+    env: { AUTHSEC_CONFIG_DIR: configuration },
+    clock: { now: Date.now },
+    signal: keyboard.signal,
+    onOutput: (stdout) => resolve(JSON.parse(stdout)),
+  })
+  const ended = done.then((run) => Promise.reject(new Error(`it ended with ${run.code}: ${run.stderr}`)))
+  return {
+    ready: await Promise.race([promise, ended]),
+    directory: configuration,
+    stop(reason = 'interrupted') {
+      keyboard.abort(new AuthsecError(reason, reason))
+      return done
+    },
+  }
+}
+
+function call(args: readonly string[], directory: string, stdin = ''): Promise<Run> {
+  return runCli(args, {
+    stdin,
+    env: { AUTHSEC_CONFIG_DIR: directory },
+    clock: { now: Date.now },
+    fetch: globalThis.fetch,
+  })
+}
+
+const MINT = ['token', 'mint', '--audience', 'https://billing.example', '--permission', 'billing:read']
+
+describe('authsec dev serve', () => {
+  test('prints one line when it is ready, without the session, and ends with 130 at Ctrl-C', async () => {
+    const server = await serve()
+    expect(server.ready).toEqual({
+      url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      pid: process.pid,
+      tenant_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      client_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      user: { id: expect.any(String), email: expect.stringContaining('@') },
+      issuer: server.ready.url,
+    })
+    const { code, stdout, stderr } = await server.stop()
+    expect({ code, stderr, lines: stdout.split('\n').length }).toEqual({ code: 130, stderr: '', lines: 2 })
+    await expect(fetch(server.ready.url)).rejects.toThrow()
+  })
+
+  test('ends with 143 when it is terminated', async () => {
+    const server = await serve()
+    expect(await server.stop('terminated')).toMatchObject({ code: 143 })
+  })
+
+  test('shows a person what to paste, and what to beware of', async () => {
+    const keyboard = new AbortController()
+    const run = await runCli(['dev', 'serve', '--port', '0', '--ephemeral'], {
+      env: { AUTHSEC_CONFIG_DIR: await makeDirectory() },
+      tty: true,
+      clock: { now: Date.now },
+      signal: keyboard.signal,
+      onComplaint: (stderr) => {
+        if (stderr.includes('Ctrl-C')) keyboard.abort(new AuthsecError('interrupted', 'interrupted'))
+      },
+    })
+    expect(run).toMatchObject({ code: 130, stdout: '' })
+    for (const name of ['AUTHSEC_SERVER=http://127.0.0.1:', 'AUTHSEC_TENANT=', 'AUTHSEC_CLIENT_ID=']) {
+      expect(run.stderr).toContain(`  export ${name}`)
+    }
+    expect(run.stderr).toContain('every process on this machine can act as every agent\n')
+    expect(run.stderr).toMatch(/\nstopping\n$/)
+  })
+
+  test('writes the ready file with the session for its owner only, and takes it back', async () => {
+    const file = join(await makeDirectory(), 'ready.json')
+    const server = await serve(['--ephemeral', '--ready-file', file])
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
+      ...server.ready,
+      admin_token: expect.any(String),
+    })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    await server.stop()
+    await expect(stat(file)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('leaves a ready file alone that is another server\u2019s by now', async () => {
+    const file = join(await makeDirectory(), 'ready.json')
+    const server = await serve(['--ephemeral', '--ready-file', file])
+    await writeFile(file, '{"admin_token":"another"}')
+    await server.stop()
+    expect(await readFile(file, 'utf8')).toBe('{"admin_token":"another"}')
+  })
+
+  test('writes no profile when it is ephemeral', async () => {
+    const server = await serve()
+    expect(await readdir(server.directory)).toEqual([])
+    await server.stop()
+  })
+
+  describe('with a state', () => {
+    test('is what the other commands use, until it stops', async () => {
+      const server = await serve(['--state', join(await makeDirectory(), 'state')])
+      const minted = await call(MINT, server.directory)
+      expect(minted).toMatchObject({ code: 0, stderr: `using profile dev (${server.ready.url})\n` })
+      const verified = await call(
+        ['token', 'verify', '--audience', 'https://billing.example'],
+        server.directory,
+        minted.stdout,
+      )
+      expect(verified).toMatchObject({ code: 0, stdout: expect.stringMatching(/^VERIFIED {2}call token\n/) })
+      const base = await call(['token', 'mint'], server.directory)
+      expect(await call(['token', 'verify'], server.directory, base.stdout)).toMatchObject({ code: 0 })
+      const log = await call(['audit', 'search', '--type', 'token.exchanged', '--json'], server.directory)
+      expect(JSON.parse(log.stdout)).toMatchObject([
+        { event: { type: 'token.exchanged', outcome: 'allow', client: server.ready.client_id } },
+      ])
+      await server.stop()
+      expect(await call(MINT, server.directory)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('no server is given'),
+      })
+    })
+
+    test('can be used by hand, from registration to a token and its end', async () => {
+      const server = await serve(['--state', join(await makeDirectory(), 'state')])
+      const run = (...args: string[]) => call(args, server.directory)
+      const bot = await run(
+        'client',
+        'register',
+        'ship-bot',
+        '--type',
+        'ai_agent',
+        '--agent-type',
+        'crewai',
+        '--json',
+      )
+      expect(bot).toMatchObject({ code: 0, stderr: '' })
+      const uri = 'https://shipping.example'
+      const steps = [
+        ['resource', 'create', uri, '--permission', 'billing:read'],
+        [
+          'policy',
+          'create',
+          '--role',
+          'admin',
+          '--agent-type',
+          'crewai',
+          '--permission',
+          'billing:read',
+          '--resource',
+          uri,
+          '--max-ttl',
+          '8h',
+        ],
+        ['delegation', 'grant', 'ship-bot', '--ttl', '1h'],
+        ['token', 'mint', '--client', 'ship-bot', '--audience', uri, '--permission', 'billing:read'],
+        ['delegation', 'revoke', 'ship-bot', '--confirm', 'ship-bot'],
+      ]
+      const codes = []
+      for (const step of steps) codes.push((await run(...step)).code)
+      expect(codes).toEqual([0, 0, 0, 0, 0])
+      expect(await run('token', 'mint', '--client', 'ship-bot')).toMatchObject({ code: 6, stdout: '' })
+      expect(await run('token', 'mint', '--client', 'ship-bot', '--grant')).toMatchObject({ code: 0 })
+      expect(JSON.parse((await run('client', 'show', 'ship-bot', '--json')).stdout)).toMatchObject({
+        client_id: JSON.parse(bot.stdout).client_id,
+      })
+      await server.stop()
+    })
+
+    test('takes back its own profile only', async () => {
+      const first = await serve(['--state', join(await makeDirectory(), 'one')])
+      const second = await serve(['--state', join(await makeDirectory(), 'two')], first.directory)
+      await first.stop()
+      expect(await call(MINT, first.directory)).toMatchObject({
+        code: 0,
+        stderr: `using profile dev (${second.ready.url})\n`,
+      })
+      await second.stop()
+    })
+
+    test('whose configuration cannot be read does not start, and frees what it took', async () => {
+      const [directory, state] = [await makeDirectory(), join(await makeDirectory(), 'state')]
+      await writeFile(join(directory, 'config.json'), '{')
+      await expect(serve(['--state', state], directory)).rejects.toThrow(
+        /ended with 2: .*is not a JSON object/,
+      )
+      expect(await readdir(state)).not.toContain('server.pid')
+    })
+  })
+
+  test.each([
+    {
+      args: ['--host', '0.0.0.0'],
+      stderr: /^authsec: "0\.0\.0\.0" is not an address of this machine alone\nhint: /,
+    },
+    { args: ['--host', 'auth.example'], stderr: /is not an address of this machine alone/ },
+    { args: ['--host', '127.0.0.1.evil.example'], stderr: /is not an address of this machine alone/ },
+    { args: ['--port', '65536'], stderr: /"65536" is not a number from 0 to 65535/ },
+    { args: ['--ephemeral', '--state', '/tmp/x'], stderr: /cannot be used with/ },
+  ])('is a usage error with $args', async ({ args, stderr }) => {
+    expect(await runCli(['dev', 'serve', ...args])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(stderr),
+    })
+  })
+
+  test('fails with a conflict when the port is in use', async () => {
+    const server = await serve()
+    const run = await runCli(['dev', 'serve', '--ephemeral', '--port', new URL(server.ready.url).port])
+    expect(run).toMatchObject({
+      code: 7,
+      stdout: '',
+      stderr: expect.stringMatching(/^authsec: port \d+ .*in use\nhint: /),
+    })
+    await server.stop()
+  })
+
+  test('fails with a conflict when another server has the state, and names it', async () => {
+    const state = join(await makeDirectory(), 'state')
+    const server = await serve(['--state', state])
+    const run = await runCli(['dev', 'serve', '--port', '0', '--state', state])
+    expect(run).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining(String(process.pid)) })
+    await server.stop()
+  })
+})

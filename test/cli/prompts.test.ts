@@ -1,0 +1,41 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { createPrompts } from '../../src/cli/prompts.js'
+import { AuthsecError } from '../../src/core/errors.js'
+
+function openPrompts(signal: AbortSignal = new AbortController().signal) {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  return { stdin, stdout, stderr, prompts: createPrompts({ stdin, stdout, stderr }, signal) }
+}
+
+/** Types once the question stands there. */
+function typeWhenAsked(stderr: PassThrough, question: string, type: () => void): void {
+  let text = ''
+  stderr.on('data', (chunk) => {
+    const isNew = !text.includes(question)
+    text += chunk
+    if (isNew && text.includes(question)) setImmediate(type)
+  })
+}
+
+describe('a prompt', () => {
+  test('asks on standard error and leaves standard output alone', async () => {
+    const { stdin, stdout, stderr, prompts } = openPrompts()
+    typeWhenAsked(stderr, 'Which name?', () => stdin.write('billing-bot\n'))
+    expect(await prompts.ask('Which name?')).toBe('billing-bot')
+    expect(stdout.read()).toBeNull()
+  })
+
+  test('ends as interrupted when Ctrl-C is typed into it', async () => {
+    const { stdin, stderr, prompts } = openPrompts()
+    typeWhenAsked(stderr, 'Which name?', () => stdin.write('\u0003'))
+    await expect(prompts.ask('Which name?')).rejects.toMatchObject({ code: 'interrupted' })
+  })
+
+  test('ends with the reason for which the command ends', async () => {
+    const ending = new AbortController()
+    const { stderr, prompts } = openPrompts(ending.signal)
+    typeWhenAsked(stderr, 'Which name?', () => ending.abort(new AuthsecError('terminated', 'terminated')))
+    await expect(prompts.ask('Which name?')).rejects.toMatchObject({ code: 'terminated' })
+  })
+})
