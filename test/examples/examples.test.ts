@@ -25,6 +25,15 @@ afterAll(async () => {
 })
 
 describe('the programs of the README', () => {
+  test.each(['five-lines.ts', 'langchain-tool.ts', 'protected-api.ts'])(
+    '%s stands there as it runs',
+    async (name) => {
+      const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+      const program = await readFile(new URL(name, import.meta.url), 'utf8')
+      expect(readme).toContain(`\`\`\`ts\n${program}\`\`\`\n`)
+    },
+  )
+
   test('five lines get a token and an API accepts it', async () => {
     const run = await runExample('five-lines.ts')
     expect(run).toMatchObject({ code: 0, stderr: '' })
