@@ -25,7 +25,7 @@ export function createConfig(directory: string): Config {
   const path = join(directory, 'config.json')
 
   async function openForWriting() {
-    const { default: Conf } = await import('conf')
+    const Conf = await loadConf()
     return new Conf<{ profiles: Record<string, Profile> }>({
       cwd: directory,
       configName: 'config',
@@ -58,6 +58,19 @@ export function createConfig(directory: string): Config {
       config.set('profiles', others)
     },
   }
+}
+
+// The package brings handlers along that answer SIGINT and SIGTERM by ending the process at once. A server has to
+// be stopped first; what they are for, removing temporary files, also happens at a normal exit.
+async function loadConf() {
+  const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
+  const before = signals.map((signal) => process.listeners(signal))
+  const { default: Conf } = await import('conf')
+  for (const [index, signal] of signals.entries()) {
+    const added = process.listeners(signal).filter((listener) => !before[index]?.includes(listener))
+    for (const listener of added) process.off(signal, listener)
+  }
+  return Conf
 }
 
 /** Reads a JSON object from a file; undefined when there is none, `configuration` when it cannot be read. */

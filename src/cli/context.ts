@@ -156,7 +156,11 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && !['0', 'false', 'no', 'off'].includes(value.toLowerCase())
 }
 
-// The first signal asks the command to end; after it Node's own rule holds, so the second ends it at once.
+/** How long one Ctrl-C may keep arriving, in milliseconds. */
+const ECHO_MS = 500
+
+// The first signal asks the command to end; after a moment Node's own rule holds, so the next one ends it at once.
+// The moment is there because one Ctrl-C comes twice where npm passes on what the terminal has sent to both.
 function listenForSignals(): { signal: AbortSignal; close: () => void } {
   const controller = new AbortController()
   const onInterrupt = () => stop(new AuthsecError('interrupted', 'interrupted'))
@@ -166,7 +170,8 @@ function listenForSignals(): { signal: AbortSignal; close: () => void } {
     process.off('SIGTERM', onTerminate)
   }
   function stop(reason: AuthsecError): void {
-    close()
+    if (controller.signal.aborted) return
+    setTimeout(close, ECHO_MS).unref()
     controller.abort(reason)
   }
   process.on('SIGINT', onInterrupt)
