@@ -1,11 +1,11 @@
 /** What a route asks of a delegation beyond its being genuine. */
 export interface Expectation {
   /** Permissions of which the token has to carry every one. */
-  permissions?: readonly string[] | undefined
+  permissions?: readonly string[]
   /** Permissions of which the token has to carry at least one. */
-  anyPermission?: readonly string[] | undefined
+  anyPermission?: readonly string[]
   /** The tool, or one of the tools, that the token has to be issued for. */
-  tool?: string | readonly string[] | undefined
+  tool?: string | readonly string[]
 }
 
 // A permission as it stands in `scope`, RFC 6749 §3.3: nothing that could end a header value or a list.
@@ -18,14 +18,14 @@ const MEMBERS: Readonly<Record<keyof Expectation, (value: unknown) => boolean>> 
 }
 
 /**
- * Throws a `TypeError` for an expectation that could not be held to: a misspelt member would be a check that
- * never happens.
+ * Throws a `TypeError` for an expectation that could not be held to: a member that is misspelt, or there but
+ * undefined, would be a check that never happens.
  */
 export function assertExpectation(expect: unknown): asserts expect is Expectation {
   if (typeof expect !== 'object' || expect === null) throw new TypeError('an expectation is an object')
   for (const [name, value] of Object.entries(expect)) {
     if (!Object.hasOwn(MEMBERS, name)) throw new TypeError(`an expectation has no member "${name}"`)
-    if (value !== undefined && !MEMBERS[name as keyof Expectation](value)) {
+    if (!MEMBERS[name as keyof Expectation](value)) {
       throw new TypeError(`the expectation's "${name}" is not as it has to be`)
     }
   }

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest'
+import { AuthsecError, type ErrorCode } from '../../src/core/errors.js'
+import { describeRefusal, readBearerToken } from '../../src/middleware/bearer.js'
+
+describe('the credentials of a request', () => {
+  test.each(['Bearer abc.def-_~+/.ghi', 'bearer abc.def-_~+/.ghi', 'BEARER  abc.def-_~+/.ghi'])(
+    'are the token in "%s"',
+    (header) => {
+      expect(readBearerToken([header])).toBe('abc.def-_~+/.ghi')
+    },
+  )
+
+  test.each([
+    { why: 'no header', headers: [], code: 'token_missing' },
+    { why: 'another scheme', headers: ['Basic YWxpY2U6c2VjcmV0'], code: 'token_missing' },
+    { why: 'a scheme that only begins like it', headers: ['Bearertoken abc'], code: 'token_missing' },
+    { why: 'an empty header', headers: [''], code: 'token_missing' },
+    { why: 'two headers', headers: ['Bearer abc', 'Bearer def'], code: 'invalid_request' },
+    {
+      why: 'two headers of different schemes',
+      headers: ['Basic abc', 'Bearer def'],
+      code: 'invalid_request',
+    },
+    { why: 'two headers joined by a proxy', headers: ['Bearer abc, Bearer def'], code: 'invalid_request' },
+    { why: 'no token', headers: ['Bearer'], code: 'invalid_request' },
+    { why: 'a space instead of a token', headers: ['Bearer '], code: 'invalid_request' },
+    { why: 'two tokens', headers: ['Bearer abc def'], code: 'invalid_request' },
+    { why: 'a token in quotes', headers: ['Bearer "abc"'], code: 'invalid_request' },
+    { why: 'padding in the middle', headers: ['Bearer a=b'], code: 'invalid_request' },
+  ])('are refused: $why', ({ headers, code }) => {
+    expect(() => readBearerToken(headers)).toThrow(expect.objectContaining({ name: 'AuthsecError', code }))
+  })
+})
+
+describe('the answer to a request that is refused', () => {
+  const refuse = (code: ErrorCode) =>
+    describeRefusal(new AuthsecError(code, 'secret words', { hint: 'secret hint' }))
+
+  test.each([
+    { code: 'token_malformed', title: 'the token is malformed' },
+    { code: 'algorithm_rejected', title: 'the algorithm of the token is not accepted' },
+    { code: 'signature_invalid', title: 'the signature of the token is not valid' },
+    { code: 'type_mismatch', title: 'the token is of another type' },
+    { code: 'issuer_mismatch', title: 'the token is from another issuer' },
+    { code: 'audience_mismatch', title: 'the token is for another audience' },
+    { code: 'tenant_mismatch', title: 'the token is from another tenant' },
+    { code: 'claim_invalid', title: 'a claim of the token is not valid' },
+    { code: 'token_expired', title: 'the token has expired' },
+    { code: 'token_not_yet_valid', title: 'the token is not valid yet' },
+  ] as const)('is 401 invalid_token for $code', ({ code, title }) => {
+    expect(refuse(code)).toEqual({
+      status: 401,
+      headers: {
+        'content-type': 'application/problem+json',
+        'www-authenticate': `Bearer error="invalid_token", error_description="${title}"`,
+      },
+      body: { title, status: 401, code },
+    })
+  })
+
+  test('is 401 with a bare challenge when there is no token', () => {
+    expect(refuse('token_missing')).toEqual({
+      status: 401,
+      headers: { 'content-type': 'application/problem+json', 'www-authenticate': 'Bearer' },
+      body: { title: 'a bearer token is required', status: 401, code: 'token_missing' },
+    })
+  })
+
+  test('is 400 invalid_request for credentials that cannot be read', () => {
+    expect(refuse('invalid_request')).toMatchObject({
+      status: 400,
+      headers: {
+        'www-authenticate':
+          'Bearer error="invalid_request", error_description="exactly one bearer token is required"',
+      },
+    })
+  })
+
+  test('is 403 insufficient_scope naming the permissions of the route, and where the token is on record', () => {
+    const error = new AuthsecError('permission_missing', 'no', { auditId: 'audit-1' })
+    expect(describeRefusal(error, { permissions: ['billing:read', 'billing:refund'] })).toEqual({
+      status: 403,
+      headers: {
+        'content-type': 'application/problem+json',
+        'www-authenticate':
+          'Bearer error="insufficient_scope", error_description="the token lacks a permission", scope="billing:read billing:refund"',
+      },
+      body: {
+        title: 'the token lacks a permission',
+        status: 403,
+        code: 'permission_missing',
+        auditId: 'audit-1',
+      },
+    })
+  })
+
+  test.each([
+    { code: 'permission_missing', expected: { anyPermission: ['a:b', 'c:d'] } },
+    { code: 'tool_mismatch', expected: { permissions: ['a:b'], tool: 'x' } },
+    { code: 'unhandled_binding', expected: { permissions: ['a:b'] } },
+  ] as const)('is 403 without a scope to ask for where none would help: $code', ({ code, expected }) => {
+    const refusal = describeRefusal(new AuthsecError(code, 'no'), expected)
+    expect(refusal?.status).toBe(403)
+    expect(refusal?.headers['www-authenticate']).toMatch(
+      /^Bearer error="insufficient_scope", error_description="[a-z ]+"$/,
+    )
+  })
+
+  test.each(['network', 'timed_out', 'server_error'] as const)(
+    'is 503 without a challenge for %s',
+    (code) => {
+      expect(refuse(code)).toEqual({
+        status: 503,
+        headers: { 'content-type': 'application/problem+json' },
+        body: { title: 'tokens cannot be verified at the moment', status: 503, code },
+      })
+    },
+  )
+
+  test('never repeats the words of the error', () => {
+    expect(JSON.stringify(refuse('audience_mismatch'))).not.toContain('secret')
+  })
+
+  test.each([
+    { what: 'a wrong configuration', error: new AuthsecError('configuration', 'x') },
+    { what: 'misuse', error: new TypeError('x') },
+    { what: 'anything thrown', error: 'x' },
+  ])('is none for $what: that is a fault of the API', ({ error }) => {
+    expect(describeRefusal(error)).toBeUndefined()
+  })
+})

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest'
+import { assertExpectation } from '../../src/verify/expectation.js'
+import { verifyCalls } from '../support/refused-tokens.js'
+import { signCall } from '../support/token-issuer.js'
+
+describe('an expectation', () => {
+  test.each([
+    {},
+    { permissions: [] },
+    { permissions: ['billing:read'], anyPermission: ['a:b', 'c:d'], tool: 'refund' },
+    { tool: ['refund', 'read'] },
+  ])('may be %j', (expectation) => {
+    expect(() => assertExpectation(expectation)).not.toThrow()
+  })
+
+  test.each<{ what: string; value: unknown; message: string }>([
+    { what: 'text', value: 'billing:read', message: 'an expectation is an object' },
+    { what: 'null', value: null, message: 'an expectation is an object' },
+    { what: 'a list', value: ['billing:read'], message: 'an expectation has no member "0"' },
+    {
+      what: 'misspelt',
+      value: { permission: ['billing:read'] },
+      message: 'an expectation has no member "permission"',
+    },
+    {
+      what: 'about an inherited member',
+      value: { toString: 'x' },
+      message: 'an expectation has no member "toString"',
+    },
+    {
+      what: 'permissions as text',
+      value: { permissions: 'billing:read' },
+      message: 'the expectation\'s "permissions" is not as it has to be',
+    },
+    {
+      what: 'an empty permission',
+      value: { permissions: [''] },
+      message: 'the expectation\'s "permissions" is not as it has to be',
+    },
+    {
+      what: 'two permissions in one',
+      value: { permissions: ['a:b c:d'] },
+      message: 'the expectation\'s "permissions" is not as it has to be',
+    },
+    {
+      what: 'a permission that ends a header value',
+      value: { permissions: ['a"b'] },
+      message: 'the expectation\'s "permissions" is not as it has to be',
+    },
+    {
+      what: 'one of no permissions',
+      value: { anyPermission: [] },
+      message: 'the expectation\'s "anyPermission" is not as it has to be',
+    },
+    {
+      what: 'a tool that is undefined',
+      value: { tool: undefined },
+      message: 'the expectation\'s "tool" is not as it has to be',
+    },
+    {
+      what: 'an empty tool',
+      value: { tool: '' },
+      message: 'the expectation\'s "tool" is not as it has to be',
+    },
+    {
+      what: 'none of the tools',
+      value: { tool: [] },
+      message: 'the expectation\'s "tool" is not as it has to be',
+    },
+  ])('cannot be $what', async ({ value, message }) => {
+    const misuse = expect.objectContaining({ name: 'TypeError', message })
+    expect(() => assertExpectation(value)).toThrow(misuse)
+    expect(() => verifyCalls().verifySync(signCall(), value as object)).toThrow(misuse)
+    await expect(verifyCalls().verify(signCall(), value as object)).rejects.toMatchObject({ message })
+    await expect(verifyCalls().inspect(signCall(), value as object)).rejects.toMatchObject({ message })
+  })
+})
