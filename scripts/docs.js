@@ -1,5 +1,5 @@
 // Keeps the command reference of README.md what the command itself says: rewrites the block between the two markers
-// from `authsec help --json` of the built command. With --check it changes nothing and fails when the block differs.
+// from `authsec help` of the built command. With --check it changes nothing and fails when the block differs.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const { values } = parseArgs({ options: { check: { type: 'boolean', default: fal
 const before = readFileSync('README.md', 'utf8')
 const [head, rest] = cut(before, START)
 const [, tail] = cut(rest, END)
-const after = `${head}${START}\n\n${writeReference(readCommands())}\n${END}${tail}`
+const after = `${head}${START}\n\n${writeReference()}\n${END}${tail}`
 
 if (before === after) {
   process.stderr.write('docs: README.md is up to date\n')
@@ -35,9 +35,19 @@ function cut(text, marker) {
   return [text.slice(0, index), text.slice(index + marker.length)]
 }
 
-function readCommands() {
-  const output = execFileSync(process.execPath, ['bin/authsec.js', 'help', '--json'], { encoding: 'utf8' })
-  return listCommands(JSON.parse(output))
+function writeReference() {
+  const commands = listCommands(ask('help', '--json'))
+  const everywhere = commands[0].flags.filter((flag) => commands.every((command) => hasFlag(command, flag)))
+  return [
+    `Every command takes these flags as well.\n\n${writeTable('Flag', everywhere)}`,
+    ...commands.map((command) => writeCommand(command, everywhere)),
+    `#### Exit codes\n\n${writeTable('Code', listPairs(ask('help', 'exit-codes', '--json')))}`,
+    `#### Environment\n\n${writeTable('Variable', listPairs(ask('help', 'environment', '--json')))}`,
+  ].join('\n')
+}
+
+function ask(...args) {
+  return JSON.parse(execFileSync(process.execPath, ['bin/authsec.js', ...args], { encoding: 'utf8' }))
 }
 
 /** The commands that do something, without the groups that only hold them. */
@@ -45,26 +55,30 @@ function listCommands(command) {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(listCommands)
 }
 
-function writeReference(commands) {
-  return commands.map(writeCommand).join('\n')
-}
-
-function writeCommand({ command, summary, usage, arguments: args, flags, exit_codes: exits }) {
-  const rows = [...args, ...flags].map(
-    ({ name, description }) => `| ${code(name)} | ${cell(description)} |\n`,
-  )
+function writeCommand({ command, summary, usage, arguments: args, flags, exit_codes: exits }, everywhere) {
+  const own = flags.filter((flag) => !hasFlag({ flags: everywhere }, flag))
   return [
     `#### ${code(command)}\n\n`,
     `${summary[0].toUpperCase()}${summary.slice(1)}.\n\n`,
     `\`\`\`text\n${usage}\n\`\`\`\n\n`,
-    rows.length === 0 ? '' : `| Argument or flag | Meaning |\n|---|---|\n${rows.join('')}\n`,
-    writeExits(Object.entries(exits)),
+    writeTable('Argument or flag', [...args, ...own]),
+    args.length + own.length > 0 ? '\n' : '',
+    `Exit codes: ${Object.keys(exits).join(', ')}.\n`,
   ].join('')
 }
 
-function writeExits(exits) {
-  if (exits.length === 0) return ''
-  return `Exit codes: ${exits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.\n`
+function hasFlag({ flags }, { name, description }) {
+  return flags.some((flag) => flag.name === name && flag.description === description)
+}
+
+function listPairs(object) {
+  return Object.entries(object).map(([name, description]) => ({ name, description }))
+}
+
+function writeTable(title, rows) {
+  if (rows.length === 0) return ''
+  const lines = rows.map(({ name, description }) => `| ${code(name)} | ${cell(description)} |\n`)
+  return `| ${title} | Meaning |\n|---|---|\n${lines.join('')}`
 }
 
 function code(text) {
