@@ -90,8 +90,7 @@ export function isActive(client: Client): boolean {
   return client.active ?? client.status === 'Active'
 }
 
-/** Names the client in a 404 of an endpoint that is about it. */
-export function explainMissingClient(id: string): (refusal: Refusal) => Explanation | undefined {
+function explainMissingClient(id: string): (refusal: Refusal) => Explanation | undefined {
   return ({ status }) =>
     status === 404
       ? {

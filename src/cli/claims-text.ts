@@ -1,6 +1,5 @@
 import { toPrintable } from '../core/printable.js'
-import type { JsonObject } from '../core/strict-json.js'
-import { isJsonObject, type Json } from '../core/strict-json.js'
+import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 import { formatRelative, formatTime } from '../core/time.js'
 import { formatJson } from './json-text.js'
 
@@ -43,12 +42,6 @@ const ROLES: Readonly<Record<ChainLink['role'], string>> = {
   via: 'via agent',
 }
 
-/** When a token ends, in words: `expires in 42 seconds`. */
-export function describeExpiry(exp: number, nowMs: number): string {
-  const distance = formatRelative(exp * 1000, nowMs)
-  return exp * 1000 <= nowMs ? `expired ${distance}` : `expires ${distance}`
-}
-
 function formatMember(name: string, value: Json, nowMs: number): string {
   if (TIMES.has(name) && typeof value === 'number') {
     return `${formatTime(value * 1000)}  ${describeTime(name, value, nowMs)}`
@@ -64,6 +57,11 @@ function describeTime(name: string, seconds: number, nowMs: number): string {
   if (name === 'exp') return describeExpiry(seconds, nowMs)
   const distance = formatRelative(seconds * 1000, nowMs)
   return name === 'nbf' && seconds * 1000 > nowMs ? `not valid yet, ${distance}` : distance
+}
+
+function describeExpiry(exp: number, nowMs: number): string {
+  const distance = formatRelative(exp * 1000, nowMs)
+  return exp * 1000 <= nowMs ? `expired ${distance}` : `expires ${distance}`
 }
 
 function readActors(act: JsonObject, role: 'by' | 'via'): ChainLink[] {

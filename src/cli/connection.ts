@@ -47,6 +47,7 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
   const serverUrl = server ?? normalizeServerUrl(found?.profile.server_url ?? '')
   if (found?.isImplied) context.io.note(`using profile ${found.name} (${serverUrl})`)
 
+  assertHeaderText(environment.token)
   const session = environment.token ?? (await findSession(context, serverUrl, found?.name))
   const target: ApiTarget = { serverUrl, session, fetch }
   const tenantId = environment.tenantId ?? found?.profile.tenant_id
@@ -59,12 +60,6 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
       return tenantId ?? (await askTenant(target))
     },
   }
-}
-
-/** The address of a server as it is compared and stored: without a slash at the end. */
-export function normalizeServerUrl(address: string): string {
-  const url = parseServerUrl(address)
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 interface FoundProfile {
@@ -115,6 +110,20 @@ async function findSession(
     return undefined
   }
   return credential?.access_token
+}
+
+// What cannot stand in a header would be repeated by the error of whoever tries.
+function assertHeaderText(token: string | undefined): void {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return
+  throw new AuthsecError('configuration', 'AUTHSEC_TOKEN is not a session token', {
+    hint: 'Set it to the token alone, without white space or line breaks.',
+  })
+}
+
+// As it is compared and stored: without a slash at the end.
+function normalizeServerUrl(address: string): string {
+  const url = parseServerUrl(address)
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 async function askTenant(target: ApiTarget): Promise<string> {

@@ -26,6 +26,9 @@ export const EXIT_MEANINGS = {
 
 export type ExitCode = keyof typeof EXIT_MEANINGS
 
+/** How a command that calls a server can fail on the way there. */
+export const SERVER_EXITS: readonly ExitCode[] = [20, 21, 22, 23]
+
 // A code without a row is a fault of the tool.
 const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   usage: 2,

@@ -53,8 +53,18 @@ export function parseTokenInput({ token }: TokenInput): ParsedJwt {
   }
 }
 
-/** Takes off what comes along when a token is copied: `Bearer`, quotes, white space and line breaks. */
-export function cleanToken(text: string): TokenInput {
+async function readFromInput(io: Io): Promise<TokenInput> {
+  if (io.isInputTerminal) io.note('paste the token and end with Ctrl-D')
+  return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES)))
+}
+
+function tellStripped(io: Io, input: TokenInput): TokenInput {
+  if (input.stripped.length > 0) io.note(`stripped from the token: ${input.stripped.join(', ')}`)
+  return input
+}
+
+// Takes off what comes along when a token is copied.
+function cleanToken(text: string): TokenInput {
   // The one line break at the end is how every command prints.
   let token = text.replace(/\r?\n$/, '')
   const stripped: string[] = []
@@ -76,16 +86,6 @@ const WRAPPINGS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['line breaks', /(?<token>)[ \t]*[\r\n]+[ \t]*/g],
   ['white space', /(?<token>)\s+/g],
 ]
-
-async function readFromInput(io: Io): Promise<TokenInput> {
-  if (io.isInputTerminal) io.note('paste the token and end with Ctrl-D')
-  return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES)))
-}
-
-function tellStripped(io: Io, input: TokenInput): TokenInput {
-  if (input.stripped.length > 0) io.note(`stripped from the token: ${input.stripped.join(', ')}`)
-  return input
-}
 
 async function readTokenFile(path: string): Promise<string | undefined> {
   const { open } = await import('node:fs/promises')

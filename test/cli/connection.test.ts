@@ -114,6 +114,16 @@ describe('the server that a command uses', () => {
     expect(session).toBe('Bearer mine')
   })
 
+  test('is not called with a session that is no token, which is not repeated either', async () => {
+    const run = await listPolicies([], { env: { AUTHSEC_TOKEN: 'se\ncret', AUTHSEC_DEBUG: '1' } })
+    expect(run).toMatchObject({
+      code: 2,
+      session: undefined,
+      stderr: expect.stringContaining('AUTHSEC_TOKEN is not'),
+    })
+    expect(run.stderr).not.toContain('cret')
+  })
+
   test('is not called with a session that has expired', async () => {
     const credentials = { dev: { ...CREDENTIALS.dev, expires_at: new Date(NOW).toISOString() } }
     expect(await listPolicies([], { credentials })).toMatchObject({ code: 4, session: undefined })

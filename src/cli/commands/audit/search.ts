@@ -5,6 +5,7 @@ import { addAuditFlags, readFilters } from '../../audit-flags.js'
 import { formatEntry } from '../../audit-text.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -19,7 +20,7 @@ export function addSearch(parent: Command, context: Context): void {
       ['authsec audit search --outcome deny --since 1h', 'what was refused in the last hour'],
       ['authsec audit search --client demo-agent --type token.exchanged --json', 'the tokens of one agent'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec audit tail'],
   })
     .option('--since <time>', 'from this time on: RFC 3339, epoch seconds or an age such as 15m', readTime)

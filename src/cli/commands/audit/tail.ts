@@ -9,6 +9,7 @@ import { type FollowOptions, type FollowStep, followAudit } from '../../audit-fo
 import { createAuditPrinter } from '../../audit-printer.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Clock, Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -45,7 +46,7 @@ export function addTail(parent: Command, context: Context): void {
       ],
       ['authsec audit tail --no-follow --json', 'the last ten events as JSON Lines'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 8, 20, 21, 130, 143],
+    exits: [0, 2, 4, 5, 6, 7, 8, ...SERVER_EXITS, 130, 143],
     seeAlso: ['authsec audit search'],
   })
     .option(

@@ -3,6 +3,7 @@ import { type ClientSearch, isActive, listClients } from '../../../api/clients.j
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -15,7 +16,7 @@ export function addClientList(parent: Command, context: Context): void {
       ['authsec client list', 'the first hundred'],
       ["authsec client list --all --json | jq -r '.[].client_id'", 'the id of every client'],
     ],
-    exits: [0, 2, 4, 5, 20, 21],
+    exits: [0, 2, 4, 5, ...SERVER_EXITS],
     seeAlso: ['authsec client show'],
   })
     .addOption(parent.createOption('--active', 'only those that may act').conflicts('inactive'))

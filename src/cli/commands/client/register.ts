@@ -4,6 +4,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -20,7 +21,7 @@ export function addRegister(parent: Command, context: Context): void {
         'keep its id in a script',
       ],
     ],
-    exits: [0, 2, 4, 5, 7, 20, 21],
+    exits: [0, 2, 4, 5, 7, ...SERVER_EXITS],
     seeAlso: ['authsec policy create', 'authsec delegation grant'],
   })
     .argument('<name>', 'what the client is called')

@@ -4,6 +4,7 @@ import { findNamedClient } from '../../client-reference.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { listClientFields } from './register.js'
@@ -12,7 +13,7 @@ export function addShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
     summary: 'show one client',
     examples: [['authsec client show demo-agent', 'the agent that comes with a dev server']],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec client list'],
   })
     .argument('<client>', 'its UUID or its exact name')

@@ -6,6 +6,7 @@ import { findDelegate } from '../../client-reference.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -19,7 +20,7 @@ export function addGrant(parent: Command, context: Context): void {
       ['authsec delegation grant billing-bot --ttl 8h', 'everything its policy allows, for a working day'],
       ['authsec delegation grant billing-bot --audience https://billing.example', 'at one API only'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec delegation revoke', 'authsec policy list', 'authsec token mint'],
   })
     .argument('<client>', 'the agent, by its UUID or exact name')

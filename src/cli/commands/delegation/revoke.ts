@@ -5,6 +5,7 @@ import { quote, toPrintable } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -18,7 +19,7 @@ export function addRevoke(parent: Command, context: Context): void {
       ['authsec delegation revoke billing-bot', 'asks for the name first'],
       ['authsec delegation revoke billing-bot --confirm billing-bot', 'in a script'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21, 130],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS, 130],
     seeAlso: ['authsec delegation grant'],
   })
     .argument('<client>', 'the agent, by its UUID or exact name')

@@ -5,6 +5,7 @@ import { toPrintable } from '../../../core/printable.js'
 import { findClientId } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { describePolicy } from './list.js'
@@ -18,7 +19,7 @@ export function addPolicyCreate(parent: Command, context: Context): void {
         'members may let crewai agents read their bills, for eight hours at most',
       ],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec policy list', 'authsec delegation grant'],
   })
     .requiredOption('--role <role>', 'the role of the people who may delegate')

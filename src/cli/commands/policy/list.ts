@@ -3,6 +3,7 @@ import { listPolicies, type Policy } from '../../../api/policies.js'
 import { formatDuration } from '../../../core/duration.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -10,7 +11,7 @@ export function addPolicyList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
     summary: 'list the policies, newest first',
     examples: [['authsec policy list', 'who may delegate what to which agents']],
-    exits: [0, 2, 4, 5, 20, 21],
+    exits: [0, 2, 4, 5, ...SERVER_EXITS],
     seeAlso: ['authsec policy create'],
   }).option('--json', 'print a JSON array', false)
   addConnectionFlags(command).action(async (flags) =>

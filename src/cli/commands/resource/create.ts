@@ -2,6 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { createResource } from '../../../api/resources.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -14,7 +15,7 @@ export function addResourceCreate(parent: Command, context: Context): void {
         'an API whose tokens may carry one permission',
       ],
     ],
-    exits: [0, 2, 4, 5, 7, 20, 21],
+    exits: [0, 2, 4, 5, 7, ...SERVER_EXITS],
     seeAlso: ['authsec resource list', 'authsec policy create'],
   })
     .argument('<uri>', 'the absolute address that names the API, as its tokens carry it in aud')

@@ -3,6 +3,7 @@ import { listResources } from '../../../api/resources.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
@@ -10,7 +11,7 @@ export function addResourceList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
     summary: 'list the APIs that accept tokens',
     examples: [['authsec resource list', 'every API and what its tokens may carry']],
-    exits: [0, 2, 4, 5, 20, 21],
+    exits: [0, 2, 4, 5, ...SERVER_EXITS],
     seeAlso: ['authsec resource create'],
   }).option('--json', 'print a JSON array', false)
   addConnectionFlags(command).action(async (flags) =>

@@ -7,6 +7,7 @@ import { quote } from '../../../core/printable.js'
 import { formatTime } from '../../../core/time.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collectPermission, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { type CallTerms, type MintedToken, type MintRequest, mintToken } from '../../minting.js'
@@ -36,7 +37,7 @@ export function addMint(parent: Command, context: Context): void {
       ],
       ['authsec token mint --client billing-bot --grant', 'the base token, delegating first if need be'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 20, 21, 22, 23],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec token verify', 'authsec delegation grant'],
   })
     .option('--client <client>', 'the agent, by its UUID or exact name (AUTHSEC_CLIENT_ID)')

@@ -15,7 +15,7 @@ import { alignPairs } from '../../columns.js'
 import { readJsonFile } from '../../config.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { findDecisive } from '../../exit-codes.js'
+import { findDecisive, SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import type { Style } from '../../io.js'
@@ -64,7 +64,7 @@ export function addVerify(parent: Command, context: Context): void {
         'offline, with keys from a file',
       ],
     ],
-    exits: [0, 2, 11, 12, 13, 14, 16, 20, 21, 23],
+    exits: [0, 2, 11, 12, 13, 14, 16, ...SERVER_EXITS],
     seeAlso: ['authsec token decode', 'authsec help exit-codes'],
   })
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
