@@ -31,7 +31,7 @@ export interface KeyQuery {
 }
 
 /** The most keys that a set may hold. */
-export const MAX_KEYS = 100
+const MAX_KEYS = 100
 
 /**
  * Reads a JWK Set. Keys that cannot verify a signature (other uses, unknown kinds, RSA below 2048 bits) are
