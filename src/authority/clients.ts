@@ -37,7 +37,7 @@ export const AGENT_CLIENT_TYPE = 'ai_agent'
 const TRUST_DOMAIN = 'example.org'
 
 /** Which selectors a workload of a platform can be recognised by. */
-export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
+const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ['k8s:ns', 'k8s:sa', 'k8s:pod-label:app', 'k8s:container-name'],
   docker: ['docker:label:app', 'docker:image-id', 'docker:container-id'],
   unix: ['unix:uid', 'unix:gid'],

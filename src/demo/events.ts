@@ -23,8 +23,6 @@ export type StoryEvent =
   | { type: 'audit'; seq: number; time: string; outcome: string; event: string; words: string }
   | { type: 'end'; expected: number; happened: number; as_expected: boolean }
 
-export type StoryEventType = StoryEvent['type']
-
 /** Tells a step in plain words, on one line or a few. */
 export function formatEvent(event: StoryEvent): string {
   return toPrintableLines(describe(event))

@@ -6,7 +6,7 @@ import { openStore } from '../store/open.js'
 import type { Store } from '../store/store.js'
 
 /** The place of a state that is gone with the process. */
-export const EPHEMERAL = ':memory:'
+const EPHEMERAL = ':memory:'
 
 /** Everything a server keeps, opened and locked. */
 export interface OpenState {

@@ -32,7 +32,7 @@ export const CALL_CLAIMS: CallClaims = {
   tool: 'get_customer_billing',
 }
 
-export const BASE_CLAIMS: BaseClaims = {
+const BASE_CLAIMS: BaseClaims = {
   iss: `spiffe://${TENANT}`,
   sub: AGENT,
   aud: ['authsec-api', BILLING],
