@@ -25,7 +25,7 @@ export function openSqlite(file: string): Dialect {
         if (statements.size < 200) statements.set(sql, statement)
         return statement
       },
-      close: () => database.close(),
+      close: () => closeDatabase(database),
     },
   })
 }
@@ -52,6 +52,14 @@ function openDatabase(file: string): Database.Database {
     database.close()
     throw explainOpenFailure(error, file)
   }
+}
+
+// libsql keeps the file open for as long as a prepared statement is in memory; the lock must not last that long.
+function closeDatabase(database: Database.Database): void {
+  database.exec('pragma journal_mode = delete')
+  database.exec('pragma locking_mode = normal')
+  database.prepare('select count(*) from sqlite_master').get()
+  database.close()
 }
 
 function explainOpenFailure(error: unknown, file: string): Error {
