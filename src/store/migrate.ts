@@ -6,13 +6,33 @@ import type { Schema } from './schema.js'
 const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 
 /**
- * Brings the schema up to date in one transaction. Throws `state_newer` when a later version of the program has
- * written it, `state_unreadable` when the tables are somebody else's; neither changes anything.
+ * Checks, without changing anything, that the store is empty or that this version understands it. Throws
+ * `state_newer` when a later version of the program has written it, `state_unreadable` when the tables are
+ * somebody else's.
  */
-export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
+export async function assertReadable(db: Kysely<Schema>, name: string): Promise<void> {
+  const version = await readVersion(db).catch((cause) => {
+    throw new AuthsecError('state_unreadable', `${name} holds the tables of another program`, {
+      hint: 'Start with another --state directory.',
+      cause,
+    })
+  })
+  if (!Number.isInteger(version) || version < 0) {
+    throw new AuthsecError('state_unreadable', `${name} does not say which version wrote it`, {
+      hint: 'Start with another --state directory.',
+    })
+  }
+  if (version > LATEST) {
+    throw new AuthsecError('state_newer', `${name} has schema ${version}, this version knows ${LATEST}`, {
+      hint: 'Upgrade authsec, or start with another --state directory.',
+    })
+  }
+}
+
+/** Brings the schema of a readable store up to date, in one transaction. */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const tables = await trx.introspection.getTables()
-    if (tables.length === 0) {
+    if ((await trx.introspection.getTables()).length === 0) {
       await sql`create table settings (name text primary key, value text not null)`.execute(trx)
       await trx
         .insertInto('settings')
@@ -21,31 +41,20 @@ export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
           { name: 'authority_revision', value: '0' },
         ])
         .execute()
-    } else if (!tables.some((table) => table.name === 'settings')) {
-      throw new AuthsecError('state_unreadable', `${name} holds the tables of another program`, {
-        hint: 'Start with another --state directory.',
-      })
     }
-    await runPending(trx, await readVersion(trx, name))
+    await runPending(trx, await readVersion(trx))
   })
 }
 
-async function readVersion(trx: Kysely<Schema>, name: string): Promise<number> {
-  const row = await trx
+/** 0 for an empty store, NaN for one that does not say; rejects where there is no such table. */
+async function readVersion(db: Kysely<Schema>): Promise<number> {
+  if ((await db.introspection.getTables()).length === 0) return 0
+  const row = await db
     .selectFrom('settings')
     .select('value')
     .where('name', '=', 'schema_version')
     .executeTakeFirst()
-  const version = Number(row?.value)
-  if (!Number.isInteger(version) || version < 0) {
-    throw new AuthsecError('state_unreadable', `${name} does not say which version wrote it`)
-  }
-  if (version > LATEST) {
-    throw new AuthsecError('state_newer', `${name} has schema ${version}, this version knows ${LATEST}`, {
-      hint: 'Upgrade authsec, or start with another --state directory.',
-    })
-  }
-  return version
+  return Number(row?.value)
 }
 
 async function runPending(trx: Kysely<Schema>, version: number): Promise<void> {

@@ -1,15 +1,16 @@
-import { type Dialect, Kysely, sql } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
 import { createDelegations, REVISION_SETTING } from './delegations.js'
 import { createGroupCommit } from './group-commit.js'
 import { createKeys } from './keys.js'
-import { migrate } from './migrate.js'
+import { assertReadable, migrate } from './migrate.js'
 import { createPolicies } from './policies.js'
 import { createResources } from './resources.js'
 import type { Schema } from './schema.js'
 import { createSettings } from './settings.js'
+import type { Engine } from './sqlite.js'
 import type { AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 
@@ -25,13 +26,15 @@ export async function openStore(file: string): Promise<Store> {
 }
 
 async function createStore(
-  dialect: Dialect,
+  { dialect, makeDurable }: Engine,
   isUnavailable: (error: unknown) => boolean,
   name: string,
 ): Promise<Store> {
   const db = new Kysely<Schema>({ dialect })
   try {
-    await migrate(db, name)
+    await assertReadable(db, name)
+    makeDurable()
+    await migrate(db)
   } catch (error) {
     await db.destroy()
     throw error

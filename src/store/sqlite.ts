@@ -5,29 +5,47 @@ import { AuthsecError } from '../core/errors.js'
 
 type Bound = number | bigint | string | Uint8Array | null
 
+/** An open database, and what makes it fit for keeping something. */
+export interface Engine {
+  dialect: Dialect
+  /** Readies the file for durable commits. It changes the file, so it comes after the proof that it is ours. */
+  makeDurable(): void
+}
+
 /**
  * Opens SQLite through `libsql`: one file, or memory for `:memory:`. The file stays locked against every other
  * process until it is closed, and the operating system drops the lock of a killed one.
  *
  * Throws `state_locked` when another process holds it and `state_unreadable` when it is not a database.
  */
-export function openSqlite(file: string): Dialect {
-  if (file !== ':memory:') createPrivately(file)
+export function openSqlite(file: string): Engine {
   const database = openDatabase(file)
   const statements = new Map<string, ReturnType<typeof wrapStatement>>()
+  let isDurable = false
 
-  return new SqliteDialect({
-    database: {
-      prepare(sql) {
-        const known = statements.get(sql)
-        if (known !== undefined) return known
-        const statement = wrapStatement(database.prepare(sql))
-        if (statements.size < 200) statements.set(sql, statement)
-        return statement
+  return {
+    dialect: new SqliteDialect({
+      database: {
+        prepare(sql) {
+          const known = statements.get(sql)
+          if (known !== undefined) return known
+          const statement = wrapStatement(database.prepare(sql))
+          if (statements.size < 200) statements.set(sql, statement)
+          return statement
+        },
+        close: () => closeDatabase(database, isDurable),
       },
-      close: () => closeDatabase(database),
+    }),
+    makeDurable() {
+      try {
+        if (file !== ':memory:') chmodSync(file, 0o600)
+        database.exec('pragma journal_mode = wal')
+      } catch (error) {
+        throw explainOpenFailure(error, file)
+      }
+      isDurable = true
     },
-  })
+  }
 }
 
 /** What of an engine's error a caller may see: a full or failing disk is 503, a constraint stays itself. */
@@ -37,46 +55,47 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 function openDatabase(file: string): Database.Database {
-  const database = new Database(file)
+  let database: Database.Database | undefined
   try {
+    // The engine gives its side files the mode of the main one.
+    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
+    database = new Database(file)
     // EXCLUSIVE before WAL: the lock is then taken by the first read and the index of the log stays in memory.
     database.exec('pragma locking_mode = exclusive')
     database.exec('pragma busy_timeout = 0')
-    database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = full')
     database.exec('pragma fullfsync = on')
     database.exec('pragma foreign_keys = on')
     database.exec('begin immediate; commit')
     return database
   } catch (error) {
-    database.close()
+    database?.close()
     throw explainOpenFailure(error, file)
   }
 }
 
 // libsql keeps the file open for as long as a prepared statement is in memory; the lock must not last that long.
-function closeDatabase(database: Database.Database): void {
-  database.exec('pragma journal_mode = delete')
-  database.exec('pragma locking_mode = normal')
-  database.prepare('select count(*) from sqlite_master').get()
-  database.close()
+function closeDatabase(database: Database.Database, isDurable: boolean): void {
+  try {
+    if (isDurable) database.exec('pragma journal_mode = delete')
+    database.exec('pragma locking_mode = normal')
+    database.prepare('select count(*) from sqlite_master').get()
+  } catch {
+    // A disk that fails now takes nothing away: what is committed stands in the log, where the next start finds it.
+  } finally {
+    database.close()
+  }
 }
 
 function explainOpenFailure(error: unknown, file: string): Error {
-  const text = `${(error as { code?: unknown }).code} ${(error as Error).message}`
-  if (/BUSY|LOCKED|locked/.test(text)) {
+  const code = String((error as { code?: unknown }).code)
+  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) {
     return new AuthsecError('state_locked', `another process holds ${file}`, { cause: error })
   }
-  return new AuthsecError('state_unreadable', `${file} cannot be read as a database`, {
+  return new AuthsecError('state_unreadable', `${file} cannot be opened as a database (${code})`, {
     hint: 'Keep the file for inspection and start with another --state directory.',
     cause: error,
   })
-}
-
-// The engine gives its side files the mode of the main one.
-function createPrivately(file: string): void {
-  closeSync(openSync(file, 'a', 0o600))
-  chmodSync(file, 0o600)
 }
 
 function wrapStatement(statement: Database.Statement) {
