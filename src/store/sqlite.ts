@@ -29,7 +29,10 @@ export function openSqlite(file: string): Engine {
         prepare(sql) {
           const known = statements.get(sql)
           if (known !== undefined) return known
-          const statement = wrapStatement(database.prepare(sql))
+          const statement = wrapStatement(
+            database.prepare(sql),
+            () => sql !== 'rollback' || database.inTransaction,
+          )
           if (statements.size < 200) statements.set(sql, statement)
           return statement
         },
@@ -98,7 +101,7 @@ function explainOpenFailure(error: unknown, file: string): Error {
   })
 }
 
-function wrapStatement(statement: Database.Statement) {
+function wrapStatement(statement: Database.Statement, isNeeded: () => boolean) {
   return {
     reader: statement.reader,
     all: (parameters: readonly unknown[]) => {
@@ -107,6 +110,8 @@ function wrapStatement(statement: Database.Statement) {
       return rows
     },
     run: (parameters: readonly unknown[]) => {
+      // SQLite undoes by itself what a full disk interrupts: a second rollback would fail and hide the reason.
+      if (!isNeeded()) return { changes: 0, lastInsertRowid: 0 }
       const { changes, lastInsertRowid } = statement.run(bind(parameters))
       return { changes, lastInsertRowid }
     },
