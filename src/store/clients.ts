@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { orUndefined } from './columns.js'
 import type { ClientRow, Schema } from './schema.js'
 import type { Client, ClientChanges } from './store.js'
@@ -12,9 +12,9 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
     async list({ name, active, offset, limit }) {
       let matching = db.selectFrom('clients')
       if (name !== undefined) {
-        matching = matching.where((where) =>
-          where(where.fn<string>('lower', ['name']), 'like', `%${escapeLike(name.toLowerCase())}%`),
-        )
+        const pattern = `%${escapeLike(name)}%`
+        // Both sides are folded by the engine, which knows other letters than JavaScript does.
+        matching = matching.where(sql<boolean>`lower(name) like lower(${pattern}) escape '\\'`)
       }
       if (active !== undefined) matching = matching.where('active', '=', active ? 1 : 0)
 
