@@ -121,15 +121,16 @@ function wrapStatement(statement: Database.Statement, isNeeded: () => boolean) {
   }
 }
 
-// libsql 0.5 ends the process on some values and turns others into NULL without a word, so nothing reaches it
-// unchecked; always an array, because a bare buffer is one of the values it does not survive.
+// libsql 0.5 ends the process on some values, turns others into NULL and cuts text at U+0000 without a word, so
+// nothing reaches it unchecked; always an array, because a bare buffer is one of the values it does not survive.
 function bind(parameters: readonly unknown[]): Bound[] {
   return parameters.map((value) => {
     if (typeof value === 'boolean') return value ? 1 : 0
-    if (value === null || typeof value === 'string' || typeof value === 'bigint') return value
+    if (value === null || typeof value === 'bigint') return value
+    if (typeof value === 'string' && value.isWellFormed() && !value.includes('\0')) return value
     if (typeof value === 'number' && Number.isFinite(value)) return value
     if (value instanceof Uint8Array) return value
-    throw new TypeError(`a ${typeof value} cannot be stored`)
+    throw new TypeError(`this ${typeof value} cannot be stored`)
   })
 }
 

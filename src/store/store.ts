@@ -4,8 +4,8 @@ import type { AuditFilter } from '../core/audit-filter.js'
 export interface Store extends Queries {
   /**
    * Runs `work` inside a write transaction that it shares with whatever else waits, and resolves once that
-   * transaction is durable. Work that refuses must do so before its first write: nothing is undone for one
-   * caller alone. When the group fails, each is tried again by itself, so `work` may run twice.
+   * transaction is durable. What one of them throws undoes the group, and each of the others is then tried by
+   * itself: `work` may run twice, and a refusal costs the group its one flush to disk.
    *
    * Throws `temporarily_unavailable` when the engine cannot make it durable (full disk, I/O error).
    */
