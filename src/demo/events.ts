@@ -2,7 +2,7 @@ import { quote, toPrintable } from '../core/printable.js'
 
 /** One step of the demo, the same for a person and, with `--json`, for a program. */
 export type StoryEvent =
-  | { type: 'scene'; title: string }
+  | { type: 'scene'; title: string; about: string }
   | { type: 'server.started'; url: string; agent: string; user: string }
   | { type: 'api.started'; api: string; audience: string; url: string }
   | { type: 'question'; text: string }
@@ -23,41 +23,46 @@ export type StoryEvent =
   | { type: 'audit'; seq: number; time: string; outcome: string; event: string; words: string }
   | { type: 'end'; expected: number; happened: number; as_expected: boolean }
 
-/** Tells a step in plain words, on one line or a few. */
-export function formatEvent(event: StoryEvent): string {
-  return toPrintableLines(describe(event))
+/** Tells a step in plain words, on one line or a few; `names` says what people call an id. */
+export function formatEvent(event: StoryEvent, names: ReadonlyMap<string, string>): string {
+  let text = describe(event)
+  for (const [id, name] of names) text = text.replaceAll(id, name)
+  return text.split('\n').map(toPrintable).join('\n')
 }
 
 function describe(event: StoryEvent): string {
   switch (event.type) {
     case 'scene':
-      return `\n== ${event.title}`
+      return `\n== ${event.title}\n${event.about}\n`
     case 'server.started':
-      return `an AuthSec server listens on ${event.url}; user ${event.user} has delegated to agent ${event.agent}`
+      return (
+        `AuthSec  ${event.url}  issues the tokens; the user ${event.user} has delegated to the ` +
+        `agent ${event.agent}: read billing, profile and orders`
+      )
     case 'api.started':
-      return `the ${event.api} API listens on ${event.url} and accepts only tokens for ${event.audience}`
+      return `${event.api.padEnd(7)}  ${event.url}  an API that accepts only tokens for ${event.audience}`
     case 'question':
       return `the user asks: ${quote(event.text, 200)}`
     case 'tool.chosen':
-      return `\n  the agent chooses the tool ${event.tool}`
+      return `\n  tool chosen   ${event.tool}`
     case 'token.issued':
       return (
-        `  token:   for ${event.audience}, may ${event.permissions.join(' and ')}, ` +
-        `lives ${event.ttl_seconds} s, audit record ${event.audit_id}`
+        `  token asked   for ${event.audience} only, may ${event.permissions.join(' and ')}, ` +
+        `lives ${event.ttl_seconds} seconds`
       )
     case 'api.accepted':
       return (
-        `  API:     ${event.api} verified it: agent ${event.agent} for user ${event.user}, ` +
-        `${event.permissions.join(' ')}`
+        `  API verified  ${event.api}: this is the agent ${event.agent}, acting for ${event.user}, ` +
+        `allowed ${event.permissions.join(' and ')}`
       )
     case 'tool.answered':
-      return `  answer:  ${event.text}`
+      return `  API answered  ${event.text}`
     case 'answer':
       return `\nthe agent answers: ${event.text}`
     case 'refused':
-      return `refused by ${event.by} (${event.code}): ${event.what}`
+      return `  refused       by ${event.by} (${event.code}): ${event.what}`
     case 'waited':
-      return `waited ${event.seconds} s: ${event.why}`
+      return `\n  waited        ${event.seconds} second: ${event.why}`
     case 'audit':
       return `${String(event.seq).padStart(3)}  ${event.time}  ${event.outcome.padEnd(5)}  ${event.event.padEnd(19)}  ${event.words}`
     case 'end':
@@ -65,8 +70,4 @@ function describe(event: StoryEvent): string {
         ? `\nall ${event.expected} acceptances and refusals happened as expected`
         : `\nonly ${event.happened} of ${event.expected} acceptances and refusals happened as expected`
   }
-}
-
-function toPrintableLines(text: string): string {
-  return text.split('\n').map(toPrintable).join('\n')
 }

@@ -1,7 +1,7 @@
 import { AUDIT_EVENTS, type AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { type AuthsecClient, createAuthsecClient } from '../sdk/index.js'
-import { type RunningServer, startServer } from '../server/index.js'
+import { DEV_SEED, type RunningServer, startServer } from '../server/index.js'
 import type { AgentSurroundings } from './agent.js'
 import { type DemoApi, startApis } from './apis.js'
 import { formatEvent, type StoryEvent } from './events.js'
@@ -18,6 +18,28 @@ export interface DemoOptions {
 
 const QUESTION = 'show me my billing details, my profile and my last orders'
 
+const SCENES = {
+  parts: {
+    title: 'The parts',
+    about:
+      'An AI agent that holds an API key can do everything the key can, for as long as it lives, and the API cannot\n' +
+      'tell who called for whom. Here the agent holds no key: it asks AuthSec for a token right before each call.',
+  },
+  agent: {
+    title: 'An agent works for a user',
+    about: 'A LangChain agent answers one question with three tools. Each tool gets a token of its own.',
+  },
+  refusals: {
+    title: 'What is refused',
+    about:
+      'A token is worth one kind of call at one API for some seconds, and never more than was delegated.',
+  },
+  audit: {
+    title: 'The audit log of it all',
+    about: 'Each line was on disk, or would be in a server that keeps its state, before its answer left.',
+  },
+} as const
+
 /** The three calls that have to be accepted, and the three that have to be refused. */
 const EXPECTED = ['billing', 'profile', 'orders', 'permission', 'expired', 'audience'] as const
 type Outcome = (typeof EXPECTED)[number]
@@ -29,35 +51,37 @@ type Outcome = (typeof EXPECTED)[number]
  */
 export async function runDemo({ json, emit, note, signal }: DemoOptions): Promise<boolean> {
   const happened = new Set<Outcome>()
+  const names = new Map<string, string>()
   const tell = (event: StoryEvent) => {
     if (event.type === 'api.accepted') happened.add(event.api as Outcome)
-    emit(json ? JSON.stringify(event) : formatEvent(event))
+    emit(json ? JSON.stringify(event) : formatEvent(event, names))
   }
   const { askAgent, READING_TOOLS, REFUND_TOOL } = await loadAgent()
   if (!json) note('everything happens on this machine; nothing is kept')
 
   const server = await startServer({ state: ':memory:', port: 0 })
   const authsec = createAuthsecClient({ serverUrl: server.url, clientId: server.clientId })
+  names.set(server.clientId, DEV_SEED.agent.name).set(server.user.id, 'alice')
   const apis: DemoApi[] = []
   try {
-    tell({ type: 'scene', title: 'The parts' })
+    tell({ type: 'scene', ...SCENES.parts })
     tell({ type: 'server.started', url: server.url, agent: server.clientId, user: server.user.id })
     apis.push(...(await startApis(server.url, tell)))
     for (const { name, audience, url } of apis) tell({ type: 'api.started', api: name, audience, url })
 
-    tell({ type: 'scene', title: 'An agent works for a user' })
+    tell({ type: 'scene', ...SCENES.agent })
     const surroundings: AgentSurroundings = { authsec, apis, tell, signal }
     tell({ type: 'question', text: QUESTION })
     const { answer } = await askAgent(QUESTION, READING_TOOLS, surroundings)
     tell({ type: 'answer', text: answer })
 
-    tell({ type: 'scene', title: 'What is refused' })
+    tell({ type: 'scene', ...SCENES.refusals })
     const { toolMessages } = await askAgent('refund my last invoice', [REFUND_TOOL], surroundings)
     if (tellToolRefusal(toolMessages, tell)) happened.add('permission')
     if (await callWithExpiredToken(authsec, apis, tell, signal)) happened.add('expired')
     if (await callAnotherApi(authsec, apis, tell)) happened.add('audience')
 
-    tell({ type: 'scene', title: 'The audit log of it all' })
+    tell({ type: 'scene', ...SCENES.audit })
     for (const entry of await readAudit(server)) tell(toAuditEvent(entry))
   } finally {
     await Promise.all(apis.map((api) => api.close()))
