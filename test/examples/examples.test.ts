@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createAuthsecClient } from '../../src/sdk/index.js'
 import { startServer } from '../../src/server/index.js'
 import { createVerifier } from '../../src/verify/index.js'
 
@@ -50,6 +52,24 @@ describe('the programs of the README', () => {
   })
 })
 
+describe('the API of the README', () => {
+  test('lets an agent in with its token, and nobody without one', async () => {
+    const { url, stop } = await startExample('protected-api.ts')
+    const client = createAuthsecClient({ serverUrl: authsec.url, clientId: authsec.clientId })
+    try {
+      const token = await client.getDelegationToken({ audience: BILLING, permissions: ['billing:read'] })
+      const accepted = await fetch(`${url}/bill`, { headers: { authorization: token.authorization() } })
+      expect(await accepted.json()).toMatchObject({ for: authsec.user.id, by: authsec.clientId })
+      const refused = await fetch(`${url}/bill`)
+      expect(refused.status).toBe(401)
+      expect(refused.headers.get('www-authenticate')).toBe('Bearer')
+    } finally {
+      await client.close()
+      await stop()
+    }
+  })
+})
+
 /** An API that answers with what it knows of its caller. */
 async function startBilling(serverUrl: string): Promise<{ url: string; close(): Promise<void> }> {
   const verifier = createVerifier({ serverUrl, audience: BILLING })
@@ -68,17 +88,23 @@ async function startBilling(serverUrl: string): Promise<{ url: string; close(): 
   return { url: `http://127.0.0.1:${port}`, close }
 }
 
-/** Runs a program as a user of the package would: as a process of its own, against the built package. */
-async function runExample(name: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const source = await readFile(new URL(name, import.meta.url), 'utf8')
-  const { code: program } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
-  const env = {
-    ...process.env,
-    AUTHSEC_SERVER: authsec.url,
-    AUTHSEC_CLIENT_ID: authsec.clientId,
-    BILLING_URL: billing.url,
+/** Starts a program that listens and says where; ends it by `stop`. */
+async function startExample(name: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const child = await spawnExample(name)
+  const [said] = await once(child.stdout, 'data')
+  const port = /port: (\d+)/.exec(String(said))?.[1]
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      child.kill()
+      await once(child, 'close')
+    },
   }
-  const child = spawn(process.execPath, ['--input-type=module', '-'], { cwd: ROOT, env })
+}
+
+/** Runs a program to its end. */
+async function runExample(name: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = await spawnExample(name)
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk
@@ -86,7 +112,22 @@ async function runExample(name: string): Promise<{ code: number | null; stdout: 
   child.stderr.on('data', (chunk) => {
     output.stderr += chunk
   })
-  child.stdin.end(program)
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   return { code, ...output }
+}
+
+/** Starts a program as a user of the package would: as a process of its own, against the built package. */
+async function spawnExample(name: string): Promise<ChildProcessWithoutNullStreams> {
+  const source = await readFile(new URL(name, import.meta.url), 'utf8')
+  const { code: program } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
+  const env = {
+    ...process.env,
+    AUTHSEC_SERVER: authsec.url,
+    AUTHSEC_CLIENT_ID: authsec.clientId,
+    BILLING_URL: billing.url,
+    PORT: '0',
+  }
+  const child = spawn(process.execPath, ['--input-type=module', '-'], { cwd: ROOT, env })
+  child.stdin.end(program)
+  return child
 }
