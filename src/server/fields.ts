@@ -14,7 +14,7 @@ export function readString(body: JsonObject, name: string): string | undefined {
   const value = body[name]
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string') throw wrongType(name, value, 'a string')
-  return value
+  return assertText(name, value)
 }
 
 export function readStrings(body: JsonObject, name: string): string[] | undefined {
@@ -23,7 +23,7 @@ export function readStrings(body: JsonObject, name: string): string[] | undefine
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
     throw wrongType(name, value, 'a list of strings')
   }
-  return value as string[]
+  return (value as string[]).map((item) => assertText(name, item))
 }
 
 export function readInteger(body: JsonObject, name: string): number | undefined {
@@ -51,7 +51,14 @@ export function readStringMap(body: JsonObject, name: string): Record<string, st
   ) {
     throw wrongType(name, value, 'an object of strings')
   }
+  for (const item of Object.values(value)) assertText(name, item as string)
   return value as Record<string, string>
+}
+
+/** Reads a text from a query; throws `invalid_request`. */
+export function readQueryString(query: URLSearchParams, name: string): string | undefined {
+  const text = query.get(name)
+  return text === null ? undefined : assertText(name, text)
 }
 
 /** Reads a whole number within bounds from a query; throws `invalid_request`. */
@@ -67,6 +74,14 @@ export function readQueryInteger(
     throw invalid(`${name} ${quote(text)} is not a whole number between ${min} and ${max}`)
   }
   return value
+}
+
+// What no store can give back unchanged is refused before it is asked for or kept.
+function assertText(name: string, text: string): string {
+  if (!text.isWellFormed() || text.includes('\0')) {
+    throw invalid(`${name} ${quote(text)} holds a character that is not text`)
+  }
+  return text
 }
 
 function wrongType(name: string, value: Json, expected: string): AuthsecError {

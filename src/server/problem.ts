@@ -10,6 +10,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   nothing_to_delegate: 403,
   policy_bound_elsewhere: 403,
   foreign_origin: 403,
+  tenant_mismatch: 403,
   client_not_found: 404,
   no_delegation: 404,
   not_found: 404,
@@ -18,6 +19,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   misdirected_request: 421,
   rate_limited: 429,
   internal: 500,
+  state_unreadable: 500,
   temporarily_unavailable: 503,
 }
 

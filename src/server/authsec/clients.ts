@@ -2,7 +2,7 @@ import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
-import { readQueryInteger, readString, readStringMap, requireString } from '../fields.js'
+import { readQueryInteger, readQueryString, readString, readStringMap, requireString } from '../fields.js'
 import { formatClient } from './wire.js'
 
 const CLIENTS = '/clientms/tenants/:tenant/clients'
@@ -65,7 +65,7 @@ export const listClients: Endpoint<'admin'> = {
     const page = readQueryInteger(query, 'page', { min: 1, max: 1_000_000 }) ?? 1
     const limit = readQueryInteger(query, 'limit', { min: 1, max: 100 }) ?? 10
     const { clients, total } = await authority.clients.list({
-      name: query.get('name') ?? undefined,
+      name: readQueryString(query, 'name'),
       active: readActive(query),
       page,
       limit,

@@ -1,3 +1,4 @@
+import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'
@@ -22,6 +23,8 @@ export const delegateToken: Endpoint<'admin'> = {
   },
 
   async handle(request, { authority, caller, params, provenance }) {
+    const clientId = params['id'] ?? ''
+    if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid agent ID')
     const body = await readJson(request)
     const audience = readStrings(body, 'audience')
     if (audience === undefined || audience.length === 0) {
@@ -29,7 +32,7 @@ export const delegateToken: Endpoint<'admin'> = {
     }
     const { client, delegation, token, warnings } = await authority.delegations.grant(
       {
-        clientId: params['id'] ?? '',
+        clientId,
         agentType: requireString(body, 'agent_type'),
         audience,
         ttlSeconds: readInteger(body, 'ttl_seconds'),

@@ -1,6 +1,13 @@
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
-import { readBoolean, readInteger, readString, readStrings, requireString } from '../fields.js'
+import {
+  readBoolean,
+  readInteger,
+  readQueryString,
+  readString,
+  readStrings,
+  requireString,
+} from '../fields.js'
 import { formatPolicy } from './wire.js'
 
 const PATHS = authsecPaths('/uflow/delegation-policies')
@@ -51,8 +58,8 @@ export const listPolicies: Endpoint<'admin'> = {
     const query = new URL(request.url).searchParams
     const enabled = query.get('enabled')
     const policies = await authority.policies.list({
-      roleName: query.get('role_name') ?? undefined,
-      agentType: query.get('agent_type') ?? undefined,
+      roleName: readQueryString(query, 'role_name'),
+      agentType: readQueryString(query, 'agent_type'),
       enabled: enabled === null ? undefined : enabled === 'true',
     })
     return Response.json(policies.map((policy) => formatPolicy(policy, authority.identity.tenantId)))

@@ -1,3 +1,5 @@
+import { isUuid } from '../../authority/clients.js'
+import { AuthsecError } from '../../core/errors.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 
 /** An admin ends an agent's delegation: pulls and exchanges are refused at once. */
@@ -15,6 +17,7 @@ export const revokeToken: Endpoint<'admin'> = {
 
   async handle(_request, { authority, caller, params, provenance }) {
     const clientId = (params['id'] ?? '').toLowerCase()
+    if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid agent ID')
     await authority.delegations.revoke(clientId, caller.user, provenance)
     return Response.json({
       status: 'revoked',
