@@ -14,6 +14,8 @@ import { createTokens, type Tokens } from './tokens.js'
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
   readonly identity: Identity
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
   readonly keyring: Keyring
   readonly audit: AuditLog
   readonly clients: Clients
@@ -61,6 +63,7 @@ export async function openAuthority({ store, kek, issuer, clock }: AuthorityOpti
 
   return {
     identity,
+    clock,
     keyring,
     audit,
     clients: createClients(shared),

@@ -43,7 +43,7 @@ export interface AppOptions {
   /** Where the server listens now. */
   serverUrl: string
   /** Aborts when the server stops, so that nothing waits longer than it. */
-  signal: AbortSignal
+  stopping: AbortSignal
   /** Told what went wrong by surprise; the caller only learns that something did. */
   onSurprise: (error: unknown, provenance: Provenance) => void
 }
@@ -89,7 +89,7 @@ async function answer<A extends Access>(
   transport: Transport | undefined,
   options: AppOptions,
 ): Promise<Response> {
-  const { authority, serverUrl } = options
+  const { authority, serverUrl, stopping } = options
   const provenance: Provenance = {
     requestId: randomUUID(),
     source: `${request.method} ${endpoint.paths[0] ?? '*'}`,
@@ -99,14 +99,13 @@ async function answer<A extends Access>(
   try {
     assertOwnRequest(request, authority.identity.issuer, endpoint.crossOrigin ?? false)
     const caller = await findCaller(request, endpoint, authority)
-    const signal = AbortSignal.any([options.signal, request.signal])
     const response = await endpoint.handle(request, {
       authority,
       caller: caller as A extends 'admin' ? NonNullable<typeof caller> : undefined,
       params,
       provenance,
       serverUrl,
-      signal,
+      stopping,
     })
     response.headers.set('x-request-id', provenance.requestId)
     return response

@@ -38,8 +38,8 @@ export interface EndpointContext<A extends Access = Access> {
   provenance: Provenance
   /** Where the server listens now, which is where its endpoints are. */
   serverUrl: string
-  /** Aborts when the caller hangs up or the server stops. */
-  signal: AbortSignal
+  /** Aborts when the server stops. A caller who hangs up aborts the signal of the request. */
+  stopping: AbortSignal
 }
 
 /** A path of AuthSec's contract under both prefixes it is known by. */

@@ -55,10 +55,14 @@ export function readStringMap(body: JsonObject, name: string): Record<string, st
   return value as Record<string, string>
 }
 
-/** Reads a text from a query; throws `invalid_request`. */
+/** Reads the first text of a name from a query; throws `invalid_request`. */
 export function readQueryString(query: URLSearchParams, name: string): string | undefined {
-  const text = query.get(name)
-  return text === null ? undefined : assertText(name, text)
+  return readQueryStrings(query, name)[0]
+}
+
+/** Reads every text of a name from a query; throws `invalid_request`. */
+export function readQueryStrings(query: URLSearchParams, name: string): string[] {
+  return query.getAll(name).map((text) => assertText(name, text))
 }
 
 /** Reads a whole number within bounds from a query; throws `invalid_request`. */

@@ -74,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (expiry === undefined || isRunningOut(expiry)) await grantSeeded(authority, seeded, seed)
     const adminToken = await authority.sessions.start(seeded.admin)
     const onSurprise = options.onSurprise ?? (() => {})
-    const app = createApp({ authority, serverUrl: url, signal: stopping.signal, onSurprise })
+    const app = createApp({ authority, serverUrl: url, stopping: stopping.signal, onSurprise })
     serve(app)
 
     // A delegation that somebody has revoked stays so until the next start.

@@ -35,6 +35,8 @@ export interface AuditLog {
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
   search(query: AuditQuery): Promise<AuditEntry[]>
+  /** The highest sequence number; -1 while the log is empty. */
+  head(): Promise<number>
   /** Resolves when something has been appended since the call, or the signal aborts. */
   appended(signal: AbortSignal): Promise<void>
 }
@@ -110,6 +112,8 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       const rows = await store.audit.search(query)
       return rows.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
     },
+
+    head: () => store.audit.head(),
 
     appended(signal) {
       return new Promise((resolve) => {
