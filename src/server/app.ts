@@ -3,40 +3,11 @@ import { Hono } from 'hono'
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import { AuthsecError } from '../core/errors.js'
-import { createResource, listResources } from './admin/resources.js'
-import { events } from './audit/events.js'
-import { bundle } from './authsec/bundle.js'
-import { createClient, listClients, showClient } from './authsec/clients.js'
-import { delegateToken } from './authsec/delegate-token.js'
-import { delegationToken } from './authsec/delegation-token.js'
-import { createPolicy, listPolicies } from './authsec/policies.js'
-import { revokeToken } from './authsec/revoke-token.js'
 import { findCaller } from './caller.js'
 import type { Access, Endpoint } from './endpoint.js'
+import { ENDPOINTS } from './endpoints.js'
 import { assertOwnRequest } from './gate.js'
-import { jwks } from './oauth/jwks.js'
-import { metadata } from './oauth/metadata.js'
-import { token } from './oauth/token.js'
 import { toResponse } from './problem.js'
-
-/** Every endpoint of the server. The first that fits a path answers, so `getClients` stands before `:id`. */
-export const ENDPOINTS: readonly (Endpoint<'public'> | Endpoint<'admin'>)[] = [
-  metadata,
-  jwks,
-  token,
-  delegationToken,
-  bundle,
-  createClient,
-  listClients,
-  showClient,
-  createPolicy,
-  listPolicies,
-  delegateToken,
-  revokeToken,
-  createResource,
-  listResources,
-  events,
-]
 
 export interface AppOptions {
   authority: Authority
@@ -74,6 +45,7 @@ const UNKNOWN: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: 'Anything else',
+  speaks: 'authsec',
   event: undefined,
   errors: 'authsec',
   handle(request) {
@@ -101,7 +73,7 @@ async function answer<A extends Access>(
     const caller = await findCaller(request, endpoint, authority)
     const response = await endpoint.handle(request, {
       authority,
-      caller: caller as A extends 'admin' ? NonNullable<typeof caller> : undefined,
+      caller: caller as A extends 'public' ? undefined : NonNullable<typeof caller>,
       params,
       provenance,
       serverUrl,

@@ -3,7 +3,10 @@ import { assertAdmin, type Session } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Endpoint } from './endpoint.js'
 
-/** Who calls an endpoint. Throws `login_required` without a live session, `access_denied` without `admin:access`. */
+/**
+ * Who calls an endpoint. Throws `login_required` without a live session where one is needed, and
+ * `access_denied` without `admin:access` where that is.
+ */
 export async function findCaller(
   request: Request,
   { access }: Pick<Endpoint, 'access'>,
@@ -11,7 +14,7 @@ export async function findCaller(
 ): Promise<Session | undefined> {
   if (access === 'public') return undefined
   const session = await authority.sessions.resume(readBearer(request))
-  assertAdmin(session)
+  if (access === 'admin') assertAdmin(session)
   return session
 }
 

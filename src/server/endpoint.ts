@@ -4,20 +4,30 @@ import type { Session } from '../authority/sessions.js'
 import type { AuditEventType } from '../core/audit-record.js'
 import type { ErrorCode } from '../core/errors.js'
 
-/** Whom an endpoint talks to: everybody, or a session with `admin:access`. */
-export type Access = 'public' | 'admin'
+/**
+ * Whom an endpoint talks to: everybody (who may still have to prove to be a client), a live session, or a
+ * session with `admin:access`.
+ */
+export type Access = 'public' | 'session' | 'admin'
 
-/** Under which threat model a server runs; this version knows one. */
-export type Mode = 'dev'
+/** Under which threat model a server runs: one machine and its developer, or a team. */
+export type Mode = 'dev' | 'shared'
 
-/** One endpoint, as a value in the list of `app.ts`. */
+/** Any endpoint, whomever it talks to. */
+export type AnyEndpoint = Endpoint<'public'> | Endpoint<'session'> | Endpoint<'admin'>
+
+/** One endpoint, as a value in the list of its folder. */
 export interface Endpoint<A extends Access = Access> {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Every path that reaches it; `:name` stands for one segment. */
   paths: readonly string[]
   access: A
   modes: readonly Mode[]
   summary: string
+  /** Whose contract it keeps: a generation of AuthSec's, a standard by number, or this toolkit's own. */
+  speaks: string
+  /** Where it differs from that contract, for the support matrix. */
+  differences?: string
   /** What the audit log calls an attempt that is turned away before the authority is asked. */
   event: AuditEventType | undefined
   /** The form of its error bodies: RFC 6749 §5.2, AuthSec's `{error, details}`, or its SPIRE service's. */
@@ -32,7 +42,7 @@ export interface Endpoint<A extends Access = Access> {
 export interface EndpointContext<A extends Access = Access> {
   authority: Authority
   /** Who calls; known wherever somebody has to be. */
-  caller: A extends 'admin' ? Session : undefined
+  caller: A extends 'public' ? undefined : Session
   /** The segments that `:name` stood for. */
   params: Readonly<Record<string, string>>
   provenance: Provenance

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { ENDPOINTS } from '../../src/server/app.js'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
 
 describe('the list of endpoints', () => {
   test.each(ENDPOINTS.map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`, endpoint] as const))(
-    '%s says its modes, what it does and how its refusals are recorded',
+    '%s says its modes, what it does, whose contract it keeps and how its refusals are recorded',
     (_name, endpoint) => {
       expect(endpoint.modes).toContain('dev')
       expect(endpoint.summary).not.toBe('')
+      expect(endpoint.speaks).toMatch(/^(?:AuthSec [ABP]|RFC \d+|OpenID|authsec)/)
       // Only public documents, which every page may read, leave no record.
       expect(endpoint.event === undefined).toBe(endpoint.crossOrigin === true)
     },

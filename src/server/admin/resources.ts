@@ -10,6 +10,7 @@ export const createResource: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Register an API and the permissions its tokens may carry',
+  speaks: 'authsec',
   event: 'resource.created',
   errors: 'authsec',
 
@@ -27,6 +28,7 @@ export const listResources: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'List registered APIs',
+  speaks: 'authsec',
   event: 'resource.read',
   errors: 'authsec',
 

@@ -19,6 +19,7 @@ export const events: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Search and follow the audit log',
+  speaks: 'authsec',
   event: 'audit.read',
   errors: 'authsec',
 

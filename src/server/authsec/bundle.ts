@@ -9,6 +9,7 @@ export const bundle: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: 'Public key of base tokens',
+  speaks: 'AuthSec A',
   event: undefined,
   errors: 'spire',
   crossOrigin: true,

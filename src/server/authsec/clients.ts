@@ -13,6 +13,7 @@ export const createClient: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Register a client',
+  speaks: 'AuthSec A',
   event: 'client.registered',
   errors: 'authsec',
 
@@ -55,6 +56,7 @@ export const listClients: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'List clients, newest first',
+  speaks: 'AuthSec A',
   event: 'client.read',
   errors: 'authsec',
 
@@ -83,6 +85,7 @@ export const showClient: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Show a client',
+  speaks: 'AuthSec A',
   event: 'client.read',
   errors: 'authsec',
 

@@ -12,6 +12,7 @@ export const delegateToken: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Delegate to an agent',
+  speaks: 'AuthSec A',
   event: 'delegation.granted',
   errors: 'authsec',
   refusals: {

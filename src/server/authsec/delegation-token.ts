@@ -10,6 +10,7 @@ export const delegationToken: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: "Pull an agent's base token",
+  speaks: 'AuthSec A',
   event: 'delegation.pulled',
   errors: 'authsec',
   refusals: {

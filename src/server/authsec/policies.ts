@@ -18,6 +18,7 @@ export const createPolicy: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'Create a delegation policy',
+  speaks: 'AuthSec A',
   event: 'policy.created',
   errors: 'authsec',
   refusals: {
@@ -51,6 +52,7 @@ export const listPolicies: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: 'List delegation policies, newest first',
+  speaks: 'AuthSec A',
   event: 'policy.read',
   errors: 'authsec',
 

@@ -9,6 +9,7 @@ export const revokeToken: Endpoint<'admin'> = {
   access: 'admin',
   modes: ['dev'],
   summary: "Revoke an agent's delegation",
+  speaks: 'AuthSec A',
   event: 'delegation.revoked',
   errors: 'authsec',
   refusals: {

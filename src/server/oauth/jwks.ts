@@ -7,6 +7,7 @@ export const jwks: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: 'Public keys of call tokens, RFC 7517',
+  speaks: 'RFC 7517',
   event: undefined,
   errors: 'oauth',
   crossOrigin: true,

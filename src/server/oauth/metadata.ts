@@ -9,6 +9,7 @@ export const metadata: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: 'Authorization server metadata, RFC 8414',
+  speaks: 'RFC 8414',
   event: undefined,
   errors: 'oauth',
   crossOrigin: true,

@@ -9,6 +9,7 @@ export const token: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev'],
   summary: 'Exchange a base token for a call token, RFC 8693',
+  speaks: 'RFC 6749, RFC 8693',
   event: 'token.exchanged',
   errors: 'oauth',
 

@@ -1,0 +1,5 @@
+import type { AnyEndpoint } from '../endpoint.js'
+import { createResource, listResources } from './resources.js'
+
+/** What this toolkit's admins manage beyond AuthSec's contract. */
+export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [createResource, listResources]

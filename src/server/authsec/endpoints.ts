@@ -1,0 +1,20 @@
+import type { AnyEndpoint } from '../endpoint.js'
+import { bundle } from './bundle.js'
+import { createClient, listClients, showClient } from './clients.js'
+import { delegateToken } from './delegate-token.js'
+import { delegationToken } from './delegation-token.js'
+import { createPolicy, listPolicies } from './policies.js'
+import { revokeToken } from './revoke-token.js'
+
+/** AuthSec's own contract. The first that fits a path answers, so `getClients` stands before `:id`. */
+export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
+  delegationToken,
+  bundle,
+  createClient,
+  listClients,
+  showClient,
+  createPolicy,
+  listPolicies,
+  delegateToken,
+  revokeToken,
+]
