@@ -6,11 +6,18 @@ export type Permissions = ReadonlySet<string>
 
 const PERMISSION = /^[a-z0-9_-]+(?::[a-z0-9_-]+)+$/
 
-/** Reads a list of permissions; throws `invalid_scope` naming what is not a permission. */
+// More than any API has, and little enough for a token, a header and an audit record.
+const MAX_PERMISSIONS = 100
+const MAX_PERMISSION_LENGTH = 100
+
+/** Reads a list of at most 100 permissions; throws `invalid_scope` naming what is not a permission. */
 export function parsePermissions(list: Iterable<string>): Permissions {
   const permissions = new Set(list)
+  if (permissions.size > MAX_PERMISSIONS) {
+    throw new AuthsecError('invalid_scope', `more than ${MAX_PERMISSIONS} permissions`)
+  }
   for (const permission of permissions) {
-    if (!PERMISSION.test(permission)) {
+    if (permission.length > MAX_PERMISSION_LENGTH || !PERMISSION.test(permission)) {
       throw new AuthsecError('invalid_scope', `${quote(permission)} is not a permission`, {
         hint: 'Write a permission as resource:action, for example billing:read.',
       })

@@ -2,6 +2,9 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
 
+// The audit record of what is asked repeats its lists, and has to stay within its own bounds.
+const MAX_LIST_BYTES = 8 * 1024
+
 /** Reads one member of a body as a type; each throws `invalid_request` naming the member. */
 
 export function requireString(body: JsonObject, name: string): string {
@@ -22,6 +25,9 @@ export function readStrings(body: JsonObject, name: string): string[] | undefine
   if (value === undefined || value === null) return undefined
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
     throw wrongType(name, value, 'a list of strings')
+  }
+  if (Buffer.byteLength(JSON.stringify(value)) > MAX_LIST_BYTES) {
+    throw invalid(`${name} is a list of more than ${MAX_LIST_BYTES / 1024} KiB`)
   }
   return (value as string[]).map((item) => assertText(name, item))
 }
@@ -55,9 +61,19 @@ export function readStringMap(body: JsonObject, name: string): Record<string, st
   return value as Record<string, string>
 }
 
-/** Reads the first text of a name from a query; throws `invalid_request`. */
+/** Reads the one text of a name from a query; throws `invalid_request`, also where it stands twice. */
 export function readQueryString(query: URLSearchParams, name: string): string | undefined {
-  return readQueryStrings(query, name)[0]
+  const [text, ...more] = readQueryStrings(query, name)
+  if (more.length > 0) throw invalid(`the parameter ${name} stands twice`)
+  return text
+}
+
+/** Reads `true` or `false` from a query; throws `invalid_request`. */
+export function readQueryBoolean(query: URLSearchParams, name: string): boolean | undefined {
+  const text = readQueryString(query, name)
+  if (text === undefined) return undefined
+  if (text !== 'true' && text !== 'false') throw invalid(`${name} ${quote(text)} is not true or false`)
+  return text === 'true'
 }
 
 /** Reads every text of a name from a query; throws `invalid_request`. */
@@ -71,8 +87,8 @@ export function readQueryInteger(
   name: string,
   { min, max }: { min: number; max: number },
 ): number | undefined {
-  const text = query.get(name)
-  if (text === null) return undefined
+  const text = readQueryString(query, name)
+  if (text === undefined) return undefined
   const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max)) {
     throw invalid(`${name} ${quote(text)} is not a whole number between ${min} and ${max}`)
@@ -89,7 +105,7 @@ function assertText(name: string, text: string): string {
 }
 
 function wrongType(name: string, value: Json, expected: string): AuthsecError {
-  return invalid(`${name} ${quote(JSON.stringify(value))} is not ${expected}`)
+  return invalid(`${name} ${quote(value)} is not ${expected}`)
 }
 
 function invalid(message: string): AuthsecError {

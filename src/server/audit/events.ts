@@ -5,7 +5,7 @@ import { AuthsecError } from '../../core/errors.js'
 import { parseTime } from '../../core/time.js'
 import type { AuditQuery } from '../../store/store.js'
 import type { Endpoint } from '../endpoint.js'
-import { readQueryInteger, readQueryStrings } from '../fields.js'
+import { readQueryInteger, readQueryString, readQueryStrings } from '../fields.js'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
@@ -105,8 +105,8 @@ function readFilters(query: URLSearchParams): AuditFilter[] {
 }
 
 function readInstant(query: URLSearchParams, name: string, now: number): number | undefined {
-  const text = query.get(name)
-  return text === null ? undefined : asRequestError(() => parseTime(text, now))
+  const text = readQueryString(query, name)
+  return text === undefined ? undefined : asRequestError(() => parseTime(text, now))
 }
 
 // The readers serve the command line too, where the same mistake is a matter of usage.

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import type { Endpoint } from '../endpoint.js'
+import { readQueryString } from '../fields.js'
 
 /** The tenant's key bundle: the one public key of base tokens. An unknown tenant gets no key made for it. */
 export const bundle: Endpoint<'public'> = {
@@ -15,7 +16,7 @@ export const bundle: Endpoint<'public'> = {
   crossOrigin: true,
 
   async handle(request, { authority }) {
-    const tenantId = new URL(request.url).searchParams.get('tenant_id')
+    const tenantId = readQueryString(new URL(request.url).searchParams, 'tenant_id')
     if (!tenantId) throw new AuthsecError('invalid_request', 'tenant_id is required')
     if (tenantId.toLowerCase() !== authority.identity.tenantId) {
       throw new AuthsecError('not_found', `no tenant ${quote(tenantId)}`)

@@ -2,7 +2,14 @@ import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
-import { readQueryInteger, readQueryString, readString, readStringMap, requireString } from '../fields.js'
+import {
+  readQueryBoolean,
+  readQueryInteger,
+  readQueryString,
+  readString,
+  readStringMap,
+  requireString,
+} from '../fields.js'
 import { formatClient } from './wire.js'
 
 const CLIENTS = '/clientms/tenants/:tenant/clients'
@@ -97,9 +104,8 @@ export const showClient: Endpoint<'admin'> = {
 }
 
 function readActive(query: URLSearchParams): boolean | undefined {
-  if (query.get('active_only') === 'true') return true
-  const active = query.get('active')
-  return active === 'true' ? true : active === 'false' ? false : undefined
+  const active = readQueryBoolean(query, 'active')
+  return readQueryBoolean(query, 'active_only') ? true : active
 }
 
 function assertTenant(params: Readonly<Record<string, string>>, tenantId: string): void {

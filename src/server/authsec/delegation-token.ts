@@ -2,6 +2,7 @@ import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
+import { readQueryString } from '../fields.js'
 
 /** The agent's pull: public, because AuthSec's published SDKs send nothing but the client id. */
 export const delegationToken: Endpoint<'public'> = {
@@ -21,7 +22,7 @@ export const delegationToken: Endpoint<'public'> = {
 
   async handle(request, { authority, provenance }) {
     const query = new URL(request.url).searchParams
-    const clientId = query.get('client_id') ?? request.headers.get('x-client-id')
+    const clientId = readQueryString(query, 'client_id') || request.headers.get('x-client-id')
     if (!clientId) {
       throw new AuthsecError('invalid_request', 'client_id is required (query param or X-Client-ID header)')
     }

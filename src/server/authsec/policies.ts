@@ -3,6 +3,7 @@ import { authsecPaths, type Endpoint } from '../endpoint.js'
 import {
   readBoolean,
   readInteger,
+  readQueryBoolean,
   readQueryString,
   readString,
   readStrings,
@@ -58,11 +59,10 @@ export const listPolicies: Endpoint<'admin'> = {
 
   async handle(request, { authority }) {
     const query = new URL(request.url).searchParams
-    const enabled = query.get('enabled')
     const policies = await authority.policies.list({
       roleName: readQueryString(query, 'role_name'),
       agentType: readQueryString(query, 'agent_type'),
-      enabled: enabled === null ? undefined : enabled === 'true',
+      enabled: readQueryBoolean(query, 'enabled'),
     })
     return Response.json(policies.map((policy) => formatPolicy(policy, authority.identity.tenantId)))
   },
