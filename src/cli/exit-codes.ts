@@ -78,6 +78,8 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   temporarily_unavailable: 21,
   misdirected_request: 2,
   foreign_origin: 5,
+  method_not_allowed: 21,
+  content_too_large: 2,
   request_invalid: 2,
   token_response_invalid: 21,
   grant_widened: 21,

@@ -56,6 +56,8 @@ export type ErrorCode =
   | 'temporarily_unavailable'
   | 'misdirected_request'
   | 'foreign_origin'
+  | 'method_not_allowed'
+  | 'content_too_large'
   // The SDK
   | 'request_invalid'
   | 'token_response_invalid'

@@ -34,6 +34,10 @@ export function createApp(options: AppOptions): App {
       router.on(endpoint.method, path, ({ req, env }) => answer(endpoint, req.raw, req.param(), env, options))
     }
   }
+  for (const path of new Set(ENDPOINTS.flatMap(({ paths }) => paths))) {
+    const endpoint = refuseOtherMethods(path)
+    router.all(path, ({ req, env }) => answer(endpoint, req.raw, {}, env, options))
+  }
   router.all('*', ({ req, env }) => answer(UNKNOWN, req.raw, {}, env, options))
   return async (request, transport = {}) => router.fetch(request, transport)
 }
@@ -54,6 +58,21 @@ const UNKNOWN: Endpoint<'public'> = {
   },
 }
 
+/** What answers a known path where it has no such method: the same checks, then 405 and what it has. */
+function refuseOtherMethods(path: string): Endpoint<'public'> {
+  const served = ENDPOINTS.filter(({ paths }) => paths.includes(path))
+  // A GET answers HEAD too.
+  const allow = served.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method)).join(', ')
+  return {
+    ...UNKNOWN,
+    paths: [path],
+    errors: served[0]?.errors ?? UNKNOWN.errors,
+    handle({ method }) {
+      throw new AuthsecError('method_not_allowed', `${method} is not served here`, { details: { allow } })
+    },
+  }
+}
+
 async function answer<A extends Access>(
   endpoint: Endpoint<A>,
   request: Request,
@@ -69,7 +88,7 @@ async function answer<A extends Access>(
     userAgent: request.headers.get('user-agent') ?? undefined,
   }
   try {
-    assertOwnRequest(request, authority.identity.issuer, endpoint.crossOrigin ?? false)
+    assertOwnRequest(request, [authority.identity.issuer, serverUrl], endpoint.crossOrigin ?? false)
     const caller = await findCaller(request, endpoint, authority)
     const response = await endpoint.handle(request, {
       authority,

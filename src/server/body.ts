@@ -8,7 +8,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads an OAuth form (RFC 6749 §3.2): one value for each parameter, empty ones count as absent. Throws
- * `invalid_request` for another content type, a parameter sent twice, or more than 64 KiB.
+ * `invalid_request` for another content type or a parameter sent twice, `content_too_large` beyond 64 KiB.
  */
 export async function readForm(request: Request): Promise<ReadonlyMap<string, string>> {
   const text = await readText(request, 'application/x-www-form-urlencoded')
@@ -23,7 +23,7 @@ export async function readForm(request: Request): Promise<ReadonlyMap<string, st
   return form
 }
 
-/** Reads a JSON object; throws `invalid_request` for another type, duplicate members or more than 64 KiB. */
+/** Reads a JSON object; throws `invalid_request` for another type or duplicate members, and `content_too_large`. */
 export async function readJson(request: Request): Promise<JsonObject> {
   return parseStrictJsonObject(await readText(request, 'application/json'))
 }
@@ -36,7 +36,10 @@ async function readText(request: Request, contentType: string): Promise<string> 
       `the content type ${quote(actual ?? 'none')} is not ${contentType}`,
     )
   }
-  const bytes = await readBytes(request)
+  const bytes = await readBytes(request).catch((error) => {
+    // A caller who hangs up halfway is no fault of this server.
+    throw AuthsecError.is(error) ? error : new AuthsecError('invalid_request', 'the body broke off')
+  })
   try {
     return utf8.decode(bytes)
   } catch {
@@ -59,5 +62,5 @@ async function readBytes(request: Request): Promise<Uint8Array> {
 }
 
 function tooLarge(): AuthsecError {
-  return new AuthsecError('invalid_request', `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`)
+  return new AuthsecError('content_too_large', `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`)
 }

@@ -9,10 +9,11 @@ const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]']
  *
  * Throws `misdirected_request` and `foreign_origin`.
  */
-export function assertOwnRequest(request: Request, issuer: string, crossOrigin: boolean): void {
+export function assertOwnRequest(request: Request, ownUrls: readonly string[], crossOrigin: boolean): void {
   const url = new URL(request.url)
-  if (!LOOPBACK_HOSTS.includes(url.hostname) && url.hostname !== new URL(issuer).hostname) {
-    throw new AuthsecError('misdirected_request', `the host ${quote(url.hostname)} is not this server`)
+  const { hostname } = url
+  if (!LOOPBACK_HOSTS.includes(hostname) && !ownUrls.some((own) => new URL(own).hostname === hostname)) {
+    throw new AuthsecError('misdirected_request', `the host ${quote(hostname)} is not this server`)
   }
   if (crossOrigin) return
 

@@ -14,8 +14,10 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   client_not_found: 404,
   no_delegation: 404,
   not_found: 404,
+  method_not_allowed: 405,
   conflict: 409,
   delegation_expired: 410,
+  content_too_large: 413,
   misdirected_request: 421,
   rate_limited: 429,
   internal: 500,
@@ -71,6 +73,8 @@ const OAUTH_NAMES: Partial<Record<ErrorCode, string>> = {
   internal: 'server_error',
   misdirected_request: 'invalid_request',
   foreign_origin: 'invalid_request',
+  method_not_allowed: 'invalid_request',
+  content_too_large: 'invalid_request',
 }
 
 function createDetails(error: AuthsecError, text: string): { details?: string } {
@@ -81,8 +85,11 @@ function createDetails(error: AuthsecError, text: string): { details?: string } 
 function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
   if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
+  // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.
+  if (error.code === 'invalid_client') headers.set('www-authenticate', 'Basic realm="authsec"')
   if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
+  if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
   return headers
 }
 
