@@ -41,7 +41,7 @@ export interface RunningServer {
   readonly adminToken: string
   /** The server without its socket. */
   readonly fetch: (request: Request) => Promise<Response>
-  /** Answers what is under way, then frees the port and the state. */
+  /** Answers what is under way, then frees the port and the state; a second call waits for the first. */
   close(): Promise<void>
 }
 
@@ -58,12 +58,12 @@ const REGRANT_CHECK_MS = 60_000
  * the state, `state_newer` and `state_unreadable`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { port = DEFAULT_PORT, host = '127.0.0.1', clock = Date.now, seed = DEV_SEED } = options
-  assertLoopback(host)
+  const { port = DEFAULT_PORT, clock = Date.now, seed = DEV_SEED } = options
+  const host = readHost(options.host ?? '127.0.0.1')
   const state = await openState(options.state)
   const { store, kek } = state
   const stopping = new AbortController()
-  const { socket, serve } = createSocket()
+  const { socket, serve } = createSocket(stopping.signal)
   try {
     const url = await listen(socket, port, host)
     const authority = await openAuthority({ store, kek, issuer: url, clock })
@@ -87,6 +87,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       REGRANT_CHECK_MS,
     ).unref()
 
+    const close = async () => {
+      clearInterval(renewals)
+      stopping.abort()
+      await closeSocket(socket)
+      // Whatever the disk says about the last record, the state is free afterwards.
+      await recordServer('server.stopped', authority, url).finally(() => state.close())
+    }
+    let closed: Promise<void> | undefined
+
     return {
       url,
       issuer: authority.identity.issuer,
@@ -95,13 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       user: { id: seeded.delegator.id, email: seeded.delegator.email },
       adminToken,
       fetch: (request) => app(request),
-      async close() {
-        clearInterval(renewals)
-        stopping.abort()
-        await closeSocket(socket)
-        await recordServer('server.stopped', authority, url)
-        await state.close()
-      },
+      close: () => (closed ??= close()),
     }
   } catch (error) {
     await closeSocket(socket)
@@ -110,21 +113,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-function assertLoopback(host: string): void {
-  if (LOOPBACK.test(host)) return
-  throw new AuthsecError('usage', `${quote(host)} is not an address of this machine only`, {
+function readHost(text: string): string {
+  const host = text.replace(/^\[(.*)\]$/, '$1')
+  if (LOOPBACK.test(host)) return host
+  throw new AuthsecError('usage', `${quote(text)} is not an address of this machine only`, {
     hint: 'Every process that reaches this server can act as every agent: bind to 127.0.0.1.',
   })
 }
 
 // The app has to know its port, so the port comes first and early requests wait for the app.
-function createSocket(): { socket: ServerType; serve: (app: App) => void } {
+function createSocket(stopping: AbortSignal): { socket: ServerType; serve: (app: App) => void } {
   let serve: (app: App) => void = () => {}
   const ready = new Promise<App>((resolve) => {
     serve = resolve
   })
   const socket = createAdaptorServer({
-    fetch: async (request, { incoming }) => (await ready)(request, { ip: incoming.socket.remoteAddress }),
+    async fetch(request, { incoming }) {
+      const response = await (await ready)(request, { ip: incoming.socket.remoteAddress })
+      // A connection that is kept alive would hold up the end of the server.
+      if (stopping.aborted) response.headers.set('connection', 'close')
+      return response
+    },
   })
   return { socket, serve }
 }

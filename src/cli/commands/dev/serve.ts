@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
-import { quote } from '../../../core/printable.js'
+import { quote, toPrintable } from '../../../core/printable.js'
 import { DEV_PROFILE } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { parseWholeNumber } from '../../flags.js'
@@ -70,7 +70,14 @@ async function serve(context: Context, request: ServeRequest): Promise<void> {
   const { io, signal } = context
   const { port, host, stateDirectory } = request
   const { startServer } = await import('../../../server/index.js')
-  const server = await startServer({ port, host, state: stateDirectory ?? ':memory:' })
+  const server = await startServer({
+    port,
+    host,
+    state: stateDirectory ?? ':memory:',
+    // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
+    onSurprise: (error, { source, requestId }) =>
+      io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),
+  })
   try {
     await announce(context, server, request)
     await untilAborted(signal)
@@ -80,6 +87,11 @@ async function serve(context: Context, request: ServeRequest): Promise<void> {
     await withdraw(context, server, request).finally(() => server.close())
   }
   throw signal.reason
+}
+
+function describeSurprise(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }
 
 /** What the ready line and the ready file say; the file, which only its owner can read, the session too. */
