@@ -1,0 +1,233 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
+import { exchangeForm, sendBytes, startTestServer, type TestServer, UUID } from '../support/running-server.js'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(() => server.close())
+
+const PATHS = [...new Set(ENDPOINTS.flatMap(({ paths }) => paths))]
+
+function allowOf(path: string): string[] {
+  const methods = ENDPOINTS.filter(({ paths }) => paths.includes(path)).map(({ method }) => method as string)
+  return methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+}
+
+describe('a path that is served', () => {
+  test.each(PATHS)('%s refuses other methods with 405 and says which it has', async (path) => {
+    for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', ...missingOf(path)]) {
+      const reply = await server.call(method, path)
+      expect(reply.status, method).toBe(405)
+      expect(reply.headers['allow']).toBe(allowOf(path).join(', '))
+      expect(reply.headers['x-request-id']).toMatch(UUID)
+      expect(reply.headers).not.toHaveProperty('access-control-allow-origin')
+      expect(reply.json.error).toBeTruthy()
+    }
+  })
+
+  test('tells a token request with the wrong method so in the words of OAuth', async () => {
+    const reply = await server.call('GET', '/oauth/token')
+    expect(reply).toMatchObject({
+      status: 405,
+      json: {
+        error: 'invalid_request',
+        error_description: 'GET is not served here',
+        request_id: expect.any(String),
+      },
+    })
+    expect(reply.headers['x-request-id']).toBe(reply.json.request_id)
+  })
+
+  test.each([
+    '/oauth/jwks',
+    '/.well-known/oauth-authorization-server',
+    '/authsec/uflow/sdk/delegation-token',
+  ])('%s answers HEAD with the head of its GET', async (path) => {
+    const [head, get] = [await server.call('HEAD', path), await server.call('GET', path)]
+    expect(head.text).toBe('')
+    expect(head.status).toBe(get.status)
+    for (const name of ['content-type', 'cache-control']) expect(head.headers[name]).toBe(get.headers[name])
+  })
+})
+
+// A GET of what only takes POST, and the other way round; `:id` would take the name of its neighbour.
+function missingOf(path: string): string[] {
+  return ['GET', 'POST'].filter((method) => !allowOf(path).includes(method) && !path.endsWith('/create'))
+}
+
+describe('a path that is not served', () => {
+  test.each([
+    '/',
+    '/nowhere',
+    '/oauth/token/',
+    '/OAUTH/TOKEN',
+    '//oauth/token',
+    '/oauth//token',
+    '/authsec/oauth/token',
+    '/authsec/authsec/uflow/sdk/delegation-token',
+    '/oauth/%74oken/x',
+    '/%zz/%ff%00',
+    '/oauth/jwks;x=y',
+    '/.env',
+  ])('%s is 404 in JSON', async (path) => {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const reply = await server.call(method, path)
+      expect(reply).toMatchObject({
+        status: 404,
+        json: { error: expect.stringContaining(`nothing is served for ${method} /`) },
+      })
+      expect(reply.headers).toMatchObject({
+        'content-type': 'application/json',
+        'cache-control': 'no-store',
+        'x-request-id': expect.stringMatching(UUID),
+      })
+    }
+  })
+
+  test('is not repeated at any length', async () => {
+    expect((await server.call('GET', `/${'a'.repeat(10_000)}`)).text.length).toBeLessThan(400)
+  })
+})
+
+describe('every answer', () => {
+  test('has a request id of its own, whatever the caller sends', async () => {
+    const headers = { 'x-request-id': '11111111-2222-4333-8444-555555555555' }
+    const ids = []
+    for (const path of ['/oauth/jwks', '/oauth/jwks', '/nowhere', '/audit/events']) {
+      ids.push((await server.call('GET', path, { headers })).headers['x-request-id'])
+    }
+    expect(new Set(ids).size).toBe(4)
+    expect(ids).not.toContain(headers['x-request-id'])
+  })
+
+  test('that grants something names the request of its record', async () => {
+    const reply = await server.exchange()
+    const found = await server.call('GET', '/audit/events?filter=type=token.exchanged&last=1', {
+      admin: true,
+    })
+    expect(found.json.events[0].event).toMatchObject({
+      id: reply.json.authsec_audit,
+      request_id: reply.headers['x-request-id'],
+      source: 'POST /oauth/token',
+    })
+  })
+})
+
+const HEAD = 'Host: 127.0.0.1\r\nConnection: close\r\n'
+const FORM = `${HEAD}Content-Type: application/x-www-form-urlencoded\r\n`
+
+describe('what is hardly HTTP', () => {
+  test.each<{ why: string; bytes: string | Uint8Array; status?: number }>([
+    { why: 'no host', bytes: 'GET /oauth/jwks HTTP/1.1\r\nConnection: close\r\n\r\n', status: 400 },
+    { why: 'an old version without a host', bytes: 'GET /oauth/jwks HTTP/1.0\r\n\r\n', status: 400 },
+    { why: 'a version that there is not', bytes: `GET /oauth/jwks HTTP/9.9\r\n${HEAD}\r\n`, status: 400 },
+    { why: 'another protocol', bytes: Buffer.from('160301020001000101fc0303', 'hex'), status: 400 },
+    { why: 'a path without a slash', bytes: `GET evil HTTP/1.1\r\n${HEAD}\r\n`, status: 400 },
+    { why: 'an asterisk', bytes: `OPTIONS * HTTP/1.1\r\n${HEAD}\r\n`, status: 400 },
+    {
+      why: 'a foreign absolute URL',
+      bytes: `GET http://evil.example/oauth/jwks HTTP/1.1\r\n${HEAD}\r\n`,
+      status: 421,
+    },
+    { why: 'a tunnel', bytes: `CONNECT 127.0.0.1:80 HTTP/1.1\r\n${HEAD}\r\n` },
+    { why: 'TRACE', bytes: `TRACE /oauth/jwks HTTP/1.1\r\n${HEAD}\r\n`, status: 405 },
+    {
+      why: 'an unknown expectation',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${HEAD}Expect: 200-maybe\r\n\r\n`,
+      status: 417,
+    },
+    {
+      why: 'headers of 20 KB',
+      bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}X: ${'a'.repeat(20_000)}\r\n\r\n`,
+      status: 431,
+    },
+    {
+      why: 'a header with a line break in it',
+      bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}X: a\rb\r\n\r\n`,
+      status: 400,
+    },
+    { why: 'a header with a NUL', bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}X: a\0b\r\n\r\n`, status: 400 },
+    {
+      why: 'a negative length',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${FORM}Content-Length: -1\r\n\r\n`,
+      status: 400,
+    },
+    {
+      why: 'two lengths',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${FORM}Content-Length: 1\r\nContent-Length: 2\r\n\r\na`,
+      status: 400,
+    },
+    {
+      why: 'a length and chunks',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${FORM}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+      status: 400,
+    },
+    {
+      why: 'a chunk whose size is no number',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${FORM}Transfer-Encoding: chunked\r\n\r\nzz\r\na\r\n`,
+      status: 400,
+    },
+    {
+      why: 'a chunk longer than it says',
+      bytes: `POST /oauth/token HTTP/1.1\r\n${FORM}Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n`,
+      status: 400,
+    },
+    {
+      why: 'bytes beyond the request',
+      bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}\r\n\0\0\0\0`,
+      status: 400,
+    },
+  ])('$why is refused by closing the connection', async ({ bytes, status }) => {
+    const reply = await sendBytes(server.port, bytes)
+    expect(Number(/^HTTP\/1\.1 (\d+)/.exec(reply)?.[1] ?? Number.NaN)).toBe(status ?? Number.NaN)
+    expect((await server.call('GET', '/oauth/jwks')).status).toBe(200)
+  })
+
+  test('an upload that breaks off is no fault of the server, and leaves it alone', async () => {
+    const lengths = ['Content-Length: 50', 'Transfer-Encoding: chunked']
+    for (const length of lengths) {
+      const bytes = `POST /oauth/token HTTP/1.1\r\n${FORM}${length}\r\n\r\n5\r\nabcde\r\n`
+      const { connect } = await import('node:net')
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(bytes))
+      await delay(50)
+      socket.destroy()
+    }
+    const denied = '/audit/events?filter=type=token.exchanged&filter=reason=invalid_request&last=2'
+    await expect
+      .poll(async () => (await server.call('GET', denied, { admin: true })).json.events.length)
+      .toBe(2)
+    expect(server.surprises).toEqual([])
+  })
+
+  test('twenty requests in one packet are all answered, in order', async () => {
+    const one = 'GET /nowhere/N HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
+    const many = Array.from({ length: 20 }, (_, index) => one.replace('N', String(index))).join('')
+    const reply = await sendBytes(server.port, `${many}GET /last HTTP/1.1\r\n${HEAD}\r\n`)
+    expect([...reply.matchAll(/GET \/nowhere\/(\d+)"/g)].map(([, number]) => Number(number))).toEqual(
+      Array.from({ length: 20 }, (_, index) => index),
+    )
+  })
+
+  test('a slow request is waited for', async () => {
+    const { connect } = await import('node:net')
+    const form = new URLSearchParams({ ...exchangeForm(server.clientId), subject_token: await server.pull() })
+    const text = `POST /oauth/token HTTP/1.1\r\n${FORM}Content-Length: ${String(form).length}\r\n\r\n${form}`
+    const reply = await new Promise<string>((resolve) => {
+      const socket = connect(server.port, '127.0.0.1', async () => {
+        for (let at = 0; at < text.length; at += 400) {
+          socket.write(text.slice(at, at + 400))
+          await delay(10)
+        }
+      })
+      let received = ''
+      socket.on('data', (chunk) => {
+        received += chunk
+      })
+      socket.on('close', () => resolve(received))
+    })
+    expect(reply).toMatch(/^HTTP\/1\.1 200 /)
+  })
+})
