@@ -33,29 +33,28 @@ const BUNDLE_KEY_ID = 'default'
  */
 export async function openKeyring(store: Store, envelope: Envelope, now: number): Promise<Keyring> {
   const stored = await store.keys.list()
-  const missing = PURPOSES.filter((purpose) => !stored.some((key) => key.purpose === purpose))
+  // All that is there is opened first: under a wrong key-encryption key nothing may be added.
+  const keys = stored.map((key) => ({ ...key, ready: loadKey(key, envelope) }))
+  const missing = PURPOSES.filter((purpose) => !keys.some((key) => key.purpose === purpose))
   if (missing.length > 0) {
     const created = await Promise.all(missing.map((purpose) => createKey(purpose, envelope, now)))
     await store.write(async (transaction) => {
       for (const key of created) await transaction.keys.insert(key)
     })
-    stored.push(...created)
+    keys.push(...created.map((key) => ({ ...key, ready: loadKey(key, envelope) })))
   }
 
-  const active = Object.fromEntries(
-    PURPOSES.map((purpose) => [purpose, loadKey(findActive(stored, purpose), envelope)]),
-  ) as Record<KeyPurpose, SigningKey>
+  const findActive = (purpose: KeyPurpose): SigningKey => {
+    const key = keys.find((candidate) => candidate.purpose === purpose && candidate.state === 'active')
+    if (key === undefined) throw new Error(`no active ${purpose} key`)
+    return key.ready
+  }
+  const active = { call: findActive('call'), base: findActive('base'), session: findActive('session') }
   return {
     active,
-    callKeySet: { keys: [toPublicJwk(findActive(stored, 'call'))] },
-    bundle: { keys: [{ ...toPublicJwk(findActive(stored, 'base')), kid: BUNDLE_KEY_ID }] },
+    callKeySet: { keys: [toPublicJwk(active.call)] },
+    bundle: { keys: [{ ...toPublicJwk(active.base), kid: BUNDLE_KEY_ID }] },
   }
-}
-
-function findActive(stored: readonly StoredKey[], purpose: KeyPurpose): StoredKey {
-  const key = stored.find((candidate) => candidate.purpose === purpose && candidate.state === 'active')
-  if (key === undefined) throw new Error(`no active ${purpose} key`)
-  return key
 }
 
 async function createKey(purpose: KeyPurpose, envelope: Envelope, now: number): Promise<StoredKey> {
@@ -85,21 +84,18 @@ function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
   const { kid } = stored
   const alg = stored.alg as SigningAlgorithm
   const jwk: JsonWebKey = JSON.parse(Buffer.from(envelope.open(stored.sealedJwk, placeOf(stored))).toString())
-  if (stored.publicJwk === undefined) {
+  if (alg === 'HS256') {
     const secret = createSecretKey(jwk.k ?? '', 'base64url')
     return { kid, alg, privateKey: secret, publicKey: secret }
   }
-  return {
-    kid,
-    alg,
-    privateKey: createPrivateKey({ key: jwk, format: 'jwk' }),
-    publicKey: createPublicKey({ key: JSON.parse(stored.publicJwk), format: 'jwk' }),
-  }
+  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
+  // Not the stored public key, which nothing protects: who could swap it could sign base tokens of their own.
+  return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
 }
 
-function toPublicJwk({ kid, alg, publicJwk }: StoredKey): JWK {
-  if (publicJwk === undefined) throw new Error('a symmetric key has no public form')
-  return { ...JSON.parse(publicJwk), kid, use: 'sig', alg }
+function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
+  if (publicKey.type !== 'public') throw new Error('a symmetric key has no public form')
+  return { ...(publicKey.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
 }
 
 function placeOf({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
