@@ -1,6 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+import { decodeBase64url, encodeBase64url } from '../core/base64url.js'
 import { AuthsecError } from '../core/errors.js'
 
 const KEK_BYTES = 32
@@ -28,21 +38,45 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw unreadable(path, `is open to others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`)
     }
-    const kek = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url')
-    if (kek.length !== KEK_BYTES) throw unreadable(path, 'does not hold 32 bytes of base64url')
+    const kek = parseKek(readText(file, path))
+    if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes of base64url')
     return kek
   } finally {
     closeSync(file)
   }
 }
 
-// Durable before anything is sealed with it: file and folder are flushed.
+function readText(file: number, path: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw unreadable(path, 'cannot be read', cause)
+  }
+}
+
+function parseKek(text: string): Uint8Array | undefined {
+  try {
+    const kek = decodeBase64url(text.trim())
+    return kek.length === KEK_BYTES ? kek : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// Whole and durable before anything is sealed with it: written beside its place, flushed, then moved there. The
+// caller holds the lock of the state, so nobody else is at it.
 function createKekFile(path: string): Uint8Array {
   const kek = createKek()
-  const file = openSync(path, 'wx', 0o600)
-  writeSync(file, `${Buffer.from(kek).toString('base64url')}\n`)
-  fsyncSync(file)
-  closeSync(file)
+  const draft = `${path}.new`
+  rmSync(draft, { force: true })
+  const file = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(file, `${encodeBase64url(kek)}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(draft, path)
   if (process.platform !== 'win32') {
     const folder = openSync(dirname(path), 'r')
     fsyncSync(folder)
