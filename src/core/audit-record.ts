@@ -1,5 +1,6 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
+import { AuthsecError } from './errors.js'
 import type { JsonObject } from './strict-json.js'
 
 /** Every kind of event, with the words in which it is told to people. */
@@ -89,11 +90,20 @@ const utf8 = new TextEncoder()
 
 /**
  * The canonical bytes of an event as text (RFC 8785): what is stored, hashed and compared. Untrusted text is
- * cut at 1 KiB per field; throws a `TypeError` when the event is still larger than 32 KiB.
+ * cut at 1 KiB per field; throws `invalid_request` when the event is still larger than 32 KiB, because only long
+ * lists from outside can make it so.
  */
 export function encodeAuditEvent(event: AuditEvent): string {
   const text = canonicalJson(cutTexts(event))
-  if (utf8.encode(text).length > MAX_EVENT_BYTES) throw new TypeError('an audit event is larger than 32 KiB')
+  if (utf8.encode(text).length > MAX_EVENT_BYTES) {
+    throw new AuthsecError(
+      'invalid_request',
+      'the audit record of this request would be larger than 32 KiB',
+      {
+        hint: 'Name fewer permissions, resources or audiences at once.',
+      },
+    )
+  }
   return text
 }
 

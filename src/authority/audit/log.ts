@@ -19,7 +19,10 @@ export interface Attempt {
   readonly eventId: string
   /** Adds what has been learnt so far, `permissions` and `details` member by member: a refusal records just that. */
   note(fields: Partial<AuditDraft>): void
-  /** Records the success in the transaction of what it changes; resolves when both are durable. */
+  /**
+   * Records the success in the transaction of what it changes; resolves when both are durable. The change may
+   * run twice or be undone: what it notes counts only with the change.
+   */
   commit<T = void>(change?: (transaction: Transaction) => Promise<T>): Promise<T>
   /** Records a refusal that changes something too, and throws it. */
   refuse(error: AuthsecError, change: (transaction: Transaction) => Promise<void>): Promise<never>
@@ -29,7 +32,8 @@ export interface Attempt {
 export interface AuditLog {
   /**
    * Runs something that may be refused. Whatever it throws is recorded (`deny` for an `AuthsecError`, `error`
-   * for a surprise) and then thrown on, with the record's id in `auditId`.
+   * for a surprise) and then thrown on, with the record's id in `auditId`. Work that ends without a commit is a
+   * surprise as well.
    *
    * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered.
    */
@@ -71,39 +75,68 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
 
   return {
     async attempt(draft, provenance, work) {
-      const fields: AuditDraft = { ...draft }
+      let fields: AuditDraft = { ...draft }
       const now = clock()
       const eventId = createEventId(now)
       let recorded = false
-      const createRecord = (outcome: AuditOutcome, reason?: string) =>
-        toRecord(options, { ...fields, outcome, reason }, provenance, eventId, now)
+      const createRecord = (outcome: AuditOutcome, reason?: string) => {
+        const encode = (known: AuditDraft) =>
+          toRecord(options, { ...known, outcome, reason }, provenance, eventId, now)
+        if (outcome === 'allow') return encode(fields)
+        try {
+          return encode(fields)
+        } catch {
+          // What is too long to be recorded is refused, and the refusal is recorded all the same.
+          return encode({ ...fields, aud: undefined, permissions: undefined, details: { cut: true } })
+        }
+      }
+
+      // Exactly one record: a second try, of the refusal, starts from what was known before the first.
+      async function record<T>(
+        outcome: AuditOutcome,
+        reason: string | undefined,
+        change: (transaction: Transaction) => Promise<T>,
+      ): Promise<T> {
+        const known = fields
+        try {
+          const value = await write(
+            () => createRecord(outcome, reason),
+            (transaction) => {
+              fields = known
+              return change(transaction)
+            },
+          )
+          recorded = true
+          return value
+        } catch (error) {
+          fields = known
+          throw error
+        }
+      }
 
       try {
-        return await work({
+        const value = await work({
           eventId,
           note: (known) => {
             const permissions = known.permissions && { ...fields.permissions, ...known.permissions }
             const details = known.details && { ...fields.details, ...known.details }
-            Object.assign(fields, known, permissions && { permissions }, details && { details })
+            fields = { ...fields, ...known, ...(permissions && { permissions }), ...(details && { details }) }
           },
-          async commit<T>(change: (transaction: Transaction) => Promise<T> = async () => undefined as T) {
-            const value = await write(() => createRecord('allow'), change)
-            recorded = true
-            return value
+          commit<T>(change: (transaction: Transaction) => Promise<T> = async () => undefined as T) {
+            return record('allow', undefined, change)
           },
           async refuse(error, change) {
-            await write(() => createRecord('deny', error.code), change)
-            recorded = true
+            await record('deny', error.code, change)
             throw withAuditId(error, eventId)
           },
         })
+        if (!recorded) throw new TypeError(`an attempt at ${fields.type} ended without a record`)
+        return value
       } catch (error) {
         // Without a durable store there is no record and therefore no answer but 503.
         if (recorded || AuthsecError.is(error, 'temporarily_unavailable')) throw error
         const refused = AuthsecError.is(error)
-        const createRefusal = () =>
-          refused ? createRecord('deny', error.code) : createRecord('error', 'internal')
-        await write(createRefusal, async () => {})
+        await record(refused ? 'deny' : 'error', refused ? error.code : 'internal', async () => {})
         throw refused ? withAuditId(error, eventId) : error
       }
     },
