@@ -1,7 +1,7 @@
-import { BASE_TOKEN_TYPE } from '../core/claims.js'
+import { BASE_TOKEN_TYPE, type BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { type ParsedJwt, parseJwt } from '../core/jwt.js'
-import { hasValidSignature, type SigningKey } from './signer.js'
+import { hasValidSignature, type SignedJwt, type SigningKey, signJwt } from './signer.js'
 
 /** What a base token says that decides something. */
 export interface PresentedBaseToken {
@@ -48,6 +48,16 @@ export function createBaseTokens(options: {
       return presented
     },
   }
+}
+
+/** The issuer of base tokens: AuthSec's, which is not a URL. */
+export function baseIssuer(tenantId: string): string {
+  return `spiffe://${tenantId}`
+}
+
+/** Signs a base token with neither a key id nor another header: so AuthSec's own verifiers expect it. */
+export function signBaseToken(key: SigningKey, claims: BaseClaims): SignedJwt {
+  return signJwt(key, { typ: BASE_TOKEN_TYPE }, claims)
 }
 
 function readBaseToken(

@@ -1,25 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
-import { BASE_TOKEN_TYPE, type BaseClaims } from '../core/claims.js'
-import { baseLifetime, grantedResources } from '../core/delegation.js'
+import type { BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
-import { sortPermissions } from '../core/permission.js'
-import { delegablePermissions, delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
-import type { Client, Delegation, Policy, Store, User } from '../store/store.js'
-import type { AuditLog, Provenance } from './audit/log.js'
-import { AGENT_CLIENT_TYPE, isUuid } from './clients.js'
+import type { Client, Delegation, Queries, Store, User } from '../store/store.js'
+import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import { baseIssuer, signBaseToken } from './base-tokens.js'
+import { isUuid } from './clients.js'
+import { agreeTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope, SealedPlace } from './envelope.js'
-import { hashSigningInput, type SignedJwt, type SigningKey, signJwt } from './signer.js'
-
-/** What is asked of a grant; every field is untrusted. */
-export interface GrantInput {
-  clientId: string
-  agentType: string
-  audience: readonly string[]
-  ttlSeconds?: number | undefined
-}
+import { hashSigningInput, type SigningKey } from './signer.js'
 
 /** A delegation with its base token in the clear. */
 export interface HeldDelegation {
@@ -67,12 +58,8 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         aud: [...input.audience],
       }
       return audit.attempt(draft, provenance, async (attempt) => {
-        const client = await findAgent(store, input.clientId)
-        const policy = await findPolicy(store, user, client, input.agentType)
-        const terms = agreeTerms(input, user, policy)
-        const warnings = delegatesEverything(policy)
-          ? ['the policy names no permissions: everything you have is delegated']
-          : []
+        const terms = await agreeTerms(store, input, user)
+        const { client, policy, warnings } = terms
 
         const now = Math.floor(clock() / 1000)
         const jti = randomUUID()
@@ -134,36 +121,27 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         client: clientId,
       } as const
       return audit.attempt(draft, provenance, async (attempt) => {
-        const [client, delegation] = await Promise.all([
-          store.clients.find(clientId),
-          store.delegations.findByClient(clientId),
-        ])
-        if (client === undefined) throw new AuthsecError('client_not_found', `no client ${clientId}`)
-        if (delegation?.status !== 'active' || !client.active) throw noDelegation(client)
-        attempt.note({
-          subject: { type: 'user', id: delegation.userId },
-          delegation: delegation.id,
-          jti: delegation.jti,
-        })
-        if (delegation.expiresAt <= clock()) {
-          return await attempt.refuse(expired(delegation), async (transaction) => {
-            const current = await transaction.delegations.findByClient(clientId)
-            if (current?.status !== 'active' || current.jti !== delegation.jti) throw noDelegation(client)
-            await transaction.delegations.setStatus(clientId, 'expired', clock())
+        const { delegation: seen, client } = await findLive(store, clientId)
+        noteDelegation(attempt, seen)
+        if (seen.expiresAt <= clock()) {
+          return await attempt.refuse(expired(seen), async (transaction) => {
+            const { delegation } = await findLive(transaction, clientId)
+            if (delegation.jti !== seen.jti) throw noDelegation(client)
+            await transaction.delegations.setStatus(clientId, 'expired', wholeSeconds(clock()))
           })
         }
-
-        const token = Buffer.from(envelope.open(delegation.sealedToken, placeOf(clientId))).toString()
-        attempt.note({
-          token_hash: hashSigningInput(token.slice(0, token.lastIndexOf('.'))),
-          aud: [...delegation.audience],
-          permissions: { granted: [...delegation.permissions] },
+        return attempt.commit(async (transaction) => {
+          // A grant may have replaced it meanwhile: what is handed out is what stands now.
+          const { delegation, client } = await findLive(transaction, clientId)
+          const token = Buffer.from(envelope.open(delegation.sealedToken, placeOf(clientId))).toString()
+          noteDelegation(attempt, delegation)
+          attempt.note({
+            token_hash: hashSigningInput(token.slice(0, token.lastIndexOf('.'))),
+            aud: [...delegation.audience],
+            permissions: { granted: [...delegation.permissions] },
+          })
+          return { delegation, client, token, warnings: [] }
         })
-        await attempt.commit(async (transaction) => {
-          const current = await transaction.delegations.findByClient(clientId)
-          if (current?.status !== 'active' || current.jti !== delegation.jti) throw noDelegation(client)
-        })
-        return { delegation, client, token, warnings: [] }
       })
     },
 
@@ -184,82 +162,37 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           if (delegation?.status !== 'active') {
             throw new AuthsecError('no_delegation', `client ${quote(clientId)} has no active delegation`)
           }
-          attempt.note({
-            subject: { type: 'user', id: delegation.userId },
-            delegation: delegation.id,
-            jti: delegation.jti,
-          })
-          await transaction.delegations.setStatus(clientId, 'revoked', clock())
+          noteDelegation(attempt, delegation)
+          await transaction.delegations.setStatus(clientId, 'revoked', wholeSeconds(clock()))
         })
       })
     },
   }
 }
 
-/** The issuer of base tokens: AuthSec's, which is not a URL. */
-export function baseIssuer(tenantId: string): string {
-  return `spiffe://${tenantId}`
+/** The delegation that the agent may use: active, as are the agent and the user. */
+async function findLive(
+  queries: Queries,
+  clientId: string,
+): Promise<{ client: Client; delegation: Delegation }> {
+  const [client, delegation] = await Promise.all([
+    queries.clients.find(clientId),
+    queries.delegations.findByClient(clientId),
+  ])
+  if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(clientId)}`)
+  if (delegation?.status !== 'active' || !client.active) throw noDelegation(client)
+  const user = await queries.users.find(delegation.userId)
+  if (!user?.active) throw noDelegation(client)
+  return { client, delegation }
 }
 
-// Neither a key id nor another header: so AuthSec's own verifiers expect it.
-function signBaseToken(key: SigningKey, claims: BaseClaims): SignedJwt {
-  return signJwt(key, { typ: BASE_TOKEN_TYPE }, claims)
+function noteDelegation(attempt: Attempt, { id, userId, jti }: Delegation): void {
+  attempt.note({ subject: { type: 'user', id: userId }, delegation: id, jti })
 }
 
-async function findAgent(store: Store, clientId: string): Promise<Client & { spiffeId: string }> {
-  const client = isUuid(clientId) ? await store.clients.find(clientId.toLowerCase()) : undefined
-  if (client?.clientType !== AGENT_CLIENT_TYPE) {
-    throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
-  }
-  if (!client.active) throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)
-  if (client.spiffeId === undefined) {
-    throw new AuthsecError('identity_missing', `agent ${quote(client.name)} has no SPIFFE identity`)
-  }
-  return { ...client, spiffeId: client.spiffeId }
-}
-
-async function findPolicy(store: Store, user: User, client: Client, agentType: string): Promise<Policy> {
-  if (user.roles.length === 0) {
-    throw new AuthsecError('delegation_not_allowed', 'the user has no roles')
-  }
-  // AuthSec believes the type that the request names; ours has to be the registered one.
-  if (client.agentType !== agentType) {
-    throw new AuthsecError(
-      'delegation_not_allowed',
-      `agent ${quote(client.name)} is registered as ${quote(client.agentType)}, not ${quote(agentType)}`,
-    )
-  }
-  const policy = await store.policies.findApplicable(user.roles, agentType)
-  if (policy === undefined) {
-    throw new AuthsecError(
-      'delegation_not_allowed',
-      `no enabled policy lets ${user.roles.join(' or ')} delegate to agent type ${quote(agentType)}`,
-      { hint: 'Create one first: authsec policy create --role … --agent-type …' },
-    )
-  }
-  if (policy.clientId !== undefined && policy.clientId !== client.id) {
-    throw new AuthsecError(
-      'policy_bound_elsewhere',
-      `the policy is bound to ${policy.clientId}, not ${client.id}`,
-    )
-  }
-  return policy
-}
-
-function agreeTerms({ audience, ttlSeconds }: GrantInput, user: User, policy: Policy) {
-  const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
-  if (permissions.length === 0) {
-    throw new AuthsecError('nothing_to_delegate', 'the user holds no permission that the policy allows')
-  }
-  const resources = grantedResources(policy.resources, audience)
-  if (resources.length === 0) {
-    throw new AuthsecError(
-      'delegation_not_allowed',
-      `the policy does not reach ${audience.map((uri) => quote(uri, 200)).join(', ')}`,
-      { hint: `It reaches: ${policy.resources.join(', ')}.` },
-    )
-  }
-  return { permissions, resources, ttlSeconds: baseLifetime(ttlSeconds, policy.maxTtlSeconds) }
+// As AuthSec's own clients can read them.
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000
 }
 
 function noDelegation(client: Client): AuthsecError {

@@ -1,0 +1,106 @@
+import { baseLifetime, grantedResources } from '../core/delegation.js'
+import { AuthsecError } from '../core/errors.js'
+import { sortPermissions } from '../core/permission.js'
+import { delegablePermissions, delegatesEverything } from '../core/policy.js'
+import { quote, toPrintable } from '../core/printable.js'
+import type { Client, Policy, Store, User } from '../store/store.js'
+import { AGENT_CLIENT_TYPE, isUuid } from './clients.js'
+
+/** What is asked of a grant; every field is untrusted. */
+export interface GrantInput {
+  clientId: string
+  agentType: string
+  audience: readonly string[]
+  ttlSeconds?: number | undefined
+}
+
+/** What a user delegates to an agent, as the policy has it. */
+export interface DelegationTerms {
+  client: Agent
+  policy: Policy
+  permissions: string[]
+  resources: string[]
+  ttlSeconds: number
+  /** What the grant allows beyond what its author may have meant, in words. */
+  warnings: string[]
+}
+
+/** A client that can act for people. */
+export type Agent = Client & { spiffeId: string }
+
+/**
+ * Settles what a grant amounts to, with AuthSec's checks in AuthSec's order. Throws `client_not_found`,
+ * `client_inactive`, `identity_missing`, `delegation_not_allowed`, `nothing_to_delegate`,
+ * `policy_bound_elsewhere`.
+ */
+export async function agreeTerms(store: Store, input: GrantInput, user: User): Promise<DelegationTerms> {
+  const client = await findAgent(store, input.clientId)
+  const policy = await findPolicy(store, user, client, input.agentType)
+  const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
+  if (permissions.length === 0) {
+    throw new AuthsecError('nothing_to_delegate', 'the user holds no permission that the policy allows')
+  }
+  if (policy.clientId !== undefined && policy.clientId !== client.id) {
+    // The wording is AuthSec's.
+    throw new AuthsecError(
+      'policy_bound_elsewhere',
+      `Delegation policy is bound to client ${policy.clientId}, not ${client.id}`,
+    )
+  }
+  return {
+    client,
+    policy,
+    permissions,
+    resources: agreeResources(policy, input.audience),
+    ttlSeconds: baseLifetime(input.ttlSeconds, policy.maxTtlSeconds),
+    warnings: delegatesEverything(policy)
+      ? ['the policy names no permissions: everything you have is delegated']
+      : [],
+  }
+}
+
+async function findAgent(store: Store, clientId: string): Promise<Agent> {
+  const client = isUuid(clientId) ? await store.clients.find(clientId.toLowerCase()) : undefined
+  if (client?.clientType !== AGENT_CLIENT_TYPE) {
+    throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
+  }
+  if (!client.active) throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)
+  if (client.spiffeId === undefined) {
+    throw new AuthsecError('identity_missing', `agent ${quote(client.name)} has no SPIFFE identity`)
+  }
+  return { ...client, spiffeId: client.spiffeId }
+}
+
+async function findPolicy(store: Store, user: User, client: Client, agentType: string): Promise<Policy> {
+  if (user.roles.length === 0) {
+    throw new AuthsecError('delegation_not_allowed', 'the user has no roles')
+  }
+  // AuthSec believes the type that the request names; ours has to be the registered one.
+  if (client.agentType !== agentType) {
+    throw new AuthsecError(
+      'delegation_not_allowed',
+      `agent ${quote(client.name)} is registered as ${quote(client.agentType)}, not ${quote(agentType)}`,
+    )
+  }
+  const policy = await store.policies.findApplicable(user.roles, agentType)
+  if (policy === undefined) {
+    throw new AuthsecError(
+      'delegation_not_allowed',
+      `no enabled policy lets ${toPrintable(user.roles.join(' or '))} delegate to agent type ${quote(agentType)}`,
+      { hint: 'Create one first: authsec policy create --role … --agent-type …' },
+    )
+  }
+  return policy
+}
+
+function agreeResources(policy: Policy, audience: readonly string[]): string[] {
+  const resources = grantedResources(policy.resources, audience)
+  if (resources.length === 0) {
+    throw new AuthsecError(
+      'delegation_not_allowed',
+      `the policy does not reach ${audience.map((uri) => quote(uri, 200)).join(', ')}`,
+      { hint: `It reaches: ${policy.resources.join(', ')}.` },
+    )
+  }
+  return resources
+}
