@@ -30,7 +30,11 @@ export interface StandingDecision {
 export function decideStanding(standing: Standing | undefined, request: StandingRequest): StandingDecision {
   assertStanding(standing, request)
   const { delegation, user, policy, resource } = standing
-  if (resource === undefined || !reachesResource(delegation.resources, resource.uri)) {
+  if (
+    resource === undefined ||
+    !reachesResource(delegation.resources, resource.uri) ||
+    !reachesResource(policy.resources, resource.uri)
+  ) {
     throw outsideDelegation(request.resource, delegation.resources)
   }
   const held = intersectPermissions(

@@ -165,7 +165,7 @@ export interface Standing {
   user: User
   policy: Pick<
     Policy,
-    'id' | 'roleName' | 'agentType' | 'allowedPermissions' | 'maxTtlSeconds' | 'enabled' | 'clientId'
+    'id' | 'roleName' | 'agentType' | 'allowedPermissions' | 'resources' | 'enabled' | 'clientId'
   >
   /** Undefined when it is not registered. */
   resource: Pick<Resource, 'uri' | 'permissions'> | undefined
