@@ -45,6 +45,7 @@ export const tokenExchange: Grant = {
       const subject = context.baseTokens.verify(request.subjectToken)
       noteSubject(attempt, subject)
       if (subject.clientId !== request.clientId) {
+        await assertKnown(request.clientId, context)
         throw new AuthsecError('invalid_grant', 'the subject token belongs to another client')
       }
       return exchange(request, subject, attempt, context)
@@ -59,23 +60,28 @@ async function exchange(
   context: GrantContext,
 ): Promise<TokenResponse> {
   const { store, clock } = context
+  // Read once: what is decided and what is written into the token have to be of one instant.
   const now = clock()
   const question = { ...request, jti: subject.jti, now }
   const found = await store.delegations.findStanding(request.clientId, request.resource)
-  if (found === undefined && (await store.clients.find(request.clientId)) === undefined) {
-    throw new AuthsecError('invalid_client', `no client ${quote(request.clientId)}`)
-  }
+  if (found === undefined) await assertKnown(request.clientId, context)
   const { standing, permissions } = decideStanding(found, question)
-  const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, Math.floor(now / 1000))
+  const issuedAt = Math.floor(now / 1000)
+  const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt)
 
-  const claims = createClaims(request, standing, permissions, lifetime, attempt.eventId, context)
+  const claims = createClaims(request, standing, permissions, attempt.eventId, context, {
+    issuedAt,
+    expiresAt: issuedAt + lifetime,
+  })
   const signed = signJwt(context.key, { typ: CALL_TOKEN_TYPE, kid: context.key.kid }, claims)
-  noteIssuance(attempt, claims, signed, standing, context)
   await attempt.commit(async (transaction) => {
-    if ((await transaction.delegations.revision()) === standing.revision) return
-    // Something changed since it was decided: what has been signed must still be allowed.
-    const current = await transaction.delegations.findStanding(request.clientId, request.resource)
-    decideStanding(current, { ...question, permissions })
+    if ((await transaction.delegations.revision()) !== standing.revision) {
+      // Something changed since it was decided: what has been signed must still be allowed.
+      const current = await transaction.delegations.findStanding(request.clientId, request.resource)
+      decideStanding(current, { ...question, permissions })
+    }
+    // Only now: a refusal names no token that nobody has.
+    noteIssuance(attempt, claims, signed, standing, context)
   })
 
   return {
@@ -85,6 +91,12 @@ async function exchange(
     expires_in: lifetime,
     scope: claims.scope,
     authsec_audit: attempt.eventId,
+  }
+}
+
+async function assertKnown(clientId: string, { store }: GrantContext): Promise<void> {
+  if ((await store.clients.find(clientId)) === undefined) {
+    throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
   }
 }
 
@@ -103,6 +115,7 @@ function readRequest(form: ReadonlyMap<string, string>, attempt: Attempt): Excha
   attempt.note({ aud: [resource] })
   const scope = form.get('scope')
   const permissions = scope === undefined ? undefined : parseScope(scope)
+  if (permissions?.size === 0) throw new AuthsecError('invalid_scope', 'scope names no permission')
   if (permissions) attempt.note({ permissions: { asked: sortPermissions(permissions) } })
 
   return {
@@ -160,19 +173,18 @@ function createClaims(
   { resource, tool }: ExchangeRequest,
   { delegation, client, user }: Standing,
   granted: Permissions,
-  lifetime: number,
   auditId: string,
-  { clock, issuer, tenantId }: GrantContext,
+  { issuer, tenantId }: GrantContext,
+  { issuedAt, expiresAt }: { issuedAt: number; expiresAt: number },
 ): CallClaims {
-  const now = Math.floor(clock() / 1000)
   const permissions = sortPermissions(granted)
   return {
     iss: issuer,
     sub: user.id,
     aud: resource,
-    exp: now + lifetime,
-    iat: now,
-    nbf: now,
+    exp: expiresAt,
+    iat: issuedAt,
+    nbf: issuedAt,
     jti: randomUUID(),
     client_id: client.id,
     tenant_id: tenantId,
