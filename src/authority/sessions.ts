@@ -37,6 +37,7 @@ export const ADMIN_PERMISSION = 'admin:access'
 const SESSION_TTL = 12 * 3_600
 const AUDIENCE = 'authsec-api'
 const ISSUER = 'authsec-ai/auth-manager'
+const TOKEN_TYPE = 'JWT'
 
 /** Sessions are HS256 tokens with the claims of AuthSec's own, bound to one run of the server. */
 export function createSessions(options: SessionsOptions): Sessions {
@@ -54,7 +55,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         const issuedAt = Math.floor(clock() / 1000)
         const { token, tokenHash } = signJwt(
           key,
-          { typ: 'JWT', kid: 'default' },
+          { typ: TOKEN_TYPE, kid: 'default' },
           {
             iss: ISSUER,
             aud: AUDIENCE,
@@ -107,7 +108,7 @@ export function assertAdmin({ user }: Session): void {
 function readSessionToken(token: string, key: SigningKey) {
   try {
     const parsed = parseJwt(token)
-    if (hasValidSignature(key, parsed)) return parsed.claims
+    if (parsed.header['typ'] === TOKEN_TYPE && hasValidSignature(key, parsed)) return parsed.claims
   } catch {
     // A malformed token and a foreign one get the same answer.
   }
