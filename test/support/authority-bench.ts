@@ -1,0 +1,125 @@
+import type { Provenance } from '../../src/authority/audit/log.js'
+import { type Authority, openAuthority } from '../../src/authority/authority.js'
+import type { HeldDelegation } from '../../src/authority/delegations.js'
+import type { TokenResponse } from '../../src/authority/grants/grant.js'
+import { applySeed, DEV_SEED, type Seeded } from '../../src/authority/seed.js'
+import type { Session } from '../../src/authority/sessions.js'
+import type { AuditEvent } from '../../src/core/audit-record.js'
+import { AuthsecError } from '../../src/core/errors.js'
+import { openStore } from '../../src/store/open.js'
+import type { Store, User } from '../../src/store/store.js'
+import { type AlteredStore, createAlteredStore } from './altered-store.js'
+
+export const ISSUER = 'http://127.0.0.1:7468'
+export const KEK: Uint8Array = new Uint8Array(32).fill(7)
+export const START: number = Date.parse('2026-11-24T09:00:00.250Z')
+export const DAY_MS = 86_400_000
+
+/** Where the requests of a test come from. */
+export const PROVENANCE: Provenance = { requestId: 'request-1', source: 'POST /test' }
+
+/** An authority over a seeded store in memory, and what a test does with it. */
+export interface AuthorityBench {
+  authority: Authority
+  store: AlteredStore
+  seeded: Seeded
+  admin: Session
+  alice: User
+  /** Milliseconds since the epoch; stands still until it is set. */
+  clock: { now: number; read: () => number }
+  /** Alice delegates to the seeded agent. */
+  grant(audience?: readonly string[], ttlSeconds?: number): Promise<HeldDelegation>
+  /** The seeded agent exchanges a base token; a field that is undefined is left out. */
+  exchange(token: string, fields?: Record<string, string | undefined>): Promise<TokenResponse>
+  /** Every event in the log, oldest first. */
+  events(): Promise<AuditEvent[]>
+  /** The events that something adds to the log. */
+  eventsOf(happening: () => Promise<unknown>): Promise<AuditEvent[]>
+}
+
+/** Opens a bench. Keys are made once for all of them: they cost more than everything else. */
+export async function openBench(): Promise<AuthorityBench> {
+  const store = createAlteredStore(await openStore(':memory:'))
+  await copyIdentity(await findTemplate(), store)
+  const clock = {
+    now: START,
+    read: () => clock.now,
+  }
+  const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: clock.read })
+  const seeded = await applySeed(store, DEV_SEED, authority.identity.tenantId, clock.now)
+  const events = async () => (await authority.audit.search({ limit: 1_000 })).map(({ event }) => event)
+
+  return {
+    authority,
+    store,
+    seeded,
+    clock,
+    alice: seeded.delegator,
+    admin: { user: seeded.admin, expiresAt: clock.now / 1000 + 3_600 },
+    grant: (audience = ['authsec-api'], ttlSeconds = 86_400) =>
+      authority.delegations.grant(
+        { clientId: seeded.agentId, agentType: 'langchain', audience, ttlSeconds },
+        seeded.delegator,
+        PROVENANCE,
+      ),
+    exchange: (token, fields = {}) =>
+      authority.tokens.issue(createForm(token, seeded.agentId, fields), PROVENANCE),
+    events,
+    async eventsOf(happening) {
+      const before = (await events()).length
+      await happening()
+      return (await events()).slice(before)
+    },
+  }
+}
+
+/** What a promise is refused with; throws when it is not refused, or by surprise. */
+export async function refusalOf(promise: Promise<unknown>): Promise<AuthsecError> {
+  const outcome = await promise.then(
+    () => 'it was not refused',
+    (error) => error,
+  )
+  if (AuthsecError.is(outcome)) return outcome
+  throw outcome instanceof Error ? outcome : new Error(String(outcome))
+}
+
+function createForm(
+  token: string,
+  clientId: string,
+  fields: Record<string, string | undefined>,
+): ReadonlyMap<string, string> {
+  const form = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: token,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    client_id: clientId,
+    resource: 'https://billing.example',
+    ...fields,
+  }
+  return new Map(Object.entries(form).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+let template: Promise<Store> | undefined
+
+function findTemplate(): Promise<Store> {
+  template ??= createTemplate()
+  return template
+}
+
+async function createTemplate(): Promise<Store> {
+  const store = await openStore(':memory:')
+  await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: () => START })
+  return store
+}
+
+async function copyIdentity(from: Store, to: Store): Promise<void> {
+  const names = ['tenant_id', 'log_id', 'issuer']
+  const values = await Promise.all(names.map((name) => from.settings.find(name)))
+  const keys = await from.keys.list()
+  await to.write(async (transaction) => {
+    for (const [index, name] of names.entries()) {
+      await transaction.settings.insert({ name, value: values[index] as string })
+    }
+    for (const key of keys) await transaction.keys.insert(key)
+  })
+}
