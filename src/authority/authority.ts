@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
+import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createEnvelope } from './envelope.js'
@@ -19,6 +20,7 @@ export interface Authority {
   readonly keyring: Keyring
   readonly audit: AuditLog
   readonly clients: Clients
+  readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
   readonly policies: Policies
   readonly resources: Resources
@@ -41,8 +43,10 @@ export interface AuthorityOptions {
   store: Store
   /** The key-encryption key, 32 bytes. */
   kek: Uint8Array
-  /** The issuer of a state that has none yet. */
+  /** Where the server is reached now: the issuer of a state that has none yet. */
   issuer: string
+  /** Default `dev`. */
+  mode?: Mode
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -51,7 +55,8 @@ export interface AuthorityOptions {
  * Opens the authority over a store: names a new state, creates its keys, loads those of an old one. Throws
  * `state_unreadable` when the key-encryption key is another one.
  */
-export async function openAuthority({ store, kek, issuer, clock }: AuthorityOptions): Promise<Authority> {
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+  const { store, kek, issuer, clock, mode = 'dev' } = options
   const identity = await openIdentity(store, issuer)
   const { tenantId, bootId, logId } = identity
   const envelope = createEnvelope(kek, tenantId)
@@ -59,6 +64,12 @@ export async function openAuthority({ store, kek, issuer, clock }: AuthorityOpti
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
   const { call, base, session } = keyring.active
   const shared = { store, audit, clock, tenantId }
+  const clientAuthentication = createClientAuthentication({
+    store,
+    clock,
+    mode,
+    audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
+  })
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
 
   return {
@@ -67,11 +78,18 @@ export async function openAuthority({ store, kek, issuer, clock }: AuthorityOpti
     keyring,
     audit,
     clients: createClients(shared),
+    clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
     policies: createPolicies(shared),
     resources: createResources(shared),
     sessions: createSessions({ ...shared, key: session, bootId }),
-    tokens: createTokens({ ...shared, key: call, issuer: identity.issuer, baseTokens }),
+    tokens: createTokens({
+      ...shared,
+      callKey: () => call,
+      issuer: identity.issuer,
+      baseTokens,
+      clientAuthentication,
+    }),
   }
 }
 

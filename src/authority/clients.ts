@@ -102,6 +102,7 @@ export function createClient(input: ClientInput, tenantId: string, now: number):
     platform: input.platform,
     selectors: input.selectors ?? {},
     active: true,
+    authMethod: 'none',
     createdAt: now,
     updatedAt: now,
   }

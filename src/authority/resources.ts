@@ -45,7 +45,12 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
 /** A resource from what was said of it; throws `invalid_target` or `invalid_scope`. */
 export function createResource({ uri, permissions }: ResourceInput, now: number): Resource {
   assertResourceUri(uri)
-  return { uri, permissions: sortPermissions(parsePermissions(permissions)), createdAt: now }
+  return {
+    uri,
+    permissions: sortPermissions(parsePermissions(permissions)),
+    signingAlg: 'ES256',
+    createdAt: now,
+  }
 }
 
 /** A resource is an absolute URI without fragment (RFC 8707 §2); throws `invalid_target`. */

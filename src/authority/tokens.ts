@@ -1,28 +1,46 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Provenance } from './audit/log.js'
+import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
 import { tokenExchange } from './grants/token-exchange.js'
 
 /** Every grant type of the token endpoint. */
 export const GRANTS: readonly Grant[] = [tokenExchange]
 
-export interface Tokens {
-  /** Answers a token request (RFC 6749 §5); throws the codes of its grant, or `unsupported_grant_type`. */
-  issue(form: ReadonlyMap<string, string>, provenance: Provenance): Promise<TokenResponse>
+/** A token request as it arrived. */
+export interface TokenRequest {
+  form: ReadonlyMap<string, string>
+  /** The `Authorization` header. */
+  authorization: string | null
 }
 
-export function createTokens(context: Omit<GrantContext, 'provenance'>): Tokens {
-  return {
-    async issue(form, provenance) {
-      const asked = form.get('grant_type')
-      const grant = GRANTS.find(({ grantType }) => grantType === asked)
-      if (grant !== undefined) return grant.issue(form, { ...context, provenance })
+export interface Tokens {
+  /** Answers a token request (RFC 6749 §5); throws the codes of its grant, or `unsupported_grant_type`. */
+  issue(request: TokenRequest, provenance: Provenance): Promise<TokenResponse>
+}
 
-      return context.audit.attempt({ type: 'token.exchanged' }, provenance, async () => {
-        if (asked === undefined) throw new AuthsecError('invalid_request', 'grant_type is missing')
-        throw new AuthsecError('unsupported_grant_type', `grant_type ${quote(asked)} is not offered`)
-      })
+export type TokensOptions = Omit<GrantContext, 'provenance' | 'presenter' | 'findPresenter'> & {
+  clientAuthentication: ClientAuthentication
+}
+
+export function createTokens({ clientAuthentication, ...context }: TokensOptions): Tokens {
+  return {
+    async issue({ form, authorization }, provenance) {
+      const grant = findGrant(form.get('grant_type'))
+      const presented = readPresentedClient(form, authorization)
+      const presenter = clientAuthentication.present(presented, grant.grantType)
+      const findPresenter = () => clientAuthentication.find(presenter)
+      return grant.issue(form, { ...context, provenance, presenter, findPresenter })
     },
   }
+}
+
+function findGrant(asked: string | undefined): Grant {
+  if (asked === undefined) throw new AuthsecError('invalid_request', 'grant_type is missing')
+  const grant = GRANTS.find(({ grantType }) => grantType === asked)
+  if (grant === undefined) {
+    throw new AuthsecError('unsupported_grant_type', `grant_type ${quote(asked)} is not offered`)
+  }
+  return grant
 }

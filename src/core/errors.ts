@@ -39,6 +39,12 @@ export type ErrorCode =
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'access_denied'
+  // Registering a client, RFC 7591 §3.2.2
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
+  | 'invalid_software_statement'
+  | 'unapproved_software_statement'
+  | 'invalid_token'
   // Delegating, AuthSec's own refusals
   | 'client_not_found'
   | 'client_inactive'

@@ -1,5 +1,6 @@
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
+import type { Mode } from '../authority/client-authentication.js'
 import type { Session } from '../authority/sessions.js'
 import type { AuditEventType } from '../core/audit-record.js'
 import type { ErrorCode } from '../core/errors.js'
@@ -9,9 +10,6 @@ import type { ErrorCode } from '../core/errors.js'
  * session with `admin:access`.
  */
 export type Access = 'public' | 'session' | 'admin'
-
-/** Under which threat model a server runs: one machine and its developer, or a team. */
-export type Mode = 'dev' | 'shared'
 
 /** Any endpoint, whomever it talks to. */
 export type AnyEndpoint = Endpoint<'public'> | Endpoint<'session'> | Endpoint<'admin'>

@@ -1,7 +1,72 @@
 import { type Kysely, sql } from 'kysely'
-import { orUndefined } from './columns.js'
+import { orUndefined, readList } from './columns.js'
 import type { ClientRow, Schema } from './schema.js'
-import type { Client, ClientChanges } from './store.js'
+
+/** How a client proves who it is (RFC 7591 §2, `token_endpoint_auth_method`). */
+export type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+
+/** What decides whether whoever presents itself as a client is that client, and what it may then use. */
+export interface ClientCredentials {
+  authMethod: ClientAuthMethod
+  /** base64url SHA-256 of the secret, which is random and long. */
+  secretHash?: string | undefined
+  /** The public keys of a client that signs assertions: a JWK Set as JSON text. */
+  jwks?: string | undefined
+  /** The grant types it registered for; undefined for AuthSec's own clients, which register for none. */
+  grantTypes?: readonly string[] | undefined
+}
+
+export interface Client extends ClientCredentials {
+  id: string
+  name: string
+  email: string
+  clientType: string
+  agentType?: string | undefined
+  spiffeId?: string | undefined
+  platform?: string | undefined
+  selectors: Readonly<Record<string, string>>
+  active: boolean
+  createdAt: number
+  updatedAt: number
+  /** What it may ask for itself (client_credentials): permissions joined by spaces. */
+  scope?: string | undefined
+  /** base64url SHA-256 of the token that manages its registration (RFC 7592). */
+  registrationTokenHash?: string | undefined
+  /** The rest of what it registered (RFC 7591 §2), as JSON text. */
+  registration?: string | undefined
+}
+export interface ClientPage {
+  clients: Client[]
+  total: number
+}
+export interface ClientQueries {
+  find(id: string): Promise<Client | undefined>
+  /** Newest first; `name` matches a part of the name, whatever its case. */
+  list(query: {
+    name?: string | undefined
+    active?: boolean | undefined
+    offset: number
+    limit: number
+  }): Promise<ClientPage>
+}
+export interface ClientChanges extends ClientQueries {
+  insert(client: Client): Promise<void>
+}
+
+/** The columns of `ClientCredentials`, wherever they are read together with something else. */
+export const CREDENTIAL_COLUMNS = ['c.auth_method', 'c.secret_hash', 'c.jwks', 'c.grant_types'] as const
+
+/** Reads `ClientCredentials` from its columns. */
+export function toCredentials(
+  row: Pick<ClientRow, 'auth_method' | 'secret_hash' | 'jwks' | 'grant_types'>,
+): ClientCredentials {
+  return {
+    authMethod: row.auth_method as ClientAuthMethod,
+    secretHash: orUndefined(row.secret_hash),
+    jwks: orUndefined(row.jwks),
+    grantTypes: row.grant_types === null ? undefined : readList(row.grant_types),
+  }
+}
 
 export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): ClientChanges {
   return {
@@ -50,6 +115,10 @@ function toClient(row: ClientRow): Client {
     active: row.active === 1,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    scope: orUndefined(row.scope),
+    registrationTokenHash: orUndefined(row.registration_token_hash),
+    registration: orUndefined(row.registration),
+    ...toCredentials(row),
   }
 }
 
@@ -66,6 +135,13 @@ function toRow(client: Client): ClientRow {
     active: client.active ? 1 : 0,
     created_at: client.createdAt,
     updated_at: client.updatedAt,
+    auth_method: client.authMethod,
+    secret_hash: client.secretHash ?? null,
+    jwks: client.jwks ?? null,
+    grant_types: client.grantTypes === undefined ? null : JSON.stringify(client.grantTypes),
+    scope: client.scope ?? null,
+    registration_token_hash: client.registrationTokenHash ?? null,
+    registration: client.registration ?? null,
   }
 }
 

@@ -1,5 +1,7 @@
 import { type Kysely, sql } from 'kysely'
+import { CREDENTIAL_COLUMNS, toCredentials } from './clients.js'
 import { orUndefined, readList } from './columns.js'
+import type { CallAlgorithm } from './resources.js'
 import type { DelegationRow, Schema } from './schema.js'
 import type { Delegation, DelegationChanges, DelegationStatus, Standing } from './store.js'
 
@@ -63,6 +65,7 @@ function selectStanding(db: Kysely<Schema>, clientId: string, resourceUri: strin
       'c.agent_type as client_agent_type',
       'c.spiffe_id',
       'c.active as client_active',
+      ...CREDENTIAL_COLUMNS,
       'u.email',
       'u.active as user_active',
       'p.role_name',
@@ -72,6 +75,8 @@ function selectStanding(db: Kysely<Schema>, clientId: string, resourceUri: strin
       'p.enabled',
       'p.client_id as policy_client_id',
       'r.permissions as resource_permissions',
+      'r.signing_alg as resource_signing_alg',
+      'r.client_id as resource_client_id',
       'roles.name as role',
       'roles.permissions as role_permissions',
       's.value as revision',
@@ -91,6 +96,7 @@ function toStanding(rows: readonly StandingRow[], resourceUri: string): Standing
       agentType: orUndefined(row.client_agent_type),
       spiffeId: orUndefined(row.spiffe_id),
       active: row.client_active === 1,
+      ...toCredentials(row),
     },
     user: {
       id: row.user_id,
@@ -111,7 +117,12 @@ function toStanding(rows: readonly StandingRow[], resourceUri: string): Standing
     resource:
       row.resource_permissions === null
         ? undefined
-        : { uri: resourceUri, permissions: readList(row.resource_permissions) },
+        : {
+            uri: resourceUri,
+            permissions: readList(row.resource_permissions),
+            signingAlg: row.resource_signing_alg as CallAlgorithm,
+            clientId: orUndefined(row.resource_client_id),
+          },
     revision: Number(row.revision),
   }
 }

@@ -102,4 +102,24 @@ export const MIGRATIONS: readonly Migration[] = [
       `create table audit_private (event_id text primary key, ip text, user_agent text)`,
     ],
   },
+  {
+    version: 2,
+    statements: [
+      `alter table clients add column auth_method text not null default 'none'`,
+      `alter table clients add column secret_hash text`,
+      `alter table clients add column jwks text`,
+      `alter table clients add column grant_types text`,
+      `alter table clients add column scope text`,
+      `alter table clients add column registration_token_hash text`,
+      `alter table clients add column registration text`,
+      `alter table resources add column signing_alg text not null default 'ES256'`,
+      `create table used_assertions (
+        client_id text not null references clients (id),
+        jti_hash text not null,
+        expires_at bigint not null,
+        primary key (client_id, jti_hash)
+      )`,
+      `create index used_assertions_expires_at on used_assertions (expires_at)`,
+    ],
+  },
 ]

@@ -1,5 +1,6 @@
 import { Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
+import { createAssertions } from './assertions.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
 import { createDelegations, REVISION_SETTING } from './delegations.js'
@@ -99,6 +100,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     policies: createPolicies(trx, touch),
     delegations: createDelegations(trx, touch, revision),
     keys: createKeys(trx),
+    assertions: createAssertions(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
 }

@@ -1,7 +1,26 @@
 import type { Kysely } from 'kysely'
 import { orUndefined, readList } from './columns.js'
 import type { Schema } from './schema.js'
-import type { Resource, ResourceChanges } from './store.js'
+
+/** With which key the call tokens for a resource are signed (RFC 7518 §3.1, RFC 8037). */
+export type CallAlgorithm = 'ES256' | 'RS256' | 'EdDSA'
+
+export interface Resource {
+  /** An absolute URI without fragment, compared byte for byte. */
+  uri: string
+  permissions: readonly string[]
+  /** The client that runs it. */
+  clientId?: string | undefined
+  signingAlg: CallAlgorithm
+  createdAt: number
+}
+export interface ResourceQueries {
+  find(uri: string): Promise<Resource | undefined>
+  list(): Promise<Resource[]>
+}
+export interface ResourceChanges extends ResourceQueries {
+  insert(resource: Resource): Promise<void>
+}
 
 export function createResources(db: Kysely<Schema>, touch: () => Promise<void>): ResourceChanges {
   return {
@@ -13,13 +32,14 @@ export function createResources(db: Kysely<Schema>, touch: () => Promise<void>):
       const rows = await db.selectFrom('resources').selectAll().orderBy('uri').execute()
       return rows.map(toResource)
     },
-    async insert({ uri, permissions, clientId, createdAt }) {
+    async insert({ uri, permissions, clientId, signingAlg, createdAt }) {
       await db
         .insertInto('resources')
         .values({
           uri,
           permissions: JSON.stringify(permissions),
           client_id: clientId ?? null,
+          signing_alg: signingAlg,
           created_at: createdAt,
         })
         .execute()
@@ -33,6 +53,7 @@ function toResource(row: Schema['resources']): Resource {
     uri: row.uri,
     permissions: readList(row.permissions),
     clientId: orUndefined(row.client_id),
+    signingAlg: row.signing_alg as CallAlgorithm,
     createdAt: row.created_at,
   }
 }

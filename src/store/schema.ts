@@ -4,13 +4,14 @@ export interface Schema {
   users: { id: string; email: string; active: number; created_at: number }
   roles: { name: string; permissions: string }
   role_bindings: { user_id: string; role_name: string }
-  resources: { uri: string; permissions: string; client_id: string | null; created_at: number }
+  resources: ResourceRow
   clients: ClientRow
   policies: PolicyRow
   delegations: DelegationRow
   keys: KeyRow
   audit_events: AuditRow
   audit_private: AuditPrivateRow
+  used_assertions: { client_id: string; jti_hash: string; expires_at: number }
 }
 
 export interface ClientRow {
@@ -25,6 +26,21 @@ export interface ClientRow {
   active: number
   created_at: number
   updated_at: number
+  auth_method: string
+  secret_hash: string | null
+  jwks: string | null
+  grant_types: string | null
+  scope: string | null
+  registration_token_hash: string | null
+  registration: string | null
+}
+
+export interface ResourceRow {
+  uri: string
+  permissions: string
+  client_id: string | null
+  signing_alg: string
+  created_at: number
 }
 
 export interface PolicyRow {

@@ -1,4 +1,17 @@
 import type { AuditFilter } from '../core/audit-filter.js'
+import type { AssertionChanges } from './assertions.js'
+import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
+import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
+
+export type {
+  Client,
+  ClientAuthMethod,
+  ClientChanges,
+  ClientCredentials,
+  ClientPage,
+  ClientQueries,
+} from './clients.js'
+export type { CallAlgorithm, Resource, ResourceChanges, ResourceQueries } from './resources.js'
 
 /** What is kept, whatever engine keeps it. Times are milliseconds since the epoch. */
 export interface Store extends Queries {
@@ -35,6 +48,7 @@ export interface Transaction extends Queries {
   policies: PolicyChanges
   delegations: DelegationChanges
   keys: KeyChanges
+  assertions: AssertionChanges
   audit: AuditChanges
 }
 
@@ -64,52 +78,6 @@ export interface UserQueries {
 export interface UserChanges extends UserQueries {
   insertRole(role: { name: string; permissions: readonly string[] }): Promise<void>
   insert(user: { id: string; email: string; roles: readonly string[]; createdAt: number }): Promise<void>
-}
-
-export interface Client {
-  id: string
-  name: string
-  email: string
-  clientType: string
-  agentType?: string | undefined
-  spiffeId?: string | undefined
-  platform?: string | undefined
-  selectors: Readonly<Record<string, string>>
-  active: boolean
-  createdAt: number
-  updatedAt: number
-}
-export interface ClientPage {
-  clients: Client[]
-  total: number
-}
-export interface ClientQueries {
-  find(id: string): Promise<Client | undefined>
-  /** Newest first; `name` matches a part of the name, whatever its case. */
-  list(query: {
-    name?: string | undefined
-    active?: boolean | undefined
-    offset: number
-    limit: number
-  }): Promise<ClientPage>
-}
-export interface ClientChanges extends ClientQueries {
-  insert(client: Client): Promise<void>
-}
-
-export interface Resource {
-  /** An absolute URI without fragment, compared byte for byte. */
-  uri: string
-  permissions: readonly string[]
-  clientId?: string | undefined
-  createdAt: number
-}
-export interface ResourceQueries {
-  find(uri: string): Promise<Resource | undefined>
-  list(): Promise<Resource[]>
-}
-export interface ResourceChanges extends ResourceQueries {
-  insert(resource: Resource): Promise<void>
 }
 
 export interface Policy {
@@ -161,14 +129,14 @@ export interface Delegation {
 /** Everything that decides whether a base token may be exchanged, read in one question. */
 export interface Standing {
   delegation: Delegation
-  client: Pick<Client, 'id' | 'agentType' | 'spiffeId' | 'active'>
+  client: Pick<Client, 'id' | 'agentType' | 'spiffeId' | 'active'> & ClientCredentials
   user: User
   policy: Pick<
     Policy,
     'id' | 'roleName' | 'agentType' | 'allowedPermissions' | 'resources' | 'enabled' | 'clientId'
   >
   /** Undefined when it is not registered. */
-  resource: Pick<Resource, 'uri' | 'permissions'> | undefined
+  resource: Pick<Resource, 'uri' | 'permissions' | 'signingAlg' | 'clientId'> | undefined
   /** The revision under which all of it was read. */
   revision: number
 }

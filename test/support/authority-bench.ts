@@ -63,7 +63,10 @@ export async function openBench(): Promise<AuthorityBench> {
         PROVENANCE,
       ),
     exchange: (token, fields = {}) =>
-      authority.tokens.issue(createForm(token, seeded.agentId, fields), PROVENANCE),
+      authority.tokens.issue(
+        { form: createForm(token, seeded.agentId, fields), authorization: null },
+        PROVENANCE,
+      ),
     events,
     async eventsOf(happening) {
       const before = (await events()).length

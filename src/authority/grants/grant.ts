@@ -1,6 +1,7 @@
-import type { Store } from '../../store/store.js'
+import type { CallAlgorithm, Client, Store } from '../../store/store.js'
 import type { AuditLog, Provenance } from '../audit/log.js'
 import type { BaseTokens } from '../base-tokens.js'
+import type { Presenter } from '../client-authentication.js'
 import type { SigningKey } from '../signer.js'
 
 /** One grant type of the token endpoint, as data. */
@@ -13,13 +14,17 @@ export interface Grant {
 export interface GrantContext {
   store: Store
   audit: AuditLog
-  /** The key of call tokens. */
-  key: SigningKey
+  /** The key that signs the call tokens of a resource. */
+  callKey: (signingAlg: CallAlgorithm) => SigningKey
   clock: () => number
   tenantId: string
   issuer: string
   provenance: Provenance
   baseTokens: BaseTokens
+  /** Who claims to ask. A grant proves it, in the question it asks the store anyway, before anything else. */
+  presenter: Presenter
+  /** Proves it with a question of its own; throws `invalid_client` unless it is an active client. */
+  findPresenter(): Promise<Client>
 }
 
 /** A successful answer of the token endpoint, RFC 8693 §2.2.1, as it goes over the wire. */

@@ -13,15 +13,13 @@ import { quote } from '../../core/printable.js'
 import type { Standing } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
 import type { PresentedBaseToken } from '../base-tokens.js'
-import { isUuid } from '../clients.js'
 import { assertResourceUri } from '../resources.js'
-import { type SignedJwt, signJwt } from '../signer.js'
+import { type SignedJwt, type SigningKey, signToken } from '../signer.js'
 import { decideStanding } from '../standing.js'
 import type { Grant, GrantContext, TokenResponse } from './grant.js'
 
 /** What a request asks for, read from its form. */
 interface ExchangeRequest {
-  clientId: string
   subjectToken: string
   resource: string
   permissions: Permissions | undefined
@@ -41,30 +39,32 @@ export const tokenExchange: Grant = {
   issue(form, context) {
     const draft = { type: 'token.exchanged' } as const
     return context.audit.attempt(draft, context.provenance, async (attempt) => {
-      const request = readRequest(form, attempt)
-      const subject = context.baseTokens.verify(request.subjectToken)
-      noteSubject(attempt, subject)
-      if (subject.clientId !== request.clientId) {
-        await assertKnown(request.clientId, context)
-        throw new AuthsecError('invalid_grant', 'the subject token belongs to another client')
-      }
-      return exchange(request, subject, attempt, context)
+      const { clientId } = context.presenter
+      attempt.note({ actor: { type: 'client', id: clientId }, client: clientId })
+      return exchange(readRequest(form, attempt), attempt, context)
     })
   },
 }
 
 async function exchange(
   request: ExchangeRequest,
-  subject: PresentedBaseToken,
   attempt: Attempt,
   context: GrantContext,
 ): Promise<TokenResponse> {
-  const { store, clock } = context
+  const { store, clock, presenter } = context
+  const { clientId } = presenter
   // Read once: what is decided and what is written into the token have to be of one instant.
   const now = clock()
+  // One question answers who asks and what may be had; only a client without a delegation costs another.
+  const found = await store.delegations.findStanding(clientId, request.resource)
+  await presenter.prove(found?.client ?? (await store.clients.find(clientId)))
+
+  const subject = context.baseTokens.verify(request.subjectToken)
+  noteSubject(attempt, subject)
+  if (subject.clientId !== clientId) {
+    throw new AuthsecError('invalid_grant', 'the subject token belongs to another client')
+  }
   const question = { ...request, jti: subject.jti, now }
-  const found = await store.delegations.findStanding(request.clientId, request.resource)
-  if (found === undefined) await assertKnown(request.clientId, context)
   const { standing, permissions } = decideStanding(found, question)
   const issuedAt = Math.floor(now / 1000)
   const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt)
@@ -73,15 +73,16 @@ async function exchange(
     issuedAt,
     expiresAt: issuedAt + lifetime,
   })
-  const signed = signJwt(context.key, { typ: CALL_TOKEN_TYPE, kid: context.key.kid }, claims)
+  const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')
+  const signed = await signToken(key, { typ: CALL_TOKEN_TYPE, kid: key.kid }, claims)
   await attempt.commit(async (transaction) => {
     if ((await transaction.delegations.revision()) !== standing.revision) {
       // Something changed since it was decided: what has been signed must still be allowed.
-      const current = await transaction.delegations.findStanding(request.clientId, request.resource)
+      const current = await transaction.delegations.findStanding(clientId, request.resource)
       decideStanding(current, { ...question, permissions })
     }
     // Only now: a refusal names no token that nobody has.
-    noteIssuance(attempt, claims, signed, standing, context)
+    noteIssuance(attempt, claims, signed, standing, key)
   })
 
   return {
@@ -94,19 +95,7 @@ async function exchange(
   }
 }
 
-async function assertKnown(clientId: string, { store }: GrantContext): Promise<void> {
-  if ((await store.clients.find(clientId)) === undefined) {
-    throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
-  }
-}
-
 function readRequest(form: ReadonlyMap<string, string>, attempt: Attempt): ExchangeRequest {
-  const clientId = form.get('client_id')?.toLowerCase()
-  if (clientId === undefined) throw new AuthsecError('invalid_client', 'client_id is missing')
-  if (!isUuid(clientId))
-    throw new AuthsecError('invalid_client', `client_id ${quote(clientId)} is not a UUID`)
-  attempt.note({ actor: { type: 'client', id: clientId }, client: clientId })
-
   const unsupported = UNSUPPORTED.find((name) => form.has(name))
   if (unsupported !== undefined) {
     throw new AuthsecError('invalid_request', `${unsupported} is not supported by this server`)
@@ -119,7 +108,6 @@ function readRequest(form: ReadonlyMap<string, string>, attempt: Attempt): Excha
   if (permissions) attempt.note({ permissions: { asked: sortPermissions(permissions) } })
 
   return {
-    clientId,
     resource,
     permissions,
     subjectToken: readSubjectToken(form),
@@ -209,7 +197,7 @@ function noteIssuance(
   claims: CallClaims,
   signed: SignedJwt,
   { delegation, policy }: Standing,
-  { key }: GrantContext,
+  key: SigningKey,
 ): void {
   attempt.note({
     act: claims.act,

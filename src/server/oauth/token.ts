@@ -1,4 +1,3 @@
-import { AuthsecError } from '../../core/errors.js'
 import { readForm } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
@@ -14,12 +13,9 @@ export const token: Endpoint<'public'> = {
   errors: 'oauth',
 
   async handle(request, { authority, provenance }) {
-    // A secret that nobody checks would look like authentication.
-    if (request.headers.has('authorization')) {
-      throw new AuthsecError('invalid_client', 'clients authenticate with none here: send client_id only')
-    }
     const form = await readForm(request)
-    const response = await authority.tokens.issue(form, provenance)
+    const authorization = request.headers.get('authorization')
+    const response = await authority.tokens.issue({ form, authorization }, provenance)
     // RFC 6749 §5.1: a token is never stored on its way.
     return Response.json(response, { headers: { 'cache-control': 'no-store' } })
   },

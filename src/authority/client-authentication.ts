@@ -1,0 +1,219 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { AuthsecError } from '../core/errors.js'
+import { parseJwt } from '../core/jwt.js'
+import { quote } from '../core/printable.js'
+import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../store/store.js'
+import { assertAssertion } from './client-assertion.js'
+import { isUuid } from './clients.js'
+
+/** Under which threat model a server runs: one machine and its developer, or a team. */
+export type Mode = 'dev' | 'shared'
+
+/** Every way in which a client can prove who it is here. */
+export const CLIENT_AUTH_METHODS: readonly ClientAuthMethod[] = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+]
+
+/** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
+export const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Who a request claims to come from, and with what it can prove it. */
+export interface PresentedClient {
+  clientId: string
+  method: ClientAuthMethod
+  secret?: string
+  assertion?: string
+}
+
+/** A claim to be a client that is still to be proven. */
+export interface Presenter {
+  readonly clientId: string
+  readonly method: ClientAuthMethod
+  /**
+   * Proves the claim against what is registered, and that the client may use the grant it asks for. Throws
+   * `invalid_client`, the same for whatever is wrong with the proof, and `unauthorized_client`.
+   */
+  prove(registered: ClientCredentials | undefined): Promise<void>
+}
+
+export interface ClientAuthentication {
+  /** A claim to be proven later; `grantType` is the one it is made for. */
+  present(presented: PresentedClient, grantType?: string): Presenter
+  /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
+  find(presenter: Presenter): Promise<Client>
+}
+
+export interface ClientAuthenticationOptions {
+  store: Store
+  clock: () => number
+  mode: Mode
+  /** What an assertion may be addressed to: the issuer and the token endpoint. */
+  audiences: readonly string[]
+}
+
+/**
+ * Reads who claims to call (RFC 6749 §2.3, RFC 7523 §2.2). Throws `invalid_client` where nobody does or the claim
+ * cannot be read, and `invalid_request` for more than one method.
+ */
+export function readPresentedClient(
+  form: ReadonlyMap<string, string>,
+  authorization: string | null,
+): PresentedClient {
+  const secret = form.get('client_secret')
+  const assertion = form.get('client_assertion')
+  if ([authorization ?? undefined, secret, assertion].filter((proof) => proof !== undefined).length > 1) {
+    throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')
+  }
+  const named = form.get('client_id')
+  const presented =
+    authorization !== null
+      ? readBasic(authorization)
+      : assertion !== undefined
+        ? readAssertion(assertion, form.get('client_assertion_type'))
+        : readBody(named, secret)
+  if (named !== undefined && named.toLowerCase() !== presented.clientId) {
+    throw new AuthsecError('invalid_request', 'client_id is not the client that authenticates')
+  }
+  return presented
+}
+
+export function createClientAuthentication(options: ClientAuthenticationOptions): ClientAuthentication {
+  const { store, mode } = options
+  return {
+    present(presented, grantType) {
+      const { clientId, method } = presented
+      return {
+        clientId,
+        method,
+        async prove(registered) {
+          if (registered === undefined)
+            throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
+          assertMayPresent(registered, mode)
+          await prove(presented, registered, options)
+          if (grantType !== undefined) assertGrantType(registered, grantType)
+        },
+      }
+    },
+
+    async find(presenter) {
+      const client = await store.clients.find(presenter.clientId)
+      await presenter.prove(client)
+      if (!client?.active) throw new AuthsecError('invalid_client', 'the client is not active')
+      return client
+    },
+  }
+}
+
+/**
+ * Whether a client that proves nothing may act: on a developer's own machine, where its id is all that AuthSec's
+ * published SDKs send, and nowhere else. Throws `invalid_client`.
+ */
+export function assertMayPresent({ authMethod }: ClientCredentials, mode: Mode): void {
+  if (mode === 'dev' || authMethod !== 'none') return
+  throw new AuthsecError('invalid_client', 'a client has to prove who it is on this server', {
+    hint: 'Register it with a secret or a key: token_endpoint_auth_method.',
+  })
+}
+
+/** The hash by which the store knows a secret that this server has made: random and long, so it needs no salt. */
+export function hashSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url')
+}
+
+/** Whether a secret is the one of a hash, in a time that tells nothing. */
+export function matchesSecret(secret: string, hash: string): boolean {
+  const [given, kept] = [Buffer.from(hashSecret(secret)), Buffer.from(hash)]
+  return given.length === kept.length && timingSafeEqual(given, kept)
+}
+
+async function prove(
+  presented: PresentedClient,
+  registered: ClientCredentials,
+  options: ClientAuthenticationOptions,
+): Promise<void> {
+  const { clientId, method, secret, assertion } = presented
+  if (method !== registered.authMethod) {
+    throw failed(`the client is registered for ${registered.authMethod}, not ${method}`)
+  }
+  switch (method) {
+    case 'none':
+      return
+    case 'client_secret_basic':
+    case 'client_secret_post':
+      if (secret === undefined || registered.secretHash === undefined) throw failed('the secret is missing')
+      if (!matchesSecret(secret, registered.secretHash)) throw failed('the client secret is wrong')
+      return
+    case 'private_key_jwt':
+      await assertAssertion({ clientId, assertion: assertion ?? '', jwks: registered.jwks }, options)
+  }
+}
+
+// AuthSec's own clients register for nothing: they may use whatever acts for a person, never for themselves.
+function assertGrantType({ grantTypes }: ClientCredentials, grantType: string): void {
+  const allowed =
+    grantTypes === undefined ? grantType !== 'client_credentials' : grantTypes.includes(grantType)
+  if (allowed) return
+  throw new AuthsecError('unauthorized_client', `the client has not registered for ${quote(grantType, 100)}`)
+}
+
+function readBody(clientId: string | undefined, secret: string | undefined): PresentedClient {
+  if (clientId === undefined) throw new AuthsecError('invalid_client', 'client_id is missing')
+  if (secret === undefined) return { clientId: readClientId(clientId), method: 'none' }
+  return { clientId: readClientId(clientId), method: 'client_secret_post', secret }
+}
+
+// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+function readBasic(authorization: string): PresentedClient {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization) ?? []
+  if (encoded === undefined) throw failed('the authorization header is not Basic')
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? []
+  if (id === undefined || secret === undefined)
+    throw failed('the authorization header holds no id and secret')
+  return {
+    clientId: readClientId(decodeFormText(id)),
+    method: 'client_secret_basic',
+    secret: decodeFormText(secret),
+  }
+}
+
+function readAssertion(assertion: string, type: string | undefined): PresentedClient {
+  if (type !== ASSERTION_TYPE_JWT) {
+    throw new AuthsecError(
+      'invalid_request',
+      `client_assertion_type ${quote(type)} is not ${ASSERTION_TYPE_JWT}`,
+    )
+  }
+  const { sub } = parseAssertion(assertion)
+  if (typeof sub !== 'string') throw failed('the client assertion has no sub')
+  return { clientId: readClientId(sub), method: 'private_key_jwt', assertion }
+}
+
+function parseAssertion(assertion: string): { sub?: unknown } {
+  try {
+    return parseJwt(assertion).claims
+  } catch (error) {
+    throw failed(
+      `the client assertion cannot be read: ${AuthsecError.is(error) ? error.message : 'unreadable'}`,
+    )
+  }
+}
+
+function readClientId(text: string): string {
+  if (!isUuid(text)) throw new AuthsecError('invalid_client', `client_id ${quote(text)} is not a UUID`)
+  return text.toLowerCase()
+}
+
+function decodeFormText(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw failed('the authorization header is not form-encoded')
+  }
+}
+
+function failed(why: string): AuthsecError {
+  return new AuthsecError('invalid_client', why)
+}

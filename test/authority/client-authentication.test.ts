@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest'
+import { assertMayPresent, readPresentedClient } from '../../src/authority/client-authentication.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
+
+const ID = '11111111-2222-4333-8444-555555555555'
+const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+const read = (form: Record<string, string>, authorization: string | null = null) =>
+  readPresentedClient(new Map(Object.entries(form)), authorization)
+
+describe('reading who claims to call', () => {
+  test.each([
+    { why: 'nobody', form: {}, code: 'invalid_client' },
+    { why: 'an id that is none', form: { client_id: 'demo' }, code: 'invalid_client' },
+    {
+      why: 'a secret in two places',
+      form: { client_id: ID, client_secret: 'x' },
+      header: basic(`${ID}:x`),
+      code: 'invalid_request',
+    },
+    {
+      why: 'a secret beside an assertion',
+      form: { client_id: ID, client_secret: 'x', client_assertion: 'y', client_assertion_type: JWT_BEARER },
+      code: 'invalid_request',
+    },
+    {
+      why: 'an assertion beside a header',
+      form: { client_assertion: 'y', client_assertion_type: JWT_BEARER },
+      header: basic(`${ID}:x`),
+      code: 'invalid_request',
+    },
+    {
+      why: 'another id in the body',
+      form: { client_id: ID },
+      header: basic(`${ID.replace('1', '2')}:x`),
+      code: 'invalid_request',
+    },
+    { why: 'another scheme', form: { client_id: ID }, header: 'Bearer x', code: 'invalid_client' },
+    { why: 'a header without a colon', form: {}, header: basic(ID), code: 'invalid_client' },
+    { why: 'a header that is not base64', form: {}, header: `Basic ${ID}:x`, code: 'invalid_client' },
+    {
+      why: 'a header that is not form-encoded',
+      form: {},
+      header: basic(`${ID}:%zz`),
+      code: 'invalid_client',
+    },
+    { why: 'an assertion of another type', form: { client_assertion: 'y' }, code: 'invalid_request' },
+    {
+      why: 'an assertion that is no JWT',
+      form: { client_assertion: 'y', client_assertion_type: JWT_BEARER },
+      code: 'invalid_client',
+    },
+    {
+      why: 'an assertion about nobody',
+      form: {
+        client_assertion: formatUnsignedJwt({ alg: 'ES256' }, { iss: ID }),
+        client_assertion_type: JWT_BEARER,
+      },
+      code: 'invalid_client',
+    },
+  ])('refuses $why', ({ form, header, code }) => {
+    expect(() => read(form as Record<string, string>, header ?? null)).toThrow(
+      expect.objectContaining({ code }),
+    )
+  })
+
+  test.each([
+    { method: 'none', form: { client_id: ID.toUpperCase() }, header: null },
+    { method: 'client_secret_post', form: { client_id: ID, client_secret: 's' }, header: null },
+    { method: 'client_secret_basic', form: {}, header: basic(`${ID}:a%2Bb+c`), secret: 'a+b c' },
+    {
+      method: 'private_key_jwt',
+      form: {
+        client_assertion: formatUnsignedJwt({ alg: 'ES256' }, { sub: ID }),
+        client_assertion_type: JWT_BEARER,
+      },
+      header: null,
+    },
+  ])('reads $method', ({ method, form, header, secret }) => {
+    const presented = read(form as Record<string, string>, header)
+    expect(presented).toMatchObject({ clientId: ID, method, ...(secret !== undefined && { secret }) })
+  })
+})
+
+describe('a client that proves nothing', () => {
+  test('may act on a developer machine only', () => {
+    expect(() => assertMayPresent({ authMethod: 'none' }, 'dev')).not.toThrow()
+    expect(() => assertMayPresent({ authMethod: 'none' }, 'shared')).toThrow(
+      expect.objectContaining({ code: 'invalid_client' }),
+    )
+    expect(() => assertMayPresent({ authMethod: 'private_key_jwt' }, 'shared')).not.toThrow()
+  })
+})
