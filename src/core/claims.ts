@@ -1,3 +1,6 @@
+import type { Binding, CallHash } from './call-binding.js'
+import type { MayAct } from './presenting.js'
+
 /** The `act` claim (RFC 8693 §4.1): the outermost is the current actor, what is nested is history. */
 export interface ActorClaim {
   /** The agent's SPIFFE id. */
@@ -33,8 +36,18 @@ export interface CallClaims {
   authsec_audit: string
   /** Correlates everything that belongs to one task. */
   txn: string
-  /** The tool that asked, as context only. */
+  /** The jtis from which the parent descends, nearest first; absent where it is the root's own child. */
+  authsec_ancestors?: string[]
+  /** The one party that may act next, RFC 8693 §4.4. */
+  may_act?: MayAct
+  /** The tool that asked: context, and a condition when `bind` names it. */
   tool?: string
+  /** What of the call is a condition: an API that cannot check it refuses the token. */
+  bind?: Binding[]
+  /** The one call that `bind` means. */
+  call?: CallHash
+  /** Good for one use. */
+  one_time?: true
 }
 
 /** What AuthSec's own delegation token says: a JWT-SVID held by the agent, `sub` is its SPIFFE id. */
@@ -56,7 +69,7 @@ export interface BaseClaims {
 
 /** `typ` of a call token, RFC 9068 §2.1. */
 export const CALL_TOKEN_TYPE = 'at+jwt'
-/** `typ` of a call token that carries a binding: a verifier that does not know bindings refuses it. */
+/** `typ` of a call token that carries `bind` or `one_time`: a verifier that does not know bindings refuses it. */
 export const BOUND_CALL_TOKEN_TYPE = 'authsec-call+jwt'
 /** `typ` of a base token, as AuthSec issues it. */
 export const BASE_TOKEN_TYPE = 'JWT'

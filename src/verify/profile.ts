@@ -43,7 +43,13 @@ const CALL_CLAIMS: Record<keyof CallClaims, ClaimRule> = {
   parent_jti: isText,
   authsec_audit: isText,
   txn: isText,
-  tool: (value) => value === undefined || isText(value),
+  authsec_ancestors: optional((value) => Array.isArray(value) && value.every(isText)),
+  may_act: optional(isJsonObject),
+  tool: optional(isText),
+  // Whatever these say, the check of bindings answers for it.
+  bind: () => true,
+  call: () => true,
+  one_time: () => true,
 }
 
 const BASE_CLAIMS: Record<keyof BaseClaims, ClaimRule> = {
@@ -94,6 +100,10 @@ export function normalizeType(typ: Json | undefined): string | undefined {
 /** Whether a value is a NumericDate, RFC 7519 §2. */
 export function isTime(value: Json | undefined): value is number {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function optional(rule: ClaimRule): ClaimRule {
+  return (value) => value === undefined || rule(value)
 }
 
 function isText(value: Json | undefined): value is string {
