@@ -168,7 +168,7 @@ describe('a reader who hangs up', () => {
       ended.push(answer)
       return answer
     }
-    const socket = createAdaptorServer({ fetch: recorded })
+    const socket = createAdaptorServer({ fetch: (request) => recorded(request) })
     await new Promise<void>((resolve) => {
       socket.listen(0, '127.0.0.1', resolve)
     })
