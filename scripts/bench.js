@@ -1,0 +1,35 @@
+// Compares us with others in one run, on one machine, in turns: npm run bench, or npm run bench -- NAME for one of the
+// subjects. Prints ratios and never times, because a time says more about the machine than about the program.
+//
+// An aim is printed as met or missed. The exit code does not depend on it, so that a busy machine is no failure: it is
+// 1 when something could not be measured, such as a server that gives any other answer than the right one.
+
+import { exchange } from './bench/exchange.js'
+import { formatRatio } from './bench/ratio.js'
+import { startUp } from './bench/start-up.js'
+
+/** What is measured: each has a name, a title and `measure`, which resolves with the ratios. */
+const SUBJECTS = [startUp, exchange]
+
+const names = process.argv.slice(2)
+const unknown = names.find((name) => !SUBJECTS.some((subject) => subject.name === name))
+if (unknown !== undefined) {
+  const known = SUBJECTS.map(({ name }) => name).join(', ')
+  process.stderr.write(`bench: no subject ${JSON.stringify(unknown)}\nhint: There are ${known}.\n`)
+  process.exitCode = 2
+} else {
+  for (const subject of SUBJECTS) {
+    if (names.length === 0 || names.includes(subject.name)) await run(subject)
+  }
+}
+
+async function run({ name, title, measure }) {
+  process.stderr.write(`bench: measuring ${name}\n`)
+  try {
+    const ratios = await measure()
+    process.stdout.write(`${title}\n${ratios.map((line) => `${formatRatio(line)}\n`).join('')}`)
+  } catch (error) {
+    process.stderr.write(`bench: ${name} could not be measured: ${error.message}\n`)
+    process.exitCode = 1
+  }
+}
