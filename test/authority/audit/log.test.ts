@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type AuditLog, createAuditLog, type Provenance } from '../../../src/authority/audit/log.js'
+import { createResource } from '../../../src/authority/resources.js'
 import type { AuditDraft } from '../../../src/core/audit-record.js'
 import { canonicalJson } from '../../../src/core/canonical-json.js'
 import { AuthsecError } from '../../../src/core/errors.js'
@@ -25,7 +26,7 @@ const refusal = () => new AuthsecError('conflict', 'it exists already', { hint: 
 const events = async () => (await log.search({ limit: 100 })).map(({ event }) => event)
 const addResource = (uri: string) =>
   log.attempt(DRAFT, FROM, (attempt) =>
-    attempt.commit(({ resources }) => resources.insert({ uri, permissions: [], createdAt: NOW })),
+    attempt.commit(({ resources }) => resources.insert(createResource({ uri, permissions: [] }, NOW))),
   )
 
 describe('an attempt that succeeds', () => {
@@ -117,7 +118,7 @@ describe('an attempt that is refused', () => {
   test('inside its change leaves one record and nothing of the change', async () => {
     const refused = log.attempt(DRAFT, FROM, (attempt) =>
       attempt.commit(async ({ resources }) => {
-        await resources.insert({ uri: 'https://a.example', permissions: [], createdAt: NOW })
+        await resources.insert(createResource({ uri: 'https://a.example', permissions: [] }, NOW))
         attempt.note({ jti: 'never issued' })
         throw refusal()
       }),
@@ -131,7 +132,7 @@ describe('an attempt that is refused', () => {
   test('may change something too, in the same transaction', async () => {
     const refused = log.attempt(DRAFT, FROM, (attempt) =>
       attempt.refuse(refusal(), ({ resources }) =>
-        resources.insert({ uri: 'https://a.example', permissions: [], createdAt: NOW }),
+        resources.insert(createResource({ uri: 'https://a.example', permissions: [] }, NOW)),
       ),
     )
     expect((await refusalOf(refused)).auditId).toBe((await events())[0]?.id)
@@ -189,7 +190,7 @@ describe('an attempt that crashes', () => {
     const attempt = log.attempt(DRAFT, FROM, async ({ note, commit }) => {
       note({ aud: Array.from({ length: 2_000 }, (_, index) => `https://${index}.example`) })
       await commit(({ resources }) =>
-        resources.insert({ uri: 'https://a.example', permissions: [], createdAt: NOW }),
+        resources.insert(createResource({ uri: 'https://a.example', permissions: [] }, NOW)),
       )
     })
     expect(await refusalOf(attempt)).toMatchObject({ code: 'invalid_request', auditId: expect.any(String) })
