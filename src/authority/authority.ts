@@ -7,6 +7,7 @@ import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createEnvelope } from './envelope.js'
 import { type Keyring, openKeyring } from './keys.js'
+import { createLogins, type Logins } from './logins.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createResources, type Resources } from './resources.js'
 import { createSessions, type Sessions } from './sessions.js'
@@ -22,6 +23,7 @@ export interface Authority {
   readonly clients: Clients
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
+  readonly logins: Logins
   readonly policies: Policies
   readonly resources: Resources
   readonly sessions: Sessions
@@ -70,6 +72,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     mode,
     audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
   })
+  const sessions = createSessions({ ...shared, key: session, bootId })
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
 
   return {
@@ -80,9 +83,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clients: createClients(shared),
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
+    logins: createLogins({ ...shared, sessions }),
     policies: createPolicies(shared),
     resources: createResources(shared),
-    sessions: createSessions({ ...shared, key: session, bootId }),
+    sessions,
     tokens: createTokens({
       ...shared,
       callKey: () => call,

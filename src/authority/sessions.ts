@@ -1,25 +1,68 @@
 import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
-import type { Store, User } from '../store/store.js'
-import { type AuditLog, SERVER_ITSELF } from './audit/log.js'
+import { intersectPermissions, sortPermissions } from '../core/permission.js'
+import type { SessionKind, StoredSession } from '../store/sessions.js'
+import type { Store, Transaction, User } from '../store/store.js'
+import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
 import { hasValidSignature, type SigningKey, signJwt } from './signer.js'
 
 /** Someone who is logged in, with the authority they have now. */
 export interface Session {
+  /** The `jti` of its token. */
+  id: string
+  kind: SessionKind
+  /** The user, whose permissions are cut to what the session may do. */
   user: User
+  /** The client that holds the token; undefined when it is the person's own. */
+  clientId: string | undefined
+  /** The most that it may do whatever its user may; undefined means no such limit. */
+  ceiling: readonly string[] | undefined
+  /** AuthSec's word for what it is good for. */
+  tokenType: 'admin' | 'user'
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  /** Seconds since the epoch. */
+  expiresAt: number
+}
+
+/** How a new session is to be. */
+export interface SessionTerms {
+  kind: Exclude<SessionKind, 'page'>
+  ttlSeconds: number
+  clientId?: string | undefined
+  ceiling?: readonly string[] | undefined
+}
+
+export interface StartedSession {
+  token: string
+  id: string
+  /** What it may do now. */
+  permissions: readonly string[]
   /** Seconds since the epoch. */
   expiresAt: number
 }
 
 export interface Sessions {
-  /** Starts a session of a user and returns its token; it ends with this run of the server, or after 12 h. */
+  /** Starts the admin session of this run of the server and returns its token: it ends with the run, or after 12 h. */
   start(user: User): Promise<string>
   /**
-   * The session of a token. Throws `login_required` when the token is not one of this run of the server, has
+   * Starts a session within an attempt, in one transaction with `change`. Throws `access_denied` when the user is
+   * not active (any more).
+   */
+  issue(
+    user: User,
+    terms: SessionTerms,
+    attempt: Attempt,
+    change?: (transaction: Transaction) => Promise<void>,
+  ): Promise<StartedSession>
+  /**
+   * The session of a token. Throws `login_required` when the token is not one of this server, has ended or
    * expired, or its user is gone.
    */
   resume(token: string): Promise<Session>
+  /** Ends a session at once, and with it whatever asks for it from then on. */
+  end(session: Session, provenance: Provenance): Promise<void>
 }
 
 export interface SessionsOptions {
@@ -33,65 +76,99 @@ export interface SessionsOptions {
 
 /** The permission that AuthSec's admin routes require. */
 export const ADMIN_PERMISSION = 'admin:access'
+/** Who issues sessions, in AuthSec's words. */
+export const SESSION_ISSUER = 'authsec-ai/auth-manager'
 
-const SESSION_TTL = 12 * 3_600
+const BOOT_SESSION_TTL = 12 * 3_600
 const AUDIENCE = 'authsec-api'
-const ISSUER = 'authsec-ai/auth-manager'
 const TOKEN_TYPE = 'JWT'
 
-/** Sessions are HS256 tokens with the claims of AuthSec's own, bound to one run of the server. */
+/** Sessions are HS256 tokens with the claims of AuthSec's own, alive as long as the store has their row. */
 export function createSessions(options: SessionsOptions): Sessions {
   const { store, audit, key, clock, tenantId, bootId } = options
+
+  async function issue(
+    user: User,
+    terms: SessionTerms,
+    attempt: Attempt,
+    change: (transaction: Transaction) => Promise<void> = async () => {},
+  ): Promise<StartedSession> {
+    const session = createSession(user, terms, clock(), terms.kind === 'boot' ? bootId : undefined)
+    const limited = limitUser(user, session.permissions)
+    const claims = createClaims(limited, session, tenantId)
+    const { token, tokenHash } = signJwt(key, { typ: TOKEN_TYPE, kid: 'default' }, claims)
+    attempt.note({
+      subject: { type: 'user', id: user.id },
+      jti: session.id,
+      token_hash: tokenHash,
+      permissions: { granted: claims.scope },
+      details: { kind: terms.kind, expires_in: terms.ttlSeconds },
+      ...(terms.clientId !== undefined && { client: terms.clientId }),
+    })
+    await attempt.commit(async (transaction) => {
+      const current = await transaction.users.find(user.id)
+      if (current?.active !== true) throw new AuthsecError('access_denied', 'the user is not active')
+      await change(transaction)
+      await transaction.sessions.insert(session)
+    })
+    return { token, id: session.id, permissions: claims.scope, expiresAt: claims.exp }
+  }
+
   return {
+    issue,
+
     start(user) {
-      const jti = randomUUID()
-      const draft = {
-        type: 'session.started',
-        actor: { type: 'server', id: bootId },
-        subject: { type: 'user', id: user.id },
-        jti,
-      } as const
+      const draft = { type: 'session.started', actor: { type: 'server', id: bootId } } as const
       return audit.attempt(draft, SERVER_ITSELF, async (attempt) => {
-        const issuedAt = Math.floor(clock() / 1000)
-        const { token, tokenHash } = signJwt(
-          key,
-          { typ: TOKEN_TYPE, kid: 'default' },
-          {
-            iss: ISSUER,
-            aud: AUDIENCE,
-            sub: user.id,
-            user_id: user.id,
-            tenant_id: tenantId,
-            project_id: tenantId,
-            token_type: 'admin',
-            scope: [...user.permissions].sort(),
-            roles: user.roles,
-            iat: issuedAt,
-            nbf: issuedAt,
-            exp: issuedAt + SESSION_TTL,
-            jti,
-            boot: bootId,
-          },
-        )
-        attempt.note({ token_hash: tokenHash })
-        await attempt.commit()
+        const { token } = await issue(user, { kind: 'boot', ttlSeconds: BOOT_SESSION_TTL }, attempt)
         return token
       })
     },
 
     async resume(token) {
       const claims = readSessionToken(token, key)
-      const expiresAt = claims['exp']
-      const userId = claims['sub']
-      if (typeof expiresAt !== 'number' || typeof userId !== 'string') throw invalid()
-      if (claims['iss'] !== ISSUER || claims['aud'] !== AUDIENCE || claims['tenant_id'] !== tenantId) {
+      const { exp: expiresAt, sub: userId, jti: id } = claims
+      if (typeof expiresAt !== 'number' || typeof userId !== 'string' || typeof id !== 'string')
+        throw invalid()
+      if (
+        claims['iss'] !== SESSION_ISSUER ||
+        claims['aud'] !== AUDIENCE ||
+        claims['tenant_id'] !== tenantId
+      ) {
         throw invalid()
       }
       if (expiresAt <= clock() / 1000) throw invalid()
-      if (claims['boot'] !== bootId) throw invalid()
-      const user = await store.users.find(userId)
+      const [stored, user] = await Promise.all([store.sessions.find(id), store.users.find(userId)])
+      // A session of the activation page has an id too, but never a token.
+      if (stored === undefined || stored.userId !== userId || stored.kind === 'page') throw invalid()
+      if (stored.bootId !== undefined && stored.bootId !== bootId) throw invalid()
       if (user === undefined || !user.active) throw invalid()
-      return { user, expiresAt }
+      const limited = limitUser(user, stored.permissions)
+      return {
+        id,
+        kind: stored.kind,
+        user: limited,
+        clientId: stored.clientId,
+        ceiling: stored.permissions,
+        tokenType: tokenTypeOf(limited),
+        startedAt: stored.createdAt,
+        expiresAt,
+      }
+    },
+
+    end({ id, user, clientId }, provenance) {
+      const draft = {
+        type: 'session.ended',
+        actor: { type: 'user', id: user.id },
+        subject: { type: 'user', id: user.id },
+        client: clientId,
+        jti: id,
+      } as const
+      return audit.attempt(draft, provenance, (attempt) =>
+        attempt.commit(async (transaction) => {
+          await transaction.sessions.remove(id)
+        }),
+      )
     },
   }
 }
@@ -103,6 +180,57 @@ export function assertAdmin({ user }: Session): void {
       hint: `The permission ${ADMIN_PERMISSION} is required.`,
     })
   }
+}
+
+/** A user who may do no more than a session may. */
+export function limitUser(user: User, ceiling: readonly string[] | undefined): User {
+  if (ceiling === undefined) return user
+  return { ...user, permissions: intersectPermissions(ceiling, user.permissions) }
+}
+
+function createSession(
+  user: User,
+  { kind, ttlSeconds, clientId, ceiling }: SessionTerms,
+  now: number,
+  bootId: string | undefined,
+): StoredSession {
+  return {
+    id: randomUUID(),
+    kind,
+    userId: user.id,
+    clientId,
+    permissions: ceiling,
+    bootId,
+    createdAt: now,
+    expiresAt: now + ttlSeconds * 1000,
+  }
+}
+
+// The claims are AuthSec's; `jti` and `boot` are ours.
+function createClaims(user: User, session: StoredSession, tenantId: string) {
+  const issuedAt = Math.floor(session.createdAt / 1000)
+  return {
+    iss: SESSION_ISSUER,
+    aud: AUDIENCE,
+    sub: user.id,
+    user_id: user.id,
+    email_id: user.email,
+    tenant_id: tenantId,
+    project_id: tenantId,
+    ...(session.clientId !== undefined && { client_id: session.clientId }),
+    token_type: tokenTypeOf(user),
+    scope: sortPermissions(user.permissions),
+    roles: user.roles,
+    iat: issuedAt,
+    nbf: issuedAt,
+    exp: Math.floor(session.expiresAt / 1000),
+    jti: session.id,
+    ...(session.bootId !== undefined && { boot: session.bootId }),
+  }
+}
+
+function tokenTypeOf(user: User): 'admin' | 'user' {
+  return user.permissions.has(ADMIN_PERMISSION) ? 'admin' : 'user'
 }
 
 function readSessionToken(token: string, key: SigningKey) {

@@ -57,6 +57,8 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   token_not_yet_valid: 12,
   invalid_request: 2,
   invalid_client: 4,
+  invalid_credentials: 4,
+  account_locked: 5,
   invalid_grant: 5,
   invalid_scope: 5,
   invalid_target: 5,

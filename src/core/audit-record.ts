@@ -18,7 +18,9 @@ export const AUDIT_EVENTS = {
   'resource.read': 'looked at resources',
   'server.started': 'started the server',
   'server.stopped': 'stopped the server',
+  'session.ended': 'ended a session',
   'session.started': 'started a session',
+  'token.introspected': 'asked about a token',
   'token.exchanged': 'exchanged a token for a call token',
 } as const
 

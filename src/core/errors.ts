@@ -45,6 +45,9 @@ export type ErrorCode =
   | 'invalid_software_statement'
   | 'unapproved_software_statement'
   | 'invalid_token'
+  // Logging in
+  | 'invalid_credentials'
+  | 'account_locked'
   // Delegating, AuthSec's own refusals
   | 'client_not_found'
   | 'client_inactive'

@@ -2,11 +2,13 @@ import { ADMIN_ENDPOINTS } from './admin/endpoints.js'
 import { AUDIT_ENDPOINTS } from './audit/endpoints.js'
 import { AUTHSEC_ENDPOINTS } from './authsec/endpoints.js'
 import type { AnyEndpoint } from './endpoint.js'
+import { LOGIN_ENDPOINTS } from './login/endpoints.js'
 import { OAUTH_ENDPOINTS } from './oauth/endpoints.js'
 
 /** Every endpoint of the server, a list for each folder. The first that fits a path answers. */
 export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...OAUTH_ENDPOINTS,
+  ...LOGIN_ENDPOINTS,
   ...AUTHSEC_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
   ...AUDIT_ENDPOINTS,

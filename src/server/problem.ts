@@ -4,6 +4,8 @@ import type { Endpoint } from './endpoint.js'
 /** The status of each code that a server answers with; what is not here is 400. */
 const STATUSES: Partial<Record<ErrorCode, number>> = {
   login_required: 401,
+  invalid_credentials: 401,
+  account_locked: 401,
   invalid_client: 401,
   invalid_token: 401,
   access_denied: 403,
@@ -95,6 +97,7 @@ function createHeaders(error: AuthsecError, requestId: string): Headers {
   if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
+  if (error.retryAfterMs !== undefined) headers.set('retry-after', `${Math.ceil(error.retryAfterMs / 1000)}`)
   return headers
 }
 

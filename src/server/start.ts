@@ -7,6 +7,7 @@ import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { type App, createApp } from './app.js'
+import { seedPasswords } from './seed-passwords.js'
 import { openState } from './state.js'
 
 /** AuthSec's own port. */
@@ -23,6 +24,11 @@ export interface ServerOptions {
   clock?: () => number
   /** Who and what a new state starts with. */
   seed?: Seed
+  /**
+   * The passwords of seeded users by e-mail address. Those not named keep theirs from the state directory, where
+   * random ones lie in `passwords.json` (readable by its owner only) since the first start.
+   */
+  passwords?: Readonly<Record<string, string>>
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -68,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const url = await listen(socket, port, host)
     const authority = await openAuthority({ store, kek, issuer: url, clock })
     const seeded = await applySeed(store, seed, authority.identity.tenantId, clock())
+    await seedPasswords({ store, seed, place: options.state, chosen: options.passwords ?? {} })
     await recordServer('server.started', authority, url)
     const isRunningOut = (expiry: number) => expiry < clock() + REGRANT_MS
     const expiry = await authority.delegations.findExpiry(seeded.agentId)

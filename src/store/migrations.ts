@@ -122,4 +122,27 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index used_assertions_expires_at on used_assertions (expires_at)`,
     ],
   },
+  {
+    version: 3,
+    statements: [
+      `create table sessions (
+        id text primary key,
+        kind text not null,
+        user_id text not null references users (id),
+        client_id text,
+        permissions text,
+        boot_id text,
+        created_at bigint not null,
+        expires_at bigint not null
+      )`,
+      `create index sessions_expires_at on sessions (expires_at)`,
+      `create table passwords (
+        user_id text primary key references users (id),
+        hash text not null,
+        failures integer not null,
+        locked_until bigint,
+        used_at bigint
+      )`,
+    ],
+  },
 ]

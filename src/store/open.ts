@@ -7,9 +7,11 @@ import { createDelegations, REVISION_SETTING } from './delegations.js'
 import { createGroupCommit } from './group-commit.js'
 import { createKeys } from './keys.js'
 import { assertReadable, migrate } from './migrate.js'
+import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
 import { createResources } from './resources.js'
 import type { Schema } from './schema.js'
+import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import type { Engine } from './sqlite.js'
 import type { AuditRecord, Queries, Store, Transaction } from './store.js'
@@ -76,6 +78,8 @@ function createQueries(db: Kysely<Schema>): Queries {
     policies: createPolicies(db, never),
     delegations: createDelegations(db, never, () => readRevision(db)),
     keys: createKeys(db),
+    sessions: createSessions(db),
+    passwords: createPasswords(db),
     audit: createAuditQueries(db),
   }
 }
@@ -101,6 +105,8 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     delegations: createDelegations(trx, touch, revision),
     keys: createKeys(trx),
     assertions: createAssertions(trx),
+    sessions: createSessions(trx),
+    passwords: createPasswords(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
 }

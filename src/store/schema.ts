@@ -9,6 +9,8 @@ export interface Schema {
   policies: PolicyRow
   delegations: DelegationRow
   keys: KeyRow
+  sessions: SessionRow
+  passwords: PasswordRow
   audit_events: AuditRow
   audit_private: AuditPrivateRow
   used_assertions: { client_id: string; jti_hash: string; expires_at: number }
@@ -85,6 +87,25 @@ export interface KeyRow {
   /** The private or secret JWK, sealed. */
   sealed_jwk: Uint8Array
   created_at: number
+}
+
+export interface SessionRow {
+  id: string
+  kind: string
+  user_id: string
+  client_id: string | null
+  permissions: string | null
+  boot_id: string | null
+  created_at: number
+  expires_at: number
+}
+
+export interface PasswordRow {
+  user_id: string
+  hash: string
+  failures: number
+  locked_until: number | null
+  used_at: number | null
 }
 
 export interface AuditRow {

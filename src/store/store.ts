@@ -13,6 +13,9 @@ export type {
 } from './clients.js'
 export type { CallAlgorithm, Resource, ResourceChanges, ResourceQueries } from './resources.js'
 
+import type { PasswordChanges, PasswordQueries } from './passwords.js'
+import type { SessionChanges, SessionQueries } from './sessions.js'
+
 /** What is kept, whatever engine keeps it. Times are milliseconds since the epoch. */
 export interface Store extends Queries {
   /**
@@ -36,6 +39,8 @@ export interface Queries {
   policies: PolicyQueries
   delegations: DelegationQueries
   keys: KeyQueries
+  sessions: SessionQueries
+  passwords: PasswordQueries
   audit: AuditQueries
 }
 
@@ -49,6 +54,8 @@ export interface Transaction extends Queries {
   delegations: DelegationChanges
   keys: KeyChanges
   assertions: AssertionChanges
+  sessions: SessionChanges
+  passwords: PasswordChanges
   audit: AuditChanges
 }
 

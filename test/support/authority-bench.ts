@@ -55,7 +55,16 @@ export async function openBench(): Promise<AuthorityBench> {
     seeded,
     clock,
     alice: seeded.delegator,
-    admin: { user: seeded.admin, expiresAt: clock.now / 1000 + 3_600 },
+    admin: {
+      id: 'a session of the bench',
+      kind: 'password',
+      user: seeded.admin,
+      clientId: undefined,
+      ceiling: undefined,
+      tokenType: 'admin',
+      startedAt: clock.now,
+      expiresAt: clock.now / 1000 + 3_600,
+    },
     grant: (audience = ['authsec-api'], ttlSeconds = 86_400) =>
       authority.delegations.grant(
         { clientId: seeded.agentId, agentType: 'langchain', audience, ttlSeconds },

@@ -1,0 +1,75 @@
+import type { Kysely } from 'kysely'
+import { orUndefined } from './columns.js'
+import type { Schema, SessionRow } from './schema.js'
+
+/** A session that is alive: one that has ended has no row. */
+export interface StoredSession {
+  /** The `jti` of its token; of the activation page's own sessions the hash of their handle. */
+  id: string
+  kind: SessionKind
+  userId: string
+  /** The client that holds it, when it is not the person's own. */
+  clientId?: string | undefined
+  /** The most that it may do; undefined means everything that its user may do. */
+  permissions?: readonly string[] | undefined
+  /** The run of the server with which it ends; undefined means that it survives a restart. */
+  bootId?: string | undefined
+  createdAt: number
+  expiresAt: number
+}
+
+/** How a session came about. `page` is the activation page's own and is no token. */
+export type SessionKind = 'boot' | 'password' | 'device' | 'ciba' | 'page'
+
+export interface SessionQueries {
+  find(id: string): Promise<StoredSession | undefined>
+}
+export interface SessionChanges extends SessionQueries {
+  /** Keeps a session, and forgets those that have expired since. */
+  insert(session: StoredSession): Promise<void>
+  /** Ends a session; false when there was none. */
+  remove(id: string): Promise<boolean>
+}
+
+export function createSessions(db: Kysely<Schema>): SessionChanges {
+  return {
+    async find(id) {
+      const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && toSession(row)
+    },
+    async insert(session) {
+      await db.deleteFrom('sessions').where('expires_at', '<=', session.createdAt).execute()
+      await db.insertInto('sessions').values(toRow(session)).execute()
+    },
+    async remove(id) {
+      const { numDeletedRows } = await db.deleteFrom('sessions').where('id', '=', id).executeTakeFirst()
+      return numDeletedRows > 0n
+    },
+  }
+}
+
+function toSession(row: SessionRow): StoredSession {
+  return {
+    id: row.id,
+    kind: row.kind as SessionKind,
+    userId: row.user_id,
+    clientId: orUndefined(row.client_id),
+    permissions: row.permissions === null ? undefined : JSON.parse(row.permissions),
+    bootId: orUndefined(row.boot_id),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+function toRow(session: StoredSession): SessionRow {
+  return {
+    id: session.id,
+    kind: session.kind,
+    user_id: session.userId,
+    client_id: session.clientId ?? null,
+    permissions: session.permissions === undefined ? null : JSON.stringify(session.permissions),
+    boot_id: session.bootId ?? null,
+    created_at: session.createdAt,
+    expires_at: session.expiresAt,
+  }
+}
