@@ -6,10 +6,12 @@ import { type ClientAuthentication, createClientAuthentication, type Mode } from
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createEnvelope } from './envelope.js'
+import { createIdentities, type Identities } from './identities.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createResources, type Resources } from './resources.js'
+import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createTokens, type Tokens } from './tokens.js'
 
@@ -23,9 +25,11 @@ export interface Authority {
   readonly clients: Clients
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
+  readonly identities: Identities
   readonly logins: Logins
   readonly policies: Policies
   readonly resources: Resources
+  readonly roles: Roles
   readonly sessions: Sessions
   readonly tokens: Tokens
 }
@@ -83,9 +87,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clients: createClients(shared),
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
+    identities: createIdentities(shared),
     logins: createLogins({ ...shared, sessions }),
     policies: createPolicies(shared),
     resources: createResources(shared),
+    roles: createRoles(shared),
     sessions,
     tokens: createTokens({
       ...shared,

@@ -18,6 +18,8 @@ export interface ClientInput {
 export interface ClientListQuery {
   name?: string | undefined
   active?: boolean | undefined
+  clientType?: string | undefined
+  agentType?: string | undefined
   page: number
   limit: number
 }
@@ -71,8 +73,7 @@ export function createClients(options: {
         return client
       })
     },
-    list: ({ name, active, page, limit }) =>
-      store.clients.list({ name, active, offset: (page - 1) * limit, limit }),
+    list: ({ page, ...query }) => store.clients.list({ ...query, offset: (page - 1) * query.limit }),
     async find(id) {
       const client = isUuid(id) ? await store.clients.find(id.toLowerCase()) : undefined
       if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
@@ -108,7 +109,8 @@ export function createClient(input: ClientInput, tenantId: string, now: number):
   }
 }
 
-function formatSpiffeId(tenantId: string, agentType: string | undefined, clientId: string): string {
+/** AuthSec's form of an agent's SPIFFE id. */
+export function formatSpiffeId(tenantId: string, agentType: string | undefined, clientId: string): string {
   const segment = agentType ?? AGENT_CLIENT_TYPE
   return `spiffe://${TRUST_DOMAIN}/tenants/${tenantId}/agents/${segment}/${clientId}`
 }

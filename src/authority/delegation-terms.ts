@@ -12,6 +12,8 @@ export interface GrantInput {
   agentType: string
   audience: readonly string[]
   ttlSeconds?: number | undefined
+  /** The policy to delegate under; undefined means the oldest that applies. */
+  policy?: Policy | undefined
 }
 
 /** What a user delegates to an agent, as the policy has it. */
@@ -35,7 +37,7 @@ export type Agent = Client & { spiffeId: string }
  */
 export async function agreeTerms(store: Store, input: GrantInput, user: User): Promise<DelegationTerms> {
   const client = await findAgent(store, input.clientId)
-  const policy = await findPolicy(store, user, client, input.agentType)
+  const policy = await findPolicy(store, user, client, input)
   const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
   if (permissions.length === 0) {
     throw new AuthsecError('nothing_to_delegate', 'the user holds no permission that the policy allows')
@@ -71,7 +73,12 @@ async function findAgent(store: Store, clientId: string): Promise<Agent> {
   return { ...client, spiffeId: client.spiffeId }
 }
 
-async function findPolicy(store: Store, user: User, client: Client, agentType: string): Promise<Policy> {
+async function findPolicy(
+  store: Store,
+  user: User,
+  client: Client,
+  { agentType, policy: named }: GrantInput,
+): Promise<Policy> {
   if (user.roles.length === 0) {
     throw new AuthsecError('delegation_not_allowed', 'the user has no roles')
   }
@@ -82,7 +89,10 @@ async function findPolicy(store: Store, user: User, client: Client, agentType: s
       `agent ${quote(client.name)} is registered as ${quote(client.agentType)}, not ${quote(agentType)}`,
     )
   }
-  const policy = await store.policies.findApplicable(user.roles, agentType)
+  const policy =
+    named === undefined
+      ? await store.policies.findApplicable(user.roles, agentType)
+      : asApplicable(named, user.roles, agentType)
   if (policy === undefined) {
     throw new AuthsecError(
       'delegation_not_allowed',
@@ -91,6 +101,11 @@ async function findPolicy(store: Store, user: User, client: Client, agentType: s
     )
   }
   return policy
+}
+
+function asApplicable(policy: Policy, roles: readonly string[], agentType: string): Policy | undefined {
+  const applies = policy.enabled && policy.agentType === agentType && roles.includes(policy.roleName)
+  return applies ? policy : undefined
 }
 
 function agreeResources(policy: Policy, audience: readonly string[]): string[] {

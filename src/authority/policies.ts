@@ -4,8 +4,8 @@ import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
-import type { Policy, Store } from '../store/store.js'
-import type { AuditLog, Provenance } from './audit/log.js'
+import type { Policy, Queries, Store } from '../store/store.js'
+import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { isUuid } from './clients.js'
 import { assertResourceUri } from './resources.js'
 import type { Session } from './sessions.js'
@@ -22,6 +22,18 @@ export interface PolicyInput {
   clientId?: string | undefined
 }
 
+/** What may be changed of a policy; what is left out stays. */
+export interface PolicyPatch {
+  roleName?: string | undefined
+  agentType?: string | undefined
+  allowedPermissions?: readonly string[] | undefined
+  resources?: readonly string[] | undefined
+  maxTtlSeconds?: number | undefined
+  enabled?: boolean | undefined
+  /** Null lets every client of the agent type receive it again. */
+  clientId?: string | null | undefined
+}
+
 export interface CreatedPolicy {
   policy: Policy
   /** What the policy allows beyond what its author may have meant, in words. */
@@ -36,6 +48,14 @@ export interface Policies {
     agentType?: string | undefined
     enabled?: boolean | undefined
   }): Promise<Policy[]>
+  /** Throws `not_found`. */
+  find(id: string): Promise<Policy>
+  /**
+   * Changes a policy, which decides the next exchange already. Throws as `create` does, and `not_found`.
+   */
+  update(id: string, patch: PolicyPatch, session: Session, provenance: Provenance): Promise<Policy>
+  /** Deletes a policy and every delegation under it. Throws `not_found`. */
+  remove(id: string, session: Session, provenance: Provenance): Promise<Policy>
 }
 
 export function createPolicies(options: { store: Store; audit: AuditLog; clock: () => number }): Policies {
@@ -46,37 +66,44 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
       return audit.attempt({ type: 'policy.created', actor }, provenance, async (attempt) => {
         const policy = createPolicy(input, session.user.id, clock())
         const warnings = describeBreadth(policy)
-        attempt.note({
-          policy: policy.id,
-          client: policy.clientId,
-          aud: [...policy.resources],
-          permissions: { granted: [...policy.allowedPermissions] },
-          details: {
-            role_name: policy.roleName,
-            agent_type: policy.agentType,
-            max_ttl_seconds: policy.maxTtlSeconds,
-            enabled: policy.enabled,
-            ...(warnings.length > 0 && { warnings }),
-          },
-        })
+        notePolicy(attempt, policy, warnings)
         await attempt.commit(async (transaction) => {
-          if (policy.clientId !== undefined) {
-            const client = await transaction.clients.find(policy.clientId)
-            if (!client?.active)
-              throw new AuthsecError('client_not_found', `no active client ${policy.clientId}`)
-          }
-          if ((await transaction.policies.findByTerms(policy.roleName, policy.agentType)) !== undefined) {
-            throw new AuthsecError(
-              'conflict',
-              `a policy for role ${quote(policy.roleName)} and agent type ${quote(policy.agentType)} exists already`,
-            )
-          }
+          await assertClientActive(transaction, policy)
+          await assertTermsFree(transaction, policy)
           await transaction.policies.insert(policy)
         })
         return { policy, warnings }
       })
     },
     list: (query) => store.policies.list(query),
+    find: (id) => findPolicy(store, id),
+    update(id, patch, session, provenance) {
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type: 'policy.updated', actor }, provenance, (attempt) =>
+        attempt.commit(async (transaction) => {
+          const current = await findPolicy(transaction, id)
+          attempt.note({ policy: current.id })
+          const policy = patchPolicy(current, patch, clock())
+          notePolicy(attempt, policy, describeBreadth(policy))
+          if (policy.clientId !== current.clientId) await assertClientActive(transaction, policy)
+          await assertTermsFree(transaction, policy)
+          await transaction.policies.update(policy)
+          return policy
+        }),
+      )
+    },
+    remove(id, session, provenance) {
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type: 'policy.deleted', actor }, provenance, (attempt) =>
+        attempt.commit(async (transaction) => {
+          const policy = await findPolicy(transaction, id)
+          const delegations = await transaction.delegations.removeByPolicy(policy.id)
+          await transaction.policies.remove(policy.id)
+          attempt.note({ policy: policy.id, client: policy.clientId, details: { delegations } })
+          return policy
+        }),
+      )
+    },
   }
 }
 
@@ -108,6 +135,62 @@ export function createPolicy(input: PolicyInput, createdBy: string | undefined, 
     createdAt: now,
     updatedAt: now,
   }
+}
+
+function patchPolicy(current: Policy, patch: PolicyPatch, now: number): Policy {
+  const checked = createPolicy(
+    {
+      roleName: patch.roleName ?? current.roleName,
+      agentType: patch.agentType ?? current.agentType,
+      allowedPermissions: patch.allowedPermissions ?? current.allowedPermissions,
+      resources: patch.resources ?? current.resources,
+      maxTtlSeconds: patch.maxTtlSeconds ?? current.maxTtlSeconds,
+      enabled: patch.enabled ?? current.enabled,
+      clientId: patch.clientId === undefined ? current.clientId : (patch.clientId ?? undefined),
+    },
+    current.createdBy,
+    current.createdAt,
+  )
+  return { ...checked, id: current.id, updatedAt: now }
+}
+
+async function findPolicy({ policies }: Pick<Queries, 'policies'>, id: string): Promise<Policy> {
+  const policy = isUuid(id) ? await policies.find(id.toLowerCase()) : undefined
+  if (policy === undefined) throw new AuthsecError('not_found', `no policy ${quote(id)}`)
+  return policy
+}
+
+async function assertClientActive(
+  { clients }: Pick<Queries, 'clients'>,
+  { clientId }: Policy,
+): Promise<void> {
+  if (clientId === undefined || (await clients.find(clientId))?.active) return
+  throw new AuthsecError('client_not_found', `no active client ${clientId}`)
+}
+
+async function assertTermsFree({ policies }: Pick<Queries, 'policies'>, policy: Policy): Promise<void> {
+  const other = await policies.findByTerms(policy.roleName, policy.agentType)
+  if (other === undefined || other.id === policy.id) return
+  throw new AuthsecError(
+    'conflict',
+    `a policy for role ${quote(policy.roleName)} and agent type ${quote(policy.agentType)} exists already`,
+  )
+}
+
+function notePolicy(attempt: Attempt, policy: Policy, warnings: readonly string[]): void {
+  attempt.note({
+    policy: policy.id,
+    client: policy.clientId,
+    aud: [...policy.resources],
+    permissions: { granted: [...policy.allowedPermissions] },
+    details: {
+      role_name: policy.roleName,
+      agent_type: policy.agentType,
+      max_ttl_seconds: policy.maxTtlSeconds,
+      enabled: policy.enabled,
+      ...(warnings.length > 0 && { warnings: [...warnings] }),
+    },
+  })
 }
 
 function describeBreadth(policy: Policy): string[] {

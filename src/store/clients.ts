@@ -45,12 +45,16 @@ export interface ClientQueries {
   list(query: {
     name?: string | undefined
     active?: boolean | undefined
+    clientType?: string | undefined
+    agentType?: string | undefined
     offset: number
     limit: number
   }): Promise<ClientPage>
 }
 export interface ClientChanges extends ClientQueries {
   insert(client: Client): Promise<void>
+  /** Puts a client in the place of the one with its id. */
+  update(client: Client): Promise<void>
 }
 
 /** The columns of `ClientCredentials`, wherever they are read together with something else. */
@@ -74,7 +78,7 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
       const row = await db.selectFrom('clients').selectAll().where('id', '=', id).executeTakeFirst()
       return row && toClient(row)
     },
-    async list({ name, active, offset, limit }) {
+    async list({ name, active, clientType, agentType, offset, limit }) {
       let matching = db.selectFrom('clients')
       if (name !== undefined) {
         const pattern = `%${escapeLike(name)}%`
@@ -82,6 +86,8 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
         matching = matching.where(sql<boolean>`lower(name) like lower(${pattern}) escape '\\'`)
       }
       if (active !== undefined) matching = matching.where('active', '=', active ? 1 : 0)
+      if (clientType !== undefined) matching = matching.where('client_type', '=', clientType)
+      if (agentType !== undefined) matching = matching.where('agent_type', '=', agentType)
 
       const { total } = await matching
         .select((select) => select.fn.countAll<number>().as('total'))
@@ -97,6 +103,11 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
     },
     async insert(client) {
       await db.insertInto('clients').values(toRow(client)).execute()
+      await touch()
+    },
+    async update(client) {
+      const { id, ...row } = toRow(client)
+      await db.updateTable('clients').set(row).where('id', '=', id).execute()
       await touch()
     },
   }

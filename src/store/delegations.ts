@@ -46,6 +46,14 @@ export function createDelegations(
         .execute()
       await touch()
     },
+    async removeByPolicy(policyId) {
+      const { numDeletedRows } = await db
+        .deleteFrom('delegations')
+        .where('policy_id', '=', policyId)
+        .executeTakeFirst()
+      await touch()
+      return Number(numDeletedRows)
+    },
   }
 }
 

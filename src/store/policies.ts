@@ -7,6 +7,10 @@ export function createPolicies(db: Kysely<Schema>, touch: () => Promise<void>): 
   const rows = db.selectFrom('policies').selectAll()
 
   return {
+    async find(id) {
+      const row = await rows.where('id', '=', id).executeTakeFirst()
+      return row && toPolicy(row)
+    },
     async findApplicable(roles, agentType) {
       if (roles.length === 0) return undefined
       const row = await rows
@@ -34,6 +38,15 @@ export function createPolicies(db: Kysely<Schema>, touch: () => Promise<void>): 
     },
     async insert(policy) {
       await db.insertInto('policies').values(toRow(policy)).execute()
+      await touch()
+    },
+    async update(policy) {
+      const { id, ...row } = toRow(policy)
+      await db.updateTable('policies').set(row).where('id', '=', id).execute()
+      await touch()
+    },
+    async remove(id) {
+      await db.deleteFrom('policies').where('id', '=', id).execute()
       await touch()
     },
   }

@@ -78,9 +78,15 @@ export interface User {
   /** Every permission of the user's roles. */
   permissions: ReadonlySet<string>
 }
+export interface Role {
+  name: string
+  permissions: readonly string[]
+}
 export interface UserQueries {
   find(id: string): Promise<User | undefined>
   findByEmail(email: string): Promise<User | undefined>
+  /** Every role of the tenant, by name. */
+  listRoles(): Promise<Role[]>
 }
 export interface UserChanges extends UserQueries {
   insertRole(role: { name: string; permissions: readonly string[] }): Promise<void>
@@ -101,6 +107,7 @@ export interface Policy {
   updatedAt: number
 }
 export interface PolicyQueries {
+  find(id: string): Promise<Policy | undefined>
   /** The oldest enabled policy that lets one of the roles delegate to this kind of agent. */
   findApplicable(roles: readonly string[], agentType: string): Promise<Policy | undefined>
   findByTerms(roleName: string, agentType: string): Promise<Policy | undefined>
@@ -113,6 +120,10 @@ export interface PolicyQueries {
 }
 export interface PolicyChanges extends PolicyQueries {
   insert(policy: Policy): Promise<void>
+  /** Puts a policy in the place of the one with its id. */
+  update(policy: Policy): Promise<void>
+  /** Removes a policy that no delegation names any more. */
+  remove(id: string): Promise<void>
 }
 
 export type DelegationStatus = 'active' | 'expired' | 'revoked'
@@ -160,6 +171,8 @@ export interface DelegationChanges extends DelegationQueries {
   /** Puts a delegation in the place of the client's former one, whose id and creation time it keeps. */
   replace(delegation: Delegation): Promise<Delegation>
   setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
+  /** Removes every delegation under a policy, and says how many there were. */
+  removeByPolicy(policyId: string): Promise<number>
 }
 
 export interface StoredKey {

@@ -17,6 +17,10 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
     async findByEmail(email) {
       return toUser(await withRoles.where('users.email', '=', email).execute())
     },
+    async listRoles() {
+      const rows = await db.selectFrom('roles').selectAll().orderBy('name').execute()
+      return rows.map(({ name, permissions }) => ({ name, permissions: readList(permissions) }))
+    },
     async insertRole({ name, permissions }) {
       await db
         .insertInto('roles')

@@ -1,18 +1,19 @@
-import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
-import { formatTime } from '../../core/time.js'
-import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import { readInteger, readStrings, requireString } from '../fields.js'
+import { readId, readRequest } from './request.js'
+import { formatGrant } from './wire.js'
 
 /** An admin delegates to an agent; the former base token of the agent is dead from then on. */
 export const delegateToken: Endpoint<'admin'> = {
   method: 'POST',
   paths: authsecPaths('/uflow/admin/agents/:id/delegate-token'),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Delegate to an agent',
   speaks: 'AuthSec A',
+  differences:
+    'agent_type has to be the registered one of the agent, ttl_seconds is at most 24 h, and warnings tell what is broad.',
   event: 'delegation.granted',
   errors: 'authsec',
   refusals: {
@@ -24,34 +25,14 @@ export const delegateToken: Endpoint<'admin'> = {
   },
 
   async handle(request, { authority, caller, params, provenance }) {
-    const clientId = params['id'] ?? ''
-    if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid agent ID')
-    const body = await readJson(request)
-    const audience = readStrings(body, 'audience')
-    if (audience === undefined || audience.length === 0) {
-      throw new AuthsecError('invalid_request', 'audience is required')
-    }
-    const { client, delegation, token, warnings } = await authority.delegations.grant(
-      {
-        clientId,
-        agentType: requireString(body, 'agent_type'),
-        audience,
-        ttlSeconds: readInteger(body, 'ttl_seconds'),
-      },
-      caller.user,
-      provenance,
-    )
-    return Response.json(
-      {
-        token,
-        spiffe_id: client.spiffeId,
-        expires_at: formatTime(delegation.expiresAt),
-        permissions: delegation.permissions,
-        audience: delegation.audience,
-        ttl_seconds: delegation.ttlSeconds,
-        ...(warnings.length > 0 && { warnings }),
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    const clientId = readId(params, 'Invalid agent ID')
+    const asked = await readRequest(request, (body) => {
+      const agentType = requireString(body, 'agent_type')
+      const audience = readStrings(body, 'audience') ?? []
+      if (audience.length === 0) throw new AuthsecError('invalid_request', 'audience is required')
+      return { agentType, audience, ttlSeconds: readInteger(body, 'ttl_seconds') }
+    })
+    const granted = await authority.delegations.grant({ clientId, ...asked }, caller.user, provenance)
+    return Response.json(formatGrant(granted), { headers: { 'cache-control': 'no-store' } })
   },
 }

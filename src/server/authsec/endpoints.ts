@@ -1,10 +1,13 @@
 import type { AnyEndpoint } from '../endpoint.js'
+import { listAgents, showAgent } from './agents.js'
 import { bundle } from './bundle.js'
 import { createClient, listClients, showClient } from './clients.js'
 import { delegateToken } from './delegate-token.js'
 import { delegationToken } from './delegation-token.js'
-import { createPolicy, listPolicies } from './policies.js'
+import { provisionIdentity, revokeIdentity } from './identities.js'
+import { createPolicy, deletePolicy, listPolicies, showPolicy, updatePolicy } from './policies.js'
 import { revokeToken } from './revoke-token.js'
+import { rolesPermissions } from './roles-permissions.js'
 
 /** AuthSec's own contract. The first that fits a path answers, so `getClients` stands before `:id`. */
 export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
@@ -15,6 +18,14 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   showClient,
   createPolicy,
   listPolicies,
+  showPolicy,
+  updatePolicy,
+  deletePolicy,
+  listAgents,
+  showAgent,
+  provisionIdentity,
+  revokeIdentity,
   delegateToken,
   revokeToken,
+  rolesPermissions,
 ]

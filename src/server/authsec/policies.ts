@@ -1,4 +1,4 @@
-import { readJson } from '../body.js'
+import type { JsonObject } from '../../core/strict-json.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import {
   readBoolean,
@@ -9,49 +9,58 @@ import {
   readStrings,
   requireString,
 } from '../fields.js'
+import { runPolicyEffects } from './policy-effects.js'
+import { readId, readRequest } from './request.js'
 import { formatPolicy } from './wire.js'
 
-const PATHS = authsecPaths('/uflow/delegation-policies')
+const POLICIES = '/uflow/delegation-policies'
+const INVALID_ID = 'Invalid policy ID'
+const NOT_FOUND = [404, 'Delegation policy not found'] as const
+const CLIENT_NOT_FOUND = [400, 'Client not found or not active'] as const
+const CONFLICT = [409, 'A delegation policy for this role and agent type already exists'] as const
 
 export const createPolicy: Endpoint<'admin'> = {
   method: 'POST',
-  paths: PATHS,
+  paths: authsecPaths(POLICIES),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Create a delegation policy',
   speaks: 'AuthSec A',
+  differences:
+    'The automatic token carries the allowed permissions that its author holds too, and is skipped where the ' +
+    'author lacks the role: AuthSec hands out all of them. enabled: false is kept. max_ttl_seconds is at most ' +
+    '24 h. resources[] and warnings[] are added.',
   event: 'policy.created',
   errors: 'authsec',
-  refusals: {
-    client_not_found: [400, 'Client not found or not active'],
-    conflict: [409, 'A delegation policy for this role and agent type already exists'],
-  },
+  refusals: { client_not_found: CLIENT_NOT_FOUND, conflict: CONFLICT },
 
   async handle(request, { authority, caller, provenance }) {
-    const body = await readJson(request)
-    const { policy, warnings } = await authority.policies.create(
+    const { audience, ...input } = await readRequest(request, (body) => ({
+      ...readTerms(body),
+      roleName: requireString(body, 'role_name'),
+      agentType: requireString(body, 'agent_type'),
+      allowedPermissions: readStrings(body, 'allowed_permissions') ?? [],
+      clientId: readString(body, 'client_id') || undefined,
+      audience: readStrings(body, 'audience'),
+    }))
+    const { policy, warnings } = await authority.policies.create(input, caller, provenance)
+    const effects = await runPolicyEffects(policy, audience, { authority, session: caller, provenance })
+    return Response.json(
       {
-        roleName: requireString(body, 'role_name'),
-        agentType: requireString(body, 'agent_type'),
-        allowedPermissions: readStrings(body, 'allowed_permissions') ?? [],
-        resources: readStrings(body, 'resources'),
-        maxTtlSeconds: readInteger(body, 'max_ttl_seconds'),
-        enabled: readBoolean(body, 'enabled'),
-        clientId: readString(body, 'client_id') || undefined,
+        policy: formatPolicy(policy, authority.identity.tenantId),
+        ...effects,
+        ...(warnings.length > 0 && { warnings }),
       },
-      caller,
-      provenance,
+      { status: 201, headers: { 'cache-control': 'no-store' } },
     )
-    const formatted = formatPolicy(policy, authority.identity.tenantId)
-    return Response.json({ policy: formatted, ...(warnings.length > 0 && { warnings }) }, { status: 201 })
   },
 }
 
 export const listPolicies: Endpoint<'admin'> = {
   method: 'GET',
-  paths: PATHS,
+  paths: authsecPaths(POLICIES),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'List delegation policies, newest first',
   speaks: 'AuthSec A',
   event: 'policy.read',
@@ -66,4 +75,83 @@ export const listPolicies: Endpoint<'admin'> = {
     })
     return Response.json(policies.map((policy) => formatPolicy(policy, authority.identity.tenantId)))
   },
+}
+
+export const showPolicy: Endpoint<'admin'> = {
+  method: 'GET',
+  paths: authsecPaths(`${POLICIES}/:id`),
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Show a delegation policy',
+  speaks: 'AuthSec A',
+  event: 'policy.read',
+  errors: 'authsec',
+  refusals: { not_found: NOT_FOUND },
+
+  async handle(_request, { authority, params }) {
+    const policy = await authority.policies.find(readId(params, INVALID_ID))
+    return Response.json(formatPolicy(policy, authority.identity.tenantId))
+  },
+}
+
+export const updatePolicy: Endpoint<'admin'> = {
+  method: 'PUT',
+  paths: authsecPaths(`${POLICIES}/:id`),
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Change a delegation policy',
+  speaks: 'AuthSec A',
+  differences: 'It decides the next exchange of every base token under it. resources[] can be changed too.',
+  event: 'policy.updated',
+  errors: 'authsec',
+  refusals: { not_found: NOT_FOUND, client_not_found: CLIENT_NOT_FOUND, conflict: CONFLICT },
+
+  async handle(request, { authority, caller, params, provenance }) {
+    const id = readId(params, INVALID_ID)
+    const patch = await readRequest(request, (body) => ({
+      ...readTerms(body),
+      roleName: readNonEmpty(body, 'role_name'),
+      agentType: readNonEmpty(body, 'agent_type'),
+      allowedPermissions: readStrings(body, 'allowed_permissions'),
+      clientId: readClientId(body),
+    }))
+    const policy = await authority.policies.update(id, patch, caller, provenance)
+    return Response.json(formatPolicy(policy, authority.identity.tenantId))
+  },
+}
+
+export const deletePolicy: Endpoint<'admin'> = {
+  method: 'DELETE',
+  paths: authsecPaths(`${POLICIES}/:id`),
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Delete a delegation policy',
+  speaks: 'AuthSec A',
+  differences: 'Every delegation under it ends with it.',
+  event: 'policy.deleted',
+  errors: 'authsec',
+  refusals: { not_found: NOT_FOUND },
+
+  async handle(_request, { authority, caller, params, provenance }) {
+    const { id } = await authority.policies.remove(readId(params, INVALID_ID), caller, provenance)
+    return Response.json({ status: 'deleted', id })
+  },
+}
+
+function readTerms(body: JsonObject) {
+  return {
+    resources: readStrings(body, 'resources'),
+    maxTtlSeconds: readInteger(body, 'max_ttl_seconds'),
+    enabled: readBoolean(body, 'enabled'),
+  }
+}
+
+function readNonEmpty(body: JsonObject, name: string): string | undefined {
+  return body[name] === undefined ? undefined : requireString(body, name)
+}
+
+// Left out it stays as it is; empty, every client of the agent type may receive the delegation again.
+function readClientId(body: JsonObject): string | null | undefined {
+  const clientId = readString(body, 'client_id')
+  return clientId === '' ? null : clientId
 }

@@ -1,15 +1,15 @@
-import { isUuid } from '../../authority/clients.js'
-import { AuthsecError } from '../../core/errors.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
+import { readId } from './request.js'
 
 /** An admin ends an agent's delegation: pulls and exchanges are refused at once. */
 export const revokeToken: Endpoint<'admin'> = {
   method: 'POST',
   paths: authsecPaths('/uflow/admin/agents/:id/revoke-token'),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: "Revoke an agent's delegation",
   speaks: 'AuthSec A',
+  differences: 'It ends exchanges and introspection of what was pulled already, not only the next pull.',
   event: 'delegation.revoked',
   errors: 'authsec',
   refusals: {
@@ -17,8 +17,7 @@ export const revokeToken: Endpoint<'admin'> = {
   },
 
   async handle(_request, { authority, caller, params, provenance }) {
-    const clientId = (params['id'] ?? '').toLowerCase()
-    if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid agent ID')
+    const clientId = readId(params, 'Invalid agent ID')
     await authority.delegations.revoke(clientId, caller.user, provenance)
     return Response.json({
       status: 'revoked',

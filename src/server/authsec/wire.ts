@@ -1,3 +1,4 @@
+import type { HeldDelegation } from '../../authority/delegations.js'
 import { formatTime } from '../../core/time.js'
 import type { Client, Policy } from '../../store/store.js'
 
@@ -9,7 +10,7 @@ export function formatClient(client: Client, tenantId: string): object {
     tenant_id: tenantId,
     project_id: tenantId,
     name: client.name,
-    status: client.active ? 'Active' : 'Inactive',
+    status: formatStatus(client),
     email: client.email,
     active: client.active,
     client_type: client.clientType,
@@ -17,6 +18,37 @@ export function formatClient(client: Client, tenantId: string): object {
     ...(client.spiffeId !== undefined && { spiffe_id: client.spiffeId }),
     created_at: formatTime(client.createdAt),
     updated_at: formatTime(client.updatedAt),
+  }
+}
+
+/** An agent as AuthSec's agent endpoints write it. */
+export function formatAgent(client: Client, tenantId: string): object {
+  return {
+    id: client.id,
+    client_id: client.id,
+    tenant_id: tenantId,
+    name: client.name,
+    email: client.email,
+    status: formatStatus(client),
+    active: client.active,
+    client_type: client.clientType,
+    ...(client.agentType !== undefined && { agent_type: client.agentType }),
+    ...(client.spiffeId !== undefined && { spiffe_id: client.spiffeId }),
+    created_at: formatTime(client.createdAt),
+    updated_at: formatTime(client.updatedAt),
+  }
+}
+
+/** A delegation that was just granted, as AuthSec writes it. */
+export function formatGrant({ client, delegation, token, warnings }: HeldDelegation): object {
+  return {
+    token,
+    spiffe_id: client.spiffeId,
+    expires_at: formatTime(delegation.expiresAt),
+    permissions: delegation.permissions,
+    audience: delegation.audience,
+    ttl_seconds: delegation.ttlSeconds,
+    ...(warnings.length > 0 && { warnings }),
   }
 }
 
@@ -36,4 +68,8 @@ export function formatPolicy(policy: Policy, tenantId: string): object {
     created_at: formatTime(policy.createdAt),
     updated_at: formatTime(policy.updatedAt),
   }
+}
+
+function formatStatus({ active }: Client): string {
+  return active ? 'Active' : 'Inactive'
 }
