@@ -248,8 +248,18 @@ describe('policies', () => {
   })
 
   test.each([
-    { why: 'no role', body: { agent_type: 'x' }, status: 400, error: 'role_name is required' },
-    { why: 'no agent type', body: { role_name: 'x' }, status: 400, error: 'agent_type is required' },
+    {
+      why: 'no role',
+      body: { agent_type: 'x' },
+      status: 400,
+      error: 'Invalid request: role_name is required',
+    },
+    {
+      why: 'no agent type',
+      body: { role_name: 'x' },
+      status: 400,
+      error: 'Invalid request: agent_type is required',
+    },
     {
       why: 'a client that is no id',
       body: { client_id: 'x' },
@@ -278,13 +288,13 @@ describe('policies', () => {
       why: 'half a second',
       body: { max_ttl_seconds: 0.5 },
       status: 400,
-      error: 'max_ttl_seconds "0.5" is not a whole number',
+      error: 'Invalid request: max_ttl_seconds "0.5" is not a whole number',
     },
     {
       why: 'a number for a flag',
       body: { enabled: 1 },
       status: 400,
-      error: 'enabled "1" is not true or false',
+      error: 'Invalid request: enabled "1" is not true or false',
     },
   ])('are refused with $why', async ({ body, status, error }) => {
     const base = 'agent_type' in body || 'role_name' in body ? {} : { ...TERMS, agent_type: 'refused' }
@@ -364,12 +374,17 @@ describe('delegating', () => {
       status: 404,
       json: { error: 'Agent not found', details: expect.any(String) },
     },
-    { why: 'no audience', body: { audience: [] }, status: 400, json: { error: 'audience is required' } },
+    {
+      why: 'no audience',
+      body: { audience: [] },
+      status: 400,
+      json: { error: 'Invalid request: audience is required' },
+    },
     {
       why: 'no agent type',
       body: { agent_type: '' },
       status: 400,
-      json: { error: 'agent_type is required' },
+      json: { error: 'Invalid request: agent_type is required' },
     },
     {
       why: 'another agent type',
@@ -387,7 +402,7 @@ describe('delegating', () => {
       why: 'half a second',
       body: { ttl_seconds: 1.5 },
       status: 400,
-      json: { error: 'ttl_seconds "1.5" is not a whole number' },
+      json: { error: 'Invalid request: ttl_seconds "1.5" is not a whole number' },
     },
   ])('to $why is refused', async ({ id, body, status, json }) => {
     const before = await server.pull()
