@@ -27,6 +27,8 @@ export interface AuthorityBench {
   alice: User
   /** Milliseconds since the epoch; stands still until it is set. */
   clock: { now: number; read: () => number }
+  /** From now on every look at the clock moves it on by so many milliseconds. */
+  tick(ms: number): void
   /** Alice delegates to the seeded agent. */
   grant(audience?: readonly string[], ttlSeconds?: number): Promise<HeldDelegation>
   /** The seeded agent exchanges a base token; a field that is undefined is left out. */
@@ -41,9 +43,13 @@ export interface AuthorityBench {
 export async function openBench(): Promise<AuthorityBench> {
   const store = createAlteredStore(await openStore(':memory:'))
   await copyIdentity(await findTemplate(), store)
+  let step = 0
   const clock = {
     now: START,
-    read: () => clock.now,
+    read: () => {
+      clock.now += step
+      return clock.now
+    },
   }
   const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: clock.read })
   const seeded = await applySeed(store, DEV_SEED, authority.identity.tenantId, clock.now)
@@ -54,6 +60,9 @@ export async function openBench(): Promise<AuthorityBench> {
     store,
     seeded,
     clock,
+    tick(ms) {
+      step = ms
+    },
     alice: seeded.delegator,
     admin: {
       id: 'a session of the bench',
