@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, openSync } from 'node:fs'
 import { type Dialect, SqliteDialect } from 'kysely'
 import Database from 'libsql'
 import { AuthsecError } from '../core/errors.js'
@@ -60,8 +60,7 @@ export function isUnavailable(error: unknown): boolean {
 function openDatabase(file: string): Database.Database {
   let database: Database.Database | undefined
   try {
-    // The engine gives its side files the mode of the main one.
-    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
+    if (file !== ':memory:') createFile(file)
     database = new Database(file)
     // EXCLUSIVE before WAL: the lock is then taken by the first read and the index of the log stays in memory.
     database.exec('pragma locking_mode = exclusive')
@@ -74,6 +73,17 @@ function openDatabase(file: string): Database.Database {
   } catch (error) {
     database?.close()
     throw explainOpenFailure(error, file)
+  }
+}
+
+// The engine gives its side files the mode of the main one. A file that exists is not even opened: closing it would
+// drop the locks that another store of this process has on it (POSIX fcntl).
+function createFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    accessSync(file, constants.R_OK | constants.W_OK)
   }
 }
 
