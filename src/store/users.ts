@@ -30,10 +30,8 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
     },
     async insert({ id, email, roles, createdAt }) {
       await db.insertInto('users').values({ id, email, active: 1, created_at: createdAt }).execute()
-      await db
-        .insertInto('role_bindings')
-        .values(roles.map((role) => ({ user_id: id, role_name: role })))
-        .execute()
+      const bindings = roles.map((role) => ({ user_id: id, role_name: role }))
+      if (bindings.length > 0) await db.insertInto('role_bindings').values(bindings).execute()
       await touch()
     },
   }
