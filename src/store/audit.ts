@@ -27,26 +27,25 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
   }
 }
 
-/** Stores records in one statement, numbered on from the head of the log without a gap. */
+// Its parameters fit into one statement of either engine.
+const MAX_ROWS = 1000
+
+/** Stores records with as few statements as they fit into, numbered on from the head of the log without a gap. */
 export async function insertAuditRecords(db: Kysely<Schema>, records: readonly AuditRecord[]): Promise<void> {
   const next = (await createAuditQueries(db).head()) + 1
-  await db
-    .insertInto('audit_events')
-    .values(records.map((record, index) => toRow(record, next + index)))
-    .execute()
+  const rows = records.map((record, index) => toRow(record, next + index))
+  for (let start = 0; start < rows.length; start += MAX_ROWS) {
+    const part = rows.slice(start, start + MAX_ROWS)
+    await db.insertInto('audit_events').values(part).execute()
+  }
 
-  const personal = records.filter(({ ip, userAgent }) => ip !== undefined || userAgent !== undefined)
-  if (personal.length === 0) return
-  await db
-    .insertInto('audit_private')
-    .values(
-      personal.map(({ id, ip, userAgent }) => ({
-        event_id: id,
-        ip: ip ?? null,
-        user_agent: userAgent ?? null,
-      })),
-    )
-    .execute()
+  const personal = records.flatMap(({ id, ip = null, userAgent = null }) =>
+    ip === null && userAgent === null ? [] : { event_id: id, ip, user_agent: userAgent },
+  )
+  for (let start = 0; start < personal.length; start += MAX_ROWS) {
+    const part = personal.slice(start, start + MAX_ROWS)
+    await db.insertInto('audit_private').values(part).execute()
+  }
 }
 
 function applyFilter<O>(
