@@ -1,3 +1,5 @@
+import { AuthsecError } from '../core/errors.js'
+
 interface Waiter<C> {
   work: (context: C) => Promise<unknown>
   resolve: (value: unknown) => void
@@ -18,10 +20,11 @@ export interface GroupCommit<C> {
 const MAX_GROUP = 256
 
 /**
- * One commit for many waiters: whatever is queued when a transaction starts shares its one flush to disk.
- * A group that fails is run again one by one, so that one bad row harms only its owner.
+ * One commit for many waiters: whatever is queued when a transaction starts shares its one flush to disk, and is
+ * committed in the order in which it was queued. What throws harms only its owner: those before it are committed,
+ * it is tried once more by itself, and those after it go on together.
  */
-export function createGroupCommit<C>(transact: RunInTransaction<C>, closed: () => Error): GroupCommit<C> {
+export function createGroupCommit<C>(transact: RunInTransaction<C>): GroupCommit<C> {
   let queue: Waiter<C>[] = []
   let running: Promise<void> | undefined
   let accepting = true
@@ -39,7 +42,8 @@ export function createGroupCommit<C>(transact: RunInTransaction<C>, closed: () =
 
   return {
     write<T>(work: (context: C) => Promise<T>): Promise<T> {
-      if (!accepting) return Promise.reject(closed())
+      if (!accepting)
+        return Promise.reject(new AuthsecError('temporarily_unavailable', 'the store is closed'))
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject })
         running ??= run()
@@ -53,19 +57,31 @@ export function createGroupCommit<C>(transact: RunInTransaction<C>, closed: () =
 }
 
 async function commit<C>(transact: RunInTransaction<C>, group: readonly Waiter<C>[]): Promise<void> {
-  const answers: (() => void)[] = []
+  const values: unknown[] = []
   try {
     await transact(async (context) => {
-      for (const { work, resolve } of group) {
-        const value = await work(context)
-        answers.push(() => resolve(value))
-      }
+      for (const { work } of group) values.push(await work(context))
     })
   } catch (error) {
-    const [only] = group
-    if (group.length === 1) only?.reject(error)
-    else for (const waiter of group) await commit(transact, [waiter])
+    // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice.
+    const isEnd = values.length === group.length && AuthsecError.is(error, 'temporarily_unavailable')
+    if (group.length > 1 && !isEnd) return commitApart(transact, group, values.length)
+    for (const { reject } of group) reject(error)
     return
   }
-  for (const answer of answers) answer()
+  group.forEach(({ resolve }, index) => {
+    resolve(values[index])
+  })
+}
+
+// Around the one that threw; where all went well until the end, by halves until it is found.
+async function commitApart<C>(
+  transact: RunInTransaction<C>,
+  group: readonly Waiter<C>[],
+  done: number,
+): Promise<void> {
+  const [start, end] = done < group.length ? [done, done + 1] : [group.length >> 1, group.length >> 1]
+  for (const part of [group.slice(0, start), group.slice(start, end), group.slice(end)]) {
+    if (part.length > 0) await commit(transact, part)
+  }
 }

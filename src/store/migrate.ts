@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 import { MIGRATIONS } from './migrations.js'
 import type { Schema } from './schema.js'
 
@@ -8,30 +9,27 @@ const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 /**
  * Checks, without changing anything, that the store is empty or that this version understands it. Throws
  * `state_newer` when a later version of the program has written it, `state_unreadable` when the tables are
- * somebody else's.
+ * damaged or somebody else's.
  */
 export async function assertReadable(db: Kysely<Schema>, name: string): Promise<void> {
   const version = await readVersion(db).catch((cause) => {
-    throw new AuthsecError('state_unreadable', `${name} holds the tables of another program`, {
-      hint: 'Start with another --state directory.',
-      cause,
-    })
+    throw explainUnreadable(name, cause)
   })
-  if (!Number.isInteger(version) || version < 0) {
-    throw new AuthsecError('state_unreadable', `${name} does not say which version wrote it`, {
-      hint: 'Start with another --state directory.',
-    })
-  }
+  if (Number.isNaN(version)) throw explainUnreadable(name)
   if (version > LATEST) {
-    throw new AuthsecError('state_newer', `${name} has schema ${version}, this version knows ${LATEST}`, {
-      hint: 'Upgrade authsec, or start with another --state directory.',
-    })
+    throw new AuthsecError(
+      'state_newer',
+      `${quote(name, 200)} has schema ${version}, this version knows ${LATEST}`,
+      {
+        hint: 'Upgrade authsec, or start with another --state directory.',
+      },
+    )
   }
 }
 
-/** Brings the schema of a readable store up to date, in one transaction. */
-export async function migrate(db: Kysely<Schema>): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+/** Brings the schema of a readable store up to date, in one transaction. Throws `state_unreadable`. */
+export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
+  const migrated = db.transaction().execute(async (trx) => {
     if ((await trx.introspection.getTables()).length === 0) {
       await sql`create table settings (name text primary key, value text not null)`.execute(trx)
       await trx
@@ -44,6 +42,9 @@ export async function migrate(db: Kysely<Schema>): Promise<void> {
     }
     await runPending(trx, await readVersion(trx))
   })
+  await migrated.catch((cause) => {
+    throw explainUnreadable(name, cause)
+  })
 }
 
 /** 0 for an empty store, NaN for one that does not say; rejects where there is no such table. */
@@ -54,7 +55,19 @@ async function readVersion(db: Kysely<Schema>): Promise<number> {
     .select('value')
     .where('name', '=', 'schema_version')
     .executeTakeFirst()
-  return Number(row?.value)
+  return /^\d{1,9}$/.test(row?.value ?? '') ? Number(row?.value) : Number.NaN
+}
+
+function explainUnreadable(name: string, cause?: unknown): AuthsecError {
+  if (AuthsecError.is(cause)) return cause
+  return new AuthsecError(
+    'state_unreadable',
+    `${quote(name, 200)} is damaged or holds the tables of another program`,
+    {
+      hint: 'Keep the file for inspection and start with another --state directory.',
+      cause,
+    },
+  )
 }
 
 async function runPending(trx: Kysely<Schema>, version: number): Promise<void> {

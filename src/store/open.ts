@@ -1,5 +1,4 @@
 import { Kysely, sql } from 'kysely'
-import { AuthsecError } from '../core/errors.js'
 import { createAssertions } from './assertions.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
@@ -24,38 +23,28 @@ import { createUsers } from './users.js'
  * `state_unreadable` when it is not ours; nothing is changed in any of these cases.
  */
 export async function openStore(file: string): Promise<Store> {
-  const { isUnavailable, openSqlite } = await import('./sqlite.js')
-  return createStore(openSqlite(file), isUnavailable, file)
+  const { openSqlite } = await import('./sqlite.js')
+  return createStore(openSqlite(file), file)
 }
 
-async function createStore(
-  { dialect, makeDurable }: Engine,
-  isUnavailable: (error: unknown) => boolean,
-  name: string,
-): Promise<Store> {
+/** A store over an engine that is open, which it closes. Throws as `openStore` does. */
+export async function createStore({ dialect, makeDurable }: Engine, name: string): Promise<Store> {
   const db = new Kysely<Schema>({ dialect })
   try {
     await assertReadable(db, name)
     makeDurable()
-    await migrate(db)
+    await migrate(db, name)
   } catch (error) {
     await db.destroy()
     throw error
   }
 
-  const commits = createGroupCommit<Transaction>(
-    async (works) => {
-      try {
-        await db.transaction().execute(async (trx) => {
-          const records: AuditRecord[] = []
-          await works(createTransaction(trx, records))
-          if (records.length > 0) await insertAuditRecords(trx, records)
-        })
-      } catch (error) {
-        throw isUnavailable(error) ? unavailable(error) : error
-      }
-    },
-    () => unavailable(new Error('the store is closed')),
+  const commits = createGroupCommit<Transaction>((works) =>
+    db.transaction().execute(async (trx) => {
+      const records: AuditRecord[] = []
+      await works(createTransaction(trx, records))
+      if (records.length > 0) await insertAuditRecords(trx, records)
+    }),
   )
 
   return {
@@ -113,11 +102,4 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
 
 async function readRevision(db: Kysely<Schema>): Promise<number> {
   return Number(await createSettings(db).find(REVISION_SETTING))
-}
-
-function unavailable(cause: unknown): AuthsecError {
-  return new AuthsecError('temporarily_unavailable', 'the store cannot make a change durable right now', {
-    hint: 'Check the free space and the health of the disk that holds the state.',
-    cause,
-  })
 }

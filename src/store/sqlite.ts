@@ -1,12 +1,21 @@
 import { accessSync, chmodSync, closeSync, constants, openSync } from 'node:fs'
-import { type Dialect, SqliteDialect } from 'kysely'
+import { resolve } from 'node:path'
+import { type Dialect, SqliteDialect, type SqliteStatement } from 'kysely'
 import Database from 'libsql'
 import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 
 type Bound = number | bigint | string | Uint8Array | null
 
+const MEMORY = ':memory:'
+const MAX_STATEMENTS = 200
+
 /** An open database, and what makes it fit for keeping something. */
 export interface Engine {
+  /**
+   * Its failures that have a meaning are `temporarily_unavailable` (full disk, I/O error) and `conflict` (a unique
+   * value is taken); every other is a surprise.
+   */
   dialect: Dialect
   /** Readies the file for durable commits. It changes the file, so it comes after the proof that it is ours. */
   makeDurable(): void
@@ -20,28 +29,29 @@ export interface Engine {
  */
 export function openSqlite(file: string): Engine {
   const database = openDatabase(file)
-  const statements = new Map<string, ReturnType<typeof wrapStatement>>()
+  const statements = new Map<string, SqliteStatement>()
   let isDurable = false
 
   return {
     dialect: new SqliteDialect({
       database: {
         prepare(sql) {
-          const known = statements.get(sql)
-          if (known !== undefined) return known
-          const statement = wrapStatement(
-            database.prepare(sql),
-            () => sql !== 'rollback' || database.inTransaction,
-          )
-          if (statements.size < 200) statements.set(sql, statement)
+          const statement = statements.get(sql) ?? wrapStatement(database, sql)
+          // Back in at the end: the first is then the one that nobody has asked for the longest.
+          statements.delete(sql)
+          statements.set(sql, statement)
+          if (statements.size > MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? sql)
           return statement
         },
-        close: () => closeDatabase(database, isDurable),
+        close() {
+          statements.clear()
+          closeDatabase(database, isDurable)
+        },
       },
     }),
     makeDurable() {
       try {
-        if (file !== ':memory:') chmodSync(file, 0o600)
+        if (file !== MEMORY) chmodSync(file, 0o600)
         database.exec('pragma journal_mode = wal')
       } catch (error) {
         throw explainOpenFailure(error, file)
@@ -51,17 +61,12 @@ export function openSqlite(file: string): Engine {
   }
 }
 
-/** What of an engine's error a caller may see: a full or failing disk is 503, a constraint stays itself. */
-export function isUnavailable(error: unknown): boolean {
-  const code = String((error as { code?: unknown } | null)?.code ?? '')
-  return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|NOMEM)/.test(code)
-}
-
 function openDatabase(file: string): Database.Database {
   let database: Database.Database | undefined
   try {
-    if (file !== ':memory:') createFile(file)
-    database = new Database(file)
+    if (file !== MEMORY) createFile(file)
+    // Absolute, because a path that starts with file: would be read as a URI.
+    database = new Database(file === MEMORY ? file : resolve(file))
     // EXCLUSIVE before WAL: the lock is then taken by the first read and the index of the log stays in memory.
     database.exec('pragma locking_mode = exclusive')
     database.exec('pragma busy_timeout = 0')
@@ -101,34 +106,67 @@ function closeDatabase(database: Database.Database, isDurable: boolean): void {
 }
 
 function explainOpenFailure(error: unknown, file: string): Error {
-  const code = String((error as { code?: unknown }).code)
+  const code = readCode(error)
   if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) {
-    return new AuthsecError('state_locked', `another process holds ${file}`, { cause: error })
+    return new AuthsecError('state_locked', `another process holds ${quote(file, 200)}`, { cause: error })
   }
-  return new AuthsecError('state_unreadable', `${file} cannot be opened as a database (${code})`, {
-    hint: 'Keep the file for inspection and start with another --state directory.',
-    cause: error,
-  })
+  return new AuthsecError(
+    'state_unreadable',
+    `${quote(file, 200)} cannot be opened as a database${code && ` (${code})`}`,
+    {
+      hint: 'Keep the file for inspection and start with another --state directory.',
+      cause: error,
+    },
+  )
 }
 
-function wrapStatement(statement: Database.Statement, isNeeded: () => boolean) {
+function wrapStatement(database: Database.Database, sql: string): SqliteStatement {
+  const statement = explained(() => database.prepare(sql))
   return {
     reader: statement.reader,
-    all: (parameters: readonly unknown[]) => {
-      const rows = statement.all(bind(parameters))
-      for (const row of rows) readBlobs(row as Record<string, unknown>)
-      return rows
-    },
-    run: (parameters: readonly unknown[]) => {
-      // SQLite undoes by itself what a full disk interrupts: a second rollback would fail and hide the reason.
-      if (!isNeeded()) return { changes: 0, lastInsertRowid: 0 }
-      const { changes, lastInsertRowid } = statement.run(bind(parameters))
-      return { changes, lastInsertRowid }
-    },
+    all: (parameters) =>
+      explained(() => {
+        const rows = statement.all(bind(parameters))
+        for (const row of rows) readBlobs(row as Record<string, unknown>)
+        return rows
+      }),
+    run: (parameters) =>
+      explained(() => {
+        // SQLite undoes by itself what a full disk interrupts: a second rollback would fail and hide the reason.
+        if (sql === 'rollback' && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 }
+        const { changes, lastInsertRowid } = statement.run(bind(parameters))
+        return { changes, lastInsertRowid }
+      }),
     iterate: () => {
       throw new TypeError('rows are read whole')
     },
   }
+}
+
+function readCode(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code ?? '')
+}
+
+function explained<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw explainFailure(error)
+  }
+}
+
+function explainFailure(cause: unknown): unknown {
+  const code = readCode(cause)
+  if (/^SQLITE_(?:FULL|IOERR|READONLY|CANTOPEN|BUSY|NOMEM)/.test(code)) {
+    return new AuthsecError('temporarily_unavailable', 'the store cannot be read or written right now', {
+      hint: 'Check the free space and the health of the disk that holds the state.',
+      cause,
+    })
+  }
+  if (/^SQLITE_CONSTRAINT_(?:PRIMARYKEY|UNIQUE)/.test(code)) {
+    return new AuthsecError('conflict', 'it exists already', { cause })
+  }
+  return cause
 }
 
 // libsql 0.5 ends the process on some values, turns others into NULL and cuts text at U+0000 without a word, so

@@ -20,10 +20,11 @@ import type { SessionChanges, SessionQueries } from './sessions.js'
 export interface Store extends Queries {
   /**
    * Runs `work` inside a write transaction that it shares with whatever else waits, and resolves once that
-   * transaction is durable. What one of them throws undoes the group, and each of the others is then tried by
-   * itself: `work` may run twice, and a refusal costs the group its one flush to disk.
+   * transaction is durable. Works take effect in the order of the calls. What one of them throws undoes the group,
+   * and the others are tried again without it: `work` may run more than once, so it changes only the transaction.
    *
-   * Throws `temporarily_unavailable` when the engine cannot make it durable (full disk, I/O error).
+   * Throws `temporarily_unavailable` when the engine cannot make it durable (full disk, I/O error) and `conflict`
+   * when a unique value is taken.
    */
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
   /** Finishes what waits, then releases the files and locks. */
