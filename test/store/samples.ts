@@ -1,0 +1,105 @@
+import type { AuditEvent } from '../../src/core/audit-record.js'
+import { encodeAuditEvent } from '../../src/core/audit-record.js'
+import type { AuditRecord, Client, Delegation, Policy, Resource, StoredKey } from '../../src/store/store.js'
+
+/** Any time: the store never looks at a clock. */
+export const NOW = Date.UTC(2026, 7, 1, 9)
+
+export function createClient(id: string, fields: Partial<Client> = {}): Client {
+  return {
+    id,
+    name: `name of ${id}`,
+    email: `${id}@authsec.test`,
+    clientType: 'ai_agent',
+    agentType: 'langchain',
+    spiffeId: `spiffe://example.org/${id}`,
+    platform: 'docker',
+    selectors: { 'docker:label:app': id },
+    active: true,
+    createdAt: NOW,
+    updatedAt: NOW + 1,
+    ...fields,
+  }
+}
+
+export function createResource(uri: string, fields: Partial<Resource> = {}): Resource {
+  return { uri, permissions: ['billing:read', 'billing:refund'], createdAt: NOW, ...fields }
+}
+
+export function createPolicy(id: string, fields: Partial<Policy> = {}): Policy {
+  return {
+    id,
+    roleName: `role of ${id}`,
+    agentType: 'langchain',
+    allowedPermissions: ['billing:read'],
+    resources: ['https://billing.example'],
+    maxTtlSeconds: 3600,
+    enabled: true,
+    createdAt: NOW,
+    updatedAt: NOW + 1,
+    ...fields,
+  }
+}
+
+/** Of client `agent`, user `alice` and policy `policy`. */
+export function createDelegation(id: string, fields: Partial<Delegation> = {}): Delegation {
+  return {
+    id,
+    clientId: 'agent',
+    userId: 'alice',
+    policyId: 'policy',
+    permissions: ['billing:read'],
+    resources: ['https://billing.example'],
+    audience: ['authsec-api'],
+    jti: `jti of ${id}`,
+    sealedToken: new Uint8Array([0, 255, 1]),
+    status: 'active',
+    ttlSeconds: 3600,
+    createdAt: NOW,
+    updatedAt: NOW,
+    expiresAt: NOW + 3_600_000,
+    ...fields,
+  }
+}
+
+export function createKey(kid: string, fields: Partial<StoredKey> = {}): StoredKey {
+  return {
+    kid,
+    purpose: 'call',
+    alg: 'ES256',
+    state: 'active',
+    publicJwk: '{"kty":"EC"}',
+    sealedJwk: new Uint8Array([7, 0, 255]),
+    createdAt: NOW,
+    ...fields,
+  }
+}
+
+export function createRecord(id: string, fields: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    id,
+    record: `record ${id}`,
+    type: 'token.exchanged',
+    outcome: 'allow',
+    occurredAt: NOW,
+    ...fields,
+  }
+}
+
+/** The record that the authority makes of an event. */
+export function recordEvent(event: AuditEvent): AuditRecord {
+  return {
+    id: event.id,
+    record: encodeAuditEvent(event),
+    type: event.type,
+    outcome: event.outcome,
+    reason: event.reason,
+    client: event.client,
+    subject: event.subject?.id,
+    jti: event.jti,
+    parentJti: event.parent_jti,
+    delegation: event.delegation,
+    txn: event.txn,
+    occurredAt: Date.parse(event.occurred_at),
+  }
+}
