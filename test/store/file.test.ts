@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Kysely, sql } from 'kysely'
 import Database from 'libsql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { MIGRATIONS } from '../../src/store/migrations.js'
 import { openStore } from '../../src/store/open.js'
 import { openSqlite } from '../../src/store/sqlite.js'
 import type { Store } from '../../src/store/store.js'
@@ -56,7 +57,7 @@ describe('a file that cannot be the store is refused and left as it is', () => {
     execute(state.file, ["update settings set value = '99' where name = 'schema_version'"])
     const error = await expectRefused('state_newer')
     expect(error).toMatchObject({
-      message: expect.stringMatching(/99.*1/),
+      message: expect.stringContaining('has schema 99, this version knows'),
       hint: expect.stringContaining('Upgrade'),
     })
   })
@@ -171,7 +172,7 @@ describe('a store in a file', () => {
       store.write(({ settings }) => settings.insert({ name: `n${number}`, value: 'v' })),
     )
     const [, ...read] = await Promise.all([store.close(), ...reads, ...writes])
-    expect(read.slice(0, 20)).toEqual(Array(20).fill('1'))
+    expect(read.slice(0, 20)).toEqual(Array(20).fill(String(MIGRATIONS.at(-1)?.version)))
     const again = await openStore(state.file)
     expect(await again.settings.find('n19')).toBe('v')
     await again.close()

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { Store, Transaction } from '../../src/store/store.js'
 import type { GetOpened } from './contract.js'
-import { createClient, createDelegation, createKey, createPolicy, createResource, NOW } from './samples.js'
+import {
+  createClient,
+  createDelegation,
+  createKey,
+  createPolicy,
+  createResource,
+  createSession,
+  NOW,
+} from './samples.js'
 
 const BILLING = 'https://billing.example'
 
@@ -71,6 +79,14 @@ export function describeRecords(getOpened: GetOpened): void {
         second: ({ policies }) => policies.insert(createPolicy('q', { roleName: 'a' })),
       },
       {
+        what: 'the id of a session',
+        first: async ({ users, sessions }) => {
+          await users.insert({ id: 'alice', email: 'alice', roles: [], createdAt: NOW })
+          await sessions.insert(createSession('s'))
+        },
+        second: ({ sessions }) => sessions.insert(createSession('s')),
+      },
+      {
         what: 'the id of a key',
         first: ({ keys }) => keys.insert(createKey('k')),
         second: ({ keys }) => keys.insert(createKey('k', { purpose: 'base' })),
@@ -108,6 +124,7 @@ export function describeRecords(getOpened: GetOpened): void {
       what: 'a resource of a client',
       change: ({ resources }) => resources.insert(createResource(BILLING, { clientId: 'nobody' })),
     },
+    { what: 'a session of a user', change: ({ sessions }) => sessions.insert(createSession('s')) },
     {
       what: 'a delegation of a user by a policy to a client',
       change: ({ delegations }) => delegations.replace(createDelegation('d')),
@@ -146,7 +163,19 @@ export function describeRecords(getOpened: GetOpened): void {
 
   describe('clients', () => {
     test.each([
-      { what: 'with everything', client: createClient('c') },
+      {
+        what: 'with everything',
+        client: createClient('c', {
+          authMethod: 'private_key_jwt',
+          secretHash: 'hash',
+          jwks: '{"keys":[]}',
+          grantTypes: ['client_credentials'],
+          scope: 'billing:read',
+          registrationTokenHash: 'other hash',
+          registration: '{}',
+        }),
+      },
+      { what: 'registered for no grant', client: createClient('c', { grantTypes: [] }) },
       {
         what: 'with the least',
         client: createClient('c', {
@@ -207,7 +236,11 @@ export function describeRecords(getOpened: GetOpened): void {
   describe('resources', () => {
     test('come out as they went in, sorted by URI, compared byte for byte', async () => {
       const { store } = getOpened()
-      const owned = createResource('https://a.example/', { clientId: 'agent', permissions: [] })
+      const owned = createResource('https://a.example/', {
+        clientId: 'agent',
+        permissions: [],
+        signingAlg: 'EdDSA',
+      })
       const free = createResource('https://B.example')
       await store.write(async ({ clients, resources }) => {
         await clients.insert(createClient('agent'))
@@ -218,6 +251,86 @@ export function describeRecords(getOpened: GetOpened): void {
       expect(await store.resources.find('https://a.example')).toBeUndefined()
       expect(await store.resources.find('https://b.example')).toBeUndefined()
       expect(await store.resources.list()).toEqual([free, owned])
+    })
+  })
+
+  describe('sessions', () => {
+    test.each([
+      { what: 'with the least', session: createSession('s') },
+      {
+        what: 'with everything',
+        session: createSession('s', { kind: 'device', clientId: 'c', permissions: [], bootId: 'b' }),
+      },
+    ])('come out as they went in: $what', async ({ session }) => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(({ sessions }) => sessions.insert(session))
+      expect(await store.sessions.find('s')).toEqual(session)
+      expect(await store.sessions.find('t')).toBeUndefined()
+    })
+
+    test('end once, and only the one that was meant', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(async ({ sessions }) => {
+        for (const id of ['s', 't']) await sessions.insert(createSession(id))
+        expect(await sessions.remove('s')).toBe(true)
+        expect(await sessions.remove('s')).toBe(false)
+      })
+      expect(await store.sessions.find('s')).toBeUndefined()
+      expect(await store.sessions.find('t')).toEqual(createSession('t'))
+    })
+
+    test('are forgotten when another one starts after their end', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      const insert = (id: string, createdAt: number, expiresAt: number) =>
+        store.write(({ sessions }) => sessions.insert(createSession(id, { createdAt, expiresAt })))
+      await insert('short', NOW, NOW + 10)
+      await insert('long', NOW, NOW + 11)
+      await insert('next', NOW + 10, NOW + 20)
+      expect(await store.sessions.find('short')).toBeUndefined()
+      expect(await store.sessions.find('long')).toBeDefined()
+    })
+  })
+
+  describe('passwords', () => {
+    test('come out as they went in, and are replaced whole', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      const first = { userId: 'alice', hash: 'scrypt', failures: 3, lockedUntil: NOW, usedAt: NOW + 1 }
+      await store.write(({ passwords }) => passwords.replace(first))
+      expect(await store.passwords.find('alice')).toEqual(first)
+      const next = { userId: 'alice', hash: 'other', failures: 0 }
+      await store.write(({ passwords }) => passwords.replace(next))
+      expect(await store.passwords.find('alice')).toEqual(next)
+      expect(await store.passwords.find('bob')).toBeUndefined()
+    })
+  })
+
+  describe('assertions', () => {
+    const use = (store: Store, jtiHash: string, clientId = 'agent', expiresAt = NOW) =>
+      store.write(({ assertions }) => assertions.use({ clientId, jtiHash, expiresAt }))
+
+    test('are used once by each client, also when many try at once', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(({ clients }) => clients.insert(createClient('other')))
+      const answers = await Promise.all(Array.from({ length: 20 }, () => use(store, 'a')))
+      expect(answers).toEqual([true, ...Array(19).fill(false)])
+      expect(await use(store, 'b')).toBe(true)
+      expect(await use(store, 'a', 'other')).toBe(true)
+      expect(await use(store, 'a')).toBe(false)
+    })
+
+    test('are forgotten after their end and not before', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await use(store, 'old', 'agent', NOW)
+      await use(store, 'new', 'agent', NOW + 1)
+      await store.write(({ assertions }) => assertions.sweep(NOW + 1))
+      expect(await use(store, 'old')).toBe(true)
+      expect(await use(store, 'new')).toBe(false)
     })
   })
 
@@ -338,18 +451,24 @@ export function describeRecords(getOpened: GetOpened): void {
       await store.write(({ delegations }) => delegations.replace(createDelegation('d')))
       expect(await store.delegations.findStanding('agent', BILLING)).toEqual({
         delegation: createDelegation('d'),
-        client: { id: 'agent', agentType: 'langchain', spiffeId: 'spiffe://example.org/agent', active: true },
+        client: {
+          id: 'agent',
+          agentType: 'langchain',
+          spiffeId: 'spiffe://example.org/agent',
+          active: true,
+          authMethod: 'none',
+        },
         user: await store.users.find('alice'),
         policy: {
           id: 'policy',
           roleName: 'member',
           agentType: 'langchain',
           allowedPermissions: ['billing:read'],
-          maxTtlSeconds: 3600,
+          resources: [BILLING],
           enabled: true,
           clientId: undefined,
         },
-        resource: { uri: BILLING, permissions: ['billing:read', 'billing:refund'] },
+        resource: { uri: BILLING, permissions: ['billing:read', 'billing:refund'], signingAlg: 'ES256' },
         revision: await store.delegations.revision(),
       })
       expect(await store.delegations.findStanding('agent', 'https://other.example')).toMatchObject({

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../../src/core/audit-record.js'
 import { encodeAuditEvent } from '../../src/core/audit-record.js'
+import type { StoredSession } from '../../src/store/sessions.js'
 import type { AuditRecord, Client, Delegation, Policy, Resource, StoredKey } from '../../src/store/store.js'
 
 /** Any time: the store never looks at a clock. */
@@ -16,6 +17,7 @@ export function createClient(id: string, fields: Partial<Client> = {}): Client {
     platform: 'docker',
     selectors: { 'docker:label:app': id },
     active: true,
+    authMethod: 'none',
     createdAt: NOW,
     updatedAt: NOW + 1,
     ...fields,
@@ -23,7 +25,13 @@ export function createClient(id: string, fields: Partial<Client> = {}): Client {
 }
 
 export function createResource(uri: string, fields: Partial<Resource> = {}): Resource {
-  return { uri, permissions: ['billing:read', 'billing:refund'], createdAt: NOW, ...fields }
+  return {
+    uri,
+    permissions: ['billing:read', 'billing:refund'],
+    signingAlg: 'ES256',
+    createdAt: NOW,
+    ...fields,
+  }
 }
 
 export function createPolicy(id: string, fields: Partial<Policy> = {}): Policy {
@@ -84,6 +92,11 @@ export function createRecord(id: string, fields: Partial<AuditRecord> = {}): Aud
     occurredAt: NOW,
     ...fields,
   }
+}
+
+/** Of user `alice`. */
+export function createSession(id: string, fields: Partial<StoredSession> = {}): StoredSession {
+  return { id, kind: 'password', userId: 'alice', createdAt: NOW, expiresAt: NOW + 60_000, ...fields }
 }
 
 /** The record that the authority makes of an event. */
