@@ -99,9 +99,6 @@ export function createSessions(options: SessionsOptions): Sessions {
     const { token, tokenHash } = signJwt(key, { typ: TOKEN_TYPE, kid: 'default' }, claims)
     attempt.note({
       subject: { type: 'user', id: user.id },
-      jti: session.id,
-      token_hash: tokenHash,
-      permissions: { granted: claims.scope },
       details: { kind: terms.kind, expires_in: terms.ttlSeconds },
       ...(terms.clientId !== undefined && { client: terms.clientId }),
     })
@@ -110,6 +107,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (current?.active !== true) throw new AuthsecError('access_denied', 'the user is not active')
       await change(transaction)
       await transaction.sessions.insert(session)
+      // Only now: a refusal names no token that nobody has.
+      attempt.note({ jti: session.id, token_hash: tokenHash, permissions: { granted: claims.scope } })
     })
     return { token, id: session.id, permissions: claims.scope, expiresAt: claims.exp }
   }

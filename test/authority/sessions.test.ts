@@ -2,9 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openAuthority } from '../../src/authority/authority.js'
-import { assertAdmin } from '../../src/authority/sessions.js'
+import { assertAdmin, type SessionTerms } from '../../src/authority/sessions.js'
 import { signJwt } from '../../src/authority/signer.js'
-import { type AuthorityBench, ISSUER, KEK, openBench, refusalOf } from '../support/authority-bench.js'
+import {
+  type AuthorityBench,
+  ISSUER,
+  KEK,
+  openBench,
+  PROVENANCE,
+  refusalOf,
+} from '../support/authority-bench.js'
 
 const HOUR_MS = 3_600_000
 
@@ -75,6 +82,60 @@ describe('a session', () => {
   })
 })
 
+describe('a session of a person', () => {
+  const issue = (user = bench.alice, terms: Partial<SessionTerms> = {}) =>
+    bench.authority.audit.attempt({ type: 'session.started' }, PROVENANCE, (attempt) =>
+      bench.authority.sessions.issue(user, { kind: 'password', ttlSeconds: 600, ...terms }, attempt),
+    )
+
+  test('outlives the run of the server', async () => {
+    const { token, id } = await issue()
+    const { store, clock } = bench
+    const next = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: clock.read })
+    expect(await next.sessions.resume(token)).toMatchObject({ id, kind: 'password', user: bench.alice })
+  })
+
+  test('is over at once when it is ended, and no other with it', async () => {
+    const [one, other] = [await issue(), await issue()]
+    const session = await resume(one.token)
+    const events = await bench.eventsOf(() => bench.authority.sessions.end(session, PROVENANCE))
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'session.ended', outcome: 'allow', jti: one.id }),
+    ])
+    expect(await refusalOf(resume(one.token))).toMatchObject({ code: 'login_required' })
+    expect(await resume(other.token)).toMatchObject({ id: other.id })
+  })
+
+  test('is that of the person it was started for and of nobody else', async () => {
+    const { token } = await issue()
+    const forged = { ...decodeJwt(token), sub: bench.admin.user.id, user_id: bench.admin.user.id }
+    const key = bench.authority.keyring.active.session
+    const altered = signJwt(key, { typ: 'JWT', kid: 'default' }, forged).token
+    expect(await refusalOf(resume(altered))).toMatchObject({ code: 'login_required' })
+  })
+
+  test('may do no more than it was started for, nor than its user may', async () => {
+    const ceiling = ['billing:read', 'admin:access']
+    const { token, permissions } = await issue(bench.alice, { ceiling })
+    expect(permissions).toEqual(['billing:read'])
+    expect((await resume(token)).user.permissions).toEqual(new Set(['billing:read']))
+    expect((await resume((await issue(bench.admin.user, { ceiling: [] })).token)).user.permissions).toEqual(
+      new Set(),
+    )
+  })
+
+  test('is not started for a user who has been deactivated meanwhile', async () => {
+    bench.store.beforeNextWrite(() => bench.store.alter({ user: { active: false } }))
+    const events = await bench.eventsOf(async () => {
+      expect(await refusalOf(issue())).toMatchObject({ code: 'access_denied' })
+    })
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'session.started', outcome: 'deny', reason: 'access_denied' }),
+    ])
+    expect(events[0]).not.toHaveProperty('token_hash')
+  })
+})
+
 describe('what is no session', () => {
   test.each(['', 'x', 'a.b.c', '..', 'é'])(
     'is refused without an exception of another kind: %j',
@@ -105,7 +166,8 @@ describe('what is no session', () => {
     { what: 'another issuer', claims: { iss: 'authsec' } },
     { what: 'another audience', claims: { aud: 'https://billing.example' } },
     { what: 'another tenant', claims: { tenant_id: randomUUID() } },
-    { what: 'another run of the server', claims: { boot: randomUUID() } },
+    { what: 'a session that nobody has started', claims: { jti: randomUUID() } },
+    { what: 'no id', claims: { jti: undefined } },
     { what: 'no expiry', claims: { exp: undefined } },
     { what: 'an expiry in words', claims: { exp: '9999999999' } },
     { what: 'no user', claims: { sub: undefined } },
