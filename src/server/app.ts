@@ -116,11 +116,15 @@ async function recordRefusal(
   provenance: Provenance,
   { authority, onSurprise }: AppOptions,
 ): Promise<unknown> {
-  if (!AuthsecError.is(error)) onSurprise(error, provenance)
-  if (AuthsecError.is(error, 'temporarily_unavailable') && error.cause !== undefined)
-    onSurprise(error, provenance)
+  if (isFault(error)) onSurprise(error, provenance)
   const isRecorded = !AuthsecError.is(error) || error.auditId !== undefined
   if (event === undefined || isRecorded) return error
   const refuse = () => Promise.reject(error)
   return authority.audit.attempt({ type: event }, provenance, refuse).catch((recorded) => recorded)
+}
+
+// What the caller can do nothing about: a bug, a disk that fails, a state that cannot be read any more.
+function isFault(error: unknown): boolean {
+  if (AuthsecError.is(error, 'temporarily_unavailable')) return error.cause !== undefined
+  return !AuthsecError.is(error) || error.code === 'state_unreadable'
 }
