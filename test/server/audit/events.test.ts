@@ -178,9 +178,11 @@ describe('a reader who hangs up', () => {
     const url = `http://127.0.0.1:${port}/audit/events?after=1000&wait=25`
     const readers = Array.from({ length: 10 }, () => fetch(url, { headers, signal: leaving.signal }))
     await expect.poll(() => getEventListeners(stopping.signal, 'abort').length).toBe(10)
+    const left = performance.now()
     leaving.abort()
     await Promise.allSettled(readers)
     await Promise.all(ended)
+    expect(performance.now() - left).toBeLessThan(5_000)
     expect(getEventListeners(stopping.signal, 'abort')).toEqual([])
     await new Promise((resolve) => {
       socket.close(resolve)

@@ -160,7 +160,12 @@ describe('a token request', () => {
       status: 401,
       error: 'invalid_client',
     },
-    { why: 'somebody else', fields: { client_id: STRANGER }, error: 'invalid_grant' },
+    {
+      why: 'a client that nobody registered',
+      fields: { client_id: STRANGER },
+      status: 401,
+      error: 'invalid_client',
+    },
     { why: 'no grant type', fields: { grant_type: '' }, error: 'invalid_request' },
     {
       why: 'another grant type',
@@ -221,6 +226,21 @@ describe('a token request', () => {
       expect(events[0].event).toMatchObject({ id: reply.json.authsec_audit, outcome: 'deny', reason: error })
     },
   )
+
+  test('with the token of another client is refused', async () => {
+    const clients = `/clientms/tenants/${server.tenantId}/clients/create`
+    const json = {
+      name: 'other',
+      email: 'other@authsec.test',
+      client_type: 'ai_agent',
+      agent_type: 'langchain',
+    }
+    const { client_id } = (await server.call('POST', clients, { admin: true, json })).json
+    expect(await server.exchange({ client_id })).toMatchObject({
+      status: 400,
+      json: { error: 'invalid_grant' },
+    })
+  })
 
   test('for a lifetime in another notation is refused', async () => {
     for (const ttl_seconds of ['1e1', '0x10', '-1', '+30', ' 30', '30.0', 'Infinity', '9'.repeat(30)]) {

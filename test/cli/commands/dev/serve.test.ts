@@ -1,7 +1,9 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../../../src/core/errors.js'
+import { startServer } from '../../../../src/server/index.js'
 import { makeDirectory, type Run, runCli } from '../../../support/run-cli.js'
 
 interface Ready {
@@ -239,6 +241,55 @@ describe('authsec dev serve', () => {
     })
     await server.stop()
   })
+
+  test('fails with a conflict when a newer version has written the state, and changes nothing', async () => {
+    const state = join(await makeDirectory(), 'state')
+    await (await startServer({ port: 0, state })).close()
+    const database = new Database(join(state, 'authsec.db'))
+    database.exec("update settings set value = '999' where name = 'schema_version'")
+    database.close()
+    const readState = async () => {
+      const files = (await readdir(state)).sort()
+      return Promise.all(
+        files.map(async (file) => [file, (await readFile(join(state, file))).toString('hex')]),
+      )
+    }
+    const before = await readState()
+    const run = await runCli(['dev', 'serve', '--port', '0', '--state', state, '--json'])
+    expect(run).toMatchObject({ code: 7, stdout: '' })
+    expect(JSON.parse(run.stderr).error).toMatchObject({
+      code: 'state_newer',
+      message: expect.stringMatching(/authsec\.db has schema 999, this version knows \d+$/),
+      hint: 'Upgrade authsec, or start with another --state directory.',
+      retryable: false,
+    })
+    expect(await readState()).toEqual(before)
+  })
+
+  test.each([
+    { why: 'is cut off', sql: "x'00'", error: 'the sealed base token has an unknown format' },
+    {
+      why: 'is damaged',
+      sql: "cast(substr(token, 1, length(token) - 1) || x'00' as blob)",
+      error: 'the key-encryption key does not open the base token of this state',
+    },
+  ])(
+    'tells whoever runs it when what it keeps $why, and the caller no more than that',
+    async ({ sql, error }) => {
+      const state = join(await makeDirectory(), 'state')
+      await (await startServer({ port: 0, state })).close()
+      const database = new Database(join(state, 'authsec.db'))
+      database.exec(`update delegations set token = ${sql}`)
+      database.close()
+      const server = await serve(['--state', state])
+      const path = `/uflow/sdk/delegation-token?client_id=${server.ready.client_id}`
+      const reply = await fetch(`${server.ready.url}${path}`)
+      expect([reply.status, await reply.json()]).toEqual([500, expect.objectContaining({ error })])
+      const id = reply.headers.get('x-request-id')
+      const door = 'GET /uflow/sdk/delegation-token'
+      expect((await server.stop()).stderr).toContain(`warning: ${door} failed, request ${id}: `)
+    },
+  )
 
   test('fails with a conflict when another server has the state, and names it', async () => {
     const state = join(await makeDirectory(), 'state')

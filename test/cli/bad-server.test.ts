@@ -1,0 +1,141 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { runCli } from '../support/run-cli.js'
+import { CLIENT_ID, TENANT } from '../support/stub-server.js'
+
+const MEGABYTE = Buffer.alloc(1024 * 1024, 0x20)
+const SESSION = 'session-of-an-admin'
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ['token', 'mint'],
+  ['token', 'mint', '--audience', 'https://billing.example', '--permission', 'billing:read'],
+  ['client', 'list'],
+  ['client', 'register', 'bot', '--type', 'ai_agent', '--agent-type', 'langchain'],
+  ['policy', 'list'],
+  ['resource', 'create', 'https://billing.example', '--permission', 'billing:read'],
+  ['delegation', 'grant', CLIENT_ID],
+  ['audit', 'search'],
+  ['audit', 'tail', '--no-follow'],
+]
+
+/** What a server that is not AuthSec, or is out of order, may answer to everything. */
+const ANSWERS: readonly { why: string; respond: (response: ServerResponse) => void; says: RegExp }[] = [
+  {
+    why: 'a page',
+    respond: (response) =>
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>log in</html>'),
+    says: /answered 200 with text\/html instead of JSON|instead of JSON|not JSON/,
+  },
+  {
+    why: 'a page of a gateway',
+    respond: (response) =>
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>'),
+    says: /502/,
+  },
+  {
+    why: 'a redirect to somewhere else',
+    respond: (response) => response.writeHead(302, { location: 'http://127.0.0.1:9/steal' }).end('{}'),
+    says: /redirect/,
+  },
+  {
+    why: 'nothing',
+    respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(),
+    says: /JSON/,
+  },
+  {
+    why: 'half of an answer',
+    respond: (response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"clients":['),
+    says: /JSON/,
+  },
+  {
+    why: 'JSON of another shape',
+    respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('"hello"'),
+    says: /unexpected answer|not an? (?:object|array)|JSON/,
+  },
+  {
+    why: 'without an end',
+    respond(response) {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const write = () => {
+        while (!response.destroyed && response.write(MEGABYTE));
+      }
+      response.on('drain', write)
+      write()
+    },
+    says: /larger than/,
+  },
+  {
+    why: 'with characters that move the cursor',
+    respond: (response) =>
+      response
+        .writeHead(500, { 'content-type': 'application/json' })
+        .end('{"error":"\\u001b[2Jall is well\\u202e"}'),
+    says: /\\u001b\[2Jall is well\\u202e/,
+  },
+]
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+async function serveAlways(respond: (response: ServerResponse) => void) {
+  let requests = 0
+  const server = createServer((_request, response) => {
+    requests++
+    respond(response)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, count: () => requests }
+}
+
+const run = (args: readonly string[], url: string) =>
+  runCli(args, {
+    env: {
+      AUTHSEC_SERVER: url,
+      AUTHSEC_TENANT: TENANT,
+      AUTHSEC_CLIENT_ID: CLIENT_ID,
+      AUTHSEC_TOKEN: SESSION,
+    },
+    clock: { now: Date.now },
+    fetch: globalThis.fetch,
+  })
+
+describe.each(ANSWERS)('a server that answers $why', ({ respond, says }) => {
+  test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
+    'ends authsec %s with 21',
+    async (_name, args) => {
+      const server = await serveAlways(respond)
+      const { code, stdout, stderr } = await run(args, server.url)
+      expect({ code, stdout, stderr }).toEqual({ code: 21, stdout: '', stderr: expect.stringMatching(says) })
+      expect(stderr).toMatch(/^authsec: /)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not reach a terminal.
+      expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/)
+      expect(stderr).not.toContain(SESSION)
+      expect(server.count()).toBeLessThanOrEqual(3)
+    },
+  )
+})
+
+describe('a server that hangs up', () => {
+  test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
+    'ends authsec %s with 20',
+    async (_name, args) => {
+      const server = await serveAlways((response) => response.destroy())
+      expect(await run(args, server.url)).toMatchObject({
+        code: 20,
+        stdout: '',
+        stderr: expect.stringMatching(/^authsec: cannot reach http:\/\/127\.0\.0\.1:\d+: .*\nhint: /),
+      })
+    },
+  )
+})
