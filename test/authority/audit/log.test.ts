@@ -175,9 +175,15 @@ describe('an attempt that crashes', () => {
   })
 
   test('inside its change leaves one record and nothing of the change', async () => {
-    await addResource('https://a.example')
-    await expect(addResource('https://a.example')).rejects.toThrow()
-    expect((await events()).map(({ outcome }) => outcome)).toEqual(['allow', 'error'])
+    const crash = log.attempt(DRAFT, FROM, (attempt) =>
+      attempt.commit(async ({ resources }) => {
+        await resources.insert(createResource({ uri: 'https://a.example', permissions: [] }, NOW))
+        throw new Error('in the middle')
+      }),
+    )
+    await expect(crash).rejects.toThrow('in the middle')
+    expect((await events()).map(({ outcome }) => outcome)).toEqual(['error'])
+    expect(await store.resources.list()).toEqual([])
   })
 
   test('by ending without a commit is no success', async () => {
