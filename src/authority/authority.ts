@@ -53,6 +53,8 @@ export interface AuthorityOptions {
   issuer: string
   /** Default `dev`. */
   mode?: Mode
+  /** The tenant of a state that has none yet, a UUID; default a random one. */
+  tenantId?: string | undefined
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -63,7 +65,7 @@ export interface AuthorityOptions {
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const { store, kek, issuer, clock, mode = 'dev' } = options
-  const identity = await openIdentity(store, issuer)
+  const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
   const envelope = createEnvelope(kek, tenantId)
   const keyring = await openKeyring(store, envelope, clock())
@@ -103,11 +105,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   }
 }
 
-async function openIdentity(store: Store, issuer: string): Promise<Identity> {
+async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Promise<Identity> {
   const known = await store.settings.find('tenant_id')
   if (known === undefined) {
     await store.write(async ({ settings }) => {
-      await settings.insert({ name: 'tenant_id', value: randomUUID() })
+      await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
       await settings.insert({ name: 'log_id', value: `authsec/${randomUUID().replaceAll('-', '')}` })
       await settings.insert({ name: 'issuer', value: issuer })
     })

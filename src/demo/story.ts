@@ -1,7 +1,7 @@
 import { AUDIT_EVENTS, type AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { type AuthsecClient, createAuthsecClient } from '../sdk/index.js'
-import { DEV_SEED, type RunningServer, startServer } from '../server/index.js'
+import { type RunningServer, startServer } from '../server/index.js'
 import type { AgentSurroundings } from './agent.js'
 import { type DemoApi, startApis } from './apis.js'
 import { formatEvent, type StoryEvent } from './events.js'
@@ -61,7 +61,7 @@ export async function runDemo({ json, emit, note, signal }: DemoOptions): Promis
 
   const server = await startServer({ state: ':memory:', port: 0 })
   const authsec = createAuthsecClient({ serverUrl: server.url, clientId: server.clientId })
-  names.set(server.clientId, DEV_SEED.agent.name).set(server.user.id, 'alice')
+  names.set(server.clientId, 'demo-agent').set(server.user.id, 'alice')
   const apis: DemoApi[] = []
   try {
     tell({ type: 'scene', ...SCENES.parts })

@@ -28,7 +28,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   'cli-table3': { files: ['cli/io.ts'] },
   conf: { files: ['cli/config.ts'] },
   hono: { files: ['server/app.ts'] },
-  '@hono/node-server': { files: ['server/start.ts'] },
+  '@hono/node-server': { files: ['server/socket.ts'] },
   kysely: { files: ['store/'] },
   libsql: { files: ['store/sqlite.ts'] },
   jose: { files: ['authority/'] },

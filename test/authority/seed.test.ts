@@ -1,11 +1,19 @@
-import { describe, expect, test } from 'vitest'
-import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { applySeed, DEV_SEED, type Seed } from '../../src/authority/seed.js'
+import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
-import type { Store } from '../../src/store/store.js'
+import type { Store, User } from '../../src/store/store.js'
 import { createAlteredStore } from '../support/altered-store.js'
 
 const NOW = Date.parse('2026-11-24T09:00:00Z')
-const seed = (store: Store) => applySeed(store, DEV_SEED, 'tenant', NOW)
+async function seed(store: Store) {
+  const { admin, delegations } = await applySeed(store, undefined, 'tenant', NOW)
+  const [delegation] = delegations
+  return { admin, agentId: delegation?.clientId as string, delegator: delegation?.user as User }
+}
 
 describe('the dev seed', () => {
   test('puts everything there that the first delegation needs', async () => {
@@ -76,6 +84,76 @@ describe('the dev seed', () => {
     store.failWrites(new Error('no space'))
     await expect(seed(store)).rejects.toThrow('no space')
     expect((await readAll(store)).clients).toEqual([])
+  })
+})
+
+const TENANT = '11111111-1111-4111-8111-111111111111'
+const OTHER: Seed = {
+  ...DEV_SEED,
+  tenantId: TENANT,
+  users: [...DEV_SEED.users, { email: 'carol@authsec.test', roles: ['member'] }],
+  delegations: [{ client: 'demo-agent', user: 'carol@authsec.test', ttlSeconds: 600 }],
+}
+
+const endings: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end()
+})
+
+async function openMemory() {
+  const store = await openStore(':memory:')
+  endings.push(() => store.close())
+  return store
+}
+
+describe('a seed', () => {
+  test('fills a state once', async () => {
+    const store = await openMemory()
+    const first = await applySeed(store, undefined, TENANT, 1)
+    expect(await applySeed(store, undefined, TENANT, 2)).toEqual(first)
+    expect((await store.clients.list({ offset: 0, limit: 10 })).total).toBe(1)
+  })
+
+  test('is refused by a state that was made with another', async () => {
+    const store = await openMemory()
+    await applySeed(store, OTHER, TENANT, 1)
+    expect(await applySeed(store, OTHER, TENANT, 2)).toMatchObject({ delegations: [{ ttlSeconds: 600 }] })
+    await expect(applySeed(store, DEV_SEED, TENANT, 3)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('is found in a state of the first version', async () => {
+    const store = await openMemory()
+    const [delegation] = (await applySeed(store, undefined, TENANT, 1)).delegations
+    const agentId = delegation?.clientId as string
+    const old: typeof store.settings.find = async (name) =>
+      ({ seeded_agent: agentId })[name] ?? (name === 'seed' ? undefined : store.settings.find(name))
+    const seeded = await applySeed({ ...store, settings: { find: old } }, undefined, TENANT, 2)
+    expect(seeded.delegations[0]?.clientId).toBe(agentId)
+  })
+
+  test('without an admin is refused', async () => {
+    const store = await openMemory()
+    const seed = { ...DEV_SEED, users: DEV_SEED.users.slice(1) }
+    await expect(applySeed(store, seed, TENANT, 1)).rejects.toMatchObject({ code: 'usage' })
+  })
+})
+
+describe('a server with a seed', () => {
+  test('has its tenant, its client and its user, also after a restart without it', async () => {
+    const state = await mkdtemp(join(tmpdir(), 'authsec-seed-'))
+    endings.push(() => rm(state, { recursive: true }))
+    const first = await startServer({ state, port: 0, seed: OTHER })
+    await first.close()
+    expect(first).toMatchObject({ tenantId: TENANT, user: { email: 'carol@authsec.test' } })
+    const second = await startServer({ state, port: 0 })
+    await second.close()
+    expect(second).toMatchObject({ tenantId: TENANT, clientId: first.clientId, user: first.user })
+    await expect(startServer({ state, port: 0, seed: DEV_SEED })).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('has to have a delegation to start with', async () => {
+    const seed = { ...DEV_SEED, delegations: [] }
+    await expect(startServer({ state: ':memory:', port: 0, seed })).rejects.toMatchObject({ code: 'usage' })
   })
 })
 

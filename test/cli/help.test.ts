@@ -47,7 +47,7 @@ describe('the help', () => {
     {
       args: ['help', 'tokn'],
       stderr:
-        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment\.\n$/,
+        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, seed\.\n$/,
     },
     { args: ['help', 'constructor'], stderr: /^authsec: authsec has no command "constructor"/ },
     { args: ['help', 'token', 'burn'], stderr: /^authsec: authsec token has no command "burn"/ },

@@ -2,7 +2,7 @@ import type { Provenance } from '../../src/authority/audit/log.js'
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { HeldDelegation } from '../../src/authority/delegations.js'
 import type { TokenResponse } from '../../src/authority/grants/grant.js'
-import { applySeed, DEV_SEED, type Seeded } from '../../src/authority/seed.js'
+import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
 import type { Session } from '../../src/authority/sessions.js'
 import type { AuditEvent } from '../../src/core/audit-record.js'
 import { AuthsecError } from '../../src/core/errors.js'
@@ -22,7 +22,8 @@ export const PROVENANCE: Provenance = { requestId: 'request-1', source: 'POST /t
 export interface AuthorityBench {
   authority: Authority
   store: AlteredStore
-  seeded: Seeded
+  /** The seeded admin, the agent, and who delegates to it. */
+  seeded: { admin: User; agentId: string; delegator: User }
   admin: Session
   alice: User
   /** Milliseconds since the epoch; stands still until it is set. */
@@ -52,7 +53,10 @@ export async function openBench(): Promise<AuthorityBench> {
     },
   }
   const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: clock.read })
-  const seeded = await applySeed(store, DEV_SEED, authority.identity.tenantId, clock.now)
+  const { admin, delegations } = await applySeed(store, DEV_SEED, authority.identity.tenantId, clock.now)
+  const [delegation] = delegations
+  if (delegation === undefined) throw new Error('the dev seed has no delegation')
+  const seeded = { admin, agentId: delegation.clientId, delegator: delegation.user }
   const events = async () => (await authority.audit.search({ limit: 1_000 })).map(({ event }) => event)
 
   return {

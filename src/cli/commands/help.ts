@@ -12,6 +12,17 @@ interface Topic {
   entries: Readonly<Record<string, string>>
 }
 
+/** What a seed file holds, for the help. */
+const SEED_MEANINGS = {
+  tenant_id: 'UUID of the tenant; random when left out',
+  roles: '{"<name>": ["<resource>:<action>", …]}; one of them has admin:access',
+  users: '[{email, roles}]',
+  resources: '[{uri, permissions}]: the APIs',
+  clients: '[{name, email?, client_type?, agent_type?, platform?, selectors?}]; an agent is an ai_agent',
+  policies: '[{role_name, agent_type, allowed_permissions, resources, max_ttl_seconds?, enabled?, client?}]',
+  delegations: '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile',
+} as const
+
 /** What there is to explain beside the commands. */
 const TOPICS: Readonly<Record<string, Topic>> = {
   'exit-codes': {
@@ -21,6 +32,10 @@ const TOPICS: Readonly<Record<string, Topic>> = {
   environment: {
     summary: 'the environment variables that count; a flag wins over them, they win over a profile',
     entries: ENVIRONMENT_MEANINGS,
+  },
+  seed: {
+    summary: 'the members of a seed file, a JSON object; clients go by name, users by e-mail address',
+    entries: SEED_MEANINGS,
   },
 }
 
@@ -51,7 +66,8 @@ function explain({ io }: Context, program: AnyCommand, words: readonly string[],
     return
   }
   io.line(`${topic.summary}\n`)
-  for (const line of alignPairs(Object.entries(topic.entries), io.columns)) io.line(`  ${line}`)
+  for (const line of alignPairs(Object.entries(topic.entries), io.columns))
+    io.line(`  ${line.replaceAll('\n', '\n  ')}`)
 }
 
 function findCommand(program: AnyCommand, words: readonly string[]): AnyCommand {

@@ -14,6 +14,8 @@ interface ServeRequest {
   /** Undefined: nothing is kept. */
   stateDirectory: string | undefined
   readyFile: string | undefined
+  /** Who and what a new state starts with. */
+  seedFile: string | undefined
   json: boolean
 }
 
@@ -58,22 +60,24 @@ export function addServe(parent: Command, context: Context): void {
         .default(false)
         .conflicts('state'),
     )
+    .option('--seed <file>', 'what a new state starts with, as JSON; see authsec help seed')
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option('--json', 'print one JSON object when it is ready', false)
-    .action(async ({ port, host, state, ephemeral, readyFile, json }) => {
+    .action(async ({ port, host, state, ephemeral, seed, readyFile, json }) => {
       const stateDirectory = ephemeral ? undefined : resolve(state ?? context.environment.stateDirectory)
-      await serve(context, { port, host, stateDirectory, readyFile, json })
+      await serve(context, { port, host, stateDirectory, seedFile: seed, readyFile, json })
     })
 }
 
 async function serve(context: Context, request: ServeRequest): Promise<void> {
   const { io, signal } = context
-  const { port, host, stateDirectory } = request
-  const { startServer } = await import('../../../server/index.js')
+  const { port, host, stateDirectory, seedFile } = request
+  const { parseSeed, startServer } = await import('../../../server/index.js')
   const server = await startServer({
     port,
     host,
     state: stateDirectory ?? ':memory:',
+    ...(seedFile !== undefined && { seed: parseSeed(await readSeedFile(seedFile)) }),
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>
       io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),
@@ -139,6 +143,13 @@ async function withdraw(context: Context, server: RunningServer, request: ServeR
     await credentials.remove(DEV_PROFILE, server.adminToken)
   }
   if (request.readyFile !== undefined) await removeReadyFile(request.readyFile, server.adminToken)
+}
+
+async function readSeedFile(path: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  return readFile(path, 'utf8').catch((cause) => {
+    throw new AuthsecError('usage', `the seed ${quote(path)} cannot be read (${cause.code})`, { cause })
+  })
 }
 
 async function removeReadyFile(path: string, adminToken: string): Promise<void> {

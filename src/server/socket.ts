@@ -1,0 +1,77 @@
+import { isIPv6 } from 'node:net'
+import { createAdaptorServer, type ServerType } from '@hono/node-server'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { App } from './app.js'
+
+/** A port that is taken, and answers once it is told how. */
+export interface Socket {
+  /** Where it listens. */
+  readonly url: string
+  /** Answers with the app from now on; what came before has waited for it. */
+  serve(app: App): void
+  /** Lets what is under way end, for a while, and frees the port. */
+  close(): Promise<void>
+}
+
+const DRAIN_MS = 2_000
+
+/**
+ * Takes a port. The app has to know its own URL, so the port comes first. Throws `port_in_use`, and `usage` for
+ * an address that this machine does not have.
+ */
+export async function openSocket(port: number, host: string, stopping: AbortSignal): Promise<Socket> {
+  let serve: (app: App) => void = () => {}
+  const ready = new Promise<App>((resolve) => {
+    serve = resolve
+  })
+  const server = createAdaptorServer({
+    async fetch(request, { incoming }) {
+      const response = await (await ready)(request, { ip: incoming.socket.remoteAddress })
+      // A connection that is kept alive would hold up the end of the server.
+      if (stopping.aborted) response.headers.set('connection', 'close')
+      return response
+    },
+  })
+  const url = await listen(server, port, host)
+  return { url, serve, close: () => closeServer(server) }
+}
+
+function listen(server: ServerType, port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenFailure(error, port, host)))
+    server.listen(port, host, () => {
+      const address = server.address()
+      const actual = typeof address === 'object' && address !== null ? address.port : port
+      resolve(`http://${isIPv6(host) ? `[${host}]` : host}:${actual}`)
+    })
+  })
+}
+
+function explainListenFailure(error: NodeJS.ErrnoException, port: number, host: string): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new AuthsecError('port_in_use', `port ${port} on ${host} is in use`, {
+      hint: 'Stop what uses it, or let --port 0 pick a free one.',
+      cause: error,
+    })
+  }
+  if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL' || error.code === 'ERR_SOCKET_BAD_PORT') {
+    return new AuthsecError('usage', `cannot listen on port ${port} of ${quote(host)} (${error.code})`, {
+      cause: error,
+    })
+  }
+  return error
+}
+
+async function closeServer(server: ServerType): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  const deadline = setTimeout(() => {
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  }, DRAIN_MS)
+  await closed
+  clearTimeout(deadline)
+}
