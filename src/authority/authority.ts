@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
+import { createCallTokens } from './call-tokens.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
@@ -80,6 +81,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   })
   const sessions = createSessions({ ...shared, key: session, bootId })
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
+  const callTokens = createCallTokens({ keys: () => [call], issuer: identity.issuer, tenantId, clock })
 
   return {
     identity,
@@ -99,7 +101,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       ...shared,
       callKey: () => call,
       issuer: identity.issuer,
+      mode,
       baseTokens,
+      callTokens,
+      sessions,
       clientAuthentication,
     }),
   }

@@ -1,6 +1,7 @@
 import { BASE_TOKEN_TYPE, type BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
-import { type ParsedJwt, parseJwt } from '../core/jwt.js'
+import { type MayAct, parseMayAct } from '../core/presenting.js'
+import { parsePresented, type TokenRole } from './call-tokens.js'
 import { hasValidSignature, type SignedJwt, type SigningKey, signJwt } from './signer.js'
 
 /** What a base token says that decides something. */
@@ -8,6 +9,7 @@ export interface PresentedBaseToken {
   clientId: string
   userId: string
   jti: string
+  mayAct: MayAct | undefined
   /** Seconds since the epoch. */
   expiresAt: number
 }
@@ -17,7 +19,7 @@ export interface BaseTokens {
    * Checks a base token that a client presents. Throws `invalid_request` when it is not one of this tenant's
    * and `invalid_grant` when it has expired.
    */
-  verify(token: string): PresentedBaseToken
+  verify(token: string, role?: TokenRole): PresentedBaseToken
 }
 
 // An agent exchanges one base token many times: its signature is checked once.
@@ -33,13 +35,13 @@ export function createBaseTokens(options: {
   const verified = new Map<string, PresentedBaseToken>()
 
   return {
-    verify(token) {
+    verify(token, role = 'subject') {
       const known = verified.get(token)
-      const presented = known ?? readBaseToken(token, options)
+      const presented = known ?? readBaseToken(token, role, options)
       const now = clock() / 1000
       if (presented.expiresAt <= now) {
         verified.delete(token)
-        throw new AuthsecError('invalid_grant', 'the subject token has expired')
+        throw new AuthsecError('invalid_grant', `the ${role} token has expired`)
       }
       if (known === undefined) {
         if (verified.size >= MAX_REMEMBERED) verified.delete(verified.keys().next().value as string)
@@ -62,37 +64,29 @@ export function signBaseToken(key: SigningKey, claims: BaseClaims): SignedJwt {
 
 function readBaseToken(
   token: string,
+  role: TokenRole,
   { key, issuer, tenantId }: { key: SigningKey; issuer: string; tenantId: string },
 ): PresentedBaseToken {
-  const parsed = parseSubject(token)
+  const parsed = parsePresented(token, role)
   const { header, claims } = parsed
   // Nothing beside alg and typ: a key id, an embedded key or a critical extension is not one of ours.
   if (
     header['typ'] !== BASE_TOKEN_TYPE ||
     Object.keys(header).some((name) => !['alg', 'typ'].includes(name))
   ) {
-    throw new AuthsecError('invalid_request', 'the subject token is not a base token of this server')
+    throw new AuthsecError('invalid_request', `the ${role} token is not a base token of this server`)
   }
   if (!hasValidSignature(key, parsed) || claims['iss'] !== issuer || claims['tenant_id'] !== tenantId) {
-    throw new AuthsecError('invalid_request', 'the subject token was not issued by this server')
+    throw new AuthsecError('invalid_request', `the ${role} token was not issued by this server`)
   }
-  const { client_id: clientId, user_id: userId, jti, exp: expiresAt } = claims
+  const { client_id: clientId, user_id: userId, jti, exp: expiresAt, may_act: mayAct } = claims
   if (
     typeof clientId !== 'string' ||
     typeof userId !== 'string' ||
     typeof jti !== 'string' ||
     typeof expiresAt !== 'number'
   ) {
-    throw new AuthsecError('invalid_request', 'the subject token lacks a claim of a base token')
+    throw new AuthsecError('invalid_request', `the ${role} token lacks a claim of a base token`)
   }
-  return { clientId, userId, jti, expiresAt }
-}
-
-function parseSubject(token: string): ParsedJwt {
-  try {
-    return parseJwt(token)
-  } catch (error) {
-    const why = AuthsecError.is(error) ? error.message : 'unreadable'
-    throw new AuthsecError('invalid_request', `the subject token cannot be read: ${why}`)
-  }
+  return { clientId, userId, jti, expiresAt, mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct) }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { intersectPermissions, sortPermissions } from '../core/permission.js'
+import { type MayAct, parseMayAct } from '../core/presenting.js'
 import type { SessionKind, StoredSession } from '../store/sessions.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
@@ -18,6 +19,8 @@ export interface Session {
   clientId: string | undefined
   /** The most that it may do whatever its user may; undefined means no such limit. */
   ceiling: readonly string[] | undefined
+  /** Who alone may act for its user, where it says so (RFC 8693 §4.4). */
+  mayAct?: MayAct | undefined
   /** AuthSec's word for what it is good for. */
   tokenType: 'admin' | 'user'
   /** Milliseconds since the epoch. */
@@ -126,7 +129,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
     async resume(token) {
       const claims = readSessionToken(token, key)
-      const { exp: expiresAt, sub: userId, jti: id } = claims
+      const { exp: expiresAt, sub: userId, jti: id, may_act: mayAct } = claims
       if (typeof expiresAt !== 'number' || typeof userId !== 'string' || typeof id !== 'string')
         throw invalid()
       if (
@@ -149,6 +152,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         user: limited,
         clientId: stored.clientId,
         ceiling: stored.permissions,
+        mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct),
         tokenType: tokenTypeOf(limited),
         startedAt: stored.createdAt,
         expiresAt,

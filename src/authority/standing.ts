@@ -6,12 +6,20 @@ import { quote } from '../core/printable.js'
 import type { Standing } from '../store/store.js'
 
 /** What is asked of a delegation. */
-export interface StandingRequest {
+export interface StandingRequest extends RootReference {
   resource: string
   /** Undefined means everything that remains. */
   permissions: Permissions | undefined
-  /** The base token that was presented. */
+  /** What the subject token carries, where it carries less than its root. */
+  ceiling?: Permissions | undefined
+}
+
+/** Of which root a standing has to be, and when. */
+export interface RootReference {
+  /** The base token or session. */
   jti: string
+  /** The id of the row, where it is known. */
+  delegation?: string | undefined
   /** Milliseconds since the epoch. */
   now: number
 }
@@ -41,6 +49,7 @@ export function decideStanding(standing: Standing | undefined, request: Standing
     delegation.permissions,
     delegablePermissions(user.permissions, policy),
     new Set(resource.permissions),
+    ...(request.ceiling ? [request.ceiling] : []),
   )
   const asked = request.permissions ?? held
   assertNarrower(asked, held)
@@ -53,15 +62,18 @@ export function decideStanding(standing: Standing | undefined, request: Standing
   return { standing, permissions: asked }
 }
 
-function assertStanding(
+/** Throws `invalid_grant` unless every condition under which a root was granted still holds. */
+export function assertStanding(
   standing: Standing | undefined,
-  { jti, now }: StandingRequest,
+  { jti, delegation: id, now }: RootReference,
 ): asserts standing is Standing {
   if (standing === undefined) throw dead('the client has no delegation')
   const { delegation, client, user, policy } = standing
   if (delegation.status !== 'active') throw dead(`the delegation is ${delegation.status}`)
   if (delegation.expiresAt <= now) throw dead('the delegation has expired')
-  if (delegation.jti !== jti) throw dead('the subject token has been replaced by a newer one')
+  if (delegation.jti !== jti || delegation.id !== (id ?? delegation.id)) {
+    throw dead('the subject token has been replaced by a newer one')
+  }
   if (!client.active) throw dead('the client is not active')
   if (!user.active) throw dead('the delegating user is not active')
   if (!user.roles.includes(policy.roleName))

@@ -65,6 +65,8 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   unauthorized_client: 5,
   unsupported_grant_type: 7,
   access_denied: 5,
+  invalid_authorization_details: 2,
+  replayed: 15,
   client_not_found: 6,
   client_inactive: 7,
   identity_missing: 7,

@@ -1,6 +1,7 @@
 import { decodeBase64url, encodeBase64url } from './base64url.js'
 import { canonicalJson } from './canonical-json.js'
 import { AuthsecError } from './errors.js'
+import { quote } from './printable.js'
 import { isJsonObject, type JsonObject, parseStrictJson } from './strict-json.js'
 
 /** What of a call a token can be bound to: the tool's name, or the tool with the arguments of one call. */
@@ -8,6 +9,13 @@ export type Binding = 'tool' | 'call'
 
 /** Every binding, as the server announces it. */
 export const BINDINGS: readonly Binding[] = ['tool', 'call']
+
+/** The bindings that are asked for; throws `invalid_request` unless they are `tool`, or `tool` and `call`. */
+export function parseBindings(names: readonly unknown[]): readonly Binding[] {
+  const bindings = BINDINGS.filter((binding) => names.includes(binding))
+  if (bindings.includes('tool') && bindings.length === names.length) return bindings
+  throw new AuthsecError('invalid_request', `bind ${quote(names)} is neither tool nor tool and call`)
+}
 
 /** The `call` claim: which call a token is for, without saying what its arguments are. */
 export interface CallHash {

@@ -77,5 +77,6 @@ export const BASE_TOKEN_TYPE = 'JWT'
 /** Token type identifiers, RFC 8693 §3. */
 export const TOKEN_TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt'
 export const TOKEN_TYPE_ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+export const TOKEN_TYPE_ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 /** The grant type of token exchange, RFC 8693 §2.1. */
 export const GRANT_TYPE_TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'

@@ -30,7 +30,7 @@ export type ErrorCode =
   | 'token_missing'
   | 'token_expired'
   | 'token_not_yet_valid'
-  // Asking for a token, RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2
+  // Asking for a token, RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2, RFC 9396 §5
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
@@ -39,6 +39,8 @@ export type ErrorCode =
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'access_denied'
+  | 'invalid_authorization_details'
+  | 'replayed'
   // Registering a client, RFC 7591 §3.2.2
   | 'invalid_redirect_uri'
   | 'invalid_client_metadata'

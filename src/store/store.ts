@@ -147,7 +147,7 @@ export interface Delegation {
 }
 /** Everything that decides whether a base token may be exchanged, read in one question. */
 export interface Standing {
-  delegation: Delegation
+  delegation: Pick<Delegation, 'id' | 'jti' | 'status' | 'expiresAt' | 'permissions' | 'resources'>
   client: Pick<Client, 'id' | 'agentType' | 'spiffeId' | 'active'> & ClientCredentials
   user: User
   policy: Pick<

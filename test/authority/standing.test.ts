@@ -10,18 +10,10 @@ const PERMISSIONS = ['billing:read', 'billing:refund', 'orders:read', 'profile:r
 const STANDING: Standing = {
   delegation: {
     id: 'd1',
-    clientId: 'c1',
-    userId: 'u1',
-    policyId: 'p1',
     permissions: ['billing:read', 'orders:read'],
     resources: [BILLING, 'https://orders.example'],
-    audience: ['authsec-api'],
     jti: 'j1',
-    sealedToken: new Uint8Array(),
     status: 'active',
-    ttlSeconds: 60,
-    createdAt: NOW,
-    updatedAt: NOW,
     expiresAt: NOW + 60_000,
   },
   client: { id: 'c1', agentType: 'langchain', spiffeId: 'spiffe://x', active: true, authMethod: 'none' },

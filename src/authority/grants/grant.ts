@@ -1,7 +1,9 @@
 import type { CallAlgorithm, Client, Store } from '../../store/store.js'
 import type { AuditLog, Provenance } from '../audit/log.js'
 import type { BaseTokens } from '../base-tokens.js'
-import type { Presenter } from '../client-authentication.js'
+import type { CallTokens } from '../call-tokens.js'
+import type { Mode, Presenter } from '../client-authentication.js'
+import type { Sessions } from '../sessions.js'
 import type { SigningKey } from '../signer.js'
 
 /** One grant type of the token endpoint, as data. */
@@ -20,7 +22,10 @@ export interface GrantContext {
   tenantId: string
   issuer: string
   provenance: Provenance
+  mode: Mode
   baseTokens: BaseTokens
+  callTokens: CallTokens
+  sessions: Sessions
   /** Who claims to ask. A grant proves it, in the question it asks the store anyway, before anything else. */
   presenter: Presenter
   /** Proves it with a question of its own; throws `invalid_client` unless it is an active client. */
@@ -34,6 +39,8 @@ export interface TokenResponse {
   token_type: 'Bearer'
   expires_in: number
   scope: string
+  /** What was granted of the details asked for, RFC 9396 §7. */
+  authorization_details?: readonly object[]
   /** The audit event that recorded the issuance. */
   authsec_audit: string
 }

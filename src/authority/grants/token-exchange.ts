@@ -1,38 +1,20 @@
-import { randomUUID } from 'node:crypto'
-import {
-  CALL_TOKEN_TYPE,
-  type CallClaims,
-  GRANT_TYPE_TOKEN_EXCHANGE,
-  TOKEN_TYPE_ACCESS_TOKEN,
-  TOKEN_TYPE_JWT,
-} from '../../core/claims.js'
-import { callLifetime, extendChain } from '../../core/delegation.js'
-import { AuthsecError } from '../../core/errors.js'
-import { formatScope, type Permissions, parseScope, sortPermissions } from '../../core/permission.js'
-import { quote } from '../../core/printable.js'
+import { narrowTerms } from '../../core/call-terms.js'
+import { type CallClaims, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_ACCESS_TOKEN } from '../../core/claims.js'
+import { callLifetime } from '../../core/delegation.js'
 import type { Standing } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
-import type { PresentedBaseToken } from '../base-tokens.js'
-import { assertResourceUri } from '../resources.js'
+import type { PresentedToken } from '../presented-tokens.js'
 import { type SignedJwt, type SigningKey, signToken } from '../signer.js'
-import { decideStanding } from '../standing.js'
+import { formatGrantedDetails } from './authorization-details.js'
+import { createCallClaims, typeOfCall } from './call-claims.js'
+import { decideExchange, type ExchangeQuestion, readGrounds } from './exchange-decision.js'
+import { type ExchangeRequest, readExchangeRequest } from './exchange-request.js'
 import type { Grant, GrantContext, TokenResponse } from './grant.js'
 
-/** What a request asks for, read from its form. */
-interface ExchangeRequest {
-  subjectToken: string
-  resource: string
-  permissions: Permissions | undefined
-  ttlSeconds: number | undefined
-  tool: string | undefined
-}
-
-/** Narrowing that this server does not know yet: refused, because leaving it out would widen the token. */
-const UNSUPPORTED = ['actor_token', 'actor_token_type', 'authorization_details', 'call', 'one_time']
-
-const MAX_TOOL_LENGTH = 128
-
-/** Token exchange, RFC 8693: an agent's base token becomes a token for one resource that lives seconds. */
+/**
+ * Token exchange, RFC 8693: an agent's base token, a user's session or a call token becomes a call token for one
+ * resource that lives seconds. Whatever it narrows stays narrow, and every condition is asked again.
+ */
 export const tokenExchange: Grant = {
   grantType: GRANT_TYPE_TOKEN_EXCHANGE,
 
@@ -41,7 +23,7 @@ export const tokenExchange: Grant = {
     return context.audit.attempt(draft, context.provenance, async (attempt) => {
       const { clientId } = context.presenter
       attempt.note({ actor: { type: 'client', id: clientId }, client: clientId })
-      return exchange(readRequest(form, attempt), attempt, context)
+      return exchange(readExchangeRequest(form, attempt), attempt, context)
     })
   },
 }
@@ -51,35 +33,28 @@ async function exchange(
   attempt: Attempt,
   context: GrantContext,
 ): Promise<TokenResponse> {
-  const { store, clock, presenter } = context
-  const { clientId } = presenter
+  const { store, clock, issuer, tenantId } = context
   // Read once: what is decided and what is written into the token have to be of one instant.
   const now = clock()
-  // One question answers who asks and what may be had; only a client without a delegation costs another.
-  const found = await store.delegations.findStanding(clientId, request.resource)
-  await presenter.prove(found?.client ?? (await store.clients.find(clientId)))
+  const known = await provePresenter(request, context)
+  const question = { ...request, ...(await verifyTokens(request, attempt, context)), now }
+  const { subject } = question
 
-  const subject = context.baseTokens.verify(request.subjectToken)
-  noteSubject(attempt, subject)
-  if (subject.clientId !== clientId) {
-    throw new AuthsecError('invalid_grant', 'the subject token belongs to another client')
-  }
-  const question = { ...request, jti: subject.jti, now }
-  const { standing, permissions } = decideStanding(found, question)
+  const grounds = await readGrounds(store, question, known)
+  const decision = decideExchange(grounds, question)
+  const { standing, permissions } = decision
+  const terms = narrowTerms(subject.terms, request.terms)
   const issuedAt = Math.floor(now / 1000)
   const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt)
+  const issuance = { issuer, tenantId, auditId: attempt.eventId, issuedAt, lifetime, terms }
+  const claims = createCallClaims(request, subject, decision, issuance)
 
-  const claims = createClaims(request, standing, permissions, attempt.eventId, context, {
-    issuedAt,
-    expiresAt: issuedAt + lifetime,
-  })
   const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')
-  const signed = await signToken(key, { typ: CALL_TOKEN_TYPE, kid: key.kid }, claims)
+  const signed = await signToken(key, { typ: typeOfCall(claims), kid: key.kid }, claims)
   await attempt.commit(async (transaction) => {
-    if ((await transaction.delegations.revision()) !== standing.revision) {
+    if ((await transaction.delegations.revision()) !== grounds.revision) {
       // Something changed since it was decided: what has been signed must still be allowed.
-      const current = await transaction.delegations.findStanding(clientId, request.resource)
-      decideStanding(current, { ...question, permissions })
+      decideExchange(await readGrounds(transaction, question), { ...question, permissions })
     }
     // Only now: a refusal names no token that nobody has.
     noteIssuance(attempt, claims, signed, standing, key)
@@ -91,105 +66,49 @@ async function exchange(
     token_type: 'Bearer',
     expires_in: lifetime,
     scope: claims.scope,
+    ...(request.hasDetails && { authorization_details: formatGrantedDetails(claims) }),
     authsec_audit: attempt.eventId,
   }
 }
 
-function readRequest(form: ReadonlyMap<string, string>, attempt: Attempt): ExchangeRequest {
-  const unsupported = UNSUPPORTED.find((name) => form.has(name))
-  if (unsupported !== undefined) {
-    throw new AuthsecError('invalid_request', `${unsupported} is not supported by this server`)
+/** Proves who presents. For a base token one question answers that and what may be had, so its answer is kept. */
+async function provePresenter(
+  { subject, resource }: ExchangeRequest,
+  { store, presenter, findPresenter }: GrantContext,
+): Promise<Standing | undefined> {
+  if (subject.kind.kind !== 'base') {
+    await findPresenter()
+    return undefined
   }
-  const resource = readResource(form)
-  attempt.note({ aud: [resource] })
-  const scope = form.get('scope')
-  const permissions = scope === undefined ? undefined : parseScope(scope)
-  if (permissions?.size === 0) throw new AuthsecError('invalid_scope', 'scope names no permission')
-  if (permissions) attempt.note({ permissions: { asked: sortPermissions(permissions) } })
-
-  return {
-    resource,
-    permissions,
-    subjectToken: readSubjectToken(form),
-    ttlSeconds: readTtl(form.get('ttl_seconds')),
-    tool: readTool(form.get('tool'), attempt),
-  }
+  const { clientId } = presenter
+  const standing = await store.delegations.findStanding(clientId, resource)
+  await presenter.prove(standing?.client ?? (await store.clients.find(clientId)))
+  return standing
 }
 
-function readSubjectToken(form: ReadonlyMap<string, string>): string {
-  const token = form.get('subject_token')
-  if (token === undefined) throw new AuthsecError('invalid_request', 'subject_token is missing')
-  const type = form.get('subject_token_type')
-  if (type !== TOKEN_TYPE_JWT) {
-    throw new AuthsecError('invalid_request', `subject_token_type ${quote(type)} is not ${TOKEN_TYPE_JWT}`)
-  }
-  const requested = form.get('requested_token_type')
-  if (requested !== undefined && requested !== TOKEN_TYPE_ACCESS_TOKEN) {
-    throw new AuthsecError('invalid_request', `requested_token_type ${quote(requested)} is not offered`)
-  }
-  return token
+async function verifyTokens(
+  request: ExchangeRequest,
+  attempt: Attempt,
+  { baseTokens, callTokens, sessions, presenter, mode }: GrantContext,
+): Promise<Pick<ExchangeQuestion, 'subject' | 'actor' | 'clientId' | 'mode'>> {
+  const { clientId } = presenter
+  const verifiers = { baseTokens, callTokens, sessions, clientId }
+  const subject = await request.subject.kind.verify(request.subject.token, 'subject', verifiers)
+  noteSubject(attempt, subject)
+  const actor = await request.actor?.kind.verify(request.actor.token, 'actor', verifiers)
+  if (actor !== undefined) attempt.note({ details: { actor_jti: actor.jti } })
+  return { subject, actor, clientId, mode }
 }
 
-function readResource(form: ReadonlyMap<string, string>): string {
-  const resource = form.get('resource') ?? form.get('audience')
-  if (resource === undefined) throw new AuthsecError('invalid_target', 'resource is missing')
-  if ((form.get('audience') ?? resource) !== resource) {
-    throw new AuthsecError('invalid_target', 'audience and resource name two APIs: a call token is for one')
-  }
-  assertResourceUri(resource)
-  return resource
-}
-
-function readTtl(text: string | undefined): number | undefined {
-  // callLifetime refuses NaN by name.
-  return text === undefined ? undefined : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-}
-
-function readTool(tool: string | undefined, attempt: Attempt): string | undefined {
-  if (tool === undefined) return undefined
-  if (tool === '' || tool.length > MAX_TOOL_LENGTH || !tool.isWellFormed()) {
-    throw new AuthsecError(
-      'invalid_request',
-      `tool ${quote(tool)} has to have 1 to ${MAX_TOOL_LENGTH} characters`,
-    )
-  }
-  attempt.note({ details: { tool } })
-  return tool
-}
-
-function createClaims(
-  { resource, tool }: ExchangeRequest,
-  { delegation, client, user }: Standing,
-  granted: Permissions,
-  auditId: string,
-  { issuer, tenantId }: GrantContext,
-  { issuedAt, expiresAt }: { issuedAt: number; expiresAt: number },
-): CallClaims {
-  const permissions = sortPermissions(granted)
-  return {
-    iss: issuer,
-    sub: user.id,
-    aud: resource,
-    exp: expiresAt,
-    iat: issuedAt,
-    nbf: issuedAt,
-    jti: randomUUID(),
-    client_id: client.id,
-    tenant_id: tenantId,
-    scope: formatScope(permissions),
-    permissions,
-    act: extendChain({ sub: client.spiffeId ?? client.id, client_id: client.id }),
-    authsec_grant: 'standing',
-    authsec_delegation: delegation.id,
-    parent_jti: delegation.jti,
-    authsec_audit: auditId,
-    txn: randomUUID(),
-    ...(tool !== undefined && { tool }),
-  }
-}
-
-function noteSubject(attempt: Attempt, subject: PresentedBaseToken): void {
-  attempt.note({ subject: { type: 'user', id: subject.userId }, parent_jti: subject.jti })
+function noteSubject(attempt: Attempt, { kind, userId, jti, act, txn, root }: PresentedToken): void {
+  attempt.note({
+    subject: { type: 'user', id: userId },
+    parent_jti: jti,
+    ...(kind !== 'base' && { details: { subject_token: kind } }),
+    ...(act && { act }),
+    ...(txn !== undefined && { txn }),
+    ...(root.delegation !== undefined && { delegation: root.delegation }),
+  })
 }
 
 function noteIssuance(
@@ -199,13 +118,20 @@ function noteIssuance(
   { delegation, policy }: Standing,
   key: SigningKey,
 ): void {
+  const { bind, one_time: oneTime, may_act: mayAct, tool } = claims
   attempt.note({
     act: claims.act,
     jti: claims.jti,
     delegation: delegation.id,
     policy: policy.id,
     permissions: { granted: claims.permissions },
-    details: { expires_in: claims.exp - claims.iat },
+    details: {
+      expires_in: claims.exp - claims.iat,
+      ...(tool !== undefined && { tool }),
+      ...(bind && { bind }),
+      ...(oneTime && { one_time: true }),
+      ...(mayAct && { may_act: { ...mayAct } }),
+    },
     token_hash: signed.tokenHash,
     kid: key.kid,
     txn: claims.txn,
