@@ -13,7 +13,8 @@ import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import type { Engine } from './sqlite.js'
-import type { AuditRecord, Queries, Store, Transaction } from './store.js'
+import { keepStandings } from './standing-cache.js'
+import type { AuditRecord, DelegationQueries, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 
 /**
@@ -65,12 +66,18 @@ function createQueries(db: Kysely<Schema>): Queries {
     clients: createClients(db, never),
     resources: createResources(db, never),
     policies: createPolicies(db, never),
-    delegations: createDelegations(db, never, () => readRevision(db)),
+    delegations: createDelegationQueries(db, never),
     keys: createKeys(db),
     sessions: createSessions(db),
     passwords: createPasswords(db),
     audit: createAuditQueries(db),
   }
+}
+
+function createDelegationQueries(db: Kysely<Schema>, never: () => Promise<never>): DelegationQueries {
+  const revision = () => readRevision(db)
+  const delegations = createDelegations(db, never, revision)
+  return { ...delegations, findStanding: keepStandings(delegations.findStanding, revision) }
 }
 
 function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transaction {
