@@ -4,6 +4,7 @@ import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
+import { type ClientChanges, createClientChanges } from './client-changes.js'
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createEnvelope } from './envelope.js'
@@ -23,7 +24,7 @@ export interface Authority {
   readonly clock: () => number
   readonly keyring: Keyring
   readonly audit: AuditLog
-  readonly clients: Clients
+  readonly clients: Clients & ClientChanges
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
   readonly identities: Identities
@@ -88,7 +89,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clock,
     keyring,
     audit,
-    clients: createClients(shared),
+    clients: { ...createClients(shared), ...createClientChanges(shared) },
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
     identities: createIdentities(shared),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import type { Client, ClientPage, Store } from '../store/store.js'
+import type { Client, ClientPage, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import type { Session } from './sessions.js'
 
@@ -17,6 +17,9 @@ export interface ClientInput {
 
 export interface ClientListQuery {
   name?: string | undefined
+  email?: string | undefined
+  tags?: readonly string[] | undefined
+  deleted?: boolean | undefined
   active?: boolean | undefined
   clientType?: string | undefined
   agentType?: string | undefined
@@ -39,7 +42,7 @@ export const AGENT_CLIENT_TYPE = 'ai_agent'
 const TRUST_DOMAIN = 'example.org'
 
 /** Which selectors a workload of a platform can be recognised by. */
-const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
+export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ['k8s:ns', 'k8s:sa', 'k8s:pod-label:app', 'k8s:container-name'],
   docker: ['docker:label:app', 'docker:image-id', 'docker:container-id'],
   unix: ['unix:uid', 'unix:gid'],
@@ -74,12 +77,17 @@ export function createClients(options: {
       })
     },
     list: ({ page, ...query }) => store.clients.list({ ...query, offset: (page - 1) * query.limit }),
-    async find(id) {
-      const client = isUuid(id) ? await store.clients.find(id.toLowerCase()) : undefined
-      if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
-      return client
-    },
+    find: (id) => findClient(store, id),
   }
+}
+
+/** The client with an id, unless it was deleted; throws `client_not_found`. */
+export async function findClient({ clients }: Pick<Queries, 'clients'>, id: string): Promise<Client> {
+  const client = isUuid(id) ? await clients.find(id.toLowerCase()) : undefined
+  if (client === undefined || client.deletedAt !== undefined) {
+    throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
+  }
+  return client
 }
 
 /** Whether a text has the form of a UUID. */
@@ -115,7 +123,15 @@ export function formatSpiffeId(tenantId: string, agentType: string | undefined, 
   return `spiffe://${TRUST_DOMAIN}/tenants/${tenantId}/agents/${segment}/${clientId}`
 }
 
-function assertClientInput({ name, email, clientType, agentType, platform, selectors }: ClientInput): void {
+/** Throws `invalid_request` naming the first field that is wrong. */
+export function assertClientInput({
+  name,
+  email,
+  clientType,
+  agentType,
+  platform,
+  selectors,
+}: ClientInput): void {
   if (name.trim() === '' || name.length > 256) throw invalid('name', name, 'has to have 1 to 256 characters')
   if (!EMAIL.test(email) || email.length > 512) throw invalid('email', email, 'is not an e-mail address')
   if (clientType !== undefined && (clientType === '' || clientType.length > 100)) {

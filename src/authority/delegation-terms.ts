@@ -63,7 +63,7 @@ export async function agreeTerms(store: Store, input: GrantInput, user: User): P
 
 async function findAgent(store: Store, clientId: string): Promise<Agent> {
   const client = isUuid(clientId) ? await store.clients.find(clientId.toLowerCase()) : undefined
-  if (client?.clientType !== AGENT_CLIENT_TYPE) {
+  if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
     throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
   }
   if (!client.active) throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)

@@ -179,7 +179,9 @@ async function findLive(
     queries.clients.find(clientId),
     queries.delegations.findByClient(clientId),
   ])
-  if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(clientId)}`)
+  if (client === undefined || client.deletedAt !== undefined) {
+    throw new AuthsecError('client_not_found', `no client ${quote(clientId)}`)
+  }
   if (delegation?.status !== 'active' || !client.active) throw noDelegation(client)
   const user = await queries.users.find(delegation.userId)
   if (!user?.active) throw noDelegation(client)

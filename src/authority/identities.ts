@@ -85,7 +85,7 @@ function describeParties(clientId: string, { user }: Session) {
 
 async function findAgent(clients: ClientQueries, clientId: string): Promise<Client> {
   const client = isUuid(clientId) ? await clients.find(clientId.toLowerCase()) : undefined
-  if (client?.clientType !== AGENT_CLIENT_TYPE) {
+  if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
     throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
   }
   return client

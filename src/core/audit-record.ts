@@ -6,8 +6,12 @@ import type { JsonObject } from './strict-json.js'
 /** Every kind of event, with the words in which it is told to people. */
 export const AUDIT_EVENTS = {
   'audit.read': 'read the audit log',
+  'client.activated': 'activated a client',
+  'client.deactivated': 'deactivated a client',
+  'client.deleted': 'deleted a client',
   'client.registered': 'registered a client',
   'client.read': 'looked at clients',
+  'client.updated': 'changed a client',
   'delegation.granted': 'granted a delegation',
   'delegation.pulled': 'pulled its base token',
   'delegation.expired': 'found its delegation expired',

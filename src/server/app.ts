@@ -34,7 +34,9 @@ export function createApp(options: AppOptions): App {
       router.on(endpoint.method, path, ({ req, env }) => answer(endpoint, req.raw, req.param(), env, options))
     }
   }
-  for (const path of new Set(ENDPOINTS.flatMap(({ paths }) => paths))) {
+  // A name before the pattern that would take it for an id.
+  const paths = [...new Set(ENDPOINTS.flatMap(({ paths }) => paths))].sort(byPatterns)
+  for (const path of paths) {
     const endpoint = refuseOtherMethods(path)
     router.all(path, ({ req, env }) => answer(endpoint, req.raw, {}, env, options))
   }
@@ -71,6 +73,10 @@ function refuseOtherMethods(path: string): Endpoint<'public'> {
       throw new AuthsecError('method_not_allowed', `${method} is not served here`, { details: { allow } })
     },
   }
+}
+
+function byPatterns(one: string, other: string): number {
+  return one.split(':').length - other.split(':').length
 }
 
 async function answer<A extends Access>(

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Expression, type Kysely, type SqlBool, sql } from 'kysely'
 import { orUndefined, readList } from './columns.js'
 import type { ClientRow, Schema } from './schema.js'
 
@@ -34,6 +34,13 @@ export interface Client extends ClientCredentials {
   registrationTokenHash?: string | undefined
   /** The rest of what it registered (RFC 7591 §2), as JSON text. */
   registration?: string | undefined
+  /** Words by which people sort clients. */
+  tags?: readonly string[] | undefined
+  /** What AuthSec keeps of Hydra; nothing here reads it. */
+  hydraClientId?: string | undefined
+  oidcEnabled?: boolean | undefined
+  /** When it was deleted; then it is not active either, and only its traces refer to it. */
+  deletedAt?: number | undefined
 }
 export interface ClientPage {
   clients: Client[]
@@ -41,9 +48,13 @@ export interface ClientPage {
 }
 export interface ClientQueries {
   find(id: string): Promise<Client | undefined>
-  /** Newest first; `name` matches a part of the name, whatever its case. */
+  /** Newest first; `name` and `email` match a part of them, whatever its case, `tags` each of the tags. */
   list(query: {
     name?: string | undefined
+    email?: string | undefined
+    tags?: readonly string[] | undefined
+    /** Those that were deleted instead of those that were not. */
+    deleted?: boolean | undefined
     active?: boolean | undefined
     clientType?: string | undefined
     agentType?: string | undefined
@@ -55,6 +66,8 @@ export interface ClientChanges extends ClientQueries {
   insert(client: Client): Promise<void>
   /** Puts a client in the place of the one with its id. */
   update(client: Client): Promise<void>
+  /** Removes a client that no policy and no delegation names any more; what it owned has no owner then. */
+  remove(id: string): Promise<void>
 }
 
 /** The columns of `ClientCredentials`, wherever they are read together with something else. */
@@ -78,13 +91,12 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
       const row = await db.selectFrom('clients').selectAll().where('id', '=', id).executeTakeFirst()
       return row && toClient(row)
     },
-    async list({ name, active, clientType, agentType, offset, limit }) {
-      let matching = db.selectFrom('clients')
-      if (name !== undefined) {
-        const pattern = `%${escapeLike(name)}%`
-        // Both sides are folded by the engine, which knows other letters than JavaScript does.
-        matching = matching.where(sql<boolean>`lower(name) like lower(${pattern}) escape '\\'`)
-      }
+    async list({ name, email, tags = [], deleted = false, active, clientType, agentType, offset, limit }) {
+      let matching = db.selectFrom('clients').where('deleted_at', deleted ? 'is not' : 'is', null)
+      // Both sides are folded by the engine, which knows other letters than JavaScript does.
+      if (name !== undefined) matching = matching.where(contains(sql.ref('name'), name))
+      if (email !== undefined) matching = matching.where(contains(sql.ref('email'), email))
+      for (const tag of tags) matching = matching.where(contains(sql.ref('tags'), JSON.stringify(tag)))
       if (active !== undefined) matching = matching.where('active', '=', active ? 1 : 0)
       if (clientType !== undefined) matching = matching.where('client_type', '=', clientType)
       if (agentType !== undefined) matching = matching.where('agent_type', '=', agentType)
@@ -110,6 +122,12 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
       await db.updateTable('clients').set(row).where('id', '=', id).execute()
       await touch()
     },
+    async remove(id) {
+      await db.deleteFrom('used_assertions').where('client_id', '=', id).execute()
+      await db.updateTable('resources').set({ client_id: null }).where('client_id', '=', id).execute()
+      await db.deleteFrom('clients').where('id', '=', id).execute()
+      await touch()
+    },
   }
 }
 
@@ -129,6 +147,10 @@ function toClient(row: ClientRow): Client {
     scope: orUndefined(row.scope),
     registrationTokenHash: orUndefined(row.registration_token_hash),
     registration: orUndefined(row.registration),
+    tags: readList(row.tags),
+    hydraClientId: orUndefined(row.hydra_client_id),
+    oidcEnabled: row.oidc_enabled === 1,
+    deletedAt: orUndefined(row.deleted_at),
     ...toCredentials(row),
   }
 }
@@ -153,7 +175,15 @@ function toRow(client: Client): ClientRow {
     scope: client.scope ?? null,
     registration_token_hash: client.registrationTokenHash ?? null,
     registration: client.registration ?? null,
+    tags: JSON.stringify(client.tags ?? []),
+    hydra_client_id: client.hydraClientId ?? null,
+    oidc_enabled: client.oidcEnabled === true ? 1 : 0,
+    deleted_at: client.deletedAt ?? null,
   }
+}
+
+function contains(column: Expression<unknown>, part: string): Expression<SqlBool> {
+  return sql<SqlBool>`lower(${column}) like lower(${`%${escapeLike(part)}%`}) escape '\\'`
 }
 
 function escapeLike(text: string): string {

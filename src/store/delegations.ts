@@ -54,6 +54,10 @@ export function createDelegations(
       await touch()
       return Number(numDeletedRows)
     },
+    async removeByClient(clientId) {
+      await db.deleteFrom('delegations').where('client_id', '=', clientId).execute()
+      await touch()
+    },
   }
 }
 

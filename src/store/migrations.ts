@@ -145,4 +145,13 @@ export const MIGRATIONS: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    version: 4,
+    statements: [
+      `alter table clients add column tags text not null default '[]'`,
+      `alter table clients add column hydra_client_id text`,
+      `alter table clients add column oidc_enabled integer not null default 0`,
+      `alter table clients add column deleted_at bigint`,
+    ],
+  },
 ]

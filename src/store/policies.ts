@@ -29,11 +29,12 @@ export function createPolicies(db: Kysely<Schema>, touch: () => Promise<void>): 
         .executeTakeFirst()
       return row && toPolicy(row)
     },
-    async list({ roleName, agentType, enabled }) {
+    async list({ roleName, agentType, enabled, clientId }) {
       let matching = rows
       if (roleName !== undefined) matching = matching.where('role_name', '=', roleName)
       if (agentType !== undefined) matching = matching.where('agent_type', '=', agentType)
       if (enabled !== undefined) matching = matching.where('enabled', '=', enabled ? 1 : 0)
+      if (clientId !== undefined) matching = matching.where('client_id', '=', clientId)
       return (await matching.orderBy('created_at', 'desc').orderBy('id').execute()).map(toPolicy)
     },
     async insert(policy) {

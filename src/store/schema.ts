@@ -35,6 +35,10 @@ export interface ClientRow {
   scope: string | null
   registration_token_hash: string | null
   registration: string | null
+  tags: string
+  hydra_client_id: string | null
+  oidc_enabled: number
+  deleted_at: number | null
 }
 
 export interface ResourceRow {

@@ -117,6 +117,7 @@ export interface PolicyQueries {
     roleName?: string | undefined
     agentType?: string | undefined
     enabled?: boolean | undefined
+    clientId?: string | undefined
   }): Promise<Policy[]>
 }
 export interface PolicyChanges extends PolicyQueries {
@@ -174,6 +175,8 @@ export interface DelegationChanges extends DelegationQueries {
   setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
   /** Removes every delegation under a policy, and says how many there were. */
   removeByPolicy(policyId: string): Promise<number>
+  /** Removes the delegation of a client, if there is one. */
+  removeByClient(clientId: string): Promise<void>
 }
 
 export interface StoredKey {

@@ -1,8 +1,11 @@
+import type { ClientListQuery } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
+import { quote } from '../../core/printable.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'
-import { authsecPaths, type Endpoint } from '../endpoint.js'
+import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
 import {
+  readBoolean,
   readQueryBoolean,
   readQueryInteger,
   readQueryString,
@@ -10,17 +13,21 @@ import {
   readStringMap,
   requireString,
 } from '../fields.js'
-import { formatClient } from './wire.js'
+import { assertTenant, CLIENTS } from './tenant.js'
+import { formatClient, formatListedClient } from './wire.js'
 
-const CLIENTS = '/clientms/tenants/:tenant/clients'
+const NEEDS_ADMIN = 'It needs admin:access; AuthSec asks only for a session of the tenant.'
+// The legacy list has no pages.
+const EVERY_CLIENT = 100_000
 
 export const createClient: Endpoint<'admin'> = {
   method: 'POST',
   paths: authsecPaths(`${CLIENTS}/create`),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Register a client',
   speaks: 'AuthSec A',
+  differences: `${NEEDS_ADMIN} No secret is made, and what is refused leaves no client behind.`,
   event: 'client.registered',
   errors: 'authsec',
 
@@ -61,27 +68,59 @@ export const listClients: Endpoint<'admin'> = {
   method: 'GET',
   paths: authsecPaths(`${CLIENTS}/getClients`),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'List clients, newest first',
   speaks: 'AuthSec A',
+  differences: NEEDS_ADMIN,
+  event: 'client.read',
+  errors: 'authsec',
+
+  async handle(request, context) {
+    assertTenant(context.params, context.authority.identity.tenantId)
+    return list(request, context)
+  },
+}
+
+/** The same list under the path of AuthSec's operators. */
+export const listAdminClients: Endpoint<'admin'> = {
+  ...listClients,
+  paths: [...authsecPaths('/clientms/admin/clients'), ...authsecPaths('/clientms/admin/clients/')],
+  differences: 'It needs admin:access instead of clients:admin.',
+  handle: (request, context) => list(request, context),
+}
+
+export const listClientsLegacy: Endpoint<'admin'> = {
+  method: 'POST',
+  paths: authsecPaths(`${CLIENTS}/getClients`),
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'List clients in the older form',
+  speaks: 'AuthSec A',
+  differences: NEEDS_ADMIN,
   event: 'client.read',
   errors: 'authsec',
 
   async handle(request, { authority, params }) {
     const { tenantId } = authority.identity
     assertTenant(params, tenantId)
-    const query = new URL(request.url).searchParams
-    const page = readQueryInteger(query, 'page', { min: 1, max: 1_000_000 }) ?? 1
-    const limit = readQueryInteger(query, 'limit', { min: 1, max: 100 }) ?? 10
-    const { clients, total } = await authority.clients.list({
-      name: readQueryString(query, 'name'),
-      active: readActive(query),
-      page,
-      limit,
+    const body = await readJson(request)
+    assertTenant({ tenant: readString(body, 'tenant_id') ?? tenantId }, tenantId)
+    const activeOnly = readBoolean(body, 'active_only') ?? false
+    const { clients } = await authority.clients.list({
+      active: activeOnly ? true : undefined,
+      page: 1,
+      limit: EVERY_CLIENT,
     })
     return Response.json({
-      clients: clients.map((client) => formatClient(client, tenantId)),
-      pagination: { page, limit, total, total_pages: Math.ceil(total / limit) },
+      message: 'Clients retrieved successfully',
+      success: true,
+      data: {
+        tenant_id: tenantId,
+        clients: clients.map((client) => formatListedClient(client, tenantId)),
+        count: clients.length,
+        active_only: activeOnly,
+      },
+      timestamp: formatTime(authority.clock()),
     })
   },
 }
@@ -90,9 +129,10 @@ export const showClient: Endpoint<'admin'> = {
   method: 'GET',
   paths: authsecPaths(`${CLIENTS}/:id`),
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Show a client',
   speaks: 'AuthSec A',
+  differences: NEEDS_ADMIN,
   event: 'client.read',
   errors: 'authsec',
 
@@ -103,12 +143,45 @@ export const showClient: Endpoint<'admin'> = {
   },
 }
 
-function readActive(query: URLSearchParams): boolean | undefined {
-  const active = readQueryBoolean(query, 'active')
-  return readQueryBoolean(query, 'active_only') ? true : active
+async function list(request: Request, { authority }: EndpointContext<'admin'>): Promise<Response> {
+  const { tenantId } = authority.identity
+  const query = new URL(request.url).searchParams
+  const page = readQueryInteger(query, 'page', { min: 1, max: 1_000_000 }) ?? 1
+  const limit = readQueryInteger(query, 'limit', { min: 1, max: 100 }) ?? 10
+  const { clients, total } = await authority.clients.list({
+    name: readQueryString(query, 'name'),
+    email: readQueryString(query, 'email'),
+    tags: readQueryString(query, 'tags')?.split(',').filter(Boolean),
+    ...readState(query),
+    page,
+    limit,
+  })
+  return Response.json({
+    clients: clients.map((client) => formatListedClient(client, tenantId)),
+    pagination: { page, limit, total, total_pages: Math.ceil(total / limit) },
+    // There is no Hydra here.
+    hydra_public_url: '',
+  })
 }
 
-function assertTenant(params: Readonly<Record<string, string>>, tenantId: string): void {
-  if (params['tenant']?.toLowerCase() === tenantId) return
-  throw new AuthsecError('tenant_mismatch', 'tenant ID mismatch between token and URL')
+function readState(query: URLSearchParams): Pick<ClientListQuery, 'active' | 'deleted'> {
+  const active = readQueryBoolean(query, 'active')
+  const activeOnly = readQueryBoolean(query, 'active_only')
+  const deleted = readQueryBoolean(query, 'deleted')
+  const status = readQueryString(query, 'status')
+  switch (status?.toLowerCase()) {
+    case undefined:
+      return { active: activeOnly ? true : active, deleted }
+    case 'active':
+      return { active: true, deleted }
+    case 'inactive':
+      return { active: false, deleted }
+    case 'deleted':
+      return { deleted: true }
+    default:
+      throw new AuthsecError(
+        'invalid_request',
+        `status ${quote(status)} is none of Active, Inactive, Deleted`,
+      )
+  }
 }

@@ -1,10 +1,22 @@
 import type { AnyEndpoint } from '../endpoint.js'
 import { listAgents, showAgent } from './agents.js'
 import { bundle } from './bundle.js'
-import { createClient, listClients, showClient } from './clients.js'
+import {
+  activateClient,
+  deactivateClient,
+  deleteClient,
+  eraseClient,
+  patchClient,
+  replaceClient,
+  setClientStatus,
+  softDeleteClient,
+} from './client-changes.js'
+import { createClient, listAdminClients, listClients, listClientsLegacy, showClient } from './clients.js'
 import { delegateToken } from './delegate-token.js'
 import { delegationToken } from './delegation-token.js'
+import { HEALTH_ENDPOINTS } from './health.js'
 import { provisionIdentity, revokeIdentity } from './identities.js'
+import { platformSelectors } from './platform-selectors.js'
 import { createPolicy, deletePolicy, listPolicies, showPolicy, updatePolicy } from './policies.js'
 import { revokeToken } from './revoke-token.js'
 import { rolesPermissions } from './roles-permissions.js'
@@ -15,7 +27,18 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   bundle,
   createClient,
   listClients,
+  listClientsLegacy,
+  listAdminClients,
+  platformSelectors,
   showClient,
+  replaceClient,
+  patchClient,
+  activateClient,
+  deactivateClient,
+  softDeleteClient,
+  setClientStatus,
+  deleteClient,
+  eraseClient,
   createPolicy,
   listPolicies,
   showPolicy,
@@ -28,4 +51,5 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   delegateToken,
   revokeToken,
   rolesPermissions,
+  ...HEALTH_ENDPOINTS,
 ]

@@ -9,15 +9,31 @@ export function formatClient(client: Client, tenantId: string): object {
     client_id: client.id,
     tenant_id: tenantId,
     project_id: tenantId,
+    owner_id: tenantId,
+    org_id: tenantId,
     name: client.name,
     status: formatStatus(client),
     email: client.email,
+    tags: client.tags ?? [],
     active: client.active,
+    mfa_enabled: false,
+    oidc_enabled: client.oidcEnabled ?? false,
+    ...(client.hydraClientId !== undefined && { hydra_client_id: client.hydraClientId }),
     client_type: client.clientType,
     ...(client.agentType !== undefined && { agent_type: client.agentType }),
     ...(client.spiffeId !== undefined && { spiffe_id: client.spiffeId }),
     created_at: formatTime(client.createdAt),
     updated_at: formatTime(client.updatedAt),
+  }
+}
+
+/** A client as AuthSec's lists write it. */
+export function formatListedClient(client: Client, tenantId: string): object {
+  return {
+    ...formatClient(client, tenantId),
+    authentication_methods: [],
+    user_count: 0,
+    deleted: client.deletedAt !== undefined,
   }
 }
 
@@ -70,6 +86,7 @@ export function formatPolicy(policy: Policy, tenantId: string): object {
   }
 }
 
-function formatStatus({ active }: Client): string {
+function formatStatus({ active, deletedAt }: Client): string {
+  if (deletedAt !== undefined) return 'Deleted'
   return active ? 'Active' : 'Inactive'
 }

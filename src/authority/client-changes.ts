@@ -1,0 +1,145 @@
+import type { AuditEventType } from '../core/audit-record.js'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Client, Store, Transaction } from '../store/store.js'
+import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import { assertClientInput, findClient, isUuid } from './clients.js'
+import type { Session } from './sessions.js'
+
+/** What may be changed of a client; what is left out stays. */
+export interface ClientPatch {
+  name?: string | undefined
+  email?: string | undefined
+  active?: boolean | undefined
+  tags?: readonly string[] | undefined
+  hydraClientId?: string | undefined
+  oidcEnabled?: boolean | undefined
+}
+
+/** Each decides the next pull and exchange already, and throws `client_not_found`. */
+export interface ClientChanges {
+  /** Throws `invalid_request`, and `conflict` for AuthSec's protected default client. */
+  update(id: string, patch: ClientPatch, session: Session, provenance: Provenance): Promise<Client>
+  activate(id: string, session: Session, provenance: Provenance): Promise<Client>
+  deactivate(id: string, session: Session, provenance: Provenance): Promise<Client>
+  /** Deletes a client for everybody who asks; what refers to it stays. */
+  remove(id: string, session: Session, provenance: Provenance): Promise<Client>
+  /**
+   * Deletes a client, also one that was deleted before, with its delegation and the policies that are bound to
+   * it. Throws `conflict` for AuthSec's protected default client.
+   */
+  erase(id: string, session: Session, provenance: Provenance): Promise<Client>
+}
+
+const MAX_TAGS = 50
+const MAX_TAG_LENGTH = 100
+// AuthSec knows it by its name.
+const DEFAULT_CLIENT = /^default(?: client)?$/i
+
+export function createClientChanges(options: {
+  store: Store
+  audit: AuditLog
+  clock: () => number
+}): ClientChanges {
+  const { audit, clock } = options
+
+  /** One attempt, one transaction: read, change, write. */
+  function change(
+    type: AuditEventType,
+    id: string,
+    { user }: Session,
+    provenance: Provenance,
+    work: (transaction: Transaction, attempt: Attempt) => Promise<Client>,
+  ): Promise<Client> {
+    const client = isUuid(id) ? id.toLowerCase() : undefined
+    const draft = { type, actor: { type: 'user', id: user.id }, client } as const
+    return audit.attempt(draft, provenance, (attempt) =>
+      attempt.commit((transaction) => work(transaction, attempt)),
+    )
+  }
+
+  const replace = async (transaction: Transaction, client: Client): Promise<Client> => {
+    const changed = { ...client, updatedAt: clock() }
+    await transaction.clients.update(changed)
+    return changed
+  }
+
+  return {
+    update: (id, patch, session, provenance) =>
+      change('client.updated', id, session, provenance, async (transaction, attempt) => {
+        const client = await findClient(transaction, id)
+        assertNotDefault(client)
+        const patched = patchClient(client, patch)
+        assertClientInput(patched)
+        assertTags(patched.tags ?? [])
+        attempt.note({ details: { active: patched.active } })
+        return replace(transaction, patched)
+      }),
+
+    activate: (id, session, provenance) =>
+      change('client.activated', id, session, provenance, async (transaction) =>
+        replace(transaction, { ...(await findClient(transaction, id)), active: true }),
+      ),
+
+    deactivate: (id, session, provenance) =>
+      change('client.deactivated', id, session, provenance, async (transaction) =>
+        replace(transaction, { ...(await findClient(transaction, id)), active: false }),
+      ),
+
+    remove: (id, session, provenance) =>
+      change('client.deleted', id, session, provenance, async (transaction) => {
+        const client = await findClient(transaction, id)
+        return replace(transaction, { ...client, active: false, deletedAt: clock() })
+      }),
+
+    erase: (id, session, provenance) =>
+      change('client.deleted', id, session, provenance, async (transaction, attempt) => {
+        attempt.note({ details: { complete: true } })
+        const client = isUuid(id) ? await transaction.clients.find(id.toLowerCase()) : undefined
+        if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
+        assertNotDefault(client)
+        await eraseClient(transaction, client, attempt)
+        return client
+      }),
+  }
+}
+
+async function eraseClient(transaction: Transaction, { id }: Client, attempt: Attempt): Promise<void> {
+  await transaction.delegations.removeByClient(id)
+  // Without its client a bound policy would let every agent of the type in.
+  const bound = await transaction.policies.list({ clientId: id })
+  for (const policy of bound) {
+    await transaction.delegations.removeByPolicy(policy.id)
+    await transaction.policies.remove(policy.id)
+  }
+  await transaction.clients.remove(id)
+  attempt.note({ details: { policies: bound.map((policy) => policy.id) } })
+}
+
+function patchClient(client: Client, patch: ClientPatch): Client {
+  return {
+    ...client,
+    name: patch.name ?? client.name,
+    email: patch.email ?? client.email,
+    active: patch.active ?? client.active,
+    tags: patch.tags ?? client.tags,
+    hydraClientId: patch.hydraClientId ?? client.hydraClientId,
+    oidcEnabled: patch.oidcEnabled ?? client.oidcEnabled,
+  }
+}
+
+function assertNotDefault({ name }: Client): void {
+  if (DEFAULT_CLIENT.test(name)) {
+    throw new AuthsecError('conflict', 'the default client is protected')
+  }
+}
+
+function assertTags(tags: readonly string[]): void {
+  const wrong = tags.find((tag) => tag.trim() === '' || tag.length > MAX_TAG_LENGTH)
+  if (wrong !== undefined || tags.length > MAX_TAGS) {
+    throw new AuthsecError(
+      'invalid_request',
+      `tags have to be at most ${MAX_TAGS}, of 1 to ${MAX_TAG_LENGTH} characters`,
+    )
+  }
+}
