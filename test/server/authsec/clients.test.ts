@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../../support/running-server.js'
 
 const STRANGER = '11111111-2222-4333-8444-555555555555'
-const SECOND = '2026-11-24T09:00:00Z'
 
 let server: TestServer
 let clients: string
