@@ -179,7 +179,8 @@ const VALUES: readonly unknown[] = [
 
 function createShot(random: Random, server: TestServer, tokens: { base: string; call: string }): Shot {
   const { pick, chance } = random
-  const endpoint = pick(ENDPOINTS)
+  // Whoever logs out in the middle is a stranger for the rest.
+  const endpoint = pick(ENDPOINTS.filter(({ summary, paths }) => !/log ?out/i.test(`${summary} ${paths}`)))
   const words = [...TEXTS, server.clientId, server.tenantId, tokens.base, tokens.call, server.adminToken]
   const word = () => pick(words)
   const segment = () => (chance(0.7) ? server.clientId : encodeURIComponent(word().toWellFormed()))

@@ -259,7 +259,7 @@ describe('authsec dev serve', () => {
     expect(run).toMatchObject({ code: 7, stdout: '' })
     expect(JSON.parse(run.stderr).error).toMatchObject({
       code: 'state_newer',
-      message: expect.stringMatching(/authsec\.db has schema 999, this version knows \d+$/),
+      message: expect.stringMatching(/authsec\.db"? has schema 999, this version knows \d+$/),
       hint: 'Upgrade authsec, or start with another --state directory.',
       retryable: false,
     })
