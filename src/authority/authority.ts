@@ -72,7 +72,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const envelope = createEnvelope(kek, tenantId)
   const keyring = await openKeyring(store, envelope, clock())
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
-  const { call, base, session } = keyring.active
+  const { base, session } = keyring.active
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
     store,
@@ -100,7 +100,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     sessions,
     tokens: createTokens({
       ...shared,
-      callKey: () => call,
+      callKey: (signingAlg) => keyring.call[signingAlg],
       issuer: identity.issuer,
       mode,
       baseTokens,

@@ -3,15 +3,24 @@ import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import type { Resource, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
+import { isUuid } from './clients.js'
+import { CALL_ALGORITHMS } from './keys.js'
 import type { Session } from './sessions.js'
 
 export interface ResourceInput {
   uri: string
   permissions: readonly string[]
+  /** With which key its call tokens are signed; default ES256. */
+  signingAlg?: string | undefined
+  /** The client that runs it: it may introspect its tokens and take them to the next hop. */
+  clientId?: string | undefined
 }
 
 export interface Resources {
-  /** Registers an API. Throws `invalid_target`, `invalid_scope`, or `conflict` when the URI is taken. */
+  /**
+   * Registers an API. Throws `invalid_target`, `invalid_scope`, `invalid_request` for an unknown algorithm,
+   * `client_not_found`, or `conflict` when the URI is taken.
+   */
   create(input: ResourceInput, session: Session, provenance: Provenance): Promise<Resource>
   list(): Promise<Resource[]>
 }
@@ -28,8 +37,16 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
       const actor = { type: 'user', id: session.user.id } as const
       return audit.attempt({ type: 'resource.created', actor }, provenance, async (attempt) => {
         const resource = createResource(input, clock())
-        attempt.note({ aud: [resource.uri], permissions: { granted: [...resource.permissions] } })
+        attempt.note({
+          aud: [resource.uri],
+          client: resource.clientId,
+          permissions: { granted: [...resource.permissions] },
+          details: { signing_alg: resource.signingAlg },
+        })
         await attempt.commit(async (transaction) => {
+          if (resource.clientId && !(await transaction.clients.find(resource.clientId))?.active) {
+            throw new AuthsecError('client_not_found', `no active client ${quote(resource.clientId)}`)
+          }
           if ((await transaction.resources.find(resource.uri)) !== undefined) {
             throw new AuthsecError('conflict', `the resource ${quote(resource.uri, 200)} exists already`)
           }
@@ -42,13 +59,25 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
   }
 }
 
-/** A resource from what was said of it; throws `invalid_target` or `invalid_scope`. */
-export function createResource({ uri, permissions }: ResourceInput, now: number): Resource {
+/** A resource from what was said of it; throws `invalid_target`, `invalid_scope` or `invalid_request`. */
+export function createResource(input: ResourceInput, now: number): Resource {
+  const { uri, permissions, signingAlg = 'ES256', clientId } = input
   assertResourceUri(uri)
+  const known = CALL_ALGORITHMS.find((alg) => alg === signingAlg)
+  if (known === undefined) {
+    throw new AuthsecError(
+      'invalid_request',
+      `signing_alg ${quote(signingAlg)} is none of ${CALL_ALGORITHMS.join(', ')}`,
+    )
+  }
+  if (clientId !== undefined && !isUuid(clientId)) {
+    throw new AuthsecError('invalid_request', 'Invalid client_id format')
+  }
   return {
     uri,
     permissions: sortPermissions(parsePermissions(permissions)),
-    signingAlg: 'ES256',
+    clientId: clientId?.toLowerCase(),
+    signingAlg: known,
     createdAt: now,
   }
 }

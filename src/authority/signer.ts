@@ -2,7 +2,7 @@ import { createHash, createHmac, type KeyObject, sign, timingSafeEqual, verify }
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
 
-export type SigningAlgorithm = 'ES256' | 'RS256' | 'HS256'
+export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
 
 /** A key ready for use: parsed once, because parsing costs as much as signing. */
 export interface SigningKey {
@@ -57,6 +57,8 @@ export function hasValidSignature(key: SigningKey, { header, signingInput, signa
       return verify('sha256', data, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)
     case 'RS256':
       return verify('sha256', data, key.publicKey, signature)
+    case 'EdDSA':
+      return verify(null, data, key.publicKey, signature)
   }
 }
 
@@ -73,6 +75,8 @@ function createSignature({ alg, privateKey }: SigningKey, data: Buffer): Buffer 
       return sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
     case 'RS256':
       return sign('sha256', data, privateKey)
+    case 'EdDSA':
+      return sign(null, data, privateKey)
   }
 }
 

@@ -2,11 +2,12 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Provenance } from './audit/log.js'
 import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import { clientCredentials } from './grants/client-credentials.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
 import { tokenExchange } from './grants/token-exchange.js'
 
 /** Every grant type of the token endpoint. */
-export const GRANTS: readonly Grant[] = [tokenExchange]
+export const GRANTS: readonly Grant[] = [tokenExchange, clientCredentials]
 
 /** A token request as it arrived. */
 export interface TokenRequest {

@@ -10,6 +10,8 @@ export const AUDIT_EVENTS = {
   'client.deactivated': 'deactivated a client',
   'client.deleted': 'deleted a client',
   'client.registered': 'registered a client',
+  'client.updated': 'changed a client',
+  'client.deleted': 'deleted a client',
   'client.read': 'looked at clients',
   'client.updated': 'changed a client',
   'delegation.granted': 'granted a delegation',
@@ -29,8 +31,10 @@ export const AUDIT_EVENTS = {
   'server.stopped': 'stopped the server',
   'session.ended': 'ended a session',
   'session.started': 'started a session',
-  'token.introspected': 'asked about a token',
+  'token.issued': 'got a token for itself',
   'token.exchanged': 'exchanged a token for a call token',
+  'token.introspected': 'asked about a token',
+  'token.revoked': 'revoked a token',
 } as const
 
 export type AuditEventType = keyof typeof AUDIT_EVENTS

@@ -67,6 +67,28 @@ export interface BaseClaims {
   client_id: string
 }
 
+/**
+ * What a call token says that a client holds for itself (client_credentials, RFC 9068 §2.2): nobody has delegated
+ * anything, so there is no `act`, and an API that expects a delegation refuses it.
+ */
+export interface ClientClaims {
+  iss: string
+  /** The client itself: its SPIFFE id, or its UUID where it has none. */
+  sub: string
+  aud: string
+  exp: number
+  iat: number
+  nbf: number
+  jti: string
+  client_id: string
+  tenant_id: string
+  scope: string
+  permissions: string[]
+  authsec_grant: 'client'
+  authsec_audit: string
+  txn: string
+}
+
 /** `typ` of a call token, RFC 9068 §2.1. */
 export const CALL_TOKEN_TYPE = 'at+jwt'
 /** `typ` of a call token that carries `bind` or `one_time`: a verifier that does not know bindings refuses it. */
@@ -80,3 +102,5 @@ export const TOKEN_TYPE_ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_
 export const TOKEN_TYPE_ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 /** The grant type of token exchange, RFC 8693 §2.1. */
 export const GRANT_TYPE_TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** The grant type of a client that asks for itself, RFC 6749 §4.4. */
+export const GRANT_TYPE_CLIENT_CREDENTIALS = 'client_credentials'

@@ -87,9 +87,6 @@ function createDetails(error: AuthsecError, text: string): { details?: string } 
 
 function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
-  // RFC 6749 §5.2: the challenge names the scheme that a client may use.
-  if (error.code === 'invalid_client')
-    headers.set('www-authenticate', 'Basic realm="authsec", charset="UTF-8"')
   if (error.code === 'invalid_token') headers.set('www-authenticate', 'Bearer error="invalid_token"')
   if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
   // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.

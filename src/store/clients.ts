@@ -1,5 +1,6 @@
 import { type Expression, type Kysely, type SqlBool, sql } from 'kysely'
-import { orUndefined, readList } from './columns.js'
+import { orUndefined, REVISION_SETTING, readList } from './columns.js'
+import { type Resource, toTarget } from './resources.js'
 import type { ClientRow, Schema } from './schema.js'
 
 /** How a client proves who it is (RFC 7591 §2, `token_endpoint_auth_method`). */
@@ -46,8 +47,17 @@ export interface ClientPage {
   clients: Client[]
   total: number
 }
+/** Everything that decides what a client may have for itself, read in one question. */
+export interface ClientStanding {
+  client: Client
+  /** Undefined when it is not registered. */
+  resource: Pick<Resource, 'uri' | 'permissions' | 'signingAlg' | 'clientId'> | undefined
+  /** The revision under which all of it was read. */
+  revision: number
+}
 export interface ClientQueries {
   find(id: string): Promise<Client | undefined>
+  findStanding(id: string, resourceUri: string): Promise<ClientStanding | undefined>
   /** Newest first; `name` and `email` match a part of them, whatever its case, `tags` each of the tags. */
   list(query: {
     name?: string | undefined
@@ -90,6 +100,24 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
     async find(id) {
       const row = await db.selectFrom('clients').selectAll().where('id', '=', id).executeTakeFirst()
       return row && toClient(row)
+    },
+    async findStanding(id, resourceUri) {
+      const row = await db
+        .selectFrom('clients as c')
+        .leftJoin('resources as r', (join) => join.on('r.uri', '=', sql.val(resourceUri)))
+        .innerJoin('settings as s', (join) => join.on('s.name', '=', sql.val(REVISION_SETTING)))
+        .selectAll('c')
+        .select([
+          'r.permissions as resource_permissions',
+          'r.signing_alg as resource_signing_alg',
+          'r.client_id as resource_client_id',
+          's.value as revision',
+        ])
+        .where('c.id', '=', id)
+        .executeTakeFirst()
+      return (
+        row && { client: toClient(row), resource: toTarget(row, resourceUri), revision: Number(row.revision) }
+      )
     },
     async list({ name, email, tags = [], deleted = false, active, clientType, agentType, offset, limit }) {
       let matching = db.selectFrom('clients').where('deleted_at', deleted ? 'is not' : 'is', null)

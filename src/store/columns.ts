@@ -1,3 +1,6 @@
+/** The setting that counts every change of authority. */
+export const REVISION_SETTING = 'authority_revision'
+
 /** Reads a list of texts from its JSON column. */
 export function readList(json: string): string[] {
   return JSON.parse(json)

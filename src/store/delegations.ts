@@ -1,12 +1,9 @@
 import { type Kysely, sql } from 'kysely'
 import { CREDENTIAL_COLUMNS, toCredentials } from './clients.js'
-import { orUndefined, readList } from './columns.js'
-import type { CallAlgorithm } from './resources.js'
+import { orUndefined, REVISION_SETTING, readList } from './columns.js'
+import { toTarget } from './resources.js'
 import type { DelegationRow, Schema } from './schema.js'
 import type { Delegation, DelegationChanges, DelegationStatus, Standing } from './store.js'
-
-/** The setting that counts every change of authority. */
-export const REVISION_SETTING = 'authority_revision'
 
 export function createDelegations(
   db: Kysely<Schema>,
@@ -126,15 +123,7 @@ function toStanding(rows: readonly StandingRow[], resourceUri: string): Standing
       enabled: row.enabled === 1,
       clientId: orUndefined(row.policy_client_id),
     },
-    resource:
-      row.resource_permissions === null
-        ? undefined
-        : {
-            uri: resourceUri,
-            permissions: readList(row.resource_permissions),
-            signingAlg: row.resource_signing_alg as CallAlgorithm,
-            clientId: orUndefined(row.resource_client_id),
-          },
+    resource: toTarget(row, resourceUri),
     revision: Number(row.revision),
   }
 }

@@ -22,6 +22,27 @@ export interface ResourceChanges extends ResourceQueries {
   insert(resource: Resource): Promise<void>
 }
 
+/** The columns of a resource that is joined to something else; null where there is none. */
+export interface TargetColumns {
+  resource_permissions: string | null
+  resource_signing_alg: string | null
+  resource_client_id: string | null
+}
+
+/** Reads a joined resource; undefined where none is registered under the URI. */
+export function toTarget(
+  row: TargetColumns,
+  uri: string,
+): Pick<Resource, 'uri' | 'permissions' | 'signingAlg' | 'clientId'> | undefined {
+  if (row.resource_permissions === null) return undefined
+  return {
+    uri,
+    permissions: readList(row.resource_permissions),
+    signingAlg: row.resource_signing_alg as CallAlgorithm,
+    clientId: orUndefined(row.resource_client_id),
+  }
+}
+
 export function createResources(db: Kysely<Schema>, touch: () => Promise<void>): ResourceChanges {
   return {
     async find(uri) {

@@ -10,6 +10,7 @@ export type {
   ClientCredentials,
   ClientPage,
   ClientQueries,
+  ClientStanding,
 } from './clients.js'
 export type { CallAlgorithm, Resource, ResourceChanges, ResourceQueries } from './resources.js'
 

@@ -14,13 +14,15 @@ const keyring = await openKeyring(store, envelope, NOW)
 const stored = await store.keys.list()
 
 describe('the keys of a new state', () => {
-  test('are one for each purpose, and no two the same', () => {
+  test('are one for each purpose and algorithm, and no two the same', () => {
     expect(stored.map(({ purpose, alg, state }) => `${purpose} ${alg} ${state}`).sort()).toEqual([
       'base RS256 active',
       'call ES256 active',
+      'call EdDSA active',
+      'call RS256 active',
       'session HS256 active',
     ])
-    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(3)
+    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(5)
     expect(keyring.active).toMatchObject({
       call: { alg: 'ES256' },
       base: { alg: 'RS256' },
@@ -43,6 +45,8 @@ describe('the keys of a new state', () => {
   test('are published without a private member, and with all that a verifier needs', () => {
     expect(keyring.callKeySet.keys.map((key) => Object.keys(key).sort())).toEqual([
       ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
+      ['alg', 'e', 'kid', 'kty', 'n', 'use'],
+      ['alg', 'crv', 'kid', 'kty', 'use', 'x'],
     ])
     expect(keyring.bundle.keys.map((key) => Object.keys(key).sort())).toEqual([
       ['alg', 'e', 'kid', 'kty', 'n', 'use'],
@@ -77,6 +81,14 @@ describe('the keys of a state that has some', () => {
     expect(await store.keys.list()).toEqual(stored)
   })
 
+  test('are added to, where they are from before resources could ask for an algorithm', async () => {
+    const old = await createStore(stored.filter(({ purpose, alg }) => purpose !== 'call' || alg === 'ES256'))
+    const added = await openKeyring(old, envelope, NOW)
+    expect(added.active.call.kid).toBe(keyring.active.call.kid)
+    expect(Object.values(added.call).map(({ alg }) => alg)).toEqual(['ES256', 'RS256', 'EdDSA'])
+    expect(await old.keys.list()).toHaveLength(5)
+  })
+
   test('stay closed and untouched under another key-encryption key', async () => {
     await expect(openKeyring(store, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
     expect(await store.keys.list()).toEqual(stored)
@@ -85,7 +97,7 @@ describe('the keys of a state that has some', () => {
   test('are not added to under another key-encryption key', async () => {
     const partial = await createStore(stored.filter(({ purpose }) => purpose !== 'session'))
     await expect(openKeyring(partial, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
-    expect(await partial.keys.list()).toHaveLength(2)
+    expect(await partial.keys.list()).toHaveLength(4)
   })
 
   test('are added to for a purpose that has none', async () => {

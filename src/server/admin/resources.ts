@@ -2,7 +2,7 @@ import { formatTime } from '../../core/time.js'
 import type { Resource } from '../../store/store.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
-import { readStrings, requireString } from '../fields.js'
+import { readString, readStrings, requireString } from '../fields.js'
 
 export const createResource: Endpoint<'admin'> = {
   method: 'POST',
@@ -16,7 +16,12 @@ export const createResource: Endpoint<'admin'> = {
 
   async handle(request, { authority, caller, provenance }) {
     const body = await readJson(request)
-    const input = { uri: requireString(body, 'uri'), permissions: readStrings(body, 'permissions') ?? [] }
+    const input = {
+      uri: requireString(body, 'uri'),
+      permissions: readStrings(body, 'permissions') ?? [],
+      signingAlg: readString(body, 'signing_alg'),
+      clientId: readString(body, 'client_id'),
+    }
     const resource = await authority.resources.create(input, caller, provenance)
     return Response.json(formatResource(resource), { status: 201 })
   },
@@ -37,6 +42,12 @@ export const listResources: Endpoint<'admin'> = {
   },
 }
 
-function formatResource({ uri, permissions, createdAt }: Resource): object {
-  return { uri, permissions, created_at: formatTime(createdAt) }
+function formatResource({ uri, permissions, signingAlg, clientId, createdAt }: Resource): object {
+  return {
+    uri,
+    permissions,
+    signing_alg: signingAlg,
+    ...(clientId !== undefined && { client_id: clientId }),
+    created_at: formatTime(createdAt),
+  }
 }
