@@ -20,6 +20,7 @@ import { createTokens, type Tokens } from './tokens.js'
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
   readonly identity: Identity
+  readonly mode: Mode
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   readonly keyring: Keyring
@@ -86,6 +87,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
   return {
     identity,
+    mode,
     clock,
     keyring,
     audit,

@@ -9,13 +9,17 @@ import { isUuid } from './clients.js'
 /** Under which threat model a server runs: one machine and its developer, or a team. */
 export type Mode = 'dev' | 'shared'
 
-/** Every way in which a client can prove who it is here. */
-export const CLIENT_AUTH_METHODS: readonly ClientAuthMethod[] = [
-  'none',
+/** Every way in which a client really proves who it is. */
+export const PROVING_METHODS: readonly ClientAuthMethod[] = [
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
 ]
+
+/** Every way in which a client may present itself; `none` proves nothing and is for a developer's machine. */
+export function listAuthMethods(mode: Mode): readonly ClientAuthMethod[] {
+  return mode === 'dev' ? ['none', ...PROVING_METHODS] : PROVING_METHODS
+}
 
 /** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
 export const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

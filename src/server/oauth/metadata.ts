@@ -1,3 +1,5 @@
+import { listAuthMethods } from '../../authority/client-authentication.js'
+import { CLIENT_ALGORITHMS } from '../../authority/client-keys.js'
 import { GRANTS } from '../../authority/tokens.js'
 import { MAX_CALL_TTL } from '../../core/delegation.js'
 import type { Endpoint } from '../endpoint.js'
@@ -22,7 +24,8 @@ export const metadata: Endpoint<'public'> = {
       jwks_uri: `${serverUrl}/oauth/jwks`,
       response_types_supported: [],
       grant_types_supported: GRANTS.map(({ grantType }) => grantType),
-      token_endpoint_auth_methods_supported: ['none'],
+      token_endpoint_auth_methods_supported: listAuthMethods(authority.mode),
+      token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
       authsec_tenant: tenantId,
       authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: [] },
     })

@@ -35,8 +35,14 @@ describe('the metadata', () => {
       token_endpoint: `${server.url}/oauth/token`,
       jwks_uri: `${server.url}/oauth/jwks`,
       response_types_supported: [],
-      grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange'],
-      token_endpoint_auth_methods_supported: ['none'],
+      grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange', 'client_credentials'],
+      token_endpoint_auth_methods_supported: [
+        'none',
+        'client_secret_basic',
+        'client_secret_post',
+        'private_key_jwt',
+      ],
+      token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'],
       authsec_tenant: server.tenantId,
       authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] },
     })
@@ -47,16 +53,16 @@ describe('the published keys', () => {
   test('of call tokens hold the public half only, under their thumbprint', async () => {
     const reply = await server.call('GET', '/oauth/jwks')
     expect(reply.headers['cache-control']).toBe('public, max-age=300')
-    expect(reply.json.keys).toHaveLength(1)
-    const [key] = reply.json.keys
-    expect(Object.keys(key).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
-    expect(key).toMatchObject({
-      kty: 'EC',
-      crv: 'P-256',
-      use: 'sig',
-      alg: 'ES256',
-      kid: await calculateJwkThumbprint(key),
-    })
+    const members = ['alg', 'kid', 'kty', 'use']
+    expect(reply.json.keys.map((key: object) => Object.keys(key).sort())).toEqual([
+      [...members, 'crv', 'x', 'y'].sort(),
+      [...members, 'e', 'n'].sort(),
+      [...members, 'crv', 'x'].sort(),
+    ])
+    expect(reply.json.keys.map(({ alg }: { alg: string }) => alg)).toEqual(['ES256', 'RS256', 'EdDSA'])
+    for (const key of reply.json.keys) {
+      expect(key).toMatchObject({ use: 'sig', kid: await calculateJwkThumbprint(key) })
+    }
   })
 
   test.each(['/authsec/spiresvc/v1/jwt/bundle', '/spiresvc/v1/jwt/bundle', '/v1/jwt/bundle'])(
@@ -169,7 +175,7 @@ describe('a token request', () => {
     { why: 'no grant type', fields: { grant_type: '' }, error: 'invalid_request' },
     {
       why: 'another grant type',
-      fields: { grant_type: 'client_credentials' },
+      fields: { grant_type: 'authorization_code' },
       error: 'unsupported_grant_type',
     },
     { why: 'no subject token', fields: { subject_token: '' }, error: 'invalid_request' },
