@@ -83,7 +83,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   })
   const sessions = createSessions({ ...shared, key: session, bootId })
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
-  const callTokens = createCallTokens({ keys: () => [call], issuer: identity.issuer, tenantId, clock })
+  const callTokens = createCallTokens({
+    keys: () => Object.values(keyring.call),
+    issuer: identity.issuer,
+    tenantId,
+    clock,
+  })
 
   return {
     identity,
