@@ -1,0 +1,142 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { PROVENANCE, refusalOf } from '../../support/authority-bench.js'
+import {
+  BASE_TOKEN,
+  CALL_TOKEN,
+  type ChainBench,
+  type Fields,
+  openChainBench,
+} from '../../support/chain-bench.js'
+
+const SESSION_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
+
+let bench: ChainBench
+let session: string
+
+beforeEach(async () => {
+  bench = await openChainBench()
+  session = await bench.authority.sessions.start(bench.alice)
+})
+
+/** Something that ends between the moment an exchange is decided and the moment it is committed. */
+interface Race {
+  what: string
+  exchange: () => Promise<() => Promise<unknown>>
+  happen: () => unknown
+  code: string
+}
+
+const throughChain = async () => {
+  const token = await bench.chain(2)
+  return () => as(1, token, CALL_TOKEN)
+}
+const throughSession = async () => () => as(0, session, SESSION_TOKEN)
+const throughActor = async () => () =>
+  as(0, session, SESSION_TOKEN, { actor_token: bench.baseToken, actor_token_type: BASE_TOKEN })
+
+describe('what ends between the decision and the commit', () => {
+  test.each<Race>([
+    {
+      what: 'the root of a chain, revoked',
+      exchange: throughChain,
+      happen: () => bench.authority.delegations.revoke(agent(0).id, bench.alice, PROVENANCE),
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the root of a chain, replaced',
+      exchange: throughChain,
+      happen: () => bench.grant(),
+      code: 'invalid_grant',
+    },
+    {
+      what: 'an agent earlier in a chain, deactivated',
+      exchange: async () => {
+        const token = await bench.chain(3)
+        return () => as(2, token, CALL_TOKEN)
+      },
+      happen: () => deactivate(1),
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the presenter of a chain, deactivated',
+      exchange: async () => {
+        const { access_token: token } = await as(0, bench.baseToken, BASE_TOKEN, { resource: agent(1).api })
+        return () => as(1, token, CALL_TOKEN)
+      },
+      happen: () => deactivate(1),
+      code: 'invalid_client',
+    },
+    {
+      what: 'the session of a user',
+      exchange: throughSession,
+      happen: endSession,
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the session at the root of a chain',
+      exchange: async () => {
+        const { access_token: token } = await as(0, session, SESSION_TOKEN, { resource: agent(1).api })
+        return () => as(1, token, CALL_TOKEN)
+      },
+      happen: endSession,
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the policy behind a session',
+      exchange: throughSession,
+      happen: async () => {
+        const [policy] = await bench.store.policies.list({})
+        await bench.store.write((transaction) => transaction.policies.update({ ...policy!, enabled: false }))
+      },
+      code: 'unauthorized_client',
+    },
+    {
+      what: 'the user behind a session',
+      exchange: throughSession,
+      happen: () => bench.store.alter({ user: { active: false } }),
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the permission of a user behind a session',
+      exchange: throughSession,
+      happen: () => bench.store.alter({ user: { permissions: new Set(['orders:read']) } }),
+      code: 'invalid_scope',
+    },
+    {
+      what: 'the base token that proves the actor',
+      exchange: throughActor,
+      happen: () => bench.authority.delegations.revoke(agent(0).id, bench.alice, PROVENANCE),
+      code: 'invalid_grant',
+    },
+  ])('refuses what was signed already: $what', async ({ exchange, happen, code }) => {
+    const commit = await exchange()
+    bench.store.beforeNextWrite(happen)
+    expect(await refusalOf(commit())).toMatchObject({ code })
+    const last = (await bench.events()).at(-1)
+    expect(last).toMatchObject({ type: 'token.exchanged', outcome: 'deny', reason: code })
+    expect(last).not.toHaveProperty('jti')
+  })
+
+  test('and a change elsewhere stops nothing', async () => {
+    const token = await bench.chain(2)
+    bench.store.beforeNextWrite(() => deactivate(5))
+    expect(await as(1, token, CALL_TOKEN)).toMatchObject({ scope: 'billing:read' })
+  })
+})
+
+function agent(index: number) {
+  return bench.agents[index]!
+}
+
+function as(index: number, token: string, type: string, fields: Fields = {}) {
+  return bench.exchangeAs(agent(index), token, type, fields)
+}
+
+async function endSession(): Promise<void> {
+  await bench.authority.sessions.end(await bench.authority.sessions.resume(session), PROVENANCE)
+}
+
+async function deactivate(index: number): Promise<void> {
+  const client = await bench.authority.clients.find(agent(index).id)
+  await bench.store.write((transaction) => transaction.clients.update({ ...client, active: false }))
+}
