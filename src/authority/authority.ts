@@ -3,10 +3,12 @@ import type { Store } from '../store/store.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
+import { type Ciba, type CibaMode, createCiba } from './ciba.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type ClientChanges, createClientChanges } from './client-changes.js'
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
+import { createDevices, type Devices } from './devices.js'
 import { createEnvelope } from './envelope.js'
 import { createIdentities, type Identities } from './identities.js'
 import { type Keyring, openKeyring } from './keys.js'
@@ -25,9 +27,11 @@ export interface Authority {
   readonly clock: () => number
   readonly keyring: Keyring
   readonly audit: AuditLog
+  readonly ciba: Ciba
   readonly clients: Clients & ClientChanges
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
+  readonly devices: Devices
   readonly identities: Identities
   readonly logins: Logins
   readonly policies: Policies
@@ -58,6 +62,8 @@ export interface AuthorityOptions {
   mode?: Mode
   /** The tenant of a state that has none yet, a UUID; default a random one. */
   tenantId?: string | undefined
+  /** Who answers what programs ask people for; default `manual`. */
+  ciba?: CibaMode
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -82,6 +88,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
   })
   const sessions = createSessions({ ...shared, key: session, bootId })
+  const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
+  const devices = createDevices({ ...shared, sessions })
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
   const callTokens = createCallTokens({
     keys: () => Object.values(keyring.call),
@@ -97,8 +105,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     keyring,
     audit,
     clients: { ...createClients(shared), ...createClientChanges(shared) },
+    ciba,
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
+    devices,
     identities: createIdentities(shared),
     logins: createLogins({ ...shared, sessions }),
     policies: createPolicies(shared),
@@ -114,6 +124,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       callTokens,
       sessions,
       clientAuthentication,
+      ciba,
+      devices,
     }),
   }
 }

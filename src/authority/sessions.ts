@@ -145,6 +145,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (stored === undefined || stored.userId !== userId || stored.kind === 'page') throw invalid()
       if (stored.bootId !== undefined && stored.bootId !== bootId) throw invalid()
       if (user === undefined || !user.active) throw invalid()
+      if (stored.clientId !== undefined && !(await store.clients.find(stored.clientId))?.active)
+        throw invalid()
       const limited = limitUser(user, stored.permissions)
       return {
         id,

@@ -47,6 +47,12 @@ export type ErrorCode =
   | 'invalid_software_statement'
   | 'unapproved_software_statement'
   | 'invalid_token'
+  // Waiting for a person, RFC 8628 §3.5, CIBA §11 and §13
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token'
+  | 'unknown_user_id'
+  | 'invalid_binding_message'
   // Logging in
   | 'invalid_credentials'
   | 'account_locked'

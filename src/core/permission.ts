@@ -10,6 +10,11 @@ const PERMISSION = /^[a-z0-9_-]+(?::[a-z0-9_-]+)+$/
 const MAX_PERMISSIONS = 100
 const MAX_PERMISSION_LENGTH = 100
 
+/** Whether a text has the form of a permission. */
+export function isPermission(text: string): boolean {
+  return text.length <= MAX_PERMISSION_LENGTH && PERMISSION.test(text)
+}
+
 /** Reads a list of at most 100 permissions; throws `invalid_scope` naming what is not a permission. */
 export function parsePermissions(list: Iterable<string>): Permissions {
   const permissions = new Set(list)
@@ -17,7 +22,7 @@ export function parsePermissions(list: Iterable<string>): Permissions {
     throw new AuthsecError('invalid_scope', `more than ${MAX_PERMISSIONS} permissions`)
   }
   for (const permission of permissions) {
-    if (permission.length > MAX_PERMISSION_LENGTH || !PERMISSION.test(permission)) {
+    if (!isPermission(permission)) {
       throw new AuthsecError('invalid_scope', `${quote(permission)} is not a permission`, {
         hint: 'Write a permission as resource:action, for example billing:read.',
       })

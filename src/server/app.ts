@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { findCaller } from './caller.js'
 import type { Access, Endpoint } from './endpoint.js'
 import { ENDPOINTS } from './endpoints.js'
@@ -115,6 +115,9 @@ async function answer<A extends Access>(
   }
 }
 
+/** Answers to a poll after which nothing has changed: the log tells how it ended. */
+const UNRECORDED: ReadonlySet<ErrorCode> = new Set(['authorization_pending', 'slow_down'])
+
 // What the authority refuses it has recorded; what fails before it is asked is recorded here.
 async function recordRefusal(
   error: unknown,
@@ -123,7 +126,7 @@ async function recordRefusal(
   { authority, onSurprise }: AppOptions,
 ): Promise<unknown> {
   if (isFault(error)) onSurprise(error, provenance)
-  const isRecorded = !AuthsecError.is(error) || error.auditId !== undefined
+  const isRecorded = !AuthsecError.is(error) || error.auditId !== undefined || UNRECORDED.has(error.code)
   if (event === undefined || isRecorded) return error
   const refuse = () => Promise.reject(error)
   return authority.audit.attempt({ type: event }, provenance, refuse).catch((recorded) => recorded)

@@ -28,8 +28,11 @@ export interface Endpoint<A extends Access = Access> {
   differences?: string
   /** What the audit log calls an attempt that is turned away before the authority is asked. */
   event: AuditEventType | undefined
-  /** The form of its error bodies: RFC 6749 §5.2, AuthSec's `{error, details}`, or its SPIRE service's. */
-  errors: 'oauth' | 'authsec' | 'spire'
+  /**
+   * The form of its error bodies: RFC 6749 §5.2, AuthSec's `{error, details}`, what AuthSec answers to a poll (the
+   * one or the other), or its SPIRE service's.
+   */
+  errors: 'oauth' | 'authsec' | 'polling' | 'spire'
   /** Public documents that a page of another origin may read: keys and metadata. */
   crossOrigin?: boolean
   /** AuthSec's own status and wording where they are not those of the code. */

@@ -61,6 +61,12 @@ function createBody(
         ...(error.auditId && { authsec_audit: error.auditId }),
         request_id: requestId,
       }
+    case 'polling':
+      if (error.code === 'invalid_request') return { error: 'Invalid request body', details: error.message }
+      return {
+        error: text === error.message ? (OAUTH_NAMES[error.code] ?? error.code) : text,
+        error_description: describe(error),
+      }
     case 'spire':
       return { error: { code: SPIRE_CODES[status] ?? 'INTERNAL_ERROR', message: text } }
     case 'authsec':

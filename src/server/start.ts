@@ -1,5 +1,6 @@
 import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
+import type { CibaMode } from '../authority/ciba.js'
 import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
@@ -20,6 +21,8 @@ export interface ServerOptions {
   host?: string
   /** Milliseconds since the epoch. */
   clock?: () => number
+  /** Who answers what programs ask people for (CIBA): people, or the server by itself; default `manual`. */
+  ciba?: CibaMode
   /** Who and what a new state starts with; an old state refuses another seed than its own. */
   seed?: Seed
   /**
@@ -62,6 +65,7 @@ const REGRANT_CHECK_MS = 60_000
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { port = DEFAULT_PORT, clock = Date.now, seed, passwords = {}, onSurprise = () => {} } = options
+  const { ciba = 'manual' } = options
   const host = readHost(options.host ?? '127.0.0.1')
   const state = await openState(options.state)
   const { store, kek } = state
@@ -72,7 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   const { url } = socket
   try {
-    const authority = await openAuthority({ store, kek, issuer: url, tenantId: seed?.tenantId, clock })
+    const authority = await openAuthority({ store, kek, issuer: url, tenantId: seed?.tenantId, clock, ciba })
     const { tenantId, issuer } = authority.identity
     const seeded = await applySeed(store, seed, tenantId, clock())
     const { admin, delegations } = seeded

@@ -154,4 +154,29 @@ export const MIGRATIONS: readonly Migration[] = [
       `alter table clients add column deleted_at bigint`,
     ],
   },
+  {
+    version: 5,
+    statements: [
+      `create table approvals (
+        id text primary key,
+        kind text not null,
+        form text not null,
+        handle_hash text not null unique,
+        user_code_hash text unique,
+        client_id text,
+        user_id text references users (id),
+        scopes text not null,
+        ceiling text,
+        binding_message text,
+        device_info text,
+        status text not null,
+        interval_seconds integer not null,
+        polled_at bigint,
+        created_at bigint not null,
+        expires_at bigint not null
+      )`,
+      `create index approvals_user on approvals (user_id, status)`,
+      `create index approvals_expires_at on approvals (expires_at)`,
+    ],
+  },
 ]

@@ -1,4 +1,5 @@
 import { Kysely, sql } from 'kysely'
+import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
@@ -71,6 +72,7 @@ function createQueries(db: Kysely<Schema>): Queries {
     keys: createKeys(db),
     sessions: createSessions(db),
     passwords: createPasswords(db),
+    approvals: createApprovals(db),
     audit: createAuditQueries(db),
   }
 }
@@ -104,6 +106,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     assertions: createAssertions(trx),
     sessions: createSessions(trx),
     passwords: createPasswords(trx),
+    approvals: createApprovals(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
 }

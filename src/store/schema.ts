@@ -11,6 +11,7 @@ export interface Schema {
   keys: KeyRow
   sessions: SessionRow
   passwords: PasswordRow
+  approvals: ApprovalRow
   audit_events: AuditRow
   audit_private: AuditPrivateRow
   used_assertions: { client_id: string; jti_hash: string; expires_at: number }
@@ -100,6 +101,25 @@ export interface SessionRow {
   client_id: string | null
   permissions: string | null
   boot_id: string | null
+  created_at: number
+  expires_at: number
+}
+
+export interface ApprovalRow {
+  id: string
+  kind: string
+  form: string
+  handle_hash: string
+  user_code_hash: string | null
+  client_id: string | null
+  user_id: string | null
+  scopes: string
+  ceiling: string | null
+  binding_message: string | null
+  device_info: string | null
+  status: string
+  interval_seconds: number
+  polled_at: number | null
   created_at: number
   expires_at: number
 }

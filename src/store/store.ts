@@ -1,4 +1,5 @@
 import type { AuditFilter } from '../core/audit-filter.js'
+import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
@@ -43,6 +44,7 @@ export interface Queries {
   keys: KeyQueries
   sessions: SessionQueries
   passwords: PasswordQueries
+  approvals: ApprovalQueries
   audit: AuditQueries
 }
 
@@ -58,6 +60,7 @@ export interface Transaction extends Queries {
   assertions: AssertionChanges
   sessions: SessionChanges
   passwords: PasswordChanges
+  approvals: ApprovalChanges
   audit: AuditChanges
 }
 

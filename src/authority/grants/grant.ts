@@ -2,7 +2,9 @@ import type { CallAlgorithm, Client, Store } from '../../store/store.js'
 import type { AuditLog, Provenance } from '../audit/log.js'
 import type { BaseTokens } from '../base-tokens.js'
 import type { CallTokens } from '../call-tokens.js'
+import type { Ciba } from '../ciba.js'
 import type { Mode, Presenter } from '../client-authentication.js'
+import type { Devices } from '../devices.js'
 import type { Sessions } from '../sessions.js'
 import type { SigningKey } from '../signer.js'
 
@@ -26,16 +28,19 @@ export interface GrantContext {
   baseTokens: BaseTokens
   callTokens: CallTokens
   sessions: Sessions
+  ciba: Ciba
+  devices: Devices
   /** Who claims to ask. A grant proves it, in the question it asks the store anyway, before anything else. */
   presenter: Presenter
   /** Proves it with a question of its own; throws `invalid_client` unless it is an active client. */
   findPresenter(): Promise<Client>
 }
 
-/** A successful answer of the token endpoint, RFC 8693 §2.2.1, as it goes over the wire. */
+/** A successful answer of the token endpoint, RFC 6749 §5.1 and RFC 8693 §2.2.1, as it goes over the wire. */
 export interface TokenResponse {
   access_token: string
-  issued_token_type: string
+  /** What an exchange says of its result. */
+  issued_token_type?: string
   token_type: 'Bearer'
   expires_in: number
   scope: string

@@ -1,5 +1,17 @@
 import type { AnyEndpoint } from '../endpoint.js'
+import { activationInfo, authorizeDevice, authorizeDeviceLegacy, verifyUserCode } from './activation.js'
 import { adminLogin, loginChallenge, loginPrecheck } from './admin-login.js'
+import { bcAuthorize } from './bc-authorize.js'
+import {
+  cibaToken,
+  initiateCiba,
+  initiateTenantCiba,
+  listCibaRequests,
+  respondCiba,
+  tenantCibaToken,
+} from './ciba.js'
+import { deviceCode, deviceToken } from './device.js'
+import { deviceAuthorization } from './device-authorization.js'
 import { logout } from './logout.js'
 import { verifySession } from './verify-session.js'
 
@@ -10,4 +22,18 @@ export const LOGIN_ENDPOINTS: readonly AnyEndpoint[] = [
   adminLogin,
   logout,
   verifySession,
+  deviceAuthorization,
+  deviceCode,
+  deviceToken,
+  activationInfo,
+  verifyUserCode,
+  authorizeDevice,
+  authorizeDeviceLegacy,
+  bcAuthorize,
+  initiateCiba,
+  cibaToken,
+  initiateTenantCiba,
+  tenantCibaToken,
+  respondCiba,
+  listCibaRequests,
 ]

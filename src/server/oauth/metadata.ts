@@ -26,6 +26,10 @@ export const metadata: Endpoint<'public'> = {
       grant_types_supported: GRANTS.map(({ grantType }) => grantType),
       token_endpoint_auth_methods_supported: listAuthMethods(authority.mode),
       token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+      device_authorization_endpoint: `${serverUrl}/oauth/device_authorization`,
+      backchannel_authentication_endpoint: `${serverUrl}/oauth/bc-authorize`,
+      backchannel_token_delivery_modes_supported: ['poll'],
+      backchannel_user_code_parameter_supported: false,
       authsec_tenant: tenantId,
       authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: [] },
     })

@@ -35,7 +35,6 @@ describe('the metadata', () => {
       token_endpoint: `${server.url}/oauth/token`,
       jwks_uri: `${server.url}/oauth/jwks`,
       response_types_supported: [],
-      grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange', 'client_credentials'],
       token_endpoint_auth_methods_supported: [
         'none',
         'client_secret_basic',
@@ -43,6 +42,16 @@ describe('the metadata', () => {
         'private_key_jwt',
       ],
       token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'],
+      device_authorization_endpoint: `${server.url}/oauth/device_authorization`,
+      backchannel_authentication_endpoint: `${server.url}/oauth/bc-authorize`,
+      backchannel_token_delivery_modes_supported: ['poll'],
+      backchannel_user_code_parameter_supported: false,
+      grant_types_supported: [
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+        'client_credentials',
+        'urn:ietf:params:oauth:grant-type:device_code',
+        'urn:openid:params:grant-type:ciba',
+      ],
       authsec_tenant: server.tenantId,
       authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] },
     })

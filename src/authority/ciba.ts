@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Approval, ApprovalForm } from '../store/approvals.js'
+import type { Store, User } from '../store/store.js'
+import {
+  APPROVAL_TTL,
+  type ApprovalsOptions,
+  answerApproval,
+  askForApproval,
+  assertMayAnswer,
+  hashHandle,
+  nothingWaits,
+  type RedeemedApproval,
+  type Redemption,
+  redeemApproval,
+} from './approvals.js'
+import { type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
+import { isUuid } from './clients.js'
+import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
+
+/** Who answers: a person, or on a developer's machine the server itself. */
+export type CibaMode = 'manual' | 'auto-approve' | 'auto-deny'
+
+/** Every mode, by the name that `--ciba` knows. */
+export const CIBA_MODES: readonly CibaMode[] = ['manual', 'auto-approve', 'auto-deny']
+
+/** What a program asks a person for, who is elsewhere. */
+export interface CibaRequest {
+  form: ApprovalForm
+  clientId?: string | undefined
+  /** The person: an e-mail address, or the user's id. */
+  loginHint: string
+  bindingMessage?: string | undefined
+  scopes: readonly string[]
+  ceiling: readonly string[] | undefined
+  /** In seconds; default 300, and no more than that. */
+  ttlSeconds?: number | undefined
+}
+
+export interface StartedCiba {
+  /** What the program polls with. */
+  authReqId: string
+  approval: Approval
+}
+
+/** Client-initiated backchannel authentication in poll mode: AuthSec's two planes, and OpenID's own. */
+export interface Ciba {
+  /** Throws `unknown_user_id`, `invalid_binding_message`, and `rate_limited` while a thousand requests wait. */
+  start(request: CibaRequest, provenance: Provenance): Promise<StartedCiba>
+  /** What waits for this person's answer. Throws `access_denied` for a session that is not the person's own. */
+  listPending(session: Session): Promise<Approval[]>
+  /**
+   * Answers a request by its `auth_req_id`, or by the id under which the person sees it. Throws `not_found` for one
+   * that does not wait, or for somebody else; `access_denied` as `listPending`.
+   */
+  answer(
+    name: string,
+    answer: { session: Session; approve: boolean },
+    provenance: Provenance,
+  ): Promise<Approval>
+  /** Turns an approval into a session; throws the codes of a poll. */
+  redeem(redemption: Omit<Redemption, 'kind'>, provenance: Provenance): Promise<RedeemedApproval>
+}
+
+const MAX_MESSAGE_LENGTH = 256
+
+export function createCiba({ mode, ...options }: ApprovalsOptions & { mode: CibaMode }): Ciba {
+  const { store, audit, clock } = options
+  return {
+    async start({ loginHint, ttlSeconds, ...request }, provenance) {
+      const draft = { type: 'approval.requested', client: request.clientId } as const
+      const started = await audit.attempt(draft, provenance, async (attempt) => {
+        assertBindingMessage(request.bindingMessage)
+        const user = await findHinted(loginHint, store)
+        const authReqId = randomBytes(32).toString('base64url')
+        const approval = await askForApproval(
+          {
+            ...request,
+            kind: 'ciba',
+            userId: user.id,
+            handle: authReqId,
+            ttlSeconds: Math.min(ttlSeconds ?? APPROVAL_TTL, APPROVAL_TTL),
+          },
+          attempt,
+          options,
+        )
+        return { authReqId, approval, user }
+      })
+      if (mode !== 'manual') await answerByItself(started, mode === 'auto-approve', options)
+      return started
+    },
+
+    async listPending(session) {
+      assertMayAnswer(session)
+      const waiting = await store.approvals.listPending(session.user.id, clock())
+      return waiting.filter(({ kind }) => kind === 'ciba')
+    },
+
+    answer(name, { session, approve }, provenance) {
+      const type = approve ? 'approval.approved' : 'approval.denied'
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type, actor }, provenance, async (attempt) => {
+        const found = (await store.approvals.findByHandle(hashHandle(name))) ?? (await findById(name, store))
+        // Somebody else's request is no different from none.
+        if (found?.kind !== 'ciba' || found.userId !== session.user.id) throw nothingWaits()
+        await answerApproval(found, { session, approve }, attempt, options)
+        return found
+      })
+    },
+
+    redeem: (redemption, provenance) => redeemApproval({ ...redemption, kind: 'ciba' }, provenance, options),
+  }
+}
+
+// Nobody has looked at what the server approves by itself: it never opens the administration of the server.
+async function answerByItself(
+  { approval, user }: { approval: Approval; user: User },
+  approve: boolean,
+  { audit }: { audit: AuditLog },
+): Promise<void> {
+  const draft = {
+    type: approve ? 'approval.approved' : 'approval.denied',
+    actor: { type: 'server', id: 'ciba' },
+    subject: { type: 'user', id: user.id },
+    client: approval.clientId,
+    details: { approval: approval.id },
+  } as const
+  const { permissions } = limitUser(user, approval.ceiling)
+  const ceiling = [...permissions].filter((permission) => permission !== ADMIN_PERMISSION).sort()
+  await audit.attempt(draft, SERVER_ITSELF, (attempt) =>
+    attempt.commit(async ({ approvals }) => {
+      await approvals.update({ ...approval, status: approve ? 'approved' : 'denied', ceiling })
+    }),
+  )
+}
+
+async function findHinted(loginHint: string, store: Store): Promise<User> {
+  const user = isUuid(loginHint)
+    ? await store.users.find(loginHint)
+    : await store.users.findByEmail(loginHint)
+  if (user?.active !== true) throw new AuthsecError('unknown_user_id', 'no user of that name')
+  return user
+}
+
+async function findById(id: string, store: Store): Promise<Approval | undefined> {
+  return isUuid(id) ? await store.approvals.find(id.toLowerCase()) : undefined
+}
+
+function assertBindingMessage(message: string | undefined): void {
+  if (message === undefined || message.length <= MAX_MESSAGE_LENGTH) return
+  throw new AuthsecError(
+    'invalid_binding_message',
+    `binding_message ${quote(message)} has more than ${MAX_MESSAGE_LENGTH} characters`,
+  )
+}

@@ -1,0 +1,76 @@
+import { POLL_INTERVAL, readCeiling } from '../../authority/approvals.js'
+import { readPresentedClient } from '../../authority/client-authentication.js'
+import { cibaGrant } from '../../authority/grants/ciba.js'
+import { AuthsecError } from '../../core/errors.js'
+import { quote } from '../../core/printable.js'
+import { readForm } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+import { readScopes, refuseResource } from './wire.js'
+
+const HINTS = ['login_hint', 'login_hint_token', 'id_token_hint']
+
+/** Backchannel authentication, OpenID CIBA Core §7, in poll mode. */
+export const bcAuthorize: Endpoint<'public'> = {
+  method: 'POST',
+  paths: ['/oauth/bc-authorize'],
+  access: 'public',
+  modes: ['dev', 'shared'],
+  summary: 'Ask a person who is elsewhere for approval, CIBA in poll mode',
+  speaks: 'OpenID CIBA Core 1.0',
+  differences:
+    'poll mode only; no id_token and no signed requests; login_hint (an e-mail address or a user id) is the only ' +
+    'hint; scopes as at the device authorization endpoint, and openid may be left out',
+  event: 'approval.requested',
+  errors: 'oauth',
+
+  async handle(request, { authority, provenance }) {
+    const form = await readForm(request)
+    const presented = readPresentedClient(form, request.headers.get('authorization'))
+    const { clientAuthentication, ciba } = authority
+    const client = await clientAuthentication.find(
+      clientAuthentication.present(presented, cibaGrant.grantType),
+    )
+    refuseResource(form)
+    if (form.has('request')) throw invalid('signed requests are not supported: send the parameters')
+    const scopes = readScopes(form)
+    const { authReqId, approval } = await ciba.start(
+      {
+        form: 'oauth',
+        clientId: client.id,
+        loginHint: readHint(form),
+        bindingMessage: form.get('binding_message'),
+        scopes,
+        ceiling: readCeiling(scopes, { lenient: false }),
+        ttlSeconds: readExpiry(form.get('requested_expiry')),
+      },
+      provenance,
+    )
+    return Response.json(
+      {
+        auth_req_id: authReqId,
+        expires_in: (approval.expiresAt - approval.createdAt) / 1000,
+        interval: POLL_INTERVAL,
+      },
+      { headers: { 'cache-control': 'no-store' } },
+    )
+  },
+}
+
+// §7.1: one hint and no more.
+function readHint(form: ReadonlyMap<string, string>): string {
+  const given = HINTS.filter((name) => form.has(name))
+  if (given.length !== 1) throw invalid(`exactly one of ${HINTS.join(', ')} is required`)
+  const hint = form.get('login_hint')
+  if (hint === undefined) throw invalid(`${given[0]} is not supported: send login_hint`)
+  return hint
+}
+
+function readExpiry(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw invalid(`requested_expiry ${quote(text)} is not a positive number`)
+  return Number(text)
+}
+
+function invalid(message: string): AuthsecError {
+  return new AuthsecError('invalid_request', message)
+}

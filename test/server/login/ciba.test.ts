@@ -1,0 +1,288 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ADMIN, ALICE, BOB, type Door, openDoor } from './door.js'
+
+const ADMIN_PLANE = '/authsec/uflow/auth/ciba'
+const TENANT_PLANE = '/authsec/uflow/auth/tenant/ciba'
+
+let door: Door
+beforeEach(async () => {
+  door = await openDoor()
+})
+afterEach(() => door.server.close())
+
+/** Each of the three contracts as a way to ask and a way to poll. */
+const CONTRACTS = [
+  {
+    plane: 'the admin plane',
+    initiate: (login_hint = ALICE) => door.post(`${ADMIN_PLANE}/initiate`, { login_hint }),
+    poll: (auth_req_id: string) => door.post(`${ADMIN_PLANE}/token`, { auth_req_id }),
+    statuses: { pending: 200, denied: 403, gone: 400 },
+    gone: 'expired_token',
+    expiresIn: 31_536_000,
+  },
+  {
+    plane: 'the tenant plane',
+    initiate: (email = ALICE) =>
+      door.post(`${TENANT_PLANE}/initiate`, { client_id: door.server.clientId, email }),
+    poll: (auth_req_id: string) =>
+      door.post(`${TENANT_PLANE}/token`, { client_id: door.server.clientId, auth_req_id }),
+    statuses: { pending: 202, denied: 400, gone: 400 },
+    gone: 'expired_token',
+    expiresIn: 86_400,
+  },
+  {
+    plane: 'OpenID',
+    initiate: (login_hint = ALICE) =>
+      door.form('/oauth/bc-authorize', { client_id: door.server.clientId, login_hint, scope: 'openid' }),
+    poll: (auth_req_id: string) =>
+      door.form('/oauth/token', {
+        grant_type: 'urn:openid:params:grant-type:ciba',
+        client_id: door.server.clientId,
+        auth_req_id,
+      }),
+    statuses: { pending: 400, denied: 403, gone: 400 },
+    gone: 'invalid_grant',
+    expiresIn: 3_600,
+  },
+] as const
+
+const respond = async (auth_req_id: string, approved: boolean, email = ALICE) =>
+  door.post(`${ADMIN_PLANE}/respond`, { auth_req_id, approved }, await door.login(email))
+
+describe.each(CONTRACTS)('CIBA on $plane', ({ initiate, poll, statuses, gone, expiresIn }) => {
+  test('is pending, then approved, then used', async () => {
+    const { status, body } = await initiate()
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ auth_req_id: expect.any(String), expires_in: 300, interval: 5 })
+    expect(await poll(body.auth_req_id)).toMatchObject({
+      status: statuses.pending,
+      body: { error: 'authorization_pending' },
+    })
+    expect((await respond(body.auth_req_id, true)).body).toEqual({
+      success: true,
+      message: 'Request approved',
+    })
+    const granted = await poll(body.auth_req_id)
+    expect(granted).toMatchObject({
+      status: 200,
+      body: { access_token: expect.any(String), token_type: 'Bearer', expires_in: expiresIn },
+    })
+    const verified = await door.post('/authmgr/token/verify', { token: granted.body.access_token })
+    expect(verified.body).toMatchObject({ valid: true, email_id: ALICE })
+    expect(await poll(body.auth_req_id)).toMatchObject({ status: statuses.gone, body: { error: gone } })
+    expect(await door.events('session.started', 2)).toMatchObject([
+      { outcome: 'allow', details: { kind: 'ciba' } },
+      { outcome: 'deny', reason: gone },
+    ])
+  })
+
+  test('is denied', async () => {
+    const { body } = await initiate()
+    await respond(body.auth_req_id, false)
+    expect(await poll(body.auth_req_id)).toMatchObject({
+      status: statuses.denied,
+      body: { error: 'access_denied' },
+    })
+    expect(await door.events('approval.denied')).toMatchObject([{ outcome: 'allow' }])
+  })
+
+  test('expires', async () => {
+    const { body } = await initiate()
+    door.pass(300)
+    expect(await poll(body.auth_req_id)).toMatchObject({
+      status: 400,
+      body: { error: 'expired_token' },
+    })
+    expect((await respond(body.auth_req_id, true)).status).toBe(404)
+  })
+
+  test('knows no handle that it has not given out', async () => {
+    expect(await poll('abc')).toMatchObject({ status: 400, body: { error: gone } })
+    for (const other of CONTRACTS) {
+      if (other.expiresIn === expiresIn) continue
+      const { body } = await other.initiate()
+      expect(await poll(body.auth_req_id)).toMatchObject({ status: 400, body: { error: gone } })
+    }
+  })
+
+  test('is answered by nobody but the person who is asked', async () => {
+    const { body } = await initiate()
+    expect((await respond(body.auth_req_id, true, BOB)).status).toBe(404)
+    expect((await respond(body.auth_req_id, true, ADMIN)).status).toBe(404)
+    expect((await poll(body.auth_req_id)).body.error).toMatch(/authorization_pending|slow_down/)
+  })
+})
+
+describe('initiating is refused', () => {
+  test.each([
+    {
+      why: 'nobody of that name, on the admin plane',
+      call: () => door.post(`${ADMIN_PLANE}/initiate`, { login_hint: 'mallory@authsec.test' }),
+      status: 400,
+      error: 'user_not_found',
+    },
+    {
+      why: 'nobody of that name, on the tenant plane',
+      call: () =>
+        door.post(`${TENANT_PLANE}/initiate`, {
+          client_id: door.server.clientId,
+          email: 'mallory@authsec.test',
+        }),
+      status: 400,
+      error: 'user_not_found',
+    },
+    {
+      why: 'an unknown client, on the tenant plane',
+      call: () => door.post(`${TENANT_PLANE}/initiate`, { client_id: 'x', email: ALICE }),
+      status: 400,
+      error: 'invalid_client',
+    },
+    {
+      why: 'no hint, on the admin plane',
+      call: () => door.post(`${ADMIN_PLANE}/initiate`, {}),
+      status: 400,
+      error: 'Invalid request body',
+    },
+    {
+      why: 'a message that fills a screen',
+      call: () =>
+        door.post(`${ADMIN_PLANE}/initiate`, { login_hint: ALICE, binding_message: 'x'.repeat(257) }),
+      status: 400,
+      error: 'invalid_binding_message',
+    },
+    { why: 'no client', call: () => bcAuthorize({ client_id: '' }), status: 401, error: 'invalid_client' },
+    { why: 'no hint', call: () => bcAuthorize({ login_hint: '' }), status: 400, error: 'invalid_request' },
+    {
+      why: 'two hints',
+      call: () => bcAuthorize({ id_token_hint: 'x' }),
+      status: 400,
+      error: 'invalid_request',
+    },
+    {
+      why: 'a hint of a kind that is not known',
+      call: () => bcAuthorize({ login_hint: '', login_hint_token: 'x' }),
+      status: 400,
+      error: 'invalid_request',
+    },
+    {
+      why: 'an unknown user',
+      call: () => bcAuthorize({ login_hint: 'mallory@authsec.test' }),
+      status: 400,
+      error: 'unknown_user_id',
+    },
+    { why: 'an odd scope', call: () => bcAuthorize({ scope: 'all' }), status: 400, error: 'invalid_scope' },
+    {
+      why: 'a resource',
+      call: () => bcAuthorize({ resource: 'https://billing.example' }),
+      status: 400,
+      error: 'invalid_target',
+    },
+    {
+      why: 'a signed request',
+      call: () => bcAuthorize({ request: 'e30.e30.e30' }),
+      status: 400,
+      error: 'invalid_request',
+    },
+    {
+      why: 'a life in words',
+      call: () => bcAuthorize({ requested_expiry: 'long' }),
+      status: 400,
+      error: 'invalid_request',
+    },
+  ])('for $why, and recorded', async ({ call, status, error }) => {
+    expect(await call()).toMatchObject({ status, body: { error } })
+    expect(await door.events('approval.requested')).toMatchObject([{ outcome: 'deny' }])
+  })
+
+  const bcAuthorize = (fields: Record<string, string>) =>
+    door.form('/oauth/bc-authorize', { client_id: door.server.clientId, login_hint: ALICE, ...fields })
+})
+
+describe('what waits for an answer', () => {
+  test('is shown to the person who is asked, and can be answered from there', async () => {
+    const { body } = await door.post(`${TENANT_PLANE}/initiate`, {
+      client_id: `${door.server.clientId}-main-client`,
+      email: ALICE,
+      binding_message: 'refund 42',
+    })
+    expect((await door.get(`${TENANT_PLANE}/requests`, await door.login(BOB))).body.requests).toEqual([])
+    const alice = await door.login(ALICE)
+    const { body: list } = await door.get('/uflow/auth/workspace/ciba/requests', alice)
+    expect(list).toEqual({
+      count: 1,
+      requests: [
+        {
+          auth_req_id: expect.any(String),
+          client_id: door.server.clientId,
+          binding_message: 'refund 42',
+          scopes: ['openid', 'profile', 'email'],
+          status: 'pending',
+          created_at: '2026-11-24T09:00:00Z',
+          expires_at: '2026-11-24T09:05:00Z',
+        },
+      ],
+    })
+    // It is not what the program polls with: whoever sees the list cannot take the session.
+    const [{ auth_req_id: shown }] = list.requests
+    expect(shown).not.toBe(body.auth_req_id)
+    const poll = (auth_req_id: string) =>
+      door.post(`${TENANT_PLANE}/token`, { client_id: door.server.clientId, auth_req_id })
+    expect((await poll(shown)).body.error).toBe('expired_token')
+
+    await door.post(`${TENANT_PLANE}/respond`, { auth_req_id: shown, approved: true }, alice)
+    expect((await poll(body.auth_req_id)).status).toBe(200)
+  })
+
+  test('is not polled for by another client', async () => {
+    const { body: other } = await door.post(
+      `/authsec/clientms/tenants/${door.server.tenantId}/clients/create`,
+      { name: 'other', email: 'other@authsec.test', client_type: 'ai_agent', agent_type: 'langchain' },
+      door.server.adminToken,
+    )
+    const { body } = await door.post(`${TENANT_PLANE}/initiate`, {
+      client_id: door.server.clientId,
+      email: ALICE,
+    })
+    await respond(body.auth_req_id, true)
+    const answer = await door.post(`${TENANT_PLANE}/token`, {
+      client_id: other.client_id,
+      auth_req_id: body.auth_req_id,
+    })
+    expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
+  })
+
+  test.each([
+    { path: '/requests', method: 'get' },
+    { path: '/respond', method: 'post' },
+  ] as const)('needs a session: $path', async ({ path, method }) => {
+    const answer =
+      method === 'get'
+        ? await door.get(`${TENANT_PLANE}${path}`)
+        : await door.post(`${TENANT_PLANE}${path}`, { auth_req_id: 'x', approved: true })
+    expect(answer.status).toBe(401)
+  })
+})
+
+describe('a server that answers by itself', () => {
+  test('approves, but never the administration of the server', async () => {
+    await door.server.close()
+    door = await openDoor({ ciba: 'auto-approve' })
+    const { body } = await door.post(`${ADMIN_PLANE}/initiate`, { login_hint: ADMIN })
+    const { body: granted } = await door.post(`${ADMIN_PLANE}/token`, { auth_req_id: body.auth_req_id })
+    expect(granted.access_token).toEqual(expect.any(String))
+    expect((await door.get('/authsec/uflow/delegation-policies', granted.access_token)).status).toBe(403)
+    // Nobody was there: such a session answers nothing either.
+    expect((await door.get(`${TENANT_PLANE}/requests`, granted.access_token)).status).toBe(403)
+    expect(await door.events('approval.approved')).toMatchObject([{ actor: { type: 'server' } }])
+  })
+
+  test('denies', async () => {
+    await door.server.close()
+    door = await openDoor({ ciba: 'auto-deny' })
+    const { body } = await door.post(`${ADMIN_PLANE}/initiate`, { login_hint: ALICE })
+    expect(await door.post(`${ADMIN_PLANE}/token`, { auth_req_id: body.auth_req_id })).toMatchObject({
+      status: 403,
+      body: { error: 'access_denied' },
+    })
+  })
+})
