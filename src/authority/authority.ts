@@ -13,6 +13,7 @@ import { createEnvelope } from './envelope.js'
 import { createIdentities, type Identities } from './identities.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
+import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createResources, type Resources } from './resources.js'
 import { createRoles, type Roles } from './roles.js'
@@ -38,6 +39,7 @@ export interface Authority {
   readonly resources: Resources
   readonly roles: Roles
   readonly sessions: Sessions
+  readonly oneTimeTokens: OneTimeTokens
   readonly tokens: Tokens
 }
 
@@ -115,6 +117,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     resources: createResources(shared),
     roles: createRoles(shared),
     sessions,
+    oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
     tokens: createTokens({
       ...shared,
       callKey: (signingAlg) => keyring.call[signingAlg],

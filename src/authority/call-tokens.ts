@@ -4,8 +4,8 @@ import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import { hasValidSignature, type SigningKey } from './signer.js'
 
-/** As what a token is presented: whose authority is used, or who acts. */
-export type TokenRole = 'subject' | 'actor'
+/** As what a token is presented: whose authority is used, who acts, or just what it is. */
+export type TokenRole = 'subject' | 'actor' | 'presented'
 
 export interface CallTokens {
   /**

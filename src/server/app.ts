@@ -7,6 +7,7 @@ import { findCaller } from './caller.js'
 import type { Access, Endpoint } from './endpoint.js'
 import { ENDPOINTS } from './endpoints.js'
 import { assertOwnRequest } from './gate.js'
+import { readIdempotencyKey } from './idempotency.js'
 import { toResponse } from './problem.js'
 
 export interface AppOptions {
@@ -94,6 +95,7 @@ async function answer<A extends Access>(
     userAgent: request.headers.get('user-agent') ?? undefined,
   }
   try {
+    if (endpoint.hasIdempotencyKey) provenance.requestId = readIdempotencyKey(request) ?? provenance.requestId
     assertOwnRequest(request, [authority.identity.issuer, serverUrl], endpoint.crossOrigin ?? false)
     const caller = await findCaller(request, endpoint, authority)
     const response = await endpoint.handle(request, {

@@ -28,6 +28,8 @@ export interface Endpoint<A extends Access = Access> {
   differences?: string
   /** What the audit log calls an attempt that is turned away before the authority is asked. */
   event: AuditEventType | undefined
+  /** Whether a retry may carry the `Idempotency-Key` of the first try, which then is the id of both requests. */
+  hasIdempotencyKey?: boolean
   /**
    * The form of its error bodies: RFC 6749 §5.2, AuthSec's `{error, details}`, what AuthSec answers to a poll (the
    * one or the other), or its SPIRE service's.

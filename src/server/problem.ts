@@ -19,6 +19,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
+  replayed: 409,
   delegation_expired: 410,
   content_too_large: 413,
   misdirected_request: 421,

@@ -179,4 +179,11 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index approvals_expires_at on approvals (expires_at)`,
     ],
   },
+  {
+    version: 6,
+    statements: [
+      `create table used_tokens (jti text primary key, expires_at bigint not null)`,
+      `create index used_tokens_expires_at on used_tokens (expires_at)`,
+    ],
+  },
 ]

@@ -18,6 +18,7 @@ import type { Engine } from './sqlite.js'
 import { keepStandings } from './standing-cache.js'
 import type { AuditRecord, DelegationQueries, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
+import { createUses } from './uses.js'
 
 /**
  * Opens a store and brings its schema up to date: a SQLite file, or `:memory:`.
@@ -107,6 +108,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     sessions: createSessions(trx),
     passwords: createPasswords(trx),
     approvals: createApprovals(trx),
+    uses: createUses(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
 }

@@ -3,6 +3,7 @@ import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
+import type { UseChanges } from './uses.js'
 
 export type {
   Client,
@@ -61,6 +62,7 @@ export interface Transaction extends Queries {
   sessions: SessionChanges
   passwords: PasswordChanges
   approvals: ApprovalChanges
+  uses: UseChanges
   audit: AuditChanges
 }
 

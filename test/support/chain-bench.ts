@@ -22,6 +22,13 @@ export interface ChainAgent {
 /** What a client sends, beyond what every exchange has; a field that is undefined is left out. */
 export type Fields = Record<string, string | undefined>
 
+export interface WireReply {
+  status: number
+  body: Record<string, unknown>
+  text: string
+  headers: Headers
+}
+
 /** A bench with agents that hand tokens to each other: the first has a delegation, each runs an API. */
 export interface ChainBench extends AuthorityBench {
   /** The seeded agent first. */
@@ -33,7 +40,9 @@ export interface ChainBench extends AuthorityBench {
   /** A chain of so many actors: each takes the token for its own API and asks for one for the next's, the last for billing. */
   chain(length: number, from?: 'base' | 'session', fields?: Fields): Promise<string>
   /** The same exchange as a request on the wire. */
-  send(fields: Fields): Promise<{ status: number; body: Record<string, unknown>; text: string }>
+  send(fields: Fields, headers?: Record<string, string>): Promise<WireReply>
+  /** Any form on the wire. */
+  post(path: string, fields: Fields, headers?: Record<string, string>): Promise<WireReply>
 }
 
 export const LENGTH = 6
@@ -88,6 +97,14 @@ export async function openChainBench(): Promise<ChainBench> {
   const exchangeAs: ChainBench['exchangeAs'] = (agent, subject, type, fields = {}) =>
     bench.exchange(subject, { client_id: agent.id, subject_token_type: type, ...fields })
 
+  const post: ChainBench['post'] = async (path, fields, headers = {}) => {
+    const sent = Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    const body = new URLSearchParams(sent)
+    const response = await app(new Request(`${ISSUER}${path}`, { method: 'POST', body, headers }))
+    const text = await response.text()
+    return { status: response.status, body: JSON.parse(text), text, headers: response.headers }
+  }
+
   return {
     ...bench,
     agents,
@@ -106,7 +123,9 @@ export async function openChainBench(): Promise<ChainBench> {
       return token
     },
 
-    async send(fields) {
+    post,
+
+    send(fields, headers) {
       const form = {
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
         client_id: seeded.agentId,
@@ -115,12 +134,7 @@ export async function openChainBench(): Promise<ChainBench> {
         resource: BILLING,
         ...fields,
       }
-      const sent = Object.entries(form).filter((entry): entry is [string, string] => entry[1] !== undefined)
-      const response = await app(
-        new Request(`${ISSUER}/oauth/token`, { method: 'POST', body: new URLSearchParams(sent) }),
-      )
-      const text = await response.text()
-      return { status: response.status, body: JSON.parse(text), text }
+      return post('/oauth/token', form, headers)
     },
   }
 }

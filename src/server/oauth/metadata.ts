@@ -1,6 +1,7 @@
 import { listAuthMethods } from '../../authority/client-authentication.js'
 import { CLIENT_ALGORITHMS } from '../../authority/client-keys.js'
 import { GRANTS } from '../../authority/tokens.js'
+import { BINDINGS } from '../../core/call-binding.js'
 import { MAX_CALL_TTL } from '../../core/delegation.js'
 import type { Endpoint } from '../endpoint.js'
 
@@ -31,7 +32,7 @@ export const metadata: Endpoint<'public'> = {
       backchannel_token_delivery_modes_supported: ['poll'],
       backchannel_user_code_parameter_supported: false,
       authsec_tenant: tenantId,
-      authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: [] },
+      authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: BINDINGS },
     })
   },
 }

@@ -11,6 +11,7 @@ export const token: Endpoint<'public'> = {
   speaks: 'RFC 6749, RFC 8693',
   event: 'token.exchanged',
   errors: 'oauth',
+  hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {
     const form = await readForm(request)

@@ -53,7 +53,7 @@ describe('the metadata', () => {
         'urn:openid:params:grant-type:ciba',
       ],
       authsec_tenant: server.tenantId,
-      authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] },
+      authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] },
     })
   })
 })

@@ -1,0 +1,28 @@
+import { readForm } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+
+/** Uses up a one-time token, atomically: for the API that it is for, before its handler runs. */
+export const consume: Endpoint<'public'> = {
+  method: 'POST',
+  paths: ['/oauth/consume'],
+  access: 'public',
+  modes: ['dev', 'shared'],
+  summary: 'Use up a one-time call token, by the client that runs its resource',
+  speaks: 'authsec',
+  event: 'token.used',
+  errors: 'oauth',
+  hasIdempotencyKey: true,
+
+  async handle(request, { authority, provenance }) {
+    const form = await readForm(request)
+    const authorization = request.headers.get('authorization')
+    const { jti, expiresAt, auditId } = await authority.oneTimeTokens.consume(
+      { form, authorization },
+      provenance,
+    )
+    return Response.json(
+      { consumed: true, jti, exp: expiresAt, authsec_audit: auditId },
+      { headers: { 'cache-control': 'no-store' } },
+    )
+  },
+}

@@ -1,0 +1,22 @@
+import type { Kysely } from 'kysely'
+import type { Schema } from './schema.js'
+
+/** What remembers that a one-time token has been used. */
+export interface UseChanges {
+  /** Remembers a token until nobody accepts it any more, and forgets those of which that is true; false when it has been used before. */
+  insert(token: { jti: string; expiresAt: number; now: number }): Promise<boolean>
+}
+
+export function createUses(db: Kysely<Schema>): UseChanges {
+  return {
+    async insert({ jti, expiresAt, now }) {
+      await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
+      const { numInsertedOrUpdatedRows } = await db
+        .insertInto('used_tokens')
+        .values({ jti, expires_at: expiresAt })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirstOrThrow()
+      return numInsertedOrUpdatedRows === 1n
+    },
+  }
+}
