@@ -15,9 +15,11 @@ import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
 import { createPolicies, type Policies } from './policies.js'
+import { createQuirks, type Quirks } from './quirks.js'
 import { createResources, type Resources } from './resources.js'
 import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
+import { createSvids, type Svids } from './svids.js'
 import { createTokens, type Tokens } from './tokens.js'
 
 /** The authorization server without HTTP: everything it decides and records. */
@@ -36,10 +38,12 @@ export interface Authority {
   readonly identities: Identities
   readonly logins: Logins
   readonly policies: Policies
+  readonly quirks: Quirks
   readonly resources: Resources
   readonly roles: Roles
   readonly sessions: Sessions
   readonly oneTimeTokens: OneTimeTokens
+  readonly svids: Svids
   readonly tokens: Tokens
 }
 
@@ -92,6 +96,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const sessions = createSessions({ ...shared, key: session, bootId })
   const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
   const devices = createDevices({ ...shared, sessions })
+  const svids = { ...shared, key: base, issuer: baseIssuer(tenantId) }
   const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
   const callTokens = createCallTokens({
     keys: () => Object.values(keyring.call),
@@ -114,10 +119,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     identities: createIdentities(shared),
     logins: createLogins({ ...shared, sessions }),
     policies: createPolicies(shared),
+    quirks: createQuirks({ ...svids, sessionKey: session }),
     resources: createResources(shared),
     roles: createRoles(shared),
     sessions,
     oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
+    svids: createSvids(svids),
     tokens: createTokens({
       ...shared,
       callKey: (signingAlg) => keyring.call[signingAlg],

@@ -4,11 +4,12 @@ import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { findCaller } from './caller.js'
-import type { Access, Endpoint } from './endpoint.js'
-import { ENDPOINTS } from './endpoints.js'
+import type { Access, AnyEndpoint, Endpoint } from './endpoint.js'
+import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
 import { assertOwnRequest } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
 import { toResponse } from './problem.js'
+import type { QuirkName } from './quirks.js'
 
 export interface AppOptions {
   authority: Authority
@@ -16,6 +17,8 @@ export interface AppOptions {
   serverUrl: string
   /** Aborts when the server stops, so that nothing waits longer than it. */
   stopping: AbortSignal
+  /** What of the real server's dangerous habits is served; nothing unless it is said. */
+  quirks?: ReadonlySet<QuirkName>
   /** Told what went wrong by surprise; the caller only learns that something did. */
   onSurprise: (error: unknown, provenance: Provenance) => void
 }
@@ -30,15 +33,17 @@ export type App = (request: Request, transport?: Transport) => Promise<Response>
 
 export function createApp(options: AppOptions): App {
   const router = new Hono<{ Bindings: Transport }>()
-  for (const endpoint of ENDPOINTS) {
+  const asked = QUIRK_ENDPOINTS.filter(({ quirk }) => quirk !== undefined && options.quirks?.has(quirk))
+  const endpoints = [...ENDPOINTS, ...asked]
+  for (const endpoint of endpoints) {
     for (const path of endpoint.paths) {
       router.on(endpoint.method, path, ({ req, env }) => answer(endpoint, req.raw, req.param(), env, options))
     }
   }
   // A name before the pattern that would take it for an id.
-  const paths = [...new Set(ENDPOINTS.flatMap(({ paths }) => paths))].sort(byPatterns)
+  const paths = [...new Set(endpoints.flatMap(({ paths }) => paths))].sort(byPatterns)
   for (const path of paths) {
-    const endpoint = refuseOtherMethods(path)
+    const endpoint = refuseOtherMethods(path, endpoints)
     router.all(path, ({ req, env }) => answer(endpoint, req.raw, {}, env, options))
   }
   router.all('*', ({ req, env }) => answer(UNKNOWN, req.raw, {}, env, options))
@@ -62,8 +67,8 @@ const UNKNOWN: Endpoint<'public'> = {
 }
 
 /** What answers a known path where it has no such method: the same checks, then 405 and what it has. */
-function refuseOtherMethods(path: string): Endpoint<'public'> {
-  const served = ENDPOINTS.filter(({ paths }) => paths.includes(path))
+function refuseOtherMethods(path: string, endpoints: readonly AnyEndpoint[]): Endpoint<'public'> {
+  const served = endpoints.filter(({ paths }) => paths.includes(path))
   // A GET answers HEAD too.
   const allow = served.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method)).join(', ')
   return {

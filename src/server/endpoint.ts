@@ -4,6 +4,7 @@ import type { Mode } from '../authority/client-authentication.js'
 import type { Session } from '../authority/sessions.js'
 import type { AuditEventType } from '../core/audit-record.js'
 import type { ErrorCode } from '../core/errors.js'
+import type { QuirkName } from './quirks.js'
 
 /**
  * Whom an endpoint talks to: everybody (who may still have to prove to be a client), a live session, or a
@@ -26,6 +27,8 @@ export interface Endpoint<A extends Access = Access> {
   speaks: string
   /** Where it differs from that contract, for the support matrix. */
   differences?: string
+  /** Served only where somebody asked for it by this name. */
+  quirk?: QuirkName
   /** What the audit log calls an attempt that is turned away before the authority is asked. */
   event: AuditEventType | undefined
   /** Whether a retry may carry the `Idempotency-Key` of the first try, which then is the id of both requests. */

@@ -1,11 +1,14 @@
 import { ADMIN_ENDPOINTS } from './admin/endpoints.js'
 import { AUDIT_ENDPOINTS } from './audit/endpoints.js'
 import { AUTHSEC_ENDPOINTS } from './authsec/endpoints.js'
+import { QUIRK_ENDPOINTS } from './authsec/quirks/endpoints.js'
 import type { AnyEndpoint } from './endpoint.js'
 import { LOGIN_ENDPOINTS } from './login/endpoints.js'
 import { OAUTH_ENDPOINTS } from './oauth/endpoints.js'
 
-/** Every endpoint of the server, a list for each folder. The first that fits a path answers. */
+export { QUIRK_ENDPOINTS }
+
+/** Every endpoint that the server has without being asked, a list for each folder. The first that fits a path answers. */
 export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...OAUTH_ENDPOINTS,
   ...LOGIN_ENDPOINTS,

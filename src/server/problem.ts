@@ -37,6 +37,11 @@ const SPIRE_CODES: Readonly<Record<number, string>> = {
   409: 'CONFLICT',
 }
 
+/** The status that a code is answered with where an endpoint has no words of its own for it. */
+export function statusOf(code: string): number {
+  return STATUSES[code as ErrorCode] ?? 400
+}
+
 /** The one place where a failure becomes a response, in the form that its endpoint's callers expect. */
 export function toResponse(
   thrown: unknown,

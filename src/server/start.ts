@@ -5,6 +5,7 @@ import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.j
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { createApp } from './app.js'
+import { parseQuirks } from './quirks.js'
 import { seedPasswords } from './seed-passwords.js'
 import { openSocket } from './socket.js'
 import { openState } from './state.js'
@@ -30,6 +31,11 @@ export interface ServerOptions {
    * random ones lie in `passwords.json` (readable by its owner only) since the first start.
    */
   passwords?: Readonly<Record<string, string>>
+  /**
+   * What the real server does that is dangerous, by name (`renew`, `issue-delegated`, `token-generate`,
+   * `spire-audit-export`): none of it is served unless it stands here.
+   */
+  quirks?: readonly string[]
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -60,12 +66,13 @@ const REGRANT_CHECK_MS = 60_000
 /**
  * Starts AuthSec's offline server: opens or creates its state, binds, seeds, answers.
  *
- * Throws `usage` for an address beyond this machine, `port_in_use`, `state_locked` naming the process that has
+ * Throws `usage` for an address beyond this machine and for an unknown quirk, `port_in_use`, `state_locked` naming the process that has
  * the state, `state_newer` and `state_unreadable`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { port = DEFAULT_PORT, clock = Date.now, seed, passwords = {}, onSurprise = () => {} } = options
   const { ciba = 'manual' } = options
+  const quirks = parseQuirks(options.quirks ?? [])
   const host = readHost(options.host ?? '127.0.0.1')
   const state = await openState(options.state)
   const { store, kek } = state
@@ -86,7 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await recordServer('server.started', authority, url)
     for (const delegation of delegations) await keepAlive(authority, delegation, 'start')
     const adminToken = await authority.sessions.start(admin)
-    const app = createApp({ authority, serverUrl: url, stopping: stopping.signal, onSurprise })
+    const app = createApp({ authority, serverUrl: url, stopping: stopping.signal, quirks, onSurprise })
     socket.serve(app)
 
     const renewals = setInterval(() => {

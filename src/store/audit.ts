@@ -1,5 +1,6 @@
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { AuditFilter } from '../core/audit-filter.js'
+import { readAuditPage } from './audit-pages.js'
 import type { AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'
 
@@ -17,6 +18,7 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
         .execute()
       return newest ? rows.reverse() : rows
     },
+    page: (query) => readAuditPage(db, query),
     async head() {
       const row = await db
         .selectFrom('audit_events')

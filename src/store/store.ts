@@ -1,6 +1,7 @@
 import type { AuditFilter } from '../core/audit-filter.js'
 import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
+import type { AuditPage, AuditPageQuery } from './audit-pages.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { UseChanges } from './uses.js'
@@ -237,6 +238,8 @@ export interface StoredRecord {
 export interface AuditQueries {
   /** In ascending order. */
   search(query: AuditQuery): Promise<StoredRecord[]>
+  /** The newest first, with the personal data that is kept beside the records. */
+  page(query: AuditPageQuery): Promise<AuditPage>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
 }

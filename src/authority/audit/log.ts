@@ -1,6 +1,7 @@
 import type { AuditDraft, AuditEntry, AuditEvent, AuditOutcome } from '../../core/audit-record.js'
 import { encodeAuditEvent } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
+import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, Store, Transaction } from '../../store/store.js'
 import { createEventId } from './event-id.js'
 
@@ -28,6 +29,12 @@ export interface Attempt {
   refuse(error: AuthsecError, change: (transaction: Transaction) => Promise<void>): Promise<never>
 }
 
+/** An event with what is kept beside it. */
+export interface PersonalEntry extends AuditEntry {
+  ip?: string | undefined
+  userAgent?: string | undefined
+}
+
 /** The log: append, search, and the wait for more. */
 export interface AuditLog {
   /**
@@ -39,6 +46,8 @@ export interface AuditLog {
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
   search(query: AuditQuery): Promise<AuditEntry[]>
+  /** A page of it, the newest first, with the personal data that is kept beside the events. */
+  page(query: AuditPageQuery): Promise<{ entries: PersonalEntry[]; total: number }>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
   /** Resolves when something has been appended since the call, or the signal aborts. */
@@ -144,6 +153,12 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
     async search(query) {
       const rows = await store.audit.search(query)
       return rows.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
+    },
+
+    async page(query) {
+      const { records, total } = await store.audit.page(query)
+      const entries = records.map(({ record, ...rest }) => ({ ...rest, event: JSON.parse(record) }))
+      return { entries, total }
     },
 
     head: () => store.audit.head(),

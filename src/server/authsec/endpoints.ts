@@ -16,10 +16,12 @@ import { delegateToken } from './delegate-token.js'
 import { delegationToken } from './delegation-token.js'
 import { HEALTH_ENDPOINTS } from './health.js'
 import { provisionIdentity, revokeIdentity } from './identities.js'
+import { auditLogs, authLogs, logStatus, machineLogs } from './logs.js'
 import { platformSelectors } from './platform-selectors.js'
 import { createPolicy, deletePolicy, listPolicies, showPolicy, updatePolicy } from './policies.js'
 import { revokeToken } from './revoke-token.js'
 import { rolesPermissions } from './roles-permissions.js'
+import { validate } from './validate.js'
 
 /** AuthSec's own contract. The first that fits a path answers, so `getClients` stands before `:id`. */
 export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
@@ -51,5 +53,10 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   delegateToken,
   revokeToken,
   rolesPermissions,
+  validate,
+  authLogs,
+  auditLogs,
+  machineLogs,
+  logStatus,
   ...HEALTH_ENDPOINTS,
 ]

@@ -11,6 +11,7 @@ import { writePrivateFile } from '../../private-file.js'
 interface ServeRequest {
   port: number
   host: string
+  quirks: readonly string[]
   /** Undefined: nothing is kept. */
   stateDirectory: string | undefined
   readyFile: string | undefined
@@ -60,12 +61,13 @@ export function addServe(parent: Command, context: Context): void {
         .default(false)
         .conflicts('state'),
     )
+    .option('--quirks <names>', 'dangerous habits of the real server to serve too, by name', parseNames, [])
     .option('--seed <file>', 'what a new state starts with, as JSON; see authsec help seed')
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option('--json', 'print one JSON object when it is ready', false)
-    .action(async ({ port, host, state, ephemeral, seed, readyFile, json }) => {
+    .action(async ({ port, host, state, ephemeral, quirks, seed, readyFile, json }) => {
       const stateDirectory = ephemeral ? undefined : resolve(state ?? context.environment.stateDirectory)
-      await serve(context, { port, host, stateDirectory, seedFile: seed, readyFile, json })
+      await serve(context, { port, host, stateDirectory, quirks, seedFile: seed, readyFile, json })
     })
 }
 
@@ -77,6 +79,7 @@ async function serve(context: Context, request: ServeRequest): Promise<void> {
     port,
     host,
     state: stateDirectory ?? ':memory:',
+    quirks: request.quirks,
     ...(seedFile !== undefined && { seed: parseSeed(await readSeedFile(seedFile)) }),
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>
@@ -119,7 +122,7 @@ async function announce(context: Context, server: RunningServer, request: ServeR
   printBanner(context, server, request)
 }
 
-function printBanner({ io }: Context, server: RunningServer, { stateDirectory }: ServeRequest): void {
+function printBanner({ io }: Context, server: RunningServer, { stateDirectory, quirks }: ServeRequest): void {
   const lines = [
     `AuthSec dev server at ${server.url}`,
     stateDirectory === undefined ? 'nothing is kept when it stops' : `state in ${stateDirectory}`,
@@ -133,6 +136,7 @@ function printBanner({ io }: Context, server: RunningServer, { stateDirectory }:
     'stop with Ctrl-C',
   ]
   for (const line of lines) io.note(line)
+  if (quirks.length > 0) io.warn(`dangerous habits of the real server are served: ${quirks.join(', ')}`)
 }
 
 // Another server may have been started since: only what is still ours is taken back.
@@ -163,6 +167,11 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolveWait()
     else signal.addEventListener('abort', () => resolveWait(), { once: true })
   })
+}
+
+// The server knows which there are; it is not loaded before it is started.
+function parseNames(text: string): string[] {
+  return text.split(',').map((name) => name.trim())
 }
 
 function parseHost(host: string): string {

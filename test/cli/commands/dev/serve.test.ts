@@ -117,6 +117,23 @@ describe('authsec dev serve', () => {
     expect(await readFile(file, 'utf8')).toBe('{"admin_token":"another"}')
   })
 
+  test('serves what is dangerous when it is asked for by name, and says so', async () => {
+    const running = await serve(['--ephemeral', '--quirks', 'renew,token-generate'])
+    const status = async (path: string) =>
+      (await fetch(`${running.ready.url}${path}`, { method: 'POST', body: '' })).status
+    expect(await status('/v1/jwt/renew')).toBe(400)
+    expect(await status('/v1/jwt/issue-delegated')).toBe(404)
+    const { stderr } = await running.stop()
+    expect(stderr).toContain('dangerous habits of the real server are served: renew, token-generate')
+  })
+
+  test('refuses a quirk that it does not know, and lists those there are', async () => {
+    const run = await call(['dev', 'serve', '--ephemeral', '--quirks', 'renew,x'], await makeDirectory())
+    expect(run.code).toBe(2)
+    expect(run.stderr).toContain('"x" is not a quirk')
+    expect(run.stderr).toContain('issue-delegated, renew, spire-audit-export, token-generate')
+  })
+
   test('writes no profile when it is ephemeral', async () => {
     const server = await serve()
     expect(await readdir(server.directory)).toEqual([])

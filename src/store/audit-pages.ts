@@ -1,0 +1,55 @@
+import type { Kysely } from 'kysely'
+import { orUndefined } from './columns.js'
+import type { Schema } from './schema.js'
+
+/** A page of the log as AuthSec's clients turn it: the newest first, counted from the front. */
+export interface AuditPageQuery {
+  /** Only events of these types. */
+  types: readonly string[]
+  /** Only what was allowed, or only what was not. */
+  allowed?: boolean | undefined
+  client?: string | undefined
+  offset: number
+  limit: number
+}
+
+export interface AuditPage {
+  records: PersonalRecord[]
+  total: number
+}
+
+/** A record with the personal data that is kept beside it. */
+export interface PersonalRecord {
+  seq: number
+  record: string
+  ip?: string | undefined
+  userAgent?: string | undefined
+}
+
+/** Reads a page of the log, and how many events there are on all of them. */
+export async function readAuditPage(
+  db: Kysely<Schema>,
+  { types, allowed, client, offset, limit }: AuditPageQuery,
+): Promise<AuditPage> {
+  if (types.length === 0) return { records: [], total: 0 }
+  let matching = db.selectFrom('audit_events as e').where('e.type', 'in', types)
+  if (allowed !== undefined) matching = matching.where('e.outcome', allowed ? '=' : '!=', 'allow')
+  if (client !== undefined) matching = matching.where('e.client', '=', client)
+  const { total } = await matching
+    .select((select) => select.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  const rows = await matching
+    .leftJoin('audit_private as p', 'p.event_id', 'e.id')
+    .select(['e.seq', 'e.record', 'p.ip', 'p.user_agent'])
+    .orderBy('e.seq', 'desc')
+    .offset(offset)
+    .limit(limit)
+    .execute()
+  const records = rows.map(({ seq, record, ip, user_agent }) => ({
+    seq,
+    record,
+    ip: orUndefined(ip),
+    userAgent: orUndefined(user_agent),
+  }))
+  return { records, total: Number(total) }
+}
