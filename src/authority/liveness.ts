@@ -44,11 +44,7 @@ export function decideLiveness(
 }
 
 /** The authority of a root as it is now, with what a resource may carry of it. */
-export async function findStanding(
-  queries: Queries,
-  root: Root,
-  resource: string,
-): Promise<Standing | undefined> {
+async function findStanding(queries: Queries, root: Root, resource: string): Promise<Standing | undefined> {
   if (root.grant === 'standing') return queries.delegations.findStanding(root.clientId, resource)
 
   // A user's session takes the place of the row: it holds what its user may delegate to this kind of agent.

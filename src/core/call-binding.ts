@@ -38,7 +38,7 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array
 /** Bytes of salt in a `call` claim. */
 export const CALL_SALT_BYTES = 16
 /** The longest arguments that a token can be bound to, in bytes of UTF-8, as sent and in canonical form. */
-export const MAX_CALL_BYTES: number = 16 * 1024
+const MAX_CALL_BYTES: number = 16 * 1024
 /** How many objects and arrays of the arguments may stand inside each other, the outermost included. */
 export const MAX_CALL_DEPTH = 16
 
@@ -116,7 +116,9 @@ function canonicalize(args: JsonObject): string {
   try {
     return canonicalJson(args)
   } catch (error) {
-    if (error instanceof TypeError) throw invalid(`cannot be bound to: ${error.message}`)
+    if (error instanceof TypeError) {
+      throw invalid('holds a number that is not finite or beyond ±(2^53−1), or half a character')
+    }
     throw error
   }
 }

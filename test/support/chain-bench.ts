@@ -45,7 +45,8 @@ export interface ChainBench extends AuthorityBench {
   post(path: string, fields: Fields, headers?: Record<string, string>): Promise<WireReply>
 }
 
-export const LENGTH = 6
+/** One more than a chain may have. */
+const LENGTH = 6
 
 /** Opens a bench on which the policy reaches every resource. */
 export async function openChainBench(): Promise<ChainBench> {

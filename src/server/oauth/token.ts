@@ -9,6 +9,8 @@ export const token: Endpoint<'public'> = {
   modes: ['dev'],
   summary: 'Exchange a base token for a call token, RFC 8693',
   speaks: 'RFC 6749, RFC 8693',
+  differences:
+    'subject_token_type selects exactly one kind: jwt is an AuthSec base token, id_token a session of a user, access_token a call token; of dead tokens the error is invalid_grant',
   event: 'token.exchanged',
   errors: 'oauth',
   hasIdempotencyKey: true,

@@ -12,6 +12,7 @@ import {
   type Fields,
   openChainBench,
   PROFILE,
+  SESSION_TOKEN,
 } from '../../support/chain-bench.js'
 
 let bench: ChainBench
@@ -96,8 +97,9 @@ describe('three hops: user, orchestrator, agent, sub-agent', () => {
     const [orchestrator] = bench.agents
     const session = await bench.authority.sessions.start(bench.alice)
     const fields = { actor_token: bench.baseToken, actor_token_type: BASE_TOKEN }
-    const type = 'urn:ietf:params:oauth:token-type:id_token'
-    const claims = claimsOf((await bench.exchangeAs(orchestrator!, session, type, fields)).access_token)
+    const claims = claimsOf(
+      (await bench.exchangeAs(orchestrator!, session, SESSION_TOKEN, fields)).access_token,
+    )
     expect(claims.act).toEqual({ sub: orchestrator!.spiffeId, client_id: orchestrator!.id })
     expect((await bench.events()).at(-1)?.details).toMatchObject({
       actor_jti: claimsOf(bench.baseToken).jti,
@@ -116,6 +118,14 @@ describe('three hops: user, orchestrator, agent, sub-agent', () => {
     const claims = claimsOf((await bench.exchangeAs(agent!, token, CALL_TOKEN, proven)).access_token)
     expect(claims.act.client_id).toBe(agent!.id)
     expect(claims.may_act).toBeUndefined()
+  })
+})
+
+describe('what an exchange costs', () => {
+  test('of a base token: one question, and one more in the transaction that records it', async () => {
+    const asked = countQuestions(bench.store)
+    await bench.exchange(bench.baseToken)
+    expect(asked).toEqual(['delegations.findStanding', 'write'])
   })
 })
 
@@ -151,7 +161,7 @@ describe('over a thousand random chains', () => {
         fc.boolean(),
         async (hops, fromSession) => {
           let subject = fromSession ? await bench.authority.sessions.start(bench.alice) : bench.baseToken
-          let type = fromSession ? 'urn:ietf:params:oauth:token-type:id_token' : BASE_TOKEN
+          let type = fromSession ? SESSION_TOKEN : BASE_TOKEN
           let presenter = bench.agents[0]!
           let parent: CallClaims | undefined
           let length = 0
@@ -216,4 +226,21 @@ function expectNarrower(child: CallClaims, parent: CallClaims, asked: string[] |
 
 function listActors(act: ActorClaim | undefined): ActorClaim[] {
   return act === undefined ? [] : [act, ...listActors(act.act)]
+}
+
+/** The names of all questions that a store is asked from now on, outside its transactions. */
+function countQuestions(store: object): string[] {
+  const asked: string[] = []
+  const spy = (owner: Record<string, unknown>, name: string, path: string) => {
+    const original = owner[name] as (...args: unknown[]) => unknown
+    owner[name] = (...args: unknown[]) => {
+      asked.push(path)
+      return original(...args)
+    }
+  }
+  for (const [aggregate, queries] of Object.entries(store)) {
+    if (typeof queries === 'function') spy(store as Record<string, unknown>, aggregate, aggregate)
+    else for (const name of Object.keys(queries)) spy(queries, name, `${aggregate}.${name}`)
+  }
+  return asked
 }

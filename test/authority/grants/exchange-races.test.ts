@@ -6,9 +6,8 @@ import {
   type ChainBench,
   type Fields,
   openChainBench,
+  SESSION_TOKEN,
 } from '../../support/chain-bench.js'
-
-const SESSION_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 
 let bench: ChainBench
 let session: string

@@ -10,9 +10,8 @@ import {
   claimsOf,
   type Fields,
   openChainBench,
+  SESSION_TOKEN,
 } from '../../support/chain-bench.js'
-
-const SESSION_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 
 let bench: ChainBench
 
