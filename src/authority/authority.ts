@@ -14,6 +14,7 @@ import { createIdentities, type Identities } from './identities.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
+import { createPageSessions, type PageSessions } from './page-sessions.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
 import { createResources, type Resources } from './resources.js'
@@ -37,6 +38,7 @@ export interface Authority {
   readonly devices: Devices
   readonly identities: Identities
   readonly logins: Logins
+  readonly pageSessions: PageSessions
   readonly policies: Policies
   readonly quirks: Quirks
   readonly resources: Resources
@@ -94,6 +96,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
   })
   const sessions = createSessions({ ...shared, key: session, bootId })
+  const logins = createLogins({ ...shared, sessions })
   const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
   const devices = createDevices({ ...shared, sessions })
   const svids = { ...shared, key: base, issuer: baseIssuer(tenantId) }
@@ -117,7 +120,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     delegations: createDelegations({ ...shared, envelope, key: base }),
     devices,
     identities: createIdentities(shared),
-    logins: createLogins({ ...shared, sessions }),
+    logins,
+    pageSessions: createPageSessions({ ...shared, logins, key: session }),
     policies: createPolicies(shared),
     quirks: createQuirks({ ...svids, sessionKey: session }),
     resources: createResources(shared),

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 
 /** Times are milliseconds since the epoch. */
@@ -45,7 +45,7 @@ export function createChallenges(clock: () => number): Challenges {
 }
 
 /** A short proof that a text comes from whoever holds the key. */
-export function authenticateText(key: Uint8Array, text: string): string {
+export function authenticateText(key: Uint8Array | KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 

@@ -234,7 +234,8 @@ function createClaims(user: User, session: StoredSession, tenantId: string) {
   }
 }
 
-function tokenTypeOf(user: User): 'admin' | 'user' {
+/** AuthSec's word for what a session of a user is good for. */
+export function tokenTypeOf(user: User): 'admin' | 'user' {
   return user.permissions.has(ADMIN_PERMISSION) ? 'admin' : 'user'
 }
 

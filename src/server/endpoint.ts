@@ -35,11 +35,14 @@ export interface Endpoint<A extends Access = Access> {
   hasIdempotencyKey?: boolean
   /**
    * The form of its error bodies: RFC 6749 §5.2, AuthSec's `{error, details}`, what AuthSec answers to a poll (the
-   * one or the other), or its SPIRE service's.
+   * one or the other), its SPIRE service's, or a page.
    */
-  errors: 'oauth' | 'authsec' | 'polling' | 'spire'
-  /** Public documents that a page of another origin may read: keys and metadata. */
-  crossOrigin?: boolean
+  errors: 'oauth' | 'authsec' | 'polling' | 'spire' | 'page'
+  /**
+   * What may come from a page of another origin: everything, for public documents that it may read (keys and
+   * metadata), or a person who follows a link, for pages.
+   */
+  crossOrigin?: boolean | 'navigation'
   /** AuthSec's own status and wording where they are not those of the code. */
   refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string]>>
   handle(request: Request, context: EndpointContext<A>): Promise<Response>

@@ -9,20 +9,34 @@ const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]']
  *
  * Throws `misdirected_request` and `foreign_origin`.
  */
-export function assertOwnRequest(request: Request, ownUrls: readonly string[], crossOrigin: boolean): void {
+export function assertOwnRequest(
+  request: Request,
+  ownUrls: readonly string[],
+  crossOrigin: boolean | 'navigation',
+): void {
   const url = new URL(request.url)
   const { hostname } = url
   if (!LOOPBACK_HOSTS.includes(hostname) && !ownUrls.some((own) => new URL(own).hostname === hostname)) {
     throw new AuthsecError('misdirected_request', `the host ${quote(hostname)} is not this server`)
   }
-  if (crossOrigin) return
+  if (crossOrigin === true) return
 
   const site = request.headers.get('sec-fetch-site')
-  if (site !== null && site !== 'same-origin' && site !== 'none') {
+  const isForeign = site !== null && site !== 'same-origin' && site !== 'none'
+  if (isForeign && !(crossOrigin === 'navigation' && isTopLevel(request))) {
     throw new AuthsecError('foreign_origin', 'requests from pages of another origin are refused')
   }
   const origin = request.headers.get('origin')
   if (origin !== null && origin !== url.origin) {
     throw new AuthsecError('foreign_origin', `the origin ${quote(origin)} is not this server's`)
   }
+}
+
+// Somebody follows a link: not a frame, an image, a script or a form.
+function isTopLevel({ method, headers }: Request): boolean {
+  return (
+    (method === 'GET' || method === 'HEAD') &&
+    headers.get('sec-fetch-mode') === 'navigate' &&
+    headers.get('sec-fetch-dest') === 'document'
+  )
 }

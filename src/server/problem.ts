@@ -1,5 +1,6 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import type { Endpoint } from './endpoint.js'
+import { renderProblem } from './login/problem-page.js'
 
 /** The status of each code that a server answers with; what is not here is 400. */
 const STATUSES: Partial<Record<ErrorCode, number>> = {
@@ -51,12 +52,18 @@ export function toResponse(
   const error = toAuthsecError(thrown)
   const [status, text] = endpoint.refusals?.[error.code] ?? [STATUSES[error.code] ?? 400, error.message]
   const headers = createHeaders(error, requestId)
-  return Response.json(createBody(error, endpoint, { status, text, requestId }), { status, headers })
+  const { errors } = endpoint
+  if (errors !== 'page') {
+    return Response.json(createBody(error, errors, { status, text, requestId }), { status, headers })
+  }
+  const page = renderProblem(text, { hint: error.hint, status, requestId })
+  for (const [name, value] of headers) page.headers.set(name, value)
+  return page
 }
 
 function createBody(
   error: AuthsecError,
-  { errors }: Pick<Endpoint, 'errors'>,
+  errors: Exclude<Endpoint['errors'], 'page'>,
   { status, text, requestId }: { status: number; text: string; requestId: string },
 ): object {
   switch (errors) {

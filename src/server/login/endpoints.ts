@@ -1,5 +1,6 @@
 import type { AnyEndpoint } from '../endpoint.js'
 import { activationInfo, authorizeDevice, authorizeDeviceLegacy, verifyUserCode } from './activation.js'
+import { activationPage, submitActivation } from './activation-page.js'
 import { adminLogin, loginChallenge, loginPrecheck } from './admin-login.js'
 import { bcAuthorize } from './bc-authorize.js'
 import {
@@ -25,6 +26,8 @@ export const LOGIN_ENDPOINTS: readonly AnyEndpoint[] = [
   deviceAuthorization,
   deviceCode,
   deviceToken,
+  activationPage,
+  submitActivation,
   activationInfo,
   verifyUserCode,
   authorizeDevice,
