@@ -11,17 +11,21 @@ import { createDelegations, type Delegations } from './delegations.js'
 import { createDevices, type Devices } from './devices.js'
 import { createEnvelope } from './envelope.js'
 import { createIdentities, type Identities } from './identities.js'
+import { createIntrospection, type Introspection } from './introspection.js'
+import { createIssuedTokens } from './issued-tokens.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
 import { createPageSessions, type PageSessions } from './page-sessions.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
+import { createRegistration, type Registration } from './registration.js'
 import { createResources, type Resources } from './resources.js'
+import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createSvids, type Svids } from './svids.js'
-import { createTokens, type Tokens } from './tokens.js'
+import { createTokens, GRANTS, type Tokens } from './tokens.js'
 
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
@@ -39,8 +43,11 @@ export interface Authority {
   readonly identities: Identities
   readonly logins: Logins
   readonly pageSessions: PageSessions
+  readonly introspection: Introspection
   readonly policies: Policies
   readonly quirks: Quirks
+  readonly registration: Registration
+  readonly revocation: Revocation
   readonly resources: Resources
   readonly roles: Roles
   readonly sessions: Sessions
@@ -108,6 +115,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clock,
   })
 
+  const issuedTokens = createIssuedTokens({ baseTokens, callTokens, sessions, clock })
+  const asking = { ...shared, sessions, issuedTokens, clientAuthentication }
+
   return {
     identity,
     mode,
@@ -122,8 +132,15 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     identities: createIdentities(shared),
     logins,
     pageSessions: createPageSessions({ ...shared, logins, key: session }),
+    introspection: createIntrospection(asking),
     policies: createPolicies(shared),
     quirks: createQuirks({ ...svids, sessionKey: session }),
+    registration: createRegistration({
+      ...shared,
+      mode,
+      grantTypes: GRANTS.map(({ grantType }) => grantType),
+    }),
+    revocation: createRevocation(asking),
     resources: createResources(shared),
     roles: createRoles(shared),
     sessions,

@@ -11,8 +11,8 @@ export interface ClientKey {
   publicKey: KeyObject
 }
 
-/** With what a client may sign its assertions (RFC 7518 §3.1, RFC 8037 §3.1). */
-export type ClientAlgorithm = 'ES256' | 'ES384' | 'RS256' | 'PS256' | 'EdDSA'
+/** With what a client may sign its assertions (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2). */
+export type ClientAlgorithm = 'ES256' | 'ES384' | 'RS256' | 'PS256' | 'EdDSA' | 'Ed25519'
 
 interface Traits {
   kty: string
@@ -27,6 +27,7 @@ const TRAITS: Readonly<Record<ClientAlgorithm, Traits>> = {
   RS256: { kty: 'RSA', digest: 'sha256' },
   PS256: { kty: 'RSA', digest: 'sha256', pss: true },
   EdDSA: { kty: 'OKP', crv: 'Ed25519' },
+  Ed25519: { kty: 'OKP', crv: 'Ed25519' },
 }
 
 /** Every algorithm of a client's assertion, for the metadata. */

@@ -50,8 +50,8 @@ export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const EMAIL = /^[^\s@]+@[^\s@]+$/
-// It becomes a segment of a SPIFFE id, whose alphabet this is; `.` and `..` are no segments (SPIFFE-ID §2.2).
-const AGENT_TYPE = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
+/** It becomes a segment of a SPIFFE id, whose alphabet this is; `.` and `..` are no segments (SPIFFE-ID §2.2). */
+export const AGENT_TYPE: RegExp = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
 
 export function createClients(options: {
   store: Store

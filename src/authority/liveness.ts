@@ -11,6 +11,8 @@ export interface Liveness {
   standing: Standing | undefined
   /** Whether everybody who has acted so far is an active client. */
   actorsActive: boolean
+  /** Whether it, or anything between its root and it, has been revoked by itself. */
+  isRevoked?: boolean
 }
 
 /** Reads what decides whether a token is alive; `known` is the standing of its root where it has been read already. */
@@ -21,6 +23,9 @@ export async function readLiveness(
   known?: Standing,
 ): Promise<Liveness> {
   const standing = known ?? (await findStanding(queries, token.root, resource))
+  if (await queries.revocations.hasAny([token.jti, ...token.ancestors])) {
+    return { standing, actorsActive: true, isRevoked: true }
+  }
   // The client of a root is part of its standing.
   for (const { client_id: clientId } of listActors(token.act).slice(0, -1)) {
     if (!(await queries.clients.find(clientId))?.active) return { standing, actorsActive: false }
@@ -33,12 +38,13 @@ export async function readLiveness(
  * root no longer stands, or when anything or anybody between the root and it has been revoked.
  */
 export function decideLiveness(
-  { standing, actorsActive }: Liveness,
+  { standing, actorsActive, isRevoked = false }: Liveness,
   { root }: Pick<PresentedToken, 'root'>,
   role: TokenRole,
   now: number,
 ): Standing {
   assertStanding(standing, { ...root, now })
+  if (isRevoked) throw new AuthsecError('invalid_grant', `the ${role} token has been revoked`)
   if (!actorsActive) throw new AuthsecError('invalid_grant', `an actor of the ${role} token is not active`)
   return standing
 }

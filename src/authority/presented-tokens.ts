@@ -9,7 +9,7 @@ import {
 import { AuthsecError } from '../core/errors.js'
 import type { Permissions } from '../core/permission.js'
 import { type MayAct, type PresentedKind, parseMayAct } from '../core/presenting.js'
-import type { BaseTokens } from './base-tokens.js'
+import type { BaseTokens, PresentedBaseToken } from './base-tokens.js'
 import type { CallTokens, TokenRole } from './call-tokens.js'
 import type { Sessions } from './sessions.js'
 
@@ -74,21 +74,7 @@ const BASE: TokenKind = {
   kind: 'base',
   tokenType: TOKEN_TYPE_JWT,
   provesActor: true,
-  verify(token, role, { baseTokens }) {
-    const { clientId, userId, jti, expiresAt, mayAct } = baseTokens.verify(token, role)
-    const root = { grant: 'standing', clientId, userId, jti } as const
-    return {
-      kind: 'base',
-      jti,
-      expiresAt,
-      userId,
-      holder: clientId,
-      mayAct,
-      terms: UNBOUND,
-      root,
-      ancestors: [],
-    }
-  },
+  verify: (token, role, { baseTokens }) => readBaseToken(baseTokens.verify(token, role)),
 }
 
 const SESSION: TokenKind = {
@@ -133,6 +119,23 @@ const CALL: TokenKind = {
 
 /** Every kind of token that can be presented to the token endpoint. */
 export const TOKEN_KINDS: readonly TokenKind[] = [BASE, SESSION, CALL]
+
+/** A verified base token as what was presented. */
+export function readBaseToken(verified: PresentedBaseToken): PresentedToken {
+  const { clientId, userId, jti, expiresAt, mayAct } = verified
+  const root = { grant: 'standing', clientId, userId, jti } as const
+  return {
+    kind: 'base',
+    jti,
+    expiresAt,
+    userId,
+    holder: clientId,
+    mayAct,
+    terms: UNBOUND,
+    root,
+    ancestors: [],
+  }
+}
 
 /** A verified call token as what was presented. */
 export function readCallToken(claims: CallClaims): PresentedToken {

@@ -23,6 +23,8 @@ export interface Resources {
    */
   create(input: ResourceInput, session: Session, provenance: Provenance): Promise<Resource>
   list(): Promise<Resource[]>
+  /** The first that is registered under one of the URIs. */
+  findAny(uris: readonly string[]): Promise<Resource | undefined>
 }
 
 // As long as a field of an audit record, so that none is ever cut there.
@@ -56,6 +58,13 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
       })
     },
     list: () => store.resources.list(),
+    async findAny(uris) {
+      for (const uri of uris) {
+        const resource = await store.resources.find(uri)
+        if (resource !== undefined) return resource
+      }
+      return undefined
+    },
   }
 }
 

@@ -18,6 +18,11 @@ export async function findCaller(
   return session
 }
 
+/** The session that a request carries where it may carry none; throws `login_required` for one that is not alive. */
+export async function findSession(request: Request, authority: Authority): Promise<Session | undefined> {
+  return request.headers.has('authorization') ? authority.sessions.resume(readBearer(request)) : undefined
+}
+
 // The wording is AuthSec's.
 function readBearer(request: Request): string {
   const header = request.headers.get('authorization')

@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import type { Json, JsonObject } from '../core/strict-json.js'
+import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 
 // The audit record of what is asked repeats its lists, and has to stay within its own bounds.
 const MAX_LIST_BYTES = 8 * 1024
@@ -44,6 +44,13 @@ export function readBoolean(body: JsonObject, name: string): boolean | undefined
   const value = body[name]
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'boolean') throw wrongType(name, value, 'true or false')
+  return value
+}
+
+export function readObject(body: JsonObject, name: string): JsonObject | undefined {
+  const value = body[name]
+  if (value === undefined || value === null) return undefined
+  if (!isJsonObject(value)) throw wrongType(name, value, 'an object')
   return value
 }
 

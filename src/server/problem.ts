@@ -93,6 +93,7 @@ function createBody(
 /** Codes whose OAuth name is another one. */
 const OAUTH_NAMES: Partial<Record<ErrorCode, string>> = {
   internal: 'server_error',
+  login_required: 'invalid_token',
   misdirected_request: 'invalid_request',
   foreign_origin: 'invalid_request',
   method_not_allowed: 'invalid_request',

@@ -58,6 +58,8 @@ export interface ClientStanding {
 export interface ClientQueries {
   find(id: string): Promise<Client | undefined>
   findStanding(id: string, resourceUri: string): Promise<ClientStanding | undefined>
+  /** How many have registered dynamically and are not deleted. */
+  countRegistered(): Promise<number>
   /** Newest first; `name` and `email` match a part of them, whatever its case, `tags` each of the tags. */
   list(query: {
     name?: string | undefined
@@ -118,6 +120,14 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
       return (
         row && { client: toClient(row), resource: toTarget(row, resourceUri), revision: Number(row.revision) }
       )
+    },
+    async countRegistered() {
+      const { total } = await db
+        .selectFrom('clients')
+        .select((select) => select.fn.countAll<number>().as('total'))
+        .where('registration_token_hash', 'is not', null)
+        .executeTakeFirstOrThrow()
+      return Number(total)
     },
     async list({ name, email, tags = [], deleted = false, active, clientType, agentType, offset, limit }) {
       let matching = db.selectFrom('clients').where('deleted_at', deleted ? 'is not' : 'is', null)

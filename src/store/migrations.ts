@@ -186,4 +186,11 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index used_tokens_expires_at on used_tokens (expires_at)`,
     ],
   },
+  {
+    version: 7,
+    statements: [
+      `create table revoked_tokens (jti text primary key, expires_at bigint not null)`,
+      `create index revoked_tokens_expires_at on revoked_tokens (expires_at)`,
+    ],
+  },
 ]

@@ -11,6 +11,7 @@ import { assertReadable, migrate } from './migrate.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
 import { createResources } from './resources.js'
+import { createRevocations } from './revocations.js'
 import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
@@ -71,6 +72,7 @@ function createQueries(db: Kysely<Schema>): Queries {
     policies: createPolicies(db, never),
     delegations: createDelegationQueries(db, never),
     keys: createKeys(db),
+    revocations: createRevocations(db),
     sessions: createSessions(db),
     passwords: createPasswords(db),
     approvals: createApprovals(db),
@@ -105,6 +107,7 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     delegations: createDelegations(trx, touch, revision),
     keys: createKeys(trx),
     assertions: createAssertions(trx),
+    revocations: createRevocations(trx),
     sessions: createSessions(trx),
     passwords: createPasswords(trx),
     approvals: createApprovals(trx),

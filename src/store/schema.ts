@@ -15,6 +15,7 @@ export interface Schema {
   audit_events: AuditRow
   audit_private: AuditPrivateRow
   used_tokens: { jti: string; expires_at: number }
+  revoked_tokens: { jti: string; expires_at: number }
   used_assertions: { client_id: string; jti_hash: string; expires_at: number }
 }
 

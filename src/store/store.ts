@@ -4,6 +4,7 @@ import type { AssertionChanges } from './assertions.js'
 import type { AuditPage, AuditPageQuery } from './audit-pages.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
+import type { RevocationChanges, RevocationQueries } from './revocations.js'
 import type { UseChanges } from './uses.js'
 
 export type {
@@ -45,6 +46,7 @@ export interface Queries {
   delegations: DelegationQueries
   keys: KeyQueries
   sessions: SessionQueries
+  revocations: RevocationQueries
   passwords: PasswordQueries
   approvals: ApprovalQueries
   audit: AuditQueries
@@ -61,6 +63,7 @@ export interface Transaction extends Queries {
   keys: KeyChanges
   assertions: AssertionChanges
   sessions: SessionChanges
+  revocations: RevocationChanges
   passwords: PasswordChanges
   approvals: ApprovalChanges
   uses: UseChanges

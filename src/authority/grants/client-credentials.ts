@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  CALL_TOKEN_TYPE,
-  type ClientClaims,
-  GRANT_TYPE_CLIENT_CREDENTIALS,
-  TOKEN_TYPE_ACCESS_TOKEN,
-} from '../../core/claims.js'
+import { CALL_TOKEN_TYPE, type ClientClaims, GRANT_TYPE_CLIENT_CREDENTIALS } from '../../core/claims.js'
 import { callLifetime } from '../../core/delegation.js'
 import { AuthsecError } from '../../core/errors.js'
 import {
@@ -66,7 +61,6 @@ export const clientCredentials: Grant = {
       })
       return {
         access_token: signed.token,
-        issued_token_type: TOKEN_TYPE_ACCESS_TOKEN,
         token_type: 'Bearer',
         expires_in: lifetime,
         scope: claims.scope,

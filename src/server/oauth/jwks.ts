@@ -5,7 +5,7 @@ export const jwks: Endpoint<'public'> = {
   method: 'GET',
   paths: ['/oauth/jwks'],
   access: 'public',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Public keys of call tokens, RFC 7517',
   speaks: 'RFC 7517',
   event: undefined,

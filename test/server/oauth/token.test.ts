@@ -8,6 +8,7 @@ import {
   SignJWT,
 } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GRANTS } from '../../../src/authority/tokens.js'
 import {
   BILLING,
   exchangeForm,
@@ -30,28 +31,27 @@ afterAll(() => server.close())
 describe('the metadata', () => {
   test('names what there is and nothing else', async () => {
     const reply = await server.call('GET', '/.well-known/oauth-authorization-server')
+    const proving = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+    const algorithms = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
     expect(reply.json).toEqual({
       issuer: server.url,
       token_endpoint: `${server.url}/oauth/token`,
       jwks_uri: `${server.url}/oauth/jwks`,
+      registration_endpoint: `${server.url}/oauth/register`,
+      introspection_endpoint: `${server.url}/oauth/introspect`,
+      revocation_endpoint: `${server.url}/oauth/revoke`,
       response_types_supported: [],
-      token_endpoint_auth_methods_supported: [
-        'none',
-        'client_secret_basic',
-        'client_secret_post',
-        'private_key_jwt',
-      ],
-      token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'],
+      grant_types_supported: GRANTS.map(({ grantType }) => grantType),
+      token_endpoint_auth_methods_supported: ['none', ...proving],
+      token_endpoint_auth_signing_alg_values_supported: algorithms,
+      introspection_endpoint_auth_methods_supported: proving,
+      introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+      revocation_endpoint_auth_methods_supported: ['none', ...proving],
+      revocation_endpoint_auth_signing_alg_values_supported: algorithms,
       device_authorization_endpoint: `${server.url}/oauth/device_authorization`,
       backchannel_authentication_endpoint: `${server.url}/oauth/bc-authorize`,
       backchannel_token_delivery_modes_supported: ['poll'],
       backchannel_user_code_parameter_supported: false,
-      grant_types_supported: [
-        'urn:ietf:params:oauth:grant-type:token-exchange',
-        'client_credentials',
-        'urn:ietf:params:oauth:grant-type:device_code',
-        'urn:openid:params:grant-type:ciba',
-      ],
       authsec_tenant: server.tenantId,
       authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] },
     })

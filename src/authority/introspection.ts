@@ -1,0 +1,115 @@
+import { AuthsecError } from '../core/errors.js'
+import { formatScope, sortPermissions } from '../core/permission.js'
+import type { Store } from '../store/store.js'
+import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
+import { assertAdmin, SESSION_ISSUER, type Sessions } from './sessions.js'
+
+/** A question about a token, as it arrived. */
+export interface IntrospectionRequest {
+  form: ReadonlyMap<string, string>
+  /** The `Authorization` header. */
+  authorization: string | null
+}
+
+export interface Introspection {
+  /**
+   * What a token says and that it is alive (RFC 7662 §2.2), or exactly `{active: false}`: for what is no token of
+   * this server, what no longer stands, and what is no business of the caller. Throws `invalid_client` unless a
+   * client proves who it is, or an admin asks; `invalid_request` without a token.
+   */
+  introspect(request: IntrospectionRequest, provenance: Provenance): Promise<object>
+}
+
+/** Who asks: an admin, or a client by its id. */
+type Asker = { clientId: string } | 'admin'
+
+const INACTIVE = { active: false }
+
+export function createIntrospection(options: {
+  store: Store
+  audit: AuditLog
+  sessions: Sessions
+  issuedTokens: IssuedTokens
+  clientAuthentication: ClientAuthentication
+}): Introspection {
+  const { store, audit, issuedTokens } = options
+  return {
+    introspect(request, provenance) {
+      return audit.attempt({ type: 'token.introspected' }, provenance, async (attempt) => {
+        const asker = await findAsker(request, attempt, options)
+        const text = request.form.get('token')
+        if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
+
+        const token = await issuedTokens.recognize(text)
+        const worth = token && (await issuedTokens.appraise(token, store))
+        const isTold = token !== undefined && worth !== undefined && mayLearn(asker, token, worth)
+        if (token !== undefined) noteToken(attempt, token)
+        attempt.note({ details: { active: isTold } })
+        await attempt.commit()
+        return isTold ? { active: true, ...describe(token, worth) } : INACTIVE
+      })
+    },
+  }
+}
+
+async function findAsker(
+  { form, authorization }: IntrospectionRequest,
+  attempt: Attempt,
+  { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
+): Promise<Asker> {
+  const [, bearer] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
+  if (bearer !== undefined) {
+    const session = await sessions.resume(bearer)
+    attempt.note({ actor: { type: 'user', id: session.user.id } })
+    assertAdmin(session)
+    return 'admin'
+  }
+  const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
+  attempt.note({ actor: { type: 'client', id: presenter.clientId } })
+  const client = await clientAuthentication.find(presenter)
+  // RFC 7662 §4: without a proof everybody could fish for tokens here.
+  if (client.authMethod === 'none') {
+    throw new AuthsecError('invalid_client', 'a client has to prove who it is to ask about tokens', {
+      hint: 'Register it with a secret or a key: token_endpoint_auth_method.',
+    })
+  }
+  return { clientId: client.id }
+}
+
+// Whoever holds it, whoever runs the API it is for, and any client where nobody is said to run it.
+function mayLearn(asker: Asker, { clientId, origin }: IssuedToken, { ownerId }: TokenWorth): boolean {
+  if (asker === 'admin' || asker.clientId === clientId) return true
+  if (origin.kind === 'session' || origin.kind === 'base') return false
+  return ownerId === undefined || ownerId === asker.clientId
+}
+
+function describe({ origin, clientId, expiresAt, jti }: IssuedToken, { permissions }: TokenWorth): object {
+  const scope = formatScope(permissions)
+  if (origin.kind === 'session') {
+    const { user, startedAt } = origin.session
+    return {
+      token_type: 'Bearer',
+      iss: SESSION_ISSUER,
+      sub: user.id,
+      ...(clientId !== undefined && { client_id: clientId }),
+      scope,
+      iat: Math.floor(startedAt / 1000),
+      exp: expiresAt,
+      jti,
+    }
+  }
+  // What it is worth now, where that is less than what it says.
+  const current = { scope, permissions: sortPermissions(permissions) }
+  return { token_type: origin.kind === 'base' ? 'N_A' : 'Bearer', ...origin.claims, ...current }
+}
+
+function noteToken(attempt: Attempt, { jti, clientId, userId, origin }: IssuedToken): void {
+  attempt.note({
+    jti,
+    client: clientId,
+    ...(userId !== undefined && { subject: { type: 'user', id: userId } }),
+    details: { kind: origin.kind },
+  })
+}

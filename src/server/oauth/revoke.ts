@@ -1,0 +1,21 @@
+import { readForm } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+
+/** Token revocation, RFC 7009. `token_type_hint` is advice that nothing here needs (§2.1). */
+export const revoke: Endpoint<'public'> = {
+  method: 'POST',
+  paths: ['/oauth/revoke'],
+  access: 'public',
+  modes: ['dev', 'shared'],
+  summary: 'Revoke a token of the calling client and what descends from it, RFC 7009',
+  speaks: 'RFC 7009',
+  event: 'token.revoked',
+  errors: 'oauth',
+
+  async handle(request, { authority, provenance }) {
+    const form = await readForm(request)
+    const authorization = request.headers.get('authorization')
+    await authority.revocation.revoke({ form, authorization }, provenance)
+    return new Response(null, { status: 200, headers: { 'cache-control': 'no-store' } })
+  },
+}

@@ -1,0 +1,34 @@
+import type { Kysely } from 'kysely'
+import type { Schema } from './schema.js'
+
+export interface RevocationQueries {
+  /** Whether one of these tokens, by jti, has been revoked before its time. */
+  hasAny(jtis: readonly string[]): Promise<boolean>
+}
+export interface RevocationChanges extends RevocationQueries {
+  /** Revokes a token until it expires by itself, and forgets those that have. */
+  insert(token: { jti: string; expiresAt: number; now: number }): Promise<void>
+}
+
+export function createRevocations(db: Kysely<Schema>): RevocationChanges {
+  return {
+    async hasAny(jtis) {
+      if (jtis.length === 0) return false
+      const row = await db
+        .selectFrom('revoked_tokens')
+        .select('jti')
+        .where('jti', 'in', jtis)
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
+    },
+    async insert({ jti, expiresAt, now }) {
+      await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
+      await db
+        .insertInto('revoked_tokens')
+        .values({ jti, expires_at: expiresAt })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+    },
+  }
+}
