@@ -22,7 +22,7 @@ export function listAuthMethods(mode: Mode): readonly ClientAuthMethod[] {
 }
 
 /** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
-export const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** Who a request claims to come from, and with what it can prove it. */
 export interface PresentedClient {
