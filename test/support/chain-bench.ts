@@ -103,7 +103,12 @@ export async function openChainBench(): Promise<ChainBench> {
     const body = new URLSearchParams(sent)
     const response = await app(new Request(`${ISSUER}${path}`, { method: 'POST', body, headers }))
     const text = await response.text()
-    return { status: response.status, body: JSON.parse(text), text, headers: response.headers }
+    return {
+      status: response.status,
+      body: text === '' ? {} : JSON.parse(text),
+      text,
+      headers: response.headers,
+    }
   }
 
   return {

@@ -11,6 +11,7 @@ import {
 
 let bench: ChainBench
 let session: string
+let revocable: string
 
 beforeEach(async () => {
   bench = await openChainBench()
@@ -64,6 +65,16 @@ describe('what ends between the decision and the commit', () => {
       },
       happen: () => deactivate(1),
       code: 'invalid_client',
+    },
+    {
+      what: 'a token earlier in a chain, revoked',
+      exchange: async () => {
+        revocable = (await as(0, bench.baseToken, BASE_TOKEN, { resource: agent(1).api })).access_token
+        const { access_token: token } = await as(1, revocable, CALL_TOKEN, { resource: agent(2).api })
+        return () => as(2, token, CALL_TOKEN)
+      },
+      happen: () => bench.post('/oauth/revoke', { client_id: agent(0).id, token: revocable }),
+      code: 'invalid_grant',
     },
     {
       what: 'the session of a user',

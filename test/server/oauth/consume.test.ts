@@ -119,6 +119,16 @@ describe('POST /oauth/consume', () => {
       error: 'invalid_grant',
     },
     {
+      why: 'a token that was revoked',
+      send: async () => {
+        const token = await issue()
+        await bench.post('/oauth/revoke', { client_id: bench.agents[0]!.id, token })
+        return [token]
+      },
+      status: 400,
+      error: 'invalid_grant',
+    },
+    {
       why: 'a token that was used',
       send: async () => {
         const token = await issue()

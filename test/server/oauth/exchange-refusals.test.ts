@@ -165,6 +165,38 @@ const WHAT_IS_DEAD: Refusal[] = [
     says: 'is revoked',
   },
   {
+    why: 'a call token that was revoked',
+    send: async () => {
+      const token = await bench.chain(1)
+      await revokeToken(0, token)
+      return call(token)
+    },
+    error: 'invalid_grant',
+    says: 'has been revoked',
+  },
+  {
+    why: 'a call token at the end of a chain of which an earlier one was revoked',
+    send: async () => {
+      const first = await exchange({ resource: agent(1).api })
+      const second = await as(1, first, agent(2).api)
+      const third = await as(2, second, BILLING)
+      await revokeToken(0, first)
+      return { client_id: agent(2).id, ...call(third) }
+    },
+    error: 'invalid_grant',
+    says: 'has been revoked',
+  },
+  {
+    why: 'an actor token that was revoked',
+    send: async () => {
+      const token = await bench.chain(1)
+      await revokeToken(0, token)
+      return { ...(await session()), actor_token: token, actor_token_type: CALL_TOKEN }
+    },
+    error: 'invalid_grant',
+    says: 'the actor token has been revoked',
+  },
+  {
     why: 'a policy that was disabled after the pull',
     send: async () => {
       bench.store.alter({ policy: { enabled: false } })
@@ -690,6 +722,15 @@ async function session(): Promise<{ subject_token: string; subject_token_type: s
 
 async function exchange(fields: Fields): Promise<string> {
   return (await bench.exchange(bench.baseToken, fields)).access_token
+}
+
+async function as(index: number, token: string, resource: string): Promise<string> {
+  return (await bench.exchangeAs(agent(index), token, CALL_TOKEN, { resource })).access_token
+}
+
+async function revokeToken(index: number, token: string): Promise<void> {
+  const { status, text } = await bench.post('/oauth/revoke', { client_id: agent(index).id, token })
+  if (status !== 200) throw new Error(text)
 }
 
 function mayAct(party: object): Promise<string> {
