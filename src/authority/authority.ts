@@ -3,6 +3,7 @@ import type { Store } from '../store/store.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
+import { type Callers, createCallers } from './callers.js'
 import { type Ciba, type CibaMode, createCiba } from './ciba.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type ClientChanges, createClientChanges } from './client-changes.js'
@@ -10,6 +11,7 @@ import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createDevices, type Devices } from './devices.js'
 import { createEnvelope } from './envelope.js'
+import { createExternalServices, type ExternalServices } from './external-services.js'
 import { createIdentities, type Identities } from './identities.js'
 import { createIntrospection, type Introspection } from './introspection.js'
 import { createIssuedTokens } from './issued-tokens.js'
@@ -36,10 +38,12 @@ export interface Authority {
   readonly keyring: Keyring
   readonly audit: AuditLog
   readonly ciba: Ciba
+  readonly callers: Callers
   readonly clients: Clients & ClientChanges
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
   readonly devices: Devices
+  readonly externalServices: ExternalServices
   readonly identities: Identities
   readonly logins: Logins
   readonly pageSessions: PageSessions
@@ -124,11 +128,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clock,
     keyring,
     audit,
+    callers: createCallers({ ...shared, sessions, baseTokens }),
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, key: base }),
     devices,
+    externalServices: createExternalServices({ ...shared, envelope }),
     identities: createIdentities(shared),
     logins,
     pageSessions: createPageSessions({ ...shared, logins, key: session }),

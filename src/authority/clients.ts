@@ -112,6 +112,8 @@ export function createClient(input: ClientInput, tenantId: string, now: number):
     selectors: input.selectors ?? {},
     active: true,
     authMethod: 'none',
+    tags: [],
+    oidcEnabled: false,
     createdAt: now,
     updatedAt: now,
   }

@@ -4,7 +4,7 @@ import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { findCaller } from './caller.js'
-import type { Access, AnyEndpoint, Endpoint } from './endpoint.js'
+import type { Access, AnyEndpoint, CallerOf, Endpoint } from './endpoint.js'
 import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
 import { assertOwnRequest } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
@@ -102,10 +102,9 @@ async function answer<A extends Access>(
   try {
     if (endpoint.hasIdempotencyKey) provenance.requestId = readIdempotencyKey(request) ?? provenance.requestId
     assertOwnRequest(request, [authority.identity.issuer, serverUrl], endpoint.crossOrigin ?? false)
-    const caller = await findCaller(request, endpoint, authority)
     const response = await endpoint.handle(request, {
       authority,
-      caller: caller as A extends 'public' ? undefined : NonNullable<typeof caller>,
+      caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
       params,
       provenance,
       serverUrl,

@@ -1,4 +1,5 @@
 import type { Authority } from '../authority/authority.js'
+import type { Caller } from '../authority/callers.js'
 import { assertAdmin, type Session } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Endpoint } from './endpoint.js'
@@ -11,8 +12,9 @@ export async function findCaller(
   request: Request,
   { access }: Pick<Endpoint, 'access'>,
   authority: Authority,
-): Promise<Session | undefined> {
+): Promise<Session | Caller | undefined> {
   if (access === 'public') return undefined
+  if (access === 'agent') return authority.callers.resume(request.headers.get('authorization'))
   const session = await authority.sessions.resume(readBearer(request))
   if (access === 'admin') assertAdmin(session)
   return session

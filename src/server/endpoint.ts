@@ -1,5 +1,6 @@
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
+import type { Caller } from '../authority/callers.js'
 import type { Mode } from '../authority/client-authentication.js'
 import type { Session } from '../authority/sessions.js'
 import type { AuditEventType } from '../core/audit-record.js'
@@ -8,12 +9,12 @@ import type { QuirkName } from './quirks.js'
 
 /**
  * Whom an endpoint talks to: everybody (who may still have to prove to be a client), a live session, or a
- * session with `admin:access`.
+ * session with `admin:access`, or an agent by its base token or a live session.
  */
-export type Access = 'public' | 'session' | 'admin'
+export type Access = 'public' | 'session' | 'admin' | 'agent'
 
 /** Any endpoint, whomever it talks to. */
-export type AnyEndpoint = Endpoint<'public'> | Endpoint<'session'> | Endpoint<'admin'>
+export type AnyEndpoint = Endpoint<'public'> | Endpoint<'session'> | Endpoint<'admin'> | Endpoint<'agent'>
 
 /** One endpoint, as a value in the list of its folder. */
 export interface Endpoint<A extends Access = Access> {
@@ -48,10 +49,13 @@ export interface Endpoint<A extends Access = Access> {
   handle(request: Request, context: EndpointContext<A>): Promise<Response>
 }
 
+/** Who calls an endpoint. */
+export type CallerOf<A extends Access> = A extends 'public' ? undefined : A extends 'agent' ? Caller : Session
+
 export interface EndpointContext<A extends Access = Access> {
   authority: Authority
   /** Who calls; known wherever somebody has to be. */
-  caller: A extends 'public' ? undefined : Session
+  caller: CallerOf<A>
   /** The segments that `:name` stood for. */
   params: Readonly<Record<string, string>>
   provenance: Provenance

@@ -193,4 +193,42 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index revoked_tokens_expires_at on revoked_tokens (expires_at)`,
     ],
   },
+  {
+    version: 8,
+    statements: [
+      `create table external_services (
+        id text primary key,
+        name text not null unique,
+        type text not null,
+        url text not null,
+        description text not null,
+        tags text not null,
+        resource_id text not null,
+        auth_type text not null,
+        agent_accessible integer not null,
+        sealed_credentials blob not null,
+        created_by text not null references users (id),
+        created_at bigint not null,
+        updated_at bigint not null
+      )`,
+      `create table agent_actions (
+        id text primary key,
+        client_id text not null,
+        agent_id text not null,
+        agent_name text,
+        user_id text not null references users (id),
+        action text not null,
+        resource text not null,
+        detail text,
+        risk_score integer not null,
+        approval_type text not null,
+        status text not null,
+        approvers text not null,
+        created_at bigint not null,
+        expires_at bigint not null
+      )`,
+      `create index agent_actions_user on agent_actions (user_id, status)`,
+      `create index agent_actions_expires_at on agent_actions (expires_at)`,
+    ],
+  },
 ]

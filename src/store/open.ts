@@ -1,10 +1,12 @@
 import { Kysely, sql } from 'kysely'
+import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAuditQueries, insertAuditRecords } from './audit.js'
 import { createClients } from './clients.js'
 import { REVISION_SETTING } from './columns.js'
 import { createDelegations } from './delegations.js'
+import { createExternalServices } from './external-services.js'
 import { createGroupCommit } from './group-commit.js'
 import { createKeys } from './keys.js'
 import { assertReadable, migrate } from './migrate.js'
@@ -76,6 +78,8 @@ function createQueries(db: Kysely<Schema>): Queries {
     sessions: createSessions(db),
     passwords: createPasswords(db),
     approvals: createApprovals(db),
+    externalServices: createExternalServices(db),
+    agentActions: createAgentActions(db),
     audit: createAuditQueries(db),
   }
 }
@@ -112,6 +116,8 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     passwords: createPasswords(trx),
     approvals: createApprovals(trx),
     uses: createUses(trx),
+    externalServices: createExternalServices(trx),
+    agentActions: createAgentActions(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
 }

@@ -1,5 +1,7 @@
 /** The tables as the engines hold them: times in milliseconds since the epoch, lists and objects as JSON text. */
 export interface Schema {
+  external_services: ExternalServiceRow
+  agent_actions: AgentActionRow
   settings: { name: string; value: string }
   users: { id: string; email: string; active: number; created_at: number }
   roles: { name: string; permissions: string }
@@ -155,4 +157,39 @@ export interface AuditPrivateRow {
   event_id: string
   ip: string | null
   user_agent: string | null
+}
+
+export interface ExternalServiceRow {
+  id: string
+  name: string
+  type: string
+  url: string
+  description: string
+  tags: string
+  resource_id: string
+  auth_type: string
+  agent_accessible: number
+  /** A JSON object, sealed. */
+  sealed_credentials: Uint8Array
+  created_by: string
+  created_at: number
+  updated_at: number
+}
+
+export interface AgentActionRow {
+  id: string
+  client_id: string
+  agent_id: string
+  agent_name: string | null
+  user_id: string
+  action: string
+  resource: string
+  detail: string | null
+  risk_score: number
+  approval_type: string
+  status: string
+  /** The ids of the users who approved it. */
+  approvers: string
+  created_at: number
+  expires_at: number
 }

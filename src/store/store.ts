@@ -1,8 +1,10 @@
 import type { AuditFilter } from '../core/audit-filter.js'
+import type { AgentActionChanges, AgentActionQueries } from './agent-actions.js'
 import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
 import type { AuditPage, AuditPageQuery } from './audit-pages.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
+import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
 import type { UseChanges } from './uses.js'
@@ -49,6 +51,8 @@ export interface Queries {
   revocations: RevocationQueries
   passwords: PasswordQueries
   approvals: ApprovalQueries
+  externalServices: ExternalServiceQueries
+  agentActions: AgentActionQueries
   audit: AuditQueries
 }
 
@@ -67,6 +71,8 @@ export interface Transaction extends Queries {
   passwords: PasswordChanges
   approvals: ApprovalChanges
   uses: UseChanges
+  externalServices: ExternalServiceChanges
+  agentActions: AgentActionChanges
   audit: AuditChanges
 }
 

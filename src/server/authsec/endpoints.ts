@@ -14,6 +14,14 @@ import {
 import { createClient, listAdminClients, listClients, listClientsLegacy, showClient } from './clients.js'
 import { delegateToken } from './delegate-token.js'
 import { delegationToken } from './delegation-token.js'
+import {
+  createService,
+  deleteService,
+  listServices,
+  openService,
+  showService,
+  updateService,
+} from './external-services.js'
 import { HEALTH_ENDPOINTS } from './health.js'
 import { provisionIdentity, revokeIdentity } from './identities.js'
 import { auditLogs, authLogs, logStatus, machineLogs } from './logs.js'
@@ -54,6 +62,12 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   revokeToken,
   rolesPermissions,
   validate,
+  listServices,
+  createService,
+  showService,
+  updateService,
+  deleteService,
+  openService,
   authLogs,
   auditLogs,
   machineLogs,
