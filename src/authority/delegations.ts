@@ -32,6 +32,8 @@ export interface Delegations {
   pull(clientId: string, provenance: Provenance): Promise<HeldDelegation>
   /** When the agent's active delegation expires, in milliseconds since the epoch; undefined when it has none. */
   findExpiry(clientId: string): Promise<number | undefined>
+  /** The user whose delegation the agent has, live or not. */
+  findDelegator(clientId: string): Promise<string | undefined>
   /** Ends the agent's delegation at once. Throws `no_delegation`. */
   revoke(clientId: string, user: User, provenance: Provenance): Promise<void>
 }
@@ -145,6 +147,9 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       })
     },
 
+    async findDelegator(clientId) {
+      return (await store.delegations.findByClient(clientId))?.userId
+    },
     async findExpiry(clientId) {
       const delegation = await store.delegations.findByClient(clientId)
       return delegation?.status === 'active' ? delegation.expiresAt : undefined

@@ -2,17 +2,26 @@ import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
+import type { Mode } from '../authority/client-authentication.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { findCaller } from './caller.js'
+import { findAddress } from './caller-address.js'
+import { allowReading, answerPreflight } from './cross-origin.js'
 import type { Access, AnyEndpoint, CallerOf, Endpoint } from './endpoint.js'
 import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
-import { assertOwnRequest } from './gate.js'
+import { assertOwnRequest, type Gate } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
 import { toResponse } from './problem.js'
 import type { QuirkName } from './quirks.js'
+import type { Excess, RateLimiter } from './rate-limits.js'
 
 export interface AppOptions {
   authority: Authority
+  mode: Mode
+  gate: Gate
+  limiter: RateLimiter
+  /** The addresses of proxies that say truly where a request comes from. */
+  proxies: readonly string[]
   /** Where the server listens now. */
   serverUrl: string
   /** Aborts when the server stops, so that nothing waits longer than it. */
@@ -32,16 +41,16 @@ export interface Transport {
 export type App = (request: Request, transport?: Transport) => Promise<Response>
 
 export function createApp(options: AppOptions): App {
-  const router = new Hono<{ Bindings: Transport }>()
   const asked = QUIRK_ENDPOINTS.filter(({ quirk }) => quirk !== undefined && options.quirks?.has(quirk))
-  const endpoints = [...ENDPOINTS, ...asked]
+  const endpoints = [...ENDPOINTS, ...asked].filter(({ modes }) => modes.includes(options.mode))
+  const router = new Hono<{ Bindings: Transport }>()
   for (const endpoint of endpoints) {
     for (const path of endpoint.paths) {
       router.on(endpoint.method, path, ({ req, env }) => answer(endpoint, req.raw, req.param(), env, options))
     }
   }
   // A name before the pattern that would take it for an id.
-  const paths = [...new Set(endpoints.flatMap(({ paths }) => paths))].sort(byPatterns)
+  const paths = [...new Set(endpoints.flatMap(({ paths: served }) => served))].sort(byPatterns)
   for (const path of paths) {
     const endpoint = refuseOtherMethods(path, endpoints)
     router.all(path, ({ req, env }) => answer(endpoint, req.raw, {}, env, options))
@@ -55,7 +64,7 @@ const UNKNOWN: Endpoint<'public'> = {
   method: 'GET',
   paths: [],
   access: 'public',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Anything else',
   speaks: 'authsec',
   event: undefined,
@@ -92,33 +101,67 @@ async function answer<A extends Access>(
   transport: Transport | undefined,
   options: AppOptions,
 ): Promise<Response> {
-  const { authority, serverUrl, stopping } = options
+  const { gate, proxies } = options
   const provenance: Provenance = {
     requestId: randomUUID(),
     source: `${request.method} ${endpoint.paths[0] ?? '*'}`,
-    ip: transport?.ip,
+    ip: findAddress(transport?.ip, request.headers.get('x-forwarded-for'), proxies),
     userAgent: request.headers.get('user-agent') ?? undefined,
   }
+  let response: Response
   try {
     if (endpoint.hasIdempotencyKey) provenance.requestId = readIdempotencyKey(request) ?? provenance.requestId
-    assertOwnRequest(request, [authority.identity.issuer, serverUrl], endpoint.crossOrigin ?? false)
-    const response = await endpoint.handle(request, {
-      authority,
-      caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
-      params,
-      provenance,
-      serverUrl,
-      stopping,
-    })
+    response = await handle(endpoint, request, params, provenance, options)
     response.headers.set('x-request-id', provenance.requestId)
-    return response
   } catch (error) {
-    return toResponse(
-      await recordRefusal(error, endpoint, provenance, options),
-      endpoint,
-      provenance.requestId,
-    )
+    const told = await recordRefusal(error, endpoint, provenance, options)
+    response = toResponse(told, endpoint, provenance.requestId)
   }
+  harden(response, endpoint.crossOrigin === true)
+  allowReading(request, response, gate.origins)
+  return response
+}
+
+async function handle<A extends Access>(
+  endpoint: Endpoint<A>,
+  request: Request,
+  params: Readonly<Record<string, string>>,
+  provenance: Provenance,
+  options: AppOptions,
+): Promise<Response> {
+  const { authority, mode, gate, limiter, serverUrl, stopping } = options
+  assertOwnRequest(request, gate, endpoint.crossOrigin ?? false)
+  const preflight = answerPreflight(request, gate.origins)
+  if (preflight !== undefined) return preflight
+
+  const excess = endpoint.limit && limiter.count(endpoint.limit, provenance.ip ?? '')
+  if (excess !== undefined) {
+    const error = describeExcess(excess)
+    // A flood leaves one record, not one for each of its requests.
+    if (excess.isFirst) throw error
+    return toResponse(error, endpoint, provenance.requestId)
+  }
+  return endpoint.handle(request, {
+    authority,
+    mode,
+    caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
+    params,
+    provenance,
+    serverUrl,
+    stopping,
+  })
+}
+
+// No page of another origin can load an answer as an image or a script, and no browser guesses what it is.
+function harden({ headers }: Response, isPublic: boolean): void {
+  headers.set('x-content-type-options', 'nosniff')
+  headers.set('cross-origin-resource-policy', isPublic ? 'cross-origin' : 'same-origin')
+  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+}
+
+function describeExcess({ retryAfterMs }: Excess): AuthsecError {
+  const message = `too many requests: try again in ${retryAfterMs / 1000} s`
+  return new AuthsecError('rate_limited', message, { retryAfterMs })
 }
 
 /** Answers to a poll after which nothing has changed: the log tells how it ended. */

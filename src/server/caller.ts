@@ -25,8 +25,8 @@ export async function findSession(request: Request, authority: Authority): Promi
   return request.headers.has('authorization') ? authority.sessions.resume(readBearer(request)) : undefined
 }
 
-// The wording is AuthSec's.
-function readBearer(request: Request): string {
+/** The bearer token of a request, with AuthSec's wording when there is none. Throws `login_required`. */
+export function readBearer(request: Request): string {
   const header = request.headers.get('authorization')
   if (header === null) throw new AuthsecError('login_required', 'authorization header required')
   const [, token] = /^Bearer ([^\s]+)$/i.exec(header) ?? []

@@ -6,6 +6,7 @@ import type { Session } from '../authority/sessions.js'
 import type { AuditEventType } from '../core/audit-record.js'
 import type { ErrorCode } from '../core/errors.js'
 import type { QuirkName } from './quirks.js'
+import type { RateLimit } from './rate-limits.js'
 
 /**
  * Whom an endpoint talks to: everybody (who may still have to prove to be a client), a live session, or a
@@ -39,6 +40,8 @@ export interface Endpoint<A extends Access = Access> {
    * one or the other), its SPIRE service's, or a page.
    */
   errors: 'oauth' | 'authsec' | 'polling' | 'spire' | 'page'
+  /** What requests to it count against, where requests are counted. */
+  limit?: RateLimit
   /**
    * What may come from a page of another origin: everything, for public documents that it may read (keys and
    * metadata), or a person who follows a link, for pages.
@@ -54,6 +57,7 @@ export type CallerOf<A extends Access> = A extends 'public' ? undefined : A exte
 
 export interface EndpointContext<A extends Access = Access> {
   authority: Authority
+  mode: Mode
   /** Who calls; known wherever somebody has to be. */
   caller: CallerOf<A>
   /** The segments that `:name` stood for. */

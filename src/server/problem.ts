@@ -109,8 +109,6 @@ function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
   if (error.code === 'invalid_token') headers.set('www-authenticate', 'Bearer error="invalid_token"')
   if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
-  // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.
-  if (error.code === 'invalid_client') headers.set('www-authenticate', 'Basic realm="authsec"')
   if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')

@@ -1,27 +1,19 @@
-import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
-import { type Authority, openAuthority } from '../authority/authority.js'
+import { SERVER_ITSELF } from '../authority/audit/log.js'
+import type { Authority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { createApp } from './app.js'
 import { parseQuirks } from './quirks.js'
+import { runServer, type ServingOptions } from './run.js'
 import { seedPasswords } from './seed-passwords.js'
-import { openSocket } from './socket.js'
 import { openState } from './state.js'
 
-/** AuthSec's own port. */
-export const DEFAULT_PORT = 7468
-
-export interface ServerOptions {
+export interface ServerOptions extends ServingOptions {
   /** The directory that holds everything, or `:memory:`. */
   state: string
-  /** 0 picks a free one; default 7468. */
-  port?: number
   /** A loopback address; default 127.0.0.1. */
   host?: string
-  /** Milliseconds since the epoch. */
-  clock?: () => number
   /** Who answers what programs ask people for (CIBA): people, or the server by itself; default `manual`. */
   ciba?: CibaMode
   /** Who and what a new state starts with; an old state refuses another seed than its own. */
@@ -36,8 +28,6 @@ export interface ServerOptions {
    * `spire-audit-export`): none of it is served unless it stands here.
    */
   quirks?: readonly string[]
-  /** Told of faults inside the server. */
-  onSurprise?: (error: unknown, provenance: Provenance) => void
 }
 
 /** A server that is up. */
@@ -70,61 +60,46 @@ const REGRANT_CHECK_MS = 60_000
  * the state, `state_newer` and `state_unreadable`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { port = DEFAULT_PORT, clock = Date.now, seed, passwords = {}, onSurprise = () => {} } = options
-  const { ciba = 'manual' } = options
-  const quirks = parseQuirks(options.quirks ?? [])
+  const { state: place, seed, passwords = {}, onSurprise = () => {} } = options
   const host = readHost(options.host ?? '127.0.0.1')
-  const state = await openState(options.state)
-  const { store, kek } = state
-  const stopping = new AbortController()
-  const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
-    await state.close()
-    throw error
-  })
-  const { url } = socket
-  try {
-    const authority = await openAuthority({ store, kek, issuer: url, tenantId: seed?.tenantId, clock, ciba })
-    const { tenantId, issuer } = authority.identity
-    const seeded = await applySeed(store, seed, tenantId, clock())
-    const { admin, delegations } = seeded
-    const [first] = delegations
+  const quirks = parseQuirks(options.quirks ?? [])
+  const plan = {
+    state: await openState(place),
+    mode: 'dev',
+    host,
+    tenantId: seed?.tenantId,
+    rateLimits: options.rateLimits ?? 'off',
+    ciba: options.ciba ?? 'manual',
+    quirks,
+  } as const
+  const { url, authority, fetch, close, prepared } = await runServer(plan, options, async (opened) => {
+    const { identity, clock, sessions } = opened
+    const seeded = await applySeed(plan.state.store, seed, identity.tenantId, clock())
+    const [first] = seeded.delegations
     if (first === undefined) throw new AuthsecError('usage', 'the seed has no delegation to start with')
-    await seedPasswords({ store, seed: seeded.seed, place: options.state, chosen: passwords })
-    await recordServer('server.started', authority, url)
-    for (const delegation of delegations) await keepAlive(authority, delegation, 'start')
-    const adminToken = await authority.sessions.start(admin)
-    const app = createApp({ authority, serverUrl: url, stopping: stopping.signal, quirks, onSurprise })
-    socket.serve(app)
+    await seedPasswords({ store: plan.state.store, seed: seeded.seed, place, chosen: passwords })
+    for (const delegation of seeded.delegations) await keepAlive(opened, delegation, 'start')
+    return { ...seeded, first, adminToken: await sessions.start(seeded.admin) }
+  })
+  const { delegations, first, adminToken } = prepared
+  const renewals = setInterval(() => {
+    for (const delegation of delegations) {
+      keepAlive(authority, delegation, 'run').catch((error) => onSurprise(error, SERVER_ITSELF))
+    }
+  }, REGRANT_CHECK_MS).unref()
 
-    const renewals = setInterval(() => {
-      for (const delegation of delegations) {
-        keepAlive(authority, delegation, 'run').catch((error) => onSurprise(error, SERVER_ITSELF))
-      }
-    }, REGRANT_CHECK_MS).unref()
-
-    const close = async () => {
+  return {
+    url,
+    issuer: authority.identity.issuer,
+    tenantId: authority.identity.tenantId,
+    clientId: first.clientId,
+    user: { id: first.user.id, email: first.user.email },
+    adminToken,
+    fetch,
+    close() {
       clearInterval(renewals)
-      stopping.abort()
-      await socket.close()
-      // Whatever the disk says about the last record, the state is free afterwards.
-      await recordServer('server.stopped', authority, url).finally(() => state.close())
-    }
-    let closed: Promise<void> | undefined
-
-    return {
-      url,
-      issuer,
-      tenantId,
-      clientId: first.clientId,
-      user: { id: first.user.id, email: first.user.email },
-      adminToken,
-      fetch: (request) => app(request),
-      close: () => (closed ??= close()),
-    }
-  } catch (error) {
-    await socket.close()
-    await state.close()
-    throw error
+      return close()
+    },
   }
 }
 
@@ -136,15 +111,6 @@ function readHost(text: string): string {
   })
 }
 
-function recordServer(
-  type: 'server.started' | 'server.stopped',
-  { audit, identity }: Authority,
-  url: string,
-): Promise<void> {
-  const draft = { type, actor: { type: 'server', id: identity.bootId }, details: { url } } as const
-  return audit.attempt(draft, SERVER_ITSELF, (attempt) => attempt.commit())
-}
-
 // A delegation that somebody has revoked stays so until the next start.
 async function keepAlive(
   { delegations, clock }: Authority,
@@ -152,7 +118,7 @@ async function keepAlive(
   when: 'start' | 'run',
 ): Promise<void> {
   const expiry = await delegations.findExpiry(clientId)
-  if (expiry === undefined ? when === 'run' : expiry >= clock() + Math.min(REGRANT_MS, ttlSeconds * 500))
-    return
+  const margin = Math.min(REGRANT_MS, ttlSeconds * 500)
+  if (expiry === undefined ? when === 'run' : expiry >= clock() + margin) return
   await delegations.grant({ clientId, agentType, audience, ttlSeconds }, user, SERVER_ITSELF)
 }

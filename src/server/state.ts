@@ -19,13 +19,13 @@ export interface OpenState {
 
 /**
  * Opens the state in a directory, or creates it there: the database, which is the lock too, the key-encryption
- * key, and a file that tells others which process has it. Throws `state_locked`, `state_newer` and
+ * key unless one is given, and a file that tells others which process has it. Throws `state_locked`, `state_newer` and
  * `state_unreadable`.
  */
-export async function openState(place: string): Promise<OpenState> {
+export async function openState(place: string, kek?: Uint8Array): Promise<OpenState> {
   if (place === EPHEMERAL) {
     const store = await openStore(EPHEMERAL)
-    return { store, kek: createKek(), close: () => store.close() }
+    return { store, kek: kek ?? createKek(), close: () => store.close() }
   }
   createDirectory(place)
   const pidFile = join(place, 'server.pid')
@@ -34,8 +34,8 @@ export async function openState(place: string): Promise<OpenState> {
   })
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
-    const kek = openKekFile(join(place, 'kek'), (await store.keys.list()).length === 0)
-    return { store, kek, close: () => closeState(store, pidFile) }
+    const opened = kek ?? openKekFile(join(place, 'kek'), (await store.keys.list()).length === 0)
+    return { store, kek: opened, close: () => closeState(store, pidFile) }
   } catch (error) {
     await closeState(store, pidFile)
     throw error

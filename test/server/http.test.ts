@@ -24,7 +24,9 @@ describe('a path that is served', () => {
       expect(reply.headers['allow']).toBe(allowOf(path).join(', '))
       expect(reply.headers['x-request-id']).toMatch(UUID)
       expect(reply.headers).not.toHaveProperty('access-control-allow-origin')
-      expect(reply.json.error).toBeTruthy()
+      // A page says it to a person.
+      if (reply.headers['content-type'] === 'application/json') expect(reply.json.error).toBeTruthy()
+      else expect(reply.text).toMatch(/^<!doctype html>/i)
     }
   })
 

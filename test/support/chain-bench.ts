@@ -3,6 +3,7 @@ import type { TokenResponse } from '../../src/authority/grants/grant.js'
 import type { CallClaims } from '../../src/core/claims.js'
 import { parseJwt } from '../../src/core/jwt.js'
 import { createApp } from '../../src/server/app.js'
+import { createRateLimiter } from '../../src/server/rate-limits.js'
 import { type AuthorityBench, ISSUER, openBench } from './authority-bench.js'
 
 export const BILLING = 'https://billing.example'
@@ -88,6 +89,10 @@ export async function openChainBench(): Promise<ChainBench> {
   const baseToken = (await bench.grant()).token
   const app = createApp({
     authority,
+    mode: 'dev',
+    gate: { hosts: [], ownOrigins: [], origins: [] },
+    limiter: createRateLimiter({}, Date.now),
+    proxies: [],
     serverUrl: ISSUER,
     stopping: new AbortController().signal,
     onSurprise: (error) => {

@@ -17,7 +17,7 @@ export const events: Endpoint<'admin'> = {
   method: 'GET',
   paths: ['/audit/events'],
   access: 'admin',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Search and follow the audit log',
   speaks: 'authsec',
   event: 'audit.read',

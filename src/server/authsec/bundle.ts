@@ -8,7 +8,7 @@ export const bundle: Endpoint<'public'> = {
   method: 'GET',
   paths: ['/authsec/spiresvc/v1/jwt/bundle', '/spiresvc/v1/jwt/bundle', '/v1/jwt/bundle'],
   access: 'public',
-  modes: ['dev'],
+  modes: ['dev', 'shared'],
   summary: 'Public key of base tokens',
   speaks: 'AuthSec A',
   event: undefined,

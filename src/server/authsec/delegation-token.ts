@@ -1,49 +1,105 @@
+import { readPresentedClient } from '../../authority/client-authentication.js'
 import { isUuid } from '../../authority/clients.js'
+import { ADMIN_PERMISSION } from '../../authority/sessions.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
-import { authsecPaths, type Endpoint } from '../endpoint.js'
+import { readForm } from '../body.js'
+import { readBearer } from '../caller.js'
+import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
 import { readQueryString } from '../fields.js'
 
-/** The agent's pull: public, because AuthSec's published SDKs send nothing but the client id. */
-export const delegationToken: Endpoint<'public'> = {
-  method: 'GET',
+const PULL = {
   paths: [...authsecPaths('/uflow/sdk/delegation-token'), '/sdk/delegation-token'],
   access: 'public',
-  modes: ['dev'],
-  summary: "Pull an agent's base token",
-  speaks: 'AuthSec A',
+  modes: ['dev', 'shared'],
   event: 'delegation.pulled',
+  limit: 'pull',
   errors: 'authsec',
   refusals: {
     client_not_found: [404, 'Client not found'],
     no_delegation: [404, 'No active delegation token found'],
     delegation_expired: [410, 'Delegation token has expired'],
   },
+} as const
 
-  async handle(request, { authority, provenance }) {
-    const query = new URL(request.url).searchParams
-    const clientId = readQueryString(query, 'client_id') || request.headers.get('x-client-id')
-    if (!clientId) {
-      throw new AuthsecError('invalid_request', 'client_id is required (query param or X-Client-ID header)')
-    }
-    if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid client_id format')
+/**
+ * The agent's pull. On a developer's machine it is public, because AuthSec's published SDKs send nothing but the
+ * client id; on a shared server the client proves who it is, or its delegator or an admin asks.
+ */
+export const delegationToken: Endpoint<'public'> = {
+  ...PULL,
+  method: 'GET',
+  summary: "Pull an agent's base token",
+  speaks: 'AuthSec A',
+  differences:
+    'none for a disabled client or user; in shared mode only to the client, who proves it, its delegator or an admin',
 
-    const { client, delegation, token } = await authority.delegations.pull(clientId.toLowerCase(), provenance)
-    return Response.json(
-      {
-        token,
-        spiffe_id: client.spiffeId,
-        permissions: delegation.permissions,
-        audience: delegation.audience,
-        expires_at: formatTime(delegation.expiresAt),
-        ttl_seconds: delegation.ttlSeconds,
-        client_id: client.id,
-        tenant_id: authority.identity.tenantId,
-        status: 'active',
-        issued_at: formatTime(delegation.createdAt),
-        updated_at: formatTime(delegation.updatedAt),
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+  async handle(request, context) {
+    const clientId = readClientId(request)
+    if (context.mode === 'shared') await assertMayPull(clientId, request, context)
+    return answerPull(clientId, context)
   },
+}
+
+/** The same pull for clients that authenticate as they do at the token endpoint, whatever their method. */
+export const delegationTokenByForm: Endpoint<'public'> = {
+  ...PULL,
+  method: 'POST',
+  summary: "Pull an agent's base token with client authentication",
+  speaks: 'authsec',
+
+  async handle(request, context) {
+    const presented = readPresentedClient(await readForm(request), request.headers.get('authorization'))
+    const { clientAuthentication } = context.authority
+    const { id } = await clientAuthentication.find(clientAuthentication.present(presented))
+    return answerPull(id, context)
+  },
+}
+
+function readClientId(request: Request): string {
+  const query = new URL(request.url).searchParams
+  const clientId = readQueryString(query, 'client_id') || request.headers.get('x-client-id')
+  if (!clientId) {
+    throw new AuthsecError('invalid_request', 'client_id is required (query param or X-Client-ID header)')
+  }
+  if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid client_id format')
+  return clientId.toLowerCase()
+}
+
+async function assertMayPull(
+  clientId: string,
+  request: Request,
+  { authority: { clientAuthentication, delegations, sessions } }: EndpointContext<'public'>,
+): Promise<void> {
+  const authorization = request.headers.get('authorization')
+  if (authorization !== null && /^Basic /i.test(authorization)) {
+    const presented = readPresentedClient(new Map([['client_id', clientId]]), authorization)
+    await clientAuthentication.find(clientAuthentication.present(presented))
+    return
+  }
+  const { user } = await sessions.resume(readBearer(request))
+  if (user.permissions.has(ADMIN_PERMISSION) || (await delegations.findDelegator(clientId)) === user.id)
+    return
+  // Who has delegated to whom is nobody else's business.
+  throw new AuthsecError('no_delegation', 'No active delegation token found')
+}
+
+async function answerPull(
+  clientId: string,
+  { authority, provenance }: EndpointContext<'public'>,
+): Promise<Response> {
+  const { client, delegation, token } = await authority.delegations.pull(clientId, provenance)
+  return Response.json({
+    token,
+    spiffe_id: client.spiffeId,
+    permissions: delegation.permissions,
+    audience: delegation.audience,
+    expires_at: formatTime(delegation.expiresAt),
+    ttl_seconds: delegation.ttlSeconds,
+    client_id: client.id,
+    tenant_id: authority.identity.tenantId,
+    status: 'active',
+    issued_at: formatTime(delegation.createdAt),
+    updated_at: formatTime(delegation.updatedAt),
+  })
 }

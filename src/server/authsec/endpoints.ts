@@ -13,7 +13,7 @@ import {
 } from './client-changes.js'
 import { createClient, listAdminClients, listClients, listClientsLegacy, showClient } from './clients.js'
 import { delegateToken } from './delegate-token.js'
-import { delegationToken } from './delegation-token.js'
+import { delegationToken, delegationTokenByForm } from './delegation-token.js'
 import {
   createService,
   deleteService,
@@ -34,6 +34,7 @@ import { validate } from './validate.js'
 /** AuthSec's own contract. The first that fits a path answers, so `getClients` stands before `:id`. */
 export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   delegationToken,
+  delegationTokenByForm,
   bundle,
   createClient,
   listClients,

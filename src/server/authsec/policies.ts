@@ -1,3 +1,4 @@
+import { AuthsecError } from '../../core/errors.js'
 import type { JsonObject } from '../../core/strict-json.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import {
@@ -29,12 +30,12 @@ export const createPolicy: Endpoint<'admin'> = {
   differences:
     'The automatic token carries the allowed permissions that its author holds too, and is skipped where the ' +
     'author lacks the role: AuthSec hands out all of them. enabled: false is kept. max_ttl_seconds is at most ' +
-    '24 h. resources[] and warnings[] are added.',
+    '24 h. resources[] and warnings[] are added; resources[] is required in shared mode.',
   event: 'policy.created',
   errors: 'authsec',
   refusals: { client_not_found: CLIENT_NOT_FOUND, conflict: CONFLICT },
 
-  async handle(request, { authority, caller, provenance }) {
+  async handle(request, { authority, mode, caller, provenance }) {
     const { audience, ...input } = await readRequest(request, (body) => ({
       ...readTerms(body),
       roleName: requireString(body, 'role_name'),
@@ -43,6 +44,10 @@ export const createPolicy: Endpoint<'admin'> = {
       clientId: readString(body, 'client_id') || undefined,
       audience: readStrings(body, 'audience'),
     }))
+    if (mode === 'shared' && input.resources === undefined) {
+      // To reach every API by leaving something out is a convenience of one machine.
+      throw new AuthsecError('invalid_request', 'resources is required', { hint: 'Name them, or say ["*"].' })
+    }
     const { policy, warnings } = await authority.policies.create(input, caller, provenance)
     const effects = await runPolicyEffects(policy, audience, { authority, session: caller, provenance })
     return Response.json(

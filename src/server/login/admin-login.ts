@@ -13,6 +13,7 @@ export const loginChallenge: Endpoint<'public'> = {
   summary: 'A value that one login may name',
   speaks: 'AuthSec A',
   event: 'session.started',
+  limit: 'login',
   errors: 'authsec',
 
   async handle(_request, { authority }) {
@@ -34,6 +35,7 @@ export const loginPrecheck: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'current_domain is not looked at; the only next steps are login and register',
   event: 'session.started',
+  limit: 'login',
   errors: 'authsec',
 
   async handle(request, { authority, serverUrl }) {
@@ -66,6 +68,7 @@ export const adminLogin: Endpoint<'public'> = {
     'anybody with a password may log in, and what they may do follows from their roles; no second factor; ' +
     'signature, nonce and timestamp are not looked at; a challenge, when sent, has to be one of ours and unused',
   event: 'session.started',
+  limit: 'login',
   errors: 'authsec',
 
   async handle(request, { authority, provenance, serverUrl }) {

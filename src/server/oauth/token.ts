@@ -12,6 +12,7 @@ export const token: Endpoint<'public'> = {
   differences:
     'one resource for each token; subject_token_type selects exactly one kind: jwt is an AuthSec base token, id_token a session of a user, access_token a call token; of dead tokens the error is invalid_grant; no authorization code, no refresh tokens, no DPoP',
   event: 'token.exchanged',
+  limit: 'token',
   errors: 'oauth',
   hasIdempotencyKey: true,
 

@@ -5,6 +5,7 @@ import { openAuthority } from '../../../src/authority/authority.js'
 import { createKek } from '../../../src/authority/kek.js'
 import { applySeed, DEV_SEED } from '../../../src/authority/seed.js'
 import { type App, createApp } from '../../../src/server/app.js'
+import { createRateLimiter } from '../../../src/server/rate-limits.js'
 import { openStore } from '../../../src/store/open.js'
 import { START, startTestServer, type TestServer } from '../../support/running-server.js'
 
@@ -161,7 +162,16 @@ describe('a reader who hangs up', () => {
     const { admin } = await applySeed(store, DEV_SEED, authority.identity.tenantId, Date.now())
     const headers = { authorization: `Bearer ${await authority.sessions.start(admin)}` }
     const stopping = new AbortController()
-    const app = createApp({ authority, serverUrl: issuer, stopping: stopping.signal, onSurprise: () => {} })
+    const app = createApp({
+      authority,
+      mode: 'dev',
+      gate: { hosts: [], ownOrigins: [], origins: [] },
+      limiter: createRateLimiter({}, Date.now),
+      proxies: [],
+      serverUrl: issuer,
+      stopping: stopping.signal,
+      onSurprise: () => {},
+    })
     const ended: Promise<Response>[] = []
     const recorded: App = (request) => {
       const answer = app(request)

@@ -1,0 +1,135 @@
+import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
+import { type Authority, openAuthority } from '../authority/authority.js'
+import type { CibaMode } from '../authority/ciba.js'
+import type { Mode } from '../authority/client-authentication.js'
+import { createApp } from './app.js'
+import type { QuirkName } from './quirks.js'
+import { createRateLimiter, RATE_LIMITS, type RateLimitsName } from './rate-limits.js'
+import { openSocket } from './socket.js'
+import type { OpenState } from './state.js'
+
+/** AuthSec's own port. */
+export const DEFAULT_PORT = 7468
+
+/** How a server meets the network, in either mode. */
+export interface ServingOptions {
+  /** 0 picks a free one; default 7468. */
+  port?: number
+  /** Milliseconds since the epoch. */
+  clock?: () => number
+  /** Host names that the server answers to beside this machine's and its issuer's. */
+  allowedHosts?: readonly string[]
+  /** Origins of pages that may use the server (CORS); none by default. */
+  origins?: readonly string[]
+  /** How many requests one address may send; default `off` in dev mode, `shared` in shared mode. */
+  rateLimits?: RateLimitsName
+  /** Addresses of reverse proxies, whose `X-Forwarded-For` is believed. */
+  proxies?: readonly string[]
+  /** Told of faults inside the server. */
+  onSurprise?: (error: unknown, provenance: Provenance) => void
+}
+
+/** What the mode of a server settles. */
+interface Plan {
+  state: OpenState
+  mode: Mode
+  host: string
+  /** Default: where it listens. */
+  issuer?: string
+  tenantId?: string | undefined
+  rateLimits: RateLimitsName
+  /** Who answers what programs ask people for. */
+  ciba?: CibaMode
+  /** What the real server does that is dangerous, and somebody asked for. */
+  quirks?: ReadonlySet<QuirkName>
+}
+
+/** A server that answers. */
+export interface Serving {
+  readonly url: string
+  readonly authority: Authority
+  readonly fetch: (request: Request) => Promise<Response>
+  /** Answers what is under way, then frees the port and the state; a second call waits for the first. */
+  close(): Promise<void>
+}
+
+/**
+ * Takes the port, opens the authority over the state, lets `prepare` do what comes before the first answer, and
+ * answers. Whatever fails, the port and the state are given back.
+ */
+export async function runServer<T>(
+  plan: Plan,
+  options: ServingOptions,
+  prepare: (authority: Authority) => Promise<T>,
+): Promise<Serving & { prepared: T }> {
+  const { state, mode, host, tenantId, ciba, quirks } = plan
+  const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [] } = options
+  const { store, kek } = state
+  const stopping = new AbortController()
+  const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
+    await state.close()
+    throw error
+  })
+  const { url } = socket
+  // In shared mode a proxy stands in front: the only address that anybody uses is the issuer.
+  const serverUrl = plan.issuer ?? url
+  try {
+    const authority = await openAuthority({
+      store,
+      kek,
+      issuer: serverUrl,
+      mode,
+      tenantId,
+      clock,
+      ...(ciba && { ciba }),
+    })
+    const { issuer } = authority.identity
+    await recordRun('server.started', authority, url)
+    const prepared = await prepare(authority)
+    const own = [issuer, serverUrl].map((address) => new URL(address))
+    const app = createApp({
+      authority,
+      mode,
+      serverUrl,
+      gate: {
+        hosts: [...own.map(({ hostname }) => hostname), ...(options.allowedHosts ?? [])],
+        ownOrigins: own.map(({ origin }) => origin),
+        origins: options.origins ?? [],
+      },
+      limiter: createRateLimiter(RATE_LIMITS[plan.rateLimits], clock),
+      proxies,
+      ...(quirks && { quirks }),
+      stopping: stopping.signal,
+      onSurprise,
+    })
+    socket.serve(app)
+
+    const close = async () => {
+      stopping.abort()
+      await socket.close()
+      // Whatever the disk says about the last record, the state is free afterwards.
+      await recordRun('server.stopped', authority, url).finally(() => state.close())
+    }
+    let closed: Promise<void> | undefined
+    return {
+      url,
+      authority,
+      prepared,
+      fetch: (request) => app(request),
+      close: () => (closed ??= close()),
+    }
+  } catch (error) {
+    await socket.close()
+    await state.close()
+    throw error
+  }
+}
+
+function recordRun(
+  type: 'server.started' | 'server.stopped',
+  { audit, identity }: Authority,
+  url: string,
+): Promise<void> {
+  const draft = { type, actor: { type: 'server', id: identity.bootId }, details: { url } } as const
+  return audit.attempt(draft, SERVER_ITSELF, (attempt) => attempt.commit())
+}

@@ -1,0 +1,192 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Seed } from '../../src/authority/seed.js'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
+import {
+  DEV_SEED,
+  initServer,
+  type SharedServer,
+  startServer,
+  startSharedServer,
+} from '../../src/server/index.js'
+
+const ISSUER = 'https://authsec.example'
+const KEK = new Uint8Array(32).fill(9)
+const ADMIN = { email: 'root@team.example', password: 'correct horse battery' }
+const HOST = { host: 'authsec.example' }
+const NOW = Date.parse('2026-11-24T09:00:00Z')
+
+const SEED: Seed = {
+  ...DEV_SEED,
+  clients: [...DEV_SEED.clients],
+  delegations: [{ client: 'demo-agent', user: 'alice@authsec.test' }],
+}
+
+let place: string
+const open: { close(): Promise<void> }[] = []
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'authsec-shared-'))
+})
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+afterAll(() => rm(place, { recursive: true, force: true }))
+
+let count = 0
+async function initialise(seed?: Seed): Promise<string> {
+  const state = join(place, `state-${count++}`)
+  await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed })
+  return state
+}
+async function start(state: string): Promise<SharedServer> {
+  // A clock that stands: on a busy machine twelve logins take long enough to earn another one.
+  const server = await startSharedServer({ state, kek: KEK, issuer: ISSUER, port: 0, clock: () => NOW })
+  open.push(server)
+  return server
+}
+const ask = (server: SharedServer, path: string, init?: RequestInit) =>
+  server.fetch(new Request(`${ISSUER}${path}`, { ...init, headers: { ...HOST, ...init?.headers } }))
+
+async function logIn(server: SharedServer, email: string, password: string): Promise<Response> {
+  return ask(server, '/authsec/uflow/auth/admin/login', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email, password }),
+  })
+}
+
+describe('the first start of a shared server', () => {
+  test('names the tenant, the issuer and the first admin, who can log in', async () => {
+    const server = await start(await initialise())
+    const reply = await logIn(server, ADMIN.email, ADMIN.password)
+    const { token, tenant_id } = (await reply.json()) as { token: string; tenant_id: string }
+    expect(tenant_id).toBe(server.tenantId)
+    const events = await ask(server, '/audit/events', { headers: { authorization: `Bearer ${token}` } })
+    expect(events.status).toBe(200)
+    expect((await logIn(server, ADMIN.email, 'wrong horse battery')).status).toBe(401)
+  })
+
+  test('happens once', async () => {
+    const state = await initialise()
+    await expect(initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN })).rejects.toMatchObject({
+      code: 'conflict',
+    })
+  })
+
+  test('leaves no password and no key on disk', async () => {
+    const state = await initialise(SEED)
+    expect((await readdir(state)).sort()).toEqual(['authsec.db'])
+  })
+
+  test.each([
+    ['an issuer without TLS', { issuer: 'http://authsec.example' }],
+    ['an issuer with a path', { issuer: 'https://authsec.example/tenant' }],
+    ['an issuer that is no URL', { issuer: 'authsec.example' }],
+    ['a short password', { admin: { email: ADMIN.email, password: 'short' } }],
+    ['an admin without an address', { admin: { email: 'root', password: ADMIN.password } }],
+    [
+      'an admin who is a member',
+      { admin: { email: 'bob@authsec.test', password: ADMIN.password }, seed: SEED },
+    ],
+  ])('refuses %s and writes nothing', async (_what, change) => {
+    const state = join(place, `refused-${count++}`)
+    await expect(
+      initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, ...change }),
+    ).rejects.toMatchObject({ code: 'usage' })
+    await expect(readdir(state)).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('a shared server', () => {
+  test('does not start on a state that nobody has initialised', async () => {
+    const state = join(place, `empty-${count++}`)
+    await expect(start(state)).rejects.toMatchObject({ code: 'configuration' })
+  })
+
+  test('does not start under another issuer, or with another key-encryption key', async () => {
+    const state = await initialise()
+    const options = { state, kek: KEK, issuer: 'https://other.example', port: 0 }
+    await expect(startSharedServer(options)).rejects.toMatchObject({ code: 'configuration' })
+    const wrong = { state, kek: new Uint8Array(32), issuer: ISSUER, port: 0 }
+    await expect(startSharedServer(wrong)).rejects.toMatchObject({ code: 'state_unreadable' })
+  })
+
+  test('says of itself what everybody knows it by, never where it listens', async () => {
+    const server = await start(await initialise())
+    const reply = await fetch(`${server.url}/.well-known/oauth-authorization-server`)
+    expect(await reply.json()).toMatchObject({ issuer: ISSUER, token_endpoint: `${ISSUER}/oauth/token` })
+  })
+
+  test('serves nothing that is for one machine only', async () => {
+    const server = await start(await initialise())
+    for (const { method, paths, modes } of ENDPOINTS) {
+      for (const path of paths) {
+        const served = await ask(server, path.replace(/:\w+/g, 'x'), { method })
+        const isOurs = ENDPOINTS.some(
+          (other) => other.method === method && other.modes.includes('shared') && fits(other.paths, path),
+        )
+        if (!modes.includes('shared') && !isOurs) {
+          expect([404, 405], `${method} ${path}`).toContain(served.status)
+        }
+      }
+    }
+  })
+
+  test('counts logins', async () => {
+    const server = await start(await initialise())
+    const statuses: number[] = []
+    for (let attempt = 0; attempt < 12; attempt += 1) {
+      statuses.push((await logIn(server, 'nobody@team.example', 'not a password')).status)
+    }
+    expect(statuses.slice(0, 10)).not.toContain(429)
+    expect(statuses.slice(10)).toEqual([429, 429])
+  })
+})
+
+describe('the pull of a shared server', () => {
+  test('is for the delegator and an admin, not for who knows the id', async () => {
+    const server = await start(
+      await initialise({ ...SEED, users: [...SEED.users, { email: ADMIN.email, roles: ['admin'] }] }),
+    )
+    const session = ((await (await logIn(server, ADMIN.email, ADMIN.password)).json()) as { token: string })
+      .token
+    const headers = { authorization: `Bearer ${session}` }
+    const list = await ask(server, `/authsec/clientms/tenants/${server.tenantId}/clients/getClients`, {
+      headers,
+    })
+    const { clients } = (await list.json()) as { clients: { client_id: string }[] }
+    const path = `/authsec/uflow/sdk/delegation-token?client_id=${clients[0]?.client_id}`
+    expect((await ask(server, path)).status).toBe(401)
+    expect((await ask(server, path, { headers: { authorization: 'Bearer x' } })).status).toBe(401)
+    expect((await ask(server, path, { headers: { authorization: 'Basic eDp5' } })).status).toBe(401)
+    expect((await ask(server, path, { headers })).status).toBe(200)
+  })
+
+  test('of a client without a proof is refused in a form as well', async () => {
+    const server = await start(await initialise(SEED))
+    const reply = await ask(server, '/authsec/uflow/sdk/delegation-token', {
+      method: 'POST',
+      body: new URLSearchParams({ client_id: '11111111-1111-4111-8111-111111111111' }),
+    })
+    expect(reply.status).toBe(401)
+  })
+})
+
+test('a dev server never listens beyond this machine', async () => {
+  await expect(startServer({ state: ':memory:', port: 0, host: '0.0.0.0' })).rejects.toMatchObject({
+    code: 'usage',
+  })
+})
+
+function fits(patterns: readonly string[], path: string): boolean {
+  return patterns.some((pattern) => {
+    const segments = pattern.split('/')
+    const asked = path.split('/')
+    return (
+      segments.length === asked.length &&
+      segments.every((segment, index) => segment.startsWith(':') || segment === asked[index])
+    )
+  })
+}
