@@ -254,6 +254,21 @@ export function describeRecords(getOpened: GetOpened): void {
     })
   })
 
+  describe('revocations', () => {
+    test('are known until the token would have expired by itself', async () => {
+      const { store } = getOpened()
+      const revoke = (jti: string, expiresAt: number, now: number) =>
+        store.write(({ revocations }) => revocations.insert({ jti, expiresAt, now }))
+      await revoke('a', NOW + 10, NOW)
+      await revoke('a', NOW + 10, NOW)
+      expect(await store.revocations.hasAny(['b', 'a'])).toBe(true)
+      expect(await store.revocations.hasAny(['b'])).toBe(false)
+      expect(await store.revocations.hasAny([])).toBe(false)
+      await revoke('b', NOW + 60, NOW + 11)
+      expect(await store.revocations.hasAny(['a'])).toBe(false)
+    })
+  })
+
   describe('sessions', () => {
     test.each([
       { what: 'with the least', session: createSession('s') },

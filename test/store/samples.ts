@@ -18,6 +18,8 @@ export function createClient(id: string, fields: Partial<Client> = {}): Client {
     selectors: { 'docker:label:app': id },
     active: true,
     authMethod: 'none',
+    tags: ['blue'],
+    oidcEnabled: false,
     createdAt: NOW,
     updatedAt: NOW + 1,
     ...fields,

@@ -312,7 +312,12 @@ describe('policies', () => {
 describe('resources', () => {
   test('are registered once and listed', async () => {
     const resource = { uri: 'https://shipping.example', permissions: ['b:read', 'a:read', 'a:read'] }
-    const created = { uri: resource.uri, permissions: ['a:read', 'b:read'], created_at: SECOND }
+    const created = {
+      uri: resource.uri,
+      permissions: ['a:read', 'b:read'],
+      signing_alg: 'ES256',
+      created_at: SECOND,
+    }
     const reply = await post('/admin/resources', resource)
     expect(reply.status).toBe(201)
     expect(reply.json).toEqual(created)
