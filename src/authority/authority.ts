@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.js'
+import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
@@ -38,6 +39,7 @@ export interface Authority {
   readonly keyring: Keyring
   readonly audit: AuditLog
   readonly ciba: Ciba
+  readonly agentActions: AgentActions
   readonly callers: Callers
   readonly clients: Clients & ClientChanges
   readonly clientAuthentication: ClientAuthentication
@@ -128,6 +130,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clock,
     keyring,
     audit,
+    agentActions: createAgentActions(shared),
     callers: createCallers({ ...shared, sessions, baseTokens }),
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,

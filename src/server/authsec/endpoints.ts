@@ -1,4 +1,5 @@
 import type { AnyEndpoint } from '../endpoint.js'
+import { actionStatus, evaluateAction, pendingActions, respondAction } from './agent-actions.js'
 import { listAgents, showAgent } from './agents.js'
 import { bundle } from './bundle.js'
 import {
@@ -63,6 +64,10 @@ export const AUTHSEC_ENDPOINTS: readonly AnyEndpoint[] = [
   revokeToken,
   rolesPermissions,
   validate,
+  evaluateAction,
+  actionStatus,
+  respondAction,
+  pendingActions,
   listServices,
   createService,
   showService,
