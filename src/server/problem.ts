@@ -107,6 +107,8 @@ function createDetails(error: AuthsecError, text: string): { details?: string } 
 
 function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
+  // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.
+  if (error.code === 'invalid_client') headers.set('www-authenticate', 'Basic realm="authsec"')
   if (error.code === 'invalid_token') headers.set('www-authenticate', 'Bearer error="invalid_token"')
   if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
   if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
