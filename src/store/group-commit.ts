@@ -9,9 +9,20 @@ interface Waiter<C> {
 /** Runs works one after another inside one transaction; the promise settles once it is durable or undone. */
 export type RunInTransaction<C> = (works: (context: C) => Promise<void>) => Promise<void>
 
+/** What a group commit needs of an engine. */
+export interface CommitEngine<C> {
+  transact: RunInTransaction<C>
+  /** Resolves once everything that was committed before the call is on the disk. */
+  flush(): Promise<void>
+  /** Makes good a flush that failed; throws while that is not possible. */
+  recover(): void
+}
+
 export interface GroupCommit<C> {
   /** Queues work for the next transaction; resolves with its value after that transaction is durable. */
   write<T>(work: (context: C) => Promise<T>): Promise<T>
+  /** Resolves once everything that has been committed so far is durable; rejects where that has failed. */
+  settled(): Promise<void>
   /** Resolves when nothing waits any more; later writes reject. */
   drain(): Promise<void>
 }
@@ -20,13 +31,15 @@ export interface GroupCommit<C> {
 const MAX_GROUP = 256
 
 /**
- * One commit for many waiters: whatever is queued when a transaction starts shares its one flush to disk, and is
- * committed in the order in which it was queued. What throws harms only its owner: those before it are committed,
- * it is tried once more by itself, and those after it go on together.
+ * One commit for many waiters: whatever is queued when a transaction starts is committed by it, in the order in which
+ * it was queued, and answered after a flush to disk. The next group is committed while that flush is under way. What
+ * throws harms only its owner: those before it are committed, it is tried once more by itself, and those after it go
+ * on together.
  */
-export function createGroupCommit<C>(transact: RunInTransaction<C>): GroupCommit<C> {
+export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
   let queue: Waiter<C>[] = []
   let running: Promise<void> | undefined
+  let flushed = Promise.resolve()
   let accepting = true
 
   async function run(): Promise<void> {
@@ -35,9 +48,43 @@ export function createGroupCommit<C>(transact: RunInTransaction<C>): GroupCommit
     while (queue.length > 0) {
       const group = queue.slice(0, MAX_GROUP)
       queue = queue.slice(MAX_GROUP)
-      await commit(transact, group)
+      try {
+        engine.recover()
+      } catch (error) {
+        reject(group, error)
+        continue
+      }
+      await commit(group)
     }
     running = undefined
+  }
+
+  async function commit(group: readonly Waiter<C>[]): Promise<void> {
+    const values: unknown[] = []
+    try {
+      await engine.transact(async (context) => {
+        for (const { work } of group) values.push(await work(context))
+      })
+    } catch (error) {
+      // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice.
+      const isEnd = values.length === group.length && AuthsecError.is(error, 'temporarily_unavailable')
+      if (group.length > 1 && !isEnd) return commitApart(group, values.length)
+      reject(group, error)
+      return
+    }
+    flushed = engine.flush()
+    flushed.then(
+      () => resolve(group, values),
+      (error) => reject(group, error),
+    )
+  }
+
+  // Around the one that threw; where all went well until the end, by halves until it is found.
+  async function commitApart(group: readonly Waiter<C>[], done: number): Promise<void> {
+    const [start, end] = done < group.length ? [done, done + 1] : [group.length >> 1, group.length >> 1]
+    for (const part of [group.slice(0, start), group.slice(start, end), group.slice(end)]) {
+      if (part.length > 0) await commit(part)
+    }
   }
 
   return {
@@ -49,39 +96,21 @@ export function createGroupCommit<C>(transact: RunInTransaction<C>): GroupCommit
         running ??= run()
       })
     },
+    settled: () => flushed,
     async drain() {
       accepting = false
       await running
+      await flushed.catch(() => {})
     },
   }
 }
 
-async function commit<C>(transact: RunInTransaction<C>, group: readonly Waiter<C>[]): Promise<void> {
-  const values: unknown[] = []
-  try {
-    await transact(async (context) => {
-      for (const { work } of group) values.push(await work(context))
-    })
-  } catch (error) {
-    // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice.
-    const isEnd = values.length === group.length && AuthsecError.is(error, 'temporarily_unavailable')
-    if (group.length > 1 && !isEnd) return commitApart(transact, group, values.length)
-    for (const { reject } of group) reject(error)
-    return
-  }
-  group.forEach(({ resolve }, index) => {
-    resolve(values[index])
+function resolve(group: readonly Waiter<never>[], values: readonly unknown[]): void {
+  group.forEach((waiter, index) => {
+    waiter.resolve(values[index])
   })
 }
 
-// Around the one that threw; where all went well until the end, by halves until it is found.
-async function commitApart<C>(
-  transact: RunInTransaction<C>,
-  group: readonly Waiter<C>[],
-  done: number,
-): Promise<void> {
-  const [start, end] = done < group.length ? [done, done + 1] : [group.length >> 1, group.length >> 1]
-  for (const part of [group.slice(0, start), group.slice(start, end), group.slice(end)]) {
-    if (part.length > 0) await commit(transact, part)
-  }
+function reject(group: readonly Waiter<never>[], error: unknown): void {
+  for (const waiter of group) waiter.reject(error)
 }

@@ -19,7 +19,7 @@ import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import type { Engine } from './sqlite.js'
 import { keepStandings } from './standing-cache.js'
-import type { AuditRecord, DelegationQueries, Queries, Store, Transaction } from './store.js'
+import type { AuditQueries, AuditRecord, DelegationQueries, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
@@ -35,33 +35,51 @@ export async function openStore(file: string): Promise<Store> {
 }
 
 /** A store over an engine that is open, which it closes. Throws as `openStore` does. */
-export async function createStore({ dialect, makeDurable }: Engine, name: string): Promise<Store> {
-  const db = new Kysely<Schema>({ dialect })
+export async function createStore(engine: Engine, name: string): Promise<Store> {
+  const db = new Kysely<Schema>({ dialect: engine.dialect })
   try {
     await assertReadable(db, name)
-    makeDurable()
+    engine.makeDurable()
     await migrate(db, name)
+    await engine.flush()
   } catch (error) {
     await db.destroy()
     throw error
   }
 
-  const commits = createGroupCommit<Transaction>((works) =>
-    db.transaction().execute(async (trx) => {
-      const records: AuditRecord[] = []
-      await works(createTransaction(trx, records))
-      if (records.length > 0) await insertAuditRecords(trx, records)
-    }),
-  )
+  const commits = createGroupCommit<Transaction>({
+    transact: (works) =>
+      db.transaction().execute(async (trx) => {
+        const records: AuditRecord[] = []
+        await works(createTransaction(trx, records))
+        if (records.length > 0) await insertAuditRecords(trx, records)
+      }),
+    flush: engine.flush,
+    recover: engine.recover,
+  })
+  const queries = createQueries(db)
 
   return {
-    ...createQueries(db),
+    ...queries,
+    audit: readDurably(queries.audit, commits.settled),
     write: (work) => commits.write(work),
     async close() {
       await commits.drain()
       await db.destroy()
     },
   }
+}
+
+/** The log as it will be after a power cut too: what is read of it leaves only when it is durable. */
+function readDurably({ search, page, head }: AuditQueries, settled: () => Promise<void>): AuditQueries {
+  const durably =
+    <A extends unknown[], T>(read: (...query: A) => Promise<T>) =>
+    async (...query: A) => {
+      const found = await read(...query)
+      await settled()
+      return found
+    }
+  return { search: durably(search), page: durably(page), head: durably(head) }
 }
 
 function createQueries(db: Kysely<Schema>): Queries {

@@ -4,8 +4,10 @@ import { type Dialect, SqliteDialect, type SqliteStatement } from 'kysely'
 import Database from 'libsql'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-
-type Bound = number | bigint | string | Uint8Array | null
+import { shareFlush } from './share-flush.js'
+import { createUnavailable, explained, readCode } from './sqlite-failures.js'
+import { bind, readBlobs } from './sqlite-values.js'
+import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js'
 
 const MEMORY = ':memory:'
 const MAX_STATEMENTS = 200
@@ -19,23 +21,62 @@ export interface Engine {
   dialect: Dialect
   /** Readies the file for durable commits. It changes the file, so it comes after the proof that it is ours. */
   makeDurable(): void
+  /**
+   * Resolves once everything that was committed before the call is on the disk. Where it fails nobody knows what is:
+   * it throws `temporarily_unavailable`, then and from then on, until `recover` has made that good.
+   */
+  flush(): Promise<void>
+  /**
+   * Does nothing as long as no flush has failed. Otherwise closes the file, opens it again, and checks and writes
+   * anew what is in it; throws `temporarily_unavailable` while that fails. Not while a transaction is open.
+   */
+  recover(): void
 }
 
 /**
  * Opens SQLite through `libsql`: one file, or memory for `:memory:`. The file stays locked against every other
  * process until it is closed, and the operating system drops the lock of a killed one.
  *
+ * A commit goes into the write-ahead log, and only `flush` brings it to the disk, on the thread pool: SQLite by itself
+ * would do that inside the commit and hold up everybody. It still syncs whatever a checkpoint relies on, so that a
+ * crash finds the file whole.
+ *
  * Throws `state_locked` when another process holds it and `state_unreadable` when it is not a database.
  */
-export function openSqlite(file: string): Engine {
-  const database = openDatabase(file)
+export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
+  const log = file === MEMORY ? undefined : openWriteAheadLog(file, sync)
   const statements = new Map<string, SqliteStatement>()
+  let database = openDatabase(file)
   let isDurable = false
+  let failure: AuthsecError | undefined
+
+  function makeDurable(): void {
+    database.exec('pragma journal_mode = wal')
+    database.exec('pragma synchronous = normal')
+    isDurable = true
+  }
+
+  const flush = shareFlush(async () => {
+    try {
+      await log?.sync()
+    } catch (cause) {
+      failure = createUnavailable(cause)
+      throw failure
+    }
+  })
+
+  function close(): void {
+    statements.clear()
+    log?.close()
+    if (database.open) closeDatabase(database, isDurable)
+    isDurable = false
+  }
 
   return {
     dialect: new SqliteDialect({
       database: {
         prepare(sql) {
+          if (!database.open && failure !== undefined) throw failure
           const statement = statements.get(sql) ?? wrapStatement(database, sql)
           // Back in at the end: the first is then the one that nobody has asked for the longest.
           statements.delete(sql)
@@ -43,20 +84,32 @@ export function openSqlite(file: string): Engine {
           if (statements.size > MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? sql)
           return statement
         },
-        close() {
-          statements.clear()
-          closeDatabase(database, isDurable)
-        },
+        close,
       },
     }),
     makeDurable() {
       try {
         if (file !== MEMORY) chmodSync(file, 0o600)
-        database.exec('pragma journal_mode = wal')
+        makeDurable()
       } catch (error) {
         throw explainOpenFailure(error, file)
       }
-      isDurable = true
+    },
+    async flush() {
+      if (failure !== undefined) throw failure
+      await flush()
+    },
+    recover() {
+      if (failure === undefined) return
+      try {
+        close()
+        database = openDatabase(file)
+        rewriteLog(database)
+        makeDurable()
+        failure = undefined
+      } catch (cause) {
+        throw createUnavailable(cause)
+      }
     },
   }
 }
@@ -95,6 +148,7 @@ function createFile(file: string): void {
 // libsql keeps the file open for as long as a prepared statement is in memory; the lock must not last that long.
 function closeDatabase(database: Database.Database, isDurable: boolean): void {
   try {
+    database.exec('pragma synchronous = full')
     if (isDurable) database.exec('pragma journal_mode = delete')
     database.exec('pragma locking_mode = normal')
     database.prepare('select count(*) from sqlite_master').get()
@@ -103,6 +157,14 @@ function closeDatabase(database: Database.Database, isDurable: boolean): void {
   } finally {
     database.close()
   }
+}
+
+// After a failed sync the operating system takes for written what is not. Opening has checked the log record by record
+// against its checksums; leaving WAL mode brings all of it into the main file, which is synced. The next log is new.
+function rewriteLog(database: Database.Database): void {
+  database.exec('pragma journal_mode = delete')
+  const [found] = database.prepare('pragma integrity_check(1)').all() as { integrity_check?: string }[]
+  if (found?.integrity_check !== 'ok') throw new Error(`integrity check: ${found?.integrity_check}`)
 }
 
 function explainOpenFailure(error: unknown, file: string): Error {
@@ -141,51 +203,4 @@ function wrapStatement(database: Database.Database, sql: string): SqliteStatemen
       throw new TypeError('rows are read whole')
     },
   }
-}
-
-function readCode(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code ?? '')
-}
-
-function explained<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw explainFailure(error)
-  }
-}
-
-function explainFailure(cause: unknown): unknown {
-  const code = readCode(cause)
-  if (/^SQLITE_(?:FULL|IOERR|READONLY|CANTOPEN|BUSY|NOMEM)/.test(code)) {
-    return new AuthsecError('temporarily_unavailable', 'the store cannot be read or written right now', {
-      hint: 'Check the free space and the health of the disk that holds the state.',
-      cause,
-    })
-  }
-  if (/^SQLITE_CONSTRAINT_(?:PRIMARYKEY|UNIQUE)/.test(code)) {
-    return new AuthsecError('conflict', 'it exists already', { cause })
-  }
-  return cause
-}
-
-// libsql 0.5 ends the process on some values, turns others into NULL and cuts text at U+0000 without a word, so
-// nothing reaches it unchecked; always an array, because a bare buffer is one of the values it does not survive.
-function bind(parameters: readonly unknown[]): Bound[] {
-  return parameters.map((value) => {
-    if (typeof value === 'boolean') return value ? 1 : 0
-    if (value === null || typeof value === 'bigint') return value
-    if (typeof value === 'string' && value.isWellFormed() && !value.includes('\0')) return value
-    if (typeof value === 'number' && Number.isFinite(value)) return value
-    if (value instanceof Uint8Array) return value
-    throw new TypeError(`this ${typeof value} cannot be stored`)
-  })
-}
-
-function readBlobs(row: Record<string, unknown>): void {
-  for (const name in row) {
-    const value = row[name]
-    if (value instanceof ArrayBuffer) row[name] = new Uint8Array(value)
-  }
-  delete row['_metadata']
 }

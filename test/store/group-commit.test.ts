@@ -11,7 +11,7 @@ function createEngine(atTheEnd: (rows: readonly string[]) => void = () => {}) {
     atTheEnd(rows)
     committed.push(rows)
   }
-  return { committed, commits: createGroupCommit(transact) }
+  return { committed, commits: createGroupCommit({ transact, flush: async () => {}, recover: () => {} }) }
 }
 
 const add = (name: string) => async (rows: string[]) => {
@@ -94,15 +94,21 @@ describe('group commit', () => {
     expect(committed).toEqual([['a']])
   })
 
-  test('answers only after the commit', async () => {
+  test('answers only after the flush', async () => {
     const steps: string[] = []
-    const commits = createGroupCommit<string[]>(async (works) => {
-      await works([])
-      await new Promise((resolve) => setImmediate(resolve))
-      steps.push('committed')
+    const commits = createGroupCommit<string[]>({
+      async transact(works) {
+        await works([])
+        steps.push('committed')
+      },
+      async flush() {
+        await new Promise((resolve) => setImmediate(resolve))
+        steps.push('flushed')
+      },
+      recover: () => {},
     })
     await commits.write(add('a')).then(() => steps.push('answered'))
-    expect(steps).toEqual(['committed', 'answered'])
+    expect(steps).toEqual(['committed', 'flushed', 'answered'])
   })
 
   test('finishes what waits when it is drained, then takes nothing more', async () => {
