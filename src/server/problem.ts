@@ -51,7 +51,7 @@ export function toResponse(
 ): Response {
   const error = toAuthsecError(thrown)
   const [status, text] = endpoint.refusals?.[error.code] ?? [STATUSES[error.code] ?? 400, error.message]
-  const headers = createHeaders(error, requestId)
+  const headers = createHeaders(error, endpoint, requestId)
   const { errors } = endpoint
   if (errors !== 'page') {
     return Response.json(createBody(error, errors, { status, text, requestId }), { status, headers })
@@ -105,13 +105,19 @@ function createDetails(error: AuthsecError, text: string): { details?: string } 
   return details === undefined ? {} : { details }
 }
 
-function createHeaders(error: AuthsecError, requestId: string): Headers {
+function createHeaders(
+  error: AuthsecError,
+  { errors }: Pick<Endpoint, 'errors'>,
+  requestId: string,
+): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
   // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.
   if (error.code === 'invalid_client') headers.set('www-authenticate', 'Basic realm="authsec"')
   if (error.code === 'invalid_token') headers.set('www-authenticate', 'Bearer error="invalid_token"')
   if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
-  if (error.code === 'access_denied') headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
+  // A challenge is for whoever sent a token: the OAuth clients of a token endpoint take it for the error itself.
+  if (error.code === 'access_denied' && errors === 'authsec')
+    headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
   if (error.retryAfterMs !== undefined) headers.set('retry-after', `${Math.ceil(error.retryAfterMs / 1000)}`)

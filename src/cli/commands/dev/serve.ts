@@ -11,6 +11,7 @@ import { writePrivateFile } from '../../private-file.js'
 interface ServeRequest {
   port: number
   host: string
+  ciba: CibaMode
   quirks: readonly string[]
   /** Undefined: nothing is kept. */
   stateDirectory: string | undefined
@@ -30,6 +31,10 @@ interface RunningServer {
   adminToken: string
   close(): Promise<void>
 }
+
+/** Written out because the server is loaded only when it is started. */
+const CIBA_MODES = ['manual', 'auto-approve', 'auto-deny'] as const
+type CibaMode = (typeof CIBA_MODES)[number]
 
 const DEFAULT_PORT = 7468
 const DEFAULT_HOST = '127.0.0.1'
@@ -62,12 +67,18 @@ export function addServe(parent: Command, context: Context): void {
         .conflicts('state'),
     )
     .option('--quirks <names>', 'dangerous habits of the real server to serve too, by name', parseNames, [])
+    .option(
+      '--ciba <mode>',
+      `who answers what programs ask people for: ${CIBA_MODES.join(', ')}`,
+      parseCiba,
+      'manual',
+    )
     .option('--seed <file>', 'what a new state starts with, as JSON; see authsec help seed')
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option('--json', 'print one JSON object when it is ready', false)
-    .action(async ({ port, host, state, ephemeral, quirks, seed, readyFile, json }) => {
+    .action(async ({ port, host, state, ephemeral, quirks, ciba, seed, readyFile, json }) => {
       const stateDirectory = ephemeral ? undefined : resolve(state ?? context.environment.stateDirectory)
-      await serve(context, { port, host, stateDirectory, quirks, seedFile: seed, readyFile, json })
+      await serve(context, { port, host, stateDirectory, quirks, ciba, seedFile: seed, readyFile, json })
     })
 }
 
@@ -80,6 +91,7 @@ async function serve(context: Context, request: ServeRequest): Promise<void> {
     host,
     state: stateDirectory ?? ':memory:',
     quirks: request.quirks,
+    ciba: request.ciba,
     ...(seedFile !== undefined && { seed: parseSeed(await readSeedFile(seedFile)) }),
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>
@@ -172,6 +184,12 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 // The server knows which there are; it is not loaded before it is started.
 function parseNames(text: string): string[] {
   return text.split(',').map((name) => name.trim())
+}
+
+function parseCiba(name: string): CibaMode {
+  const mode = CIBA_MODES.find((known) => known === name)
+  if (mode !== undefined) return mode
+  throw new AuthsecError('usage', `${quote(name)} is not one of ${CIBA_MODES.join(', ')}`)
 }
 
 function parseHost(host: string): string {
