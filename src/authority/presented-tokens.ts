@@ -21,7 +21,7 @@ export interface PresentedToken {
   expiresAt: number
   /** For whom it acts. */
   userId: string
-  /** The client it was issued to; a session of a user is no client's. */
+  /** The client it was issued to; a session that a person has logged in to is no client's. */
   holder?: string | undefined
   /** The API of a call token. The audience of a base token proves addressing only and decides nothing. */
   audience?: string | undefined
@@ -86,12 +86,13 @@ const SESSION: TokenKind = {
       if (!AuthsecError.is(error, 'login_required')) throw error
       throw new AuthsecError('invalid_grant', `the ${role} token is not a live session of this server`)
     })
-    const { id: jti, user, expiresAt, ceiling, mayAct } = session
+    const { id: jti, user, expiresAt, ceiling, mayAct, clientId: holder } = session
     return {
       kind: 'session',
       jti,
       expiresAt,
       userId: user.id,
+      holder,
       permissions: ceiling && new Set(ceiling),
       mayAct,
       terms: UNBOUND,

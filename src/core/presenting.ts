@@ -9,7 +9,7 @@ export type PresentedKind = 'base' | 'session' | 'call'
 export interface Presentation {
   /** The client that authenticated. */
   presenter: string
-  /** The `client_id` of the token: whose it is. A session of a user is no client's. */
+  /** The `client_id` of the token: whose it is. A session that a person has logged in to is no client's. */
   holder?: string | undefined
   /** The client that runs the API of the token's audience. */
   owner?: string | undefined
@@ -24,8 +24,10 @@ export interface MayAct {
 /** Why a presenter may not present a token of each kind, or undefined when it may. */
 const PRESENTER_RULES: Readonly<Record<PresentedKind, (presentation: Presentation) => string | undefined>> = {
   base: ({ presenter, holder }) => (presenter === holder ? undefined : 'belongs to another client'),
-  // Which clients may act for a user is a matter of policy and consent, asked where the policy is known.
-  session: () => undefined,
+  // What a user let one client have, another has not. Beyond that, which clients may act for a user is a matter of
+  // policy and consent, asked where the policy is known.
+  session: ({ presenter, holder }) =>
+    holder === undefined || presenter === holder ? undefined : 'is held by another client',
   call: ({ presenter, holder, owner }) =>
     presenter === holder || presenter === owner
       ? undefined

@@ -11,6 +11,9 @@ describe('the table of presenters', () => {
     ['call', 'b', 'a', undefined, false],
     ['call', 'c', 'a', 'b', false],
     ['session', 'a', undefined, undefined, true],
+    ['session', 'a', 'a', undefined, true],
+    ['session', 'a', 'b', undefined, false],
+    ['session', 'a', 'b', 'a', false],
   ])(
     'a %s token: presenter %s, holder %s, owner of its audience %s: %s',
     (kind, presenter, holder, owner, allowed) => {

@@ -349,6 +349,43 @@ describe('the device grant of RFC 8628', () => {
     expect((await exchange(beyond.device_code)).body.error).toBe('access_denied')
   })
 
+  test('gives a session that its client exchanges for call tokens, and no other client', async () => {
+    const { body: other } = await door.post(
+      `/authsec/clientms/tenants/${door.server.tenantId}/clients/create`,
+      { name: 'third', email: 'third@authsec.test', client_type: 'ai_agent', agent_type: 'langchain' },
+      door.server.adminToken,
+    )
+    const { body } = await authorize({ scope: 'billing:read billing:refund' })
+    await answer(body.user_code, true)
+    const { body: held } = await exchange(body.device_code)
+    const present = (client_id: string, fields: Record<string, string> = {}) =>
+      door.form('/oauth/token', {
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: held.access_token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:id_token',
+        resource: 'https://billing.example',
+        client_id,
+        ...fields,
+      })
+    expect((await present(other.client_id)).body).toMatchObject({
+      error: 'invalid_grant',
+      error_description: expect.stringContaining('held by another client'),
+    })
+    // The person let it have more than the policy lets an agent of its kind do.
+    expect((await present(door.server.clientId, { scope: 'billing:refund' })).body.error).toBe(
+      'invalid_scope',
+    )
+    expect((await present(door.server.clientId, { resource: 'https://orders.example' })).status).toBe(400)
+    const call = await present(door.server.clientId)
+    expect(call.status).toBe(200)
+    expect(decodeJwt(call.body.access_token)).toMatchObject({
+      scope: 'billing:read',
+      aud: 'https://billing.example',
+      authsec_grant: 'user',
+      act: { client_id: door.server.clientId },
+    })
+  })
+
   test('gives a session that may not let other devices in', async () => {
     const { body } = await authorize()
     await answer(body.user_code, true)
