@@ -1,7 +1,8 @@
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { AuditFilter } from '../core/audit-filter.js'
 import { readAuditPage } from './audit-pages.js'
-import type { AuditRow, Schema } from './schema.js'
+import { createInsert } from './insert.js'
+import type { AuditPrivateRow, AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'
 
 export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
@@ -29,24 +30,20 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
   }
 }
 
-// Its parameters fit into one statement of either engine.
-const MAX_ROWS = 1000
+/** Stores records in a transaction, numbered on from the head of the log without a gap. */
+export type AppendRecords = (db: Kysely<Schema>, records: readonly AuditRecord[]) => Promise<void>
 
-/** Stores records with as few statements as they fit into, numbered on from the head of the log without a gap. */
-export async function insertAuditRecords(db: Kysely<Schema>, records: readonly AuditRecord[]): Promise<void> {
-  const next = (await createAuditQueries(db).head()) + 1
-  const rows = records.map((record, index) => toRow(record, next + index))
-  for (let start = 0; start < rows.length; start += MAX_ROWS) {
-    const part = rows.slice(start, start + MAX_ROWS)
-    await db.insertInto('audit_events').values(part).execute()
-  }
-
-  const personal = records.flatMap(({ id, ip = null, userAgent = null }) =>
-    ip === null && userAgent === null ? [] : { event_id: id, ip, user_agent: userAgent },
-  )
-  for (let start = 0; start < personal.length; start += MAX_ROWS) {
-    const part = personal.slice(start, start + MAX_ROWS)
-    await db.insertInto('audit_private').values(part).execute()
+/** As `createInsert` does for each of the two tables. */
+export function createAppendRecords(): AppendRecords {
+  const insertEvents = createInsert('audit_events')
+  const insertPersonal = createInsert('audit_private')
+  return async (db, records) => {
+    const next = (await createAuditQueries(db).head()) + 1
+    await insertEvents(
+      db,
+      records.map((record, index) => toRow(record, next + index)),
+    )
+    await insertPersonal(db, records.flatMap(toPersonalRows))
   }
 }
 
@@ -78,4 +75,9 @@ function toRow(record: AuditRecord, seq: number): AuditRow {
     txn: record.txn ?? null,
     occurred_at: record.occurredAt,
   }
+}
+
+function toPersonalRows({ id, ip, userAgent }: AuditRecord): AuditPrivateRow[] {
+  if (ip === undefined && userAgent === undefined) return []
+  return [{ event_id: id, ip: ip ?? null, user_agent: userAgent ?? null }]
 }

@@ -1,10 +1,9 @@
-import { Kysely, sql } from 'kysely'
+import { Kysely } from 'kysely'
 import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
-import { createAuditQueries, insertAuditRecords } from './audit.js'
+import { createAppendRecords, createAuditQueries } from './audit.js'
 import { createClients } from './clients.js'
-import { REVISION_SETTING } from './columns.js'
 import { createDelegations } from './delegations.js'
 import { createExternalServices } from './external-services.js'
 import { createGroupCommit } from './group-commit.js'
@@ -13,13 +12,14 @@ import { assertReadable, migrate } from './migrate.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
 import { createResources } from './resources.js'
+import { createRevision, type Revision, type RevisionChanges } from './revision.js'
 import { createRevocations } from './revocations.js'
 import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import type { Engine } from './sqlite.js'
 import { keepStandings } from './standing-cache.js'
-import type { AuditQueries, AuditRecord, DelegationQueries, Queries, Store, Transaction } from './store.js'
+import type { AuditQueries, AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
@@ -47,20 +47,28 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     throw error
   }
 
+  const revision = createRevision(db)
+  const queries = createQueries(db, revision)
+  const standings = keepStandings(queries.delegations.findStanding, revision.read)
+  const appendRecords = createAppendRecords()
   const commits = createGroupCommit<Transaction>({
     transact: (works) =>
       db.transaction().execute(async (trx) => {
         const records: AuditRecord[] = []
-        await works(createTransaction(trx, records))
-        if (records.length > 0) await insertAuditRecords(trx, records)
+        await works(createTransaction(trx, revision.within(trx), records))
+        if (records.length > 0) await appendRecords(trx, records)
       }),
     flush: engine.flush,
-    recover: engine.recover,
+    recover() {
+      if (!engine.recover()) return
+      revision.forget()
+      standings.forget()
+    },
   })
-  const queries = createQueries(db)
 
   return {
     ...queries,
+    delegations: { ...queries.delegations, findStanding: standings.find },
     audit: readDurably(queries.audit, commits.settled),
     write: (work) => commits.write(work),
     async close() {
@@ -82,7 +90,7 @@ function readDurably({ search, page, head }: AuditQueries, settled: () => Promis
   return { search: durably(search), page: durably(page), head: durably(head) }
 }
 
-function createQueries(db: Kysely<Schema>): Queries {
+function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
   const never = () => Promise.reject(new TypeError('changes need a transaction'))
   return {
     settings: createSettings(db),
@@ -90,7 +98,7 @@ function createQueries(db: Kysely<Schema>): Queries {
     clients: createClients(db, never),
     resources: createResources(db, never),
     policies: createPolicies(db, never),
-    delegations: createDelegationQueries(db, never),
+    delegations: createDelegations(db, never, revision.read),
     keys: createKeys(db),
     revocations: createRevocations(db),
     sessions: createSessions(db),
@@ -102,24 +110,11 @@ function createQueries(db: Kysely<Schema>): Queries {
   }
 }
 
-function createDelegationQueries(db: Kysely<Schema>, never: () => Promise<never>): DelegationQueries {
-  const revision = () => readRevision(db)
-  const delegations = createDelegations(db, never, revision)
-  return { ...delegations, findStanding: keepStandings(delegations.findStanding, revision) }
-}
-
-function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transaction {
-  // Read once for the whole group: the transaction sees no changes but its own.
-  let known: Promise<number> | undefined
-  const revision = () => (known ??= readRevision(trx))
-  const touch = async () => {
-    known = undefined
-    await trx
-      .updateTable('settings')
-      .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
-      .where('name', '=', REVISION_SETTING)
-      .execute()
-  }
+function createTransaction(
+  trx: Kysely<Schema>,
+  { read: revision, touch }: RevisionChanges,
+  records: AuditRecord[],
+): Transaction {
   return {
     settings: createSettings(trx),
     users: createUsers(trx, touch),
@@ -138,8 +133,4 @@ function createTransaction(trx: Kysely<Schema>, records: AuditRecord[]): Transac
     agentActions: createAgentActions(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
   }
-}
-
-async function readRevision(db: Kysely<Schema>): Promise<number> {
-  return Number(await createSettings(db).find(REVISION_SETTING))
 }

@@ -28,9 +28,10 @@ export interface Engine {
   flush(): Promise<void>
   /**
    * Does nothing as long as no flush has failed. Otherwise closes the file, opens it again, and checks and writes
-   * anew what is in it; throws `temporarily_unavailable` while that fails. Not while a transaction is open.
+   * anew what is in it; throws `temporarily_unavailable` while that fails. Not while a transaction is open. Returns
+   * whether there was something to make good: what was committed but not flushed may then be gone.
    */
-  recover(): void
+  recover(): boolean
 }
 
 /**
@@ -100,13 +101,14 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
       await flush()
     },
     recover() {
-      if (failure === undefined) return
+      if (failure === undefined) return false
       try {
         close()
         database = openDatabase(file)
         rewriteLog(database)
         makeDurable()
         failure = undefined
+        return true
       } catch (cause) {
         throw createUnavailable(cause)
       }

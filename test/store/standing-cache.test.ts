@@ -5,7 +5,7 @@ import type { Standing } from '../../src/store/store.js'
 /** A store whose answers differ with every question, so that a kept one is told from a fresh one. */
 function openCounted() {
   const counted = { revision: 1, questions: 0, readings: 0, isKnown: true }
-  const findStanding = keepStandings(
+  const { find: findStanding, forget } = keepStandings(
     async () => {
       counted.questions++
       return counted.isKnown ? ({ revision: counted.revision } as Standing) : undefined
@@ -15,7 +15,7 @@ function openCounted() {
       return counted.revision
     },
   )
-  return { counted, findStanding }
+  return { counted, findStanding, forget }
 }
 
 describe('what a delegation is worth, kept', () => {
@@ -59,10 +59,12 @@ describe('what a delegation is worth, kept', () => {
     expect(await findStanding('agent', 'https://billing.example')).toMatchObject({ revision: 3 })
   })
 
-  test('shares one reading of the revision among those that ask at the same time', async () => {
-    const { counted, findStanding } = openCounted()
-    await Promise.all(['a', 'b', 'c'].map((client) => findStanding(client, 'https://billing.example')))
-    expect(counted.readings).toBe(1)
+  test('is asked again after it was forgotten, under the same revision too', async () => {
+    const { counted, findStanding, forget } = openCounted()
+    await findStanding('agent', 'https://billing.example')
+    forget()
+    await findStanding('agent', 'https://billing.example')
+    expect(counted.questions).toBe(2)
   })
 
   test('is bounded', async () => {
@@ -74,7 +76,7 @@ describe('what a delegation is worth, kept', () => {
 
   test('asks again after a reading that failed', async () => {
     let fails = true
-    const findStanding = keepStandings(
+    const { find: findStanding } = keepStandings(
       async () => ({ revision: 1 }) as Standing,
       async () => (fails ? Promise.reject(new Error('the disk')) : 1),
     )

@@ -3,7 +3,7 @@ import { encodeAuditEvent } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, Store, Transaction } from '../../store/store.js'
-import { createEventId } from './event-id.js'
+import { createTimeOrderedId } from '../time-ordered-id.js'
 
 /** Where a request came from, as far as the log tells it. */
 export interface Provenance {
@@ -86,7 +86,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
     async attempt(draft, provenance, work) {
       let fields: AuditDraft = { ...draft }
       const now = clock()
-      const eventId = createEventId(now)
+      const eventId = createTimeOrderedId(now)
       let recorded = false
       const createRecord = (outcome: AuditOutcome, reason?: string) => {
         const encode = (known: AuditDraft) =>

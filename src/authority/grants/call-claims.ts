@@ -13,6 +13,8 @@ import type { ExchangeRequest } from './exchange-request.js'
 export interface IssuanceTerms {
   issuer: string
   tenantId: string
+  /** Of the token. */
+  jti: string
   auditId: string
   /** Seconds since the epoch. */
   issuedAt: number
@@ -26,7 +28,7 @@ export function createCallClaims(
   { resource, mayAct, terms: { args } }: ExchangeRequest,
   subject: PresentedToken,
   { standing: { delegation, user }, permissions: granted, actor }: ExchangeDecision,
-  { issuer, tenantId, auditId, issuedAt, lifetime, terms }: IssuanceTerms,
+  { issuer, tenantId, jti, auditId, issuedAt, lifetime, terms }: IssuanceTerms,
 ): CallClaims {
   const permissions = sortPermissions(granted)
   const { tool, bind, oneTime } = terms
@@ -37,7 +39,7 @@ export function createCallClaims(
     exp: issuedAt + lifetime,
     iat: issuedAt,
     nbf: issuedAt,
-    jti: randomUUID(),
+    jti,
     client_id: actor.client_id,
     tenant_id: tenantId,
     scope: formatScope(permissions),

@@ -13,6 +13,7 @@ import {
 import { quote } from '../../core/printable.js'
 import type { ClientStanding } from '../../store/store.js'
 import { signToken } from '../signer.js'
+import { createTimeOrderedId } from '../time-ordered-id.js'
 import type { Grant, GrantContext } from './grant.js'
 import { readResource, readScope, readTtl } from './request-fields.js'
 
@@ -41,7 +42,14 @@ export const clientCredentials: Grant = {
       const issuedAt = Math.floor(now / 1000)
       const lifetime = callLifetime(readTtl(form), Number.POSITIVE_INFINITY, issuedAt)
 
-      const claims = createClaims(standing, { permissions, issuedAt, lifetime }, attempt.eventId, context)
+      const issuance = {
+        jti: createTimeOrderedId(now),
+        auditId: attempt.eventId,
+        permissions,
+        issuedAt,
+        lifetime,
+      }
+      const claims = createClaims(standing, issuance, context)
       const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')
       const signed = await signToken(key, { typ: CALL_TOKEN_TYPE, kid: key.kid }, claims)
       await attempt.commit(async (transaction) => {
@@ -92,12 +100,11 @@ export function decideClientStanding(
 
 function createClaims(
   { client, resource }: ClientStanding,
-  granted: { permissions: Permissions; issuedAt: number; lifetime: number },
-  auditId: string,
+  issuance: { jti: string; auditId: string; permissions: Permissions; issuedAt: number; lifetime: number },
   { issuer, tenantId }: GrantContext,
 ): ClientClaims {
-  const { issuedAt, lifetime } = granted
-  const permissions = sortPermissions(granted.permissions)
+  const { jti, auditId, issuedAt, lifetime } = issuance
+  const permissions = sortPermissions(issuance.permissions)
   return {
     iss: issuer,
     sub: client.spiffeId ?? client.id,
@@ -105,7 +112,7 @@ function createClaims(
     exp: issuedAt + lifetime,
     iat: issuedAt,
     nbf: issuedAt,
-    jti: randomUUID(),
+    jti,
     client_id: client.id,
     tenant_id: tenantId,
     scope: formatScope(permissions),

@@ -5,6 +5,7 @@ import type { Standing } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
 import type { PresentedToken } from '../presented-tokens.js'
 import { type SignedJwt, type SigningKey, signToken } from '../signer.js'
+import { createTimeOrderedId } from '../time-ordered-id.js'
 import { formatGrantedDetails } from './authorization-details.js'
 import { createCallClaims, typeOfCall } from './call-claims.js'
 import { decideExchange, type ExchangeQuestion, readGrounds } from './exchange-decision.js'
@@ -46,7 +47,8 @@ async function exchange(
   const terms = narrowTerms(subject.terms, request.terms)
   const issuedAt = Math.floor(now / 1000)
   const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt)
-  const issuance = { issuer, tenantId, auditId: attempt.eventId, issuedAt, lifetime, terms }
+  const jti = createTimeOrderedId(now)
+  const issuance = { issuer, tenantId, jti, auditId: attempt.eventId, issuedAt, lifetime, terms }
   const claims = createCallClaims(request, subject, decision, issuance)
 
   const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')

@@ -1,8 +1,0 @@
-import { randomUUID } from 'node:crypto'
-
-/** A UUIDv7 (RFC 9562 §5.7): sorts by time, unguessable in the rest. */
-export function createEventId(nowMs: number): string {
-  const time = nowMs.toString(16).padStart(12, '0')
-  // Variant and random bits come from a UUIDv4, of which only the version digit is another.
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
-}
