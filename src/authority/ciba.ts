@@ -22,9 +22,6 @@ import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
 /** Who answers: a person, or on a developer's machine the server itself. */
 export type CibaMode = 'manual' | 'auto-approve' | 'auto-deny'
 
-/** Every mode, by the name that `--ciba` knows. */
-export const CIBA_MODES: readonly CibaMode[] = ['manual', 'auto-approve', 'auto-deny']
-
 /** What a program asks a person for, who is elsewhere. */
 export interface CibaRequest {
   form: ApprovalForm

@@ -9,7 +9,7 @@ export interface PasswordCost {
 }
 
 /** AuthSec's shortest password, in characters. */
-export const MIN_PASSWORD_LENGTH = 10
+const MIN_PASSWORD_LENGTH = 10
 /** For passwords that people choose: 32 MiB and some 150 ms, one of the sets that OWASP recommends. */
 export const CHOSEN_PASSWORD_COST: PasswordCost = { N: 2 ** 15, r: 8, p: 3 }
 /** For passwords of `createPassword`, which nobody can guess however cheap a guess is. */
