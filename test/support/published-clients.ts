@@ -5,7 +5,7 @@
 
 export type DelegationFailure = 'DelegationTokenNotFound' | 'DelegationTokenExpired' | 'DelegationError'
 
-export class PublishedError extends Error {
+class PublishedError extends Error {
   readonly kind: DelegationFailure | ServiceFailure
 
   constructor(kind: DelegationFailure | ServiceFailure, message: string) {
