@@ -13,7 +13,7 @@ import { assertOwnRequest, type Gate } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
 import { toResponse } from './problem.js'
 import type { QuirkName } from './quirks.js'
-import type { Excess, RateLimiter } from './rate-limits.js'
+import type { Excess, RateLimit, RateLimiter } from './rate-limits.js'
 
 export interface AppOptions {
   authority: Authority
@@ -84,6 +84,10 @@ function refuseOtherMethods(path: string, endpoints: readonly AnyEndpoint[]): En
     ...UNKNOWN,
     paths: [path],
     errors: served[0]?.errors ?? UNKNOWN.errors,
+    // A preflight comes here: it asks about what is served at this path.
+    ...(served.some(({ crossOrigin }) => crossOrigin === true || crossOrigin === 'named') && {
+      crossOrigin: 'named',
+    }),
     handle({ method }) {
       throw new AuthsecError('method_not_allowed', `${method} is not served here`, { details: { allow } })
     },
@@ -101,7 +105,7 @@ async function answer<A extends Access>(
   transport: Transport | undefined,
   options: AppOptions,
 ): Promise<Response> {
-  const { gate, proxies } = options
+  const { proxies } = options
   const provenance: Provenance = {
     requestId: randomUUID(),
     source: `${request.method} ${endpoint.paths[0] ?? '*'}`,
@@ -118,7 +122,7 @@ async function answer<A extends Access>(
     response = toResponse(told, endpoint, provenance.requestId)
   }
   harden(response, endpoint.crossOrigin === true)
-  allowReading(request, response, gate.origins)
+  allowReading(request, response, originsOf(endpoint, options))
   return response
 }
 
@@ -129,15 +133,23 @@ async function handle<A extends Access>(
   provenance: Provenance,
   options: AppOptions,
 ): Promise<Response> {
-  const { authority, mode, gate, limiter, serverUrl, stopping } = options
-  assertOwnRequest(request, gate, endpoint.crossOrigin ?? false)
-  const preflight = answerPreflight(request, gate.origins)
+  const { authority, mode, limiter, serverUrl, stopping } = options
+  const origins = originsOf(endpoint, options)
+  const gate = { ...options.gate, origins }
+  const count = (limit: RateLimit | undefined) => limit && limiter.count(limit, provenance.ip ?? '')
+  try {
+    assertOwnRequest(request, gate, endpoint.crossOrigin ?? false)
+  } catch (error) {
+    // A flood leaves one record, not one for each of its requests.
+    if (count('foreign')?.isFirst !== false) throw error
+    return toResponse(error, endpoint, provenance.requestId)
+  }
+  const preflight = answerPreflight(request, origins)
   if (preflight !== undefined) return preflight
 
-  const excess = endpoint.limit && limiter.count(endpoint.limit, provenance.ip ?? '')
+  const excess = count(endpoint.limit ?? (endpoint.access === 'public' ? undefined : 'session'))
   if (excess !== undefined) {
     const error = describeExcess(excess)
-    // A flood leaves one record, not one for each of its requests.
     if (excess.isFirst) throw error
     return toResponse(error, endpoint, provenance.requestId)
   }
@@ -150,6 +162,11 @@ async function handle<A extends Access>(
     serverUrl,
     stopping,
   })
+}
+
+// Pages that are named may use what is for clients and what is public, nothing else.
+function originsOf({ crossOrigin }: Pick<Endpoint, 'crossOrigin'>, { gate }: AppOptions): readonly string[] {
+  return crossOrigin === true || crossOrigin === 'named' ? gate.origins : []
 }
 
 // No page of another origin can load an answer as an image or a script, and no browser guesses what it is.

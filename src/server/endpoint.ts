@@ -40,13 +40,14 @@ export interface Endpoint<A extends Access = Access> {
    * one or the other), its SPIRE service's, or a page.
    */
   errors: 'oauth' | 'authsec' | 'polling' | 'spire' | 'page'
-  /** What requests to it count against, where requests are counted. */
+  /** What requests to it count against, where requests are counted; default for what needs a session: `session`. */
   limit?: RateLimit
   /**
-   * What may come from a page of another origin: everything, for public documents that it may read (keys and
-   * metadata), or a person who follows a link, for pages.
+   * What may come from a page of another origin: everything, for public documents (keys and metadata); what pages
+   * send whose origin is `named` when the server is started, for what clients use; or a person who follows a link,
+   * for pages.
    */
-  crossOrigin?: boolean | 'navigation'
+  crossOrigin?: boolean | 'named' | 'navigation'
   /** AuthSec's own status and wording where they are not those of the code. */
   refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string]>>
   handle(request: Request, context: EndpointContext<A>): Promise<Response>

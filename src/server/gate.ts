@@ -1,5 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import type { Endpoint } from './endpoint.js'
 
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]']
 
@@ -9,7 +10,7 @@ export interface Gate {
   hosts: readonly string[]
   /** The origins of its own pages, as a browser sees them behind a proxy. */
   ownOrigins: readonly string[]
-  /** The origins of other pages that may use it. */
+  /** The origins of other pages that may use what is asked for. */
   origins: readonly string[]
 }
 
@@ -22,7 +23,7 @@ export interface Gate {
 export function assertOwnRequest(
   request: Request,
   { hosts, ownOrigins, origins }: Gate,
-  crossOrigin: boolean | 'navigation',
+  crossOrigin: Endpoint['crossOrigin'],
 ): void {
   const { hostname, origin: own } = new URL(request.url)
   if (!LOOPBACK_HOSTS.includes(hostname) && !hosts.includes(hostname)) {

@@ -36,6 +36,7 @@ const SPIRE_CODES: Readonly<Record<number, string>> = {
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   409: 'CONFLICT',
+  429: 'TOO_MANY_REQUESTS',
 }
 
 /** The status that a code is answered with where an endpoint has no words of its own for it. */
@@ -81,7 +82,12 @@ function createBody(
         error_description: describe(error),
       }
     case 'spire':
-      return { error: { code: SPIRE_CODES[status] ?? 'INTERNAL_ERROR', message: text } }
+      return {
+        error: {
+          code: SPIRE_CODES[status] ?? (status < 500 ? 'BAD_REQUEST' : 'INTERNAL_ERROR'),
+          message: text,
+        },
+      }
     case 'authsec':
       if (error.code === 'access_denied') {
         return { error: 'insufficient_scope', error_description: error.message }

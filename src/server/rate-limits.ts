@@ -1,5 +1,22 @@
-/** What is limited together: the requests of one address to any endpoint of a kind share one allowance. */
-export type RateLimit = 'login' | 'token' | 'register' | 'introspect' | 'pull'
+/**
+ * What is limited together: the requests of one address to any endpoint of a kind share one allowance. To `ask` is to
+ * start a device or CIBA login, `poll` to wait for it in AuthSec's form, `activate` to answer it; `session` is
+ * whatever needs one, `foreign` what is turned away at the gate.
+ */
+export type RateLimit =
+  | 'login'
+  | 'token'
+  | 'register'
+  | 'introspect'
+  | 'revoke'
+  | 'consume'
+  | 'verify'
+  | 'pull'
+  | 'ask'
+  | 'poll'
+  | 'activate'
+  | 'session'
+  | 'foreign'
 
 /** How many requests of a kind one address may send in a minute. */
 export type RateLimits = Readonly<Partial<Record<RateLimit, number>>>
@@ -11,10 +28,24 @@ export type RateLimitsName = 'off' | 'authsec' | 'shared'
 export const RATE_LIMITS: Readonly<Record<RateLimitsName, RateLimits>> = {
   /** A developer's own machine has no stranger to hold back. */
   off: {},
-  /** AuthSec's own, as its published server has them. */
+  /** AuthSec's own, as its published server has them: the numbers that are known, and no others. */
   authsec: { login: 5, token: 30, register: 10, introspect: 60 },
   /** Of a server that a team shares: guesses are slow, agents are not. */
-  shared: { login: 10, token: 1_200, register: 10, introspect: 2_400, pull: 600 },
+  shared: {
+    login: 10,
+    token: 1_200,
+    register: 10,
+    introspect: 2_400,
+    revoke: 600,
+    consume: 2_400,
+    verify: 600,
+    pull: 600,
+    ask: 60,
+    poll: 600,
+    activate: 60,
+    session: 2_400,
+    foreign: 60,
+  },
 }
 
 /** A request beyond an allowance. */

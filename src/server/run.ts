@@ -19,7 +19,7 @@ export interface ServingOptions {
   clock?: () => number
   /** Host names that the server answers to beside this machine's and its issuer's. */
   allowedHosts?: readonly string[]
-  /** Origins of pages that may use the server (CORS); none by default. */
+  /** Origins of pages that may use what clients use (CORS), never a pull, a login or an admin's; none by default. */
   origins?: readonly string[]
   /** How many requests one address may send; default `off` in dev mode, `shared` in shared mode. */
   rateLimits?: RateLimitsName

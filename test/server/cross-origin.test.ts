@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startTestServer, type TestServer } from '../support/running-server.js'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
+import { exchangeForm, startTestServer, type TestServer } from '../support/running-server.js'
 
 const PAGE = 'https://console.example'
 const PREFLIGHT = { 'access-control-request-method': 'POST', 'sec-fetch-site': 'cross-site' }
@@ -16,18 +17,49 @@ afterAll(async () => {
 })
 
 describe('a page of another origin', () => {
-  test('may use a server that names it, but never with its cookies', async () => {
+  test('may exchange at a server that names it, but never with its cookies', async () => {
     const headers = { origin: PAGE, 'sec-fetch-site': 'cross-site' }
-    const reply = await open.call('GET', '/audit/events', { headers, admin: true })
+    const form = { ...exchangeForm(open.clientId), subject_token: await open.pull() }
+    const reply = await open.call('POST', '/oauth/token', { headers, form })
     expect(reply.status).toBe(200)
     expect(reply.headers).toMatchObject({ 'access-control-allow-origin': PAGE, vary: 'Origin' })
     expect(reply.headers['access-control-allow-credentials']).toBeUndefined()
   })
 
   test('may read why it was refused', async () => {
-    const reply = await open.call('GET', '/audit/events', { headers: { origin: PAGE } })
-    expect(reply.status).toBe(401)
+    const reply = await open.call('POST', '/oauth/token', { headers: { origin: PAGE }, form: 'grant_type=x' })
+    expect(reply.status).toBe(400)
     expect(reply.headers['access-control-allow-origin']).toBe(PAGE)
+  })
+
+  test.each(
+    ENDPOINTS.filter(({ crossOrigin }) => crossOrigin !== true && crossOrigin !== 'named').map(
+      ({ method, paths }) => [method, paths[0] as string],
+    ),
+  )(
+    'that is named cannot use %s %s: neither pull, login, admin nor audit is for pages',
+    async (method, path) => {
+      const headers = {
+        origin: PAGE,
+        'sec-fetch-site': 'cross-site',
+        'access-control-request-method': method,
+      }
+      for (const asked of [method, 'OPTIONS']) {
+        const reply = await open.call(asked, path, { headers, admin: true })
+        expect(reply.status).toBe(403)
+        expect(reply.headers).not.toHaveProperty('access-control-allow-origin')
+      }
+    },
+  )
+
+  test.each([
+    ['GET', '/audit/events'],
+    ['GET', '/authsec/uflow/sdk/delegation-token'],
+    ['POST', '/authsec/uflow/auth/admin/login'],
+    ['POST', '/admin/resources'],
+  ])('is kept from %s %s whatever the list of endpoints says', async (method, path) => {
+    const reply = await open.call(method, path, { headers: { origin: PAGE }, admin: true })
+    expect(reply.status).toBe(403)
   })
 
   test('is told by a preflight what it may send', async () => {

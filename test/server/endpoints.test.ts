@@ -10,6 +10,10 @@ describe('the list of endpoints', () => {
       expect(endpoint.speaks).toMatch(/^(?:AuthSec [ABP]|RFC \d+|OpenID|authsec)/)
       // Only public documents, which every page may read, leave no record.
       expect(endpoint.event === undefined).toBe(endpoint.crossOrigin === true)
+      // A stranger is counted, except for documents that cost nothing; whoever has a session is counted anyway.
+      if (endpoint.access === 'public') {
+        expect(endpoint.limit === undefined).toBe(endpoint.crossOrigin === true)
+      }
     },
   )
 

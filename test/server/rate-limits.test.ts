@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest'
-import { createRateLimiter, RATE_LIMITS } from '../../src/server/rate-limits.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
+import { createRateLimiter, RATE_LIMITS, type RateLimit } from '../../src/server/rate-limits.js'
+import { type Reply, startTestServer, type TestServer } from '../support/running-server.js'
 
 function createLimiter(limits: Parameters<typeof createRateLimiter>[0]) {
   const time = { now: 1_000_000 }
@@ -76,4 +78,109 @@ describe('a rate limit', () => {
     const { count } = createLimiter(RATE_LIMITS.off)
     for (let request = 0; request < 1_000; request += 1) expect(count('login', '192.0.2.1')).toBeUndefined()
   })
+})
+
+describe('a server that counts as AuthSec does', () => {
+  test.each([
+    { method: 'POST', path: '/authsec/uflow/auth/admin/login', limit: 5 },
+    { method: 'GET', path: '/authsec/uflow/auth/admin/challenge', limit: 5 },
+    { method: 'POST', path: '/oauth/token', limit: 30 },
+    { method: 'POST', path: '/oauth/register', limit: 10 },
+    { method: 'POST', path: '/oauth/introspect', limit: 60 },
+  ])('lets $limit requests a minute through to $method $path', async ({ method, path, limit }) => {
+    const server = await startTestServer({ rateLimits: 'authsec' })
+    const statuses: number[] = []
+    for (let request = 0; request <= limit; request += 1)
+      statuses.push((await server.call(method, path)).status)
+    expect(statuses.indexOf(429)).toBe(limit)
+    server.now += 60_000
+    expect((await server.call(method, path)).status).not.toBe(429)
+    await server.close()
+  })
+
+  test('counts a login and its challenge together, and nothing that AuthSec does not count', async () => {
+    const server = await startTestServer({ rateLimits: 'authsec' })
+    for (let request = 0; request < 5; request += 1) await server.call('GET', '/uflow/auth/admin/challenge')
+    expect((await server.call('POST', '/uflow/auth/admin/login')).status).toBe(429)
+    for (let request = 0; request < 100; request += 1) {
+      const path = `/uflow/sdk/delegation-token?client_id=${server.clientId}`
+      expect((await server.call('GET', path)).status).toBe(200)
+    }
+    await server.close()
+  })
+})
+
+describe('a request too many', () => {
+  let server: TestServer
+  beforeAll(async () => {
+    server = await startTestServer({ rateLimits: 'shared' })
+  })
+  afterAll(() => server.close())
+
+  async function exhaust(limit: RateLimit, method: string, path: string): Promise<Reply> {
+    const allowance = RATE_LIMITS.shared[limit] as number
+    for (let request = 0; request < allowance; request += 1) {
+      expect((await server.call(method, path)).status).not.toBe(429)
+    }
+    return server.call(method, path)
+  }
+
+  const message = expect.stringMatching(/^too many requests: try again in \d+ s$/)
+  test.each<{ limit: RateLimit; method: string; path: string; json: unknown }>([
+    {
+      limit: 'register',
+      method: 'POST',
+      path: '/oauth/register',
+      json: { error: 'rate_limited', error_description: message, request_id: expect.any(String) },
+    },
+    {
+      limit: 'login',
+      method: 'POST',
+      path: '/authsec/uflow/auth/admin/login',
+      json: { error: message },
+    },
+    {
+      limit: 'ask',
+      method: 'POST',
+      path: '/authsec/uflow/auth/device/code',
+      json: { error: 'rate_limited', error_description: message },
+    },
+    {
+      limit: 'verify',
+      method: 'POST',
+      path: '/v1/jwt/validate',
+      json: { error: { code: 'TOO_MANY_REQUESTS', message } },
+    },
+  ])('is 429 in the form of $path, and says when to come back', async ({ limit, method, path, json }) => {
+    const reply = await exhaust(limit, method, path)
+    expect(reply).toMatchObject({ status: 429, json })
+    expect(Number(reply.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+  })
+
+  test('is a page for a person', async () => {
+    const reply = await exhaust('activate', 'GET', '/activate')
+    expect(reply).toMatchObject({ status: 429, text: expect.stringMatching(/^<!doctype html>/i) })
+    expect(reply.headers['retry-after']).toBe('1')
+  })
+
+  test('at the gate stays what it is, and leaves no record of its own', async () => {
+    const headers = { origin: 'https://evil.example' }
+    const count = async () => {
+      const found = await server.call('GET', '/audit/events?filter=reason=foreign_origin&limit=1000', {
+        admin: true,
+      })
+      return found.json.events.length
+    }
+    for (let request = 0; request < 100; request += 1) {
+      expect((await server.call('POST', '/oauth/token', { headers })).status).toBe(403)
+    }
+    expect(await count()).toBe((RATE_LIMITS.shared.foreign as number) + 1)
+  })
+})
+
+test('every kind that is counted has an endpoint, and a number for a team', () => {
+  const used = new Set(ENDPOINTS.map(({ limit }) => limit))
+  const numbers = Object.keys(RATE_LIMITS.shared)
+  expect(numbers.filter((kind) => !used.has(kind as RateLimit)).sort()).toEqual(['foreign', 'session'])
+  expect([...used].filter((kind) => kind !== undefined && !numbers.includes(kind))).toEqual([])
 })

@@ -14,6 +14,7 @@ export const validate: Endpoint<'public'> = {
   summary: 'Say whether a base token is genuine and in time; /oauth/introspect knows whether it was revoked',
   speaks: 'AuthSec A',
   event: 'token.validated',
+  limit: 'verify',
   errors: 'spire',
 
   async handle(request, { authority, provenance }) {

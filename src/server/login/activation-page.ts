@@ -24,6 +24,7 @@ export const activationPage: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'rendered by this server; runs no script',
   event: 'device.read',
+  limit: 'activate',
   errors: 'page',
   crossOrigin: 'navigation',
 
@@ -43,6 +44,7 @@ export const submitActivation: Endpoint<'public'> = {
   method: 'POST',
   summary: 'The answer of a person to a device',
   event: 'device.approved',
+  limit: 'login',
   crossOrigin: false,
 
   async handle(request, context) {

@@ -15,6 +15,7 @@ export const activationInfo: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'ten wrong codes within five minutes are 429',
   event: 'device.read',
+  limit: 'activate',
   errors: 'authsec',
   refusals: { not_found: [400, 'Invalid or expired user code'] },
 
@@ -45,6 +46,7 @@ export const verifyUserCode: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'ten wrong codes within five minutes are 429',
   event: 'device.read',
+  limit: 'activate',
   errors: 'authsec',
 
   async handle(request, { authority, provenance }) {
@@ -72,6 +74,7 @@ export const authorizeDevice: Endpoint<'session'> = {
   speaks: 'AuthSec A',
   differences: 'a session that a client holds may not answer; ten wrong codes within five minutes are 429',
   event: 'device.approved',
+  limit: 'activate',
   errors: 'authsec',
   refusals: { not_found: [400, 'Invalid or expired user code'] },
 

@@ -21,6 +21,7 @@ export const bcAuthorize: Endpoint<'public'> = {
     'poll mode only; no id_token and no signed requests; login_hint (an e-mail address or a user id) is the only ' +
     'hint; scopes as at the device authorization endpoint, and openid may be left out',
   event: 'approval.requested',
+  limit: 'ask',
   errors: 'oauth',
 
   async handle(request, { authority, provenance }) {

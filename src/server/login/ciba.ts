@@ -27,6 +27,7 @@ export const initiateCiba: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'a user needs no registered device; who answers is decided by --ciba',
   event: 'approval.requested',
+  limit: 'ask',
   errors: 'polling',
   refusals: { unknown_user_id: [400, 'user_not_found'] },
 
@@ -58,6 +59,7 @@ export const cibaToken: Endpoint<'public'> = {
   summary: "Poll for an approval, AuthSec's admin plane",
   speaks: 'AuthSec A',
   event: 'session.started',
+  limit: 'poll',
   errors: 'polling',
   refusals: {
     authorization_pending: [200, 'authorization_pending'],

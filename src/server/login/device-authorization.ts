@@ -18,6 +18,7 @@ export const deviceAuthorization: Endpoint<'public'> = {
     'a scope is a permission (openid, profile, email and offline_access are taken and not granted); without any the ' +
     'session may do what its user may, except admin:access',
   event: 'device.requested',
+  limit: 'ask',
   errors: 'oauth',
 
   async handle(request, { authority, provenance, serverUrl }) {

@@ -19,6 +19,7 @@ export const deviceCode: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'a scope that is a permission limits what the session may do',
   event: 'device.requested',
+  limit: 'ask',
   errors: 'polling',
 
   async handle(request, { authority, provenance, serverUrl }) {
@@ -44,6 +45,7 @@ export const deviceToken: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'the session is made when it is fetched, with what the user may do then',
   event: 'session.started',
+  limit: 'poll',
   errors: 'polling',
   refusals: {
     authorization_pending: [200, 'authorization_pending'],

@@ -15,6 +15,7 @@ export const verifySession: Endpoint<'public'> = {
   speaks: 'AuthSec A',
   differences: 'sessions of this server only; a session that has ended is invalid at once',
   event: 'token.introspected',
+  limit: 'verify',
   errors: 'authsec',
   refusals: { login_required: [401, 'invalid token'] },
 

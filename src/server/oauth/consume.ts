@@ -10,7 +10,9 @@ export const consume: Endpoint<'public'> = {
   summary: 'Use up a one-time call token, by the client that runs its resource',
   speaks: 'authsec',
   event: 'token.used',
+  limit: 'consume',
   errors: 'oauth',
+  crossOrigin: 'named',
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {

@@ -11,7 +11,9 @@ export const introspect: Endpoint<'public'> = {
   speaks: 'RFC 7662',
   differences: 'a client proves who it is with a secret or a key; an admin session may ask too',
   event: 'token.introspected',
+  limit: 'introspect',
   errors: 'oauth',
+  crossOrigin: 'named',
 
   async handle(request, { authority, provenance }) {
     const form = await readForm(request)

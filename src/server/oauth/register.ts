@@ -28,6 +28,7 @@ export const registerClient: Endpoint<'public'> = {
   differences:
     'no redirects, no software statements, no jwks_uri; `client_kind` and `agent_type` are AuthSec’s',
   event: 'client.registered',
+  limit: 'register',
   errors: 'oauth',
 
   async handle(request, { authority, provenance, serverUrl }) {
@@ -43,6 +44,7 @@ const managed = {
   access: 'public',
   modes: ['dev', 'shared'],
   speaks: 'RFC 7592',
+  limit: 'register',
   errors: 'oauth',
 } as const
 

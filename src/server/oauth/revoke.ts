@@ -10,7 +10,9 @@ export const revoke: Endpoint<'public'> = {
   summary: 'Revoke a token of the calling client and what descends from it, RFC 7009',
   speaks: 'RFC 7009',
   event: 'token.revoked',
+  limit: 'revoke',
   errors: 'oauth',
+  crossOrigin: 'named',
 
   async handle(request, { authority, provenance }) {
     const form = await readForm(request)

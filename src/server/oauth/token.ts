@@ -14,6 +14,7 @@ export const token: Endpoint<'public'> = {
   event: 'token.exchanged',
   limit: 'token',
   errors: 'oauth',
+  crossOrigin: 'named',
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {
