@@ -1,3 +1,5 @@
+import { adviseAction, describeToModel, type ErrorAction } from './error-advice.js'
+
 /**
  * Every deliberate failure of the project, grouped by who meets it. The command's exit code follows from
  * the code alone (`cli/exit-codes.ts`), as does the HTTP status (`server/problem.ts`).
@@ -82,6 +84,13 @@ export type ErrorCode =
   | 'exchange_unsupported'
   | 'overloaded'
   | 'closed'
+  // Acting for a user, and the answers of the API that is called
+  | 'subject_expired'
+  | 'subject_mismatch'
+  | 'origin_rejected'
+  | 'token_rejected'
+  | 'scope_required'
+  | 'step_up_required'
   // Running a server
   | 'port_in_use'
   | 'state_locked'
@@ -140,6 +149,19 @@ export class AuthsecError extends Error {
     this.requestId = options.requestId
     this.details = options.details
     Object.defineProperty(this, MARK, { value: true })
+  }
+
+  /** What a program does about it: the one question that a caller has who does not know the code. */
+  get action(): ErrorAction {
+    return adviseAction(this.code)
+  }
+
+  /**
+   * What a model may be told: whether to try again and what to say to the user, in our words alone. Undefined for a
+   * mistake of the program.
+   */
+  get modelMessage(): string | undefined {
+    return describeToModel(this.code)
   }
 
   /** Recognises an error of this class, also from another copy of the package; optionally with a code. */

@@ -9,6 +9,8 @@ import {
   type DelegationRequest,
   formatCallKey,
   formatParties,
+  isForOneCall,
+  mayBeKept,
   readRequest,
 } from './request.js'
 import { SingleFlight } from './single-flight.js'
@@ -42,11 +44,10 @@ export class CallTokens {
 
   /** The kept token of a request that has not been checked: one that is not well formed finds nothing. */
   look(request: DelegationRequest, audience: string, mayRefresh: boolean): IssuedToken | undefined {
-    const { permissions, tool, ttlSeconds, minValidityMs = 0 } = request
-    if (this.#keyPrefix === undefined || (permissions !== undefined && !Array.isArray(permissions))) {
-      return undefined
-    }
-    const key = formatCallKey(this.#keyPrefix, audience, permissions, tool, ttlSeconds)
+    const { permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
+    if (this.#keyPrefix === undefined || !mayBeKept(request)) return undefined
+    if (permissions !== undefined && !Array.isArray(permissions)) return undefined
+    const key = formatCallKey(this.#keyPrefix, audience, permissions, tool, ttlSeconds, binding === 'tool')
     return this.source.look(key, minValidityMs, mayRefresh ? () => this.#askAgain(request) : undefined)
   }
 
@@ -69,14 +70,16 @@ export class CallTokens {
       ])
       const tokenEndpoint = this.#exchangeEndpoint(metadata)
       if (tokenEndpoint === undefined) return undefined
+      assertBindable(metadata, call)
 
-      const { audience, permissions, tool, ttlSeconds } = call
+      const { audience, permissions, tool, ttlSeconds, bind } = call
       const prefix = this.#prefixFor(metadata, base.grant)
-      const key = formatCallKey(prefix, audience, permissions, tool, ttlSeconds)
-      const kept = forceRefresh ? undefined : this.source.look(key, minValidityMs)
-      if (kept !== undefined) return kept
+      const key = formatCallKey(prefix, audience, permissions, tool, ttlSeconds, bind.length > 0)
+      const ask = this.#ask(tokenEndpoint, base.grant, call, deadline)
       try {
-        return await this.source.obtain(key, this.#ask(tokenEndpoint, base.grant, call, deadline), options)
+        if (isForOneCall(call)) return await this.source.obtainAlone(key, ask, options)
+        const kept = forceRefresh ? undefined : this.source.look(key, minValidityMs)
+        return kept ?? (await this.source.obtain(key, ask, options))
       } catch (error) {
         // The base token was revoked or replaced, and is dropped. A new one may be there; asking twice is enough.
         if (isRetry || !AuthsecError.is(error, 'invalid_grant')) throw error
@@ -150,4 +153,13 @@ export class CallTokens {
     if (this.#bases.current?.jti === base.jti) this.#keyPrefix = prefix
     return prefix
   }
+}
+
+// Before the question rather than after the answer: a server that does not know bindings would issue a wider token.
+function assertBindable({ bindings }: Metadata, { bind }: CallRequest): void {
+  const missing = bindings && bind.find((binding) => !bindings.includes(binding))
+  if (missing === undefined) return
+  throw new AuthsecError('exchange_unsupported', `the server binds no token to the ${missing}`, {
+    hint: 'Leave the binding out where the API can do without it.',
+  })
 }

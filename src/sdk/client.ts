@@ -5,7 +5,13 @@ import { CallTokens } from './call-tokens.js'
 import { type ClientContext, createClientContext } from './client-context.js'
 import type { DelegationToken } from './delegation-token.js'
 import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
-import { assertKnownMembers, type CallRequest, type DelegationRequest, readRequest } from './request.js'
+import {
+  assertKnownMembers,
+  type CallRequest,
+  type DelegationRequest,
+  mayBeKept,
+  readRequest,
+} from './request.js'
 import { throwIfAborted } from './single-flight.js'
 import type { IssuedToken, ObtainOptions } from './token-source.js'
 
@@ -129,14 +135,19 @@ class Client implements AuthsecClient {
 
   // The way of nearly every call: nothing is awaited, hashed or copied.
   #look(request: DelegationRequest, mayRefresh: boolean): IssuedToken | undefined {
-    const { audience, permissions, tool, ttlSeconds, minValidityMs = 0, signal, forceRefresh } = request
+    const { audience, permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
+    const { signal, forceRefresh } = request
     if (forceRefresh || signal?.aborted) return undefined
     if (audience === undefined) {
       const isPlain = permissions === undefined && tool === undefined && ttlSeconds === undefined
-      return isPlain ? this.#bases.look(minValidityMs, mayRefresh) : undefined
+      return isPlain && mayBeKept(request) && binding === undefined
+        ? this.#bases.look(minValidityMs, mayRefresh)
+        : undefined
     }
     if (!this.#usesBaseOnly) return this.#calls.look(request, audience, mayRefresh)
-    const wanted = readRequest(request).call?.permissions ?? []
+    const call = readRequest(request).call as CallRequest
+    if (isConditional(call)) return undefined
+    const wanted = call.permissions ?? []
     const base = this.#bases.look(minValidityMs, mayRefresh)
     return wanted.every((permission) => base?.grant.permissions.includes(permission)) ? base : undefined
   }
@@ -155,9 +166,11 @@ class Client implements AuthsecClient {
 
   async #settleForBase(call: CallRequest, checked: ObtainOptions, deadline: number): Promise<IssuedToken> {
     const { options, emit } = this.#context
-    if (options.narrow === 'required' || options.transport === 'exchange') {
+    if (options.narrow === 'required' || options.transport === 'exchange' || isConditional(call)) {
       throw new AuthsecError('exchange_unsupported', `${options.serverUrl.origin} issues no call tokens`, {
-        hint: "With narrow: 'best-effort' and transport: 'auto' the agent's base token is used instead.",
+        hint: isConditional(call)
+          ? 'A binding cannot be had there, and is never dropped.'
+          : "With narrow: 'best-effort' and transport: 'auto' the agent's base token is used instead.",
       })
     }
     const base = await this.#bases.obtain(checked, deadline)
@@ -166,6 +179,11 @@ class Client implements AuthsecClient {
     this.#usesBaseOnly = true
     return base
   }
+}
+
+// What the base token can never stand in for.
+function isConditional({ bind, oneTime }: CallRequest): boolean {
+  return bind.length > 0 || oneTime
 }
 
 function closedError(): AuthsecError {

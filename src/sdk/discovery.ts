@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isSameServer } from '../core/server-url.js'
-import { isJsonObject } from '../core/strict-json.js'
+import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { Http, Limits } from './http.js'
 import { readSuccess } from './refusal.js'
 
@@ -13,6 +13,8 @@ export interface Metadata {
   readonly tokenEndpoint: string | undefined
   /** Whether the token endpoint exchanges a base token for a call token, rather than for something of its own. */
   readonly issuesCallTokens: boolean
+  /** To what a call token can be bound there; undefined where the server does not say. */
+  readonly bindings: readonly Json[] | undefined
 }
 
 /**
@@ -22,17 +24,26 @@ export interface Metadata {
 export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): Promise<Metadata> {
   const answer = await http.send({ url: metadataUrl(serverUrl) }, limits)
   if (answer.status === 404 || answer.status === 410) {
-    return { issuer: serverUrl.origin, tenant: '', tokenEndpoint: undefined, issuesCallTokens: false }
+    return {
+      issuer: serverUrl.origin,
+      tenant: '',
+      tokenEndpoint: undefined,
+      issuesCallTokens: false,
+      bindings: undefined,
+    }
   }
   const body = readSuccess(answer)
   const { issuer, token_endpoint: tokenEndpoint, authsec_tenant: tenant } = body
   assertOwnAddress('issuer', issuer, serverUrl)
   if (tokenEndpoint !== undefined) assertOwnAddress('token endpoint', tokenEndpoint, serverUrl)
+  const callTokens = body['authsec_call_tokens']
+  const bindings = isJsonObject(callTokens) ? callTokens['bindings'] : undefined
   return {
     issuer,
     tenant: typeof tenant === 'string' ? tenant : '',
     tokenEndpoint,
-    issuesCallTokens: tokenEndpoint !== undefined && isJsonObject(body['authsec_call_tokens']),
+    issuesCallTokens: tokenEndpoint !== undefined && isJsonObject(callTokens),
+    bindings: Array.isArray(bindings) ? bindings : undefined,
   }
 }
 

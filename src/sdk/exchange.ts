@@ -1,6 +1,8 @@
-import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
+import { isCallHash, matchesCall } from '../core/call-binding.js'
+import { BOUND_CALL_TOKEN_TYPE, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { sha256 } from '../core/sha256.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { Clock } from './clock.js'
 import { type Grant, type GrantedClaims, invalidResponse, readGrantedClaims, splitScope } from './grant.js'
@@ -43,6 +45,7 @@ export async function exchangeToken(
   const claims = readGrantedClaims(body['access_token'])
   const seconds = readLifetime(body, claims)
   assertNotWidened(body, claims, base, call)
+  assertBound(claims, call)
 
   const expiresAt = answer.askedAt.wall + seconds * 1000
   const lifetime = callLifetime(answer.askedAt, Math.min(seconds * 1000, parts.maxTtlMs), random)
@@ -74,6 +77,9 @@ function buildForm(clientId: string, base: Grant, call: CallRequest): URLSearchP
   if (call.permissions !== undefined) form.set('scope', call.permissions.join(' '))
   if (call.ttlSeconds !== undefined) form.set('ttl_seconds', String(call.ttlSeconds))
   if (call.tool !== undefined) form.set('tool', call.tool)
+  if (call.bind.length > 0) form.set('bind', call.bind.join(' '))
+  if (call.args !== undefined) form.set('call', JSON.stringify(call.args))
+  if (call.oneTime) form.set('one_time', 'true')
   return form
 }
 
@@ -108,6 +114,27 @@ function assertNotWidened(body: JsonObject, claims: GrantedClaims, base: Grant, 
     throw widened(`the token lives longer than the ${longest} s asked for`)
   }
   if (claims.exp * 1000 > base.expiresAt) throw widened('the token outlives the base token it was made from')
+}
+
+// A condition that was asked for and is missing is a wider token; one that nobody asked for makes it useless to whoever
+// else the cache would give it to.
+function assertBound({ terms, audience }: GrantedClaims, { bind, args, oneTime, tool }: CallRequest): void {
+  const granted = Array.isArray(terms.bind) ? terms.bind : []
+  const missing = bind.find((binding) => !granted.includes(binding))
+  if (missing !== undefined) throw widened(`the token is not bound to the ${missing}`)
+  if (oneTime && terms.oneTime !== true) throw widened('the token is good for more than one use')
+  if ((bind.length > 0 || oneTime) && terms.type !== BOUND_CALL_TOKEN_TYPE) {
+    throw widened(`a bound token of type ${quote(terms.type)} is accepted where nobody looks for bindings`)
+  }
+  if (bind.length > 0 && terms.tool !== tool)
+    throw widened(`the token is bound to the tool ${quote(terms.tool)}`)
+  if (args !== undefined) {
+    const bound = { aud: audience[0] as string, tool: tool as string, args }
+    if (!matchesCall(terms.call, bound, sha256)) throw widened('the token is bound to another call')
+  } else if (granted.includes('call') || isCallHash(terms.call)) {
+    throw invalidResponse('the token is bound to a call that nobody named')
+  }
+  if (!oneTime && terms.oneTime !== false) throw invalidResponse('the token is good for one use only')
 }
 
 function widened(message: string): AuthsecError {

@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
-import { parseJwt } from '../core/jwt.js'
+import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { sortPermissions } from '../core/permission.js'
-import type { JsonObject } from '../core/strict-json.js'
+import type { Json, JsonObject } from '../core/strict-json.js'
 import type { Lifetime } from './lifetime.js'
 
 /** A token as the server granted it, with all that the client decides by. Holds the secret: never shown. */
@@ -28,12 +28,22 @@ export interface GrantedClaims {
   exp: number
   userId: string
   clientId: string | undefined
+  terms: GrantedTerms
+}
+
+/** Under which conditions a token is good, as it says itself. */
+export interface GrantedTerms {
+  type: Json | undefined
+  tool: Json | undefined
+  bind: Json
+  call: Json | undefined
+  oneTime: Json
 }
 
 /** Reads the claims of a granted token; throws `token_response_invalid` naming the one that is missing. */
 export function readGrantedClaims(jwt: unknown): GrantedClaims {
-  const claims = parseClaims(jwt)
-  const { jti, exp, iat } = claims
+  const { header, claims } = parseToken(jwt)
+  const { jti, exp, iat, tool, bind = [], call, one_time: oneTime = false } = claims
   if (typeof jti !== 'string' || jti === '') throw invalidResponse('the token has no jti')
   if (!isTime(exp)) throw invalidResponse('the token has no exp')
   if (!isTime(iat)) throw invalidResponse('the token has no iat')
@@ -48,6 +58,7 @@ export function readGrantedClaims(jwt: unknown): GrantedClaims {
     audience: Object.freeze(readAudience(claims)),
     permissions: Object.freeze(readPermissions(claims)),
     clientId: typeof claims['client_id'] === 'string' ? claims['client_id'] : undefined,
+    terms: { type: header['typ'], tool, bind, call, oneTime },
   }
 }
 
@@ -62,10 +73,10 @@ export function invalidResponse(
   })
 }
 
-function parseClaims(jwt: unknown): JsonObject {
+function parseToken(jwt: unknown): ParsedJwt {
   if (typeof jwt !== 'string') throw invalidResponse('the answer holds no token')
   try {
-    return parseJwt(jwt).claims
+    return parseJwt(jwt)
   } catch (error) {
     throw invalidResponse(AuthsecError.is(error) ? error.message : 'the token is unreadable')
   }

@@ -1,7 +1,9 @@
+import { assertCallArguments, type Binding } from '../core/call-binding.js'
 import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
+import type { JsonObject } from '../core/strict-json.js'
 
 /** What a token is wanted for. Without an audience: the agent's base token. */
 export interface DelegationRequest {
@@ -11,6 +13,15 @@ export interface DelegationRequest {
   permissions?: readonly string[] | undefined
   /** The tool that asks: context for the API and for the audit log. */
   tool?: string | undefined
+  /**
+   * What the API has to hold the call to, beside the permissions: with `tool`, that this tool makes it; with `call`,
+   * that it has these arguments as well. A token that is bound to a call is made for it alone and never cached.
+   */
+  binding?: 'none' | Binding | undefined
+  /** The arguments of the call, a JSON object, for `binding: 'call'`. They reach the server, the token holds a hash. */
+  call?: unknown
+  /** Whether the token is good for one use only; it is never cached. */
+  oneTime?: boolean | undefined
   /** How long the token shall live, 1 to 300 seconds; the server's default is 60. */
   ttlSeconds?: number | undefined
   /** How long it must still be good when it is handed out; a cached one with less left is replaced. */
@@ -35,16 +46,28 @@ export interface CallRequest {
   readonly permissions: readonly string[] | undefined
   readonly tool: string | undefined
   readonly ttlSeconds: number | undefined
+  readonly bind: readonly Binding[]
+  readonly args: JsonObject | undefined
+  readonly oneTime: boolean
 }
 
 const MEMBERS: ReadonlySet<string> = new Set<keyof DelegationRequest>([
   'audience',
   'permissions',
   'tool',
+  'binding',
+  'call',
+  'oneTime',
   'ttlSeconds',
   'minValidityMs',
   'signal',
   'forceRefresh',
+])
+
+const BINDS: ReadonlyMap<unknown, readonly Binding[]> = new Map<unknown, readonly Binding[]>([
+  ['none', []],
+  ['tool', ['tool']],
+  ['call', ['tool', 'call']],
 ])
 
 /**
@@ -76,6 +99,16 @@ export function readRequest(request: DelegationRequest): CheckedRequest {
   return { call, minValidityMs, signal, forceRefresh }
 }
 
+/** Whether a token is for one call alone, so that nobody else may get it: now, from the cache, or from the same answer. */
+export function isForOneCall({ args, oneTime }: CallRequest): boolean {
+  return args !== undefined || oneTime
+}
+
+/** Whether a request that has not been checked may be answered from the cache. */
+export function mayBeKept({ binding, call, oneTime }: DelegationRequest): boolean {
+  return call === undefined && !oneTime && (binding === undefined || binding === 'none' || binding === 'tool')
+}
+
 /** Between whom, and from which base token: texts with their lengths, so that no two lists look the same. */
 export function formatParties(parts: readonly string[]): string {
   return parts.map((part) => `${part.length}:${part}`).join('')
@@ -91,6 +124,7 @@ export function formatCallKey(
   permissions: readonly string[] | undefined,
   tool: string | undefined,
   ttlSeconds: number | undefined,
+  isBoundToTool = false,
 ): string {
   let key = `${prefix}${audience.length}:${audience}`
   if (permissions !== undefined) {
@@ -100,17 +134,13 @@ export function formatCallKey(
   }
   if (tool !== undefined) key += `t${tool.length}:${tool}`
   if (ttlSeconds !== undefined) key += `s${ttlSeconds}`
-  return key
+  return isBoundToTool ? `${key}b` : key
 }
 
-function readCallRequest({
-  audience,
-  permissions,
-  tool,
-  ttlSeconds,
-}: DelegationRequest): CallRequest | undefined {
+function readCallRequest(request: DelegationRequest): CallRequest | undefined {
+  const { audience, permissions, tool, ttlSeconds, binding, call, oneTime } = request
   if (audience === undefined) {
-    const narrowing = Object.entries({ permissions, tool, ttlSeconds }).find(
+    const narrowing = Object.entries({ permissions, tool, ttlSeconds, binding, call, oneTime }).find(
       ([, value]) => value !== undefined,
     )
     if (narrowing === undefined) return undefined
@@ -134,7 +164,36 @@ function readCallRequest({
       'Ask again for each call instead of keeping one token.',
     )
   }
-  return { audience, permissions: readPermissions(permissions), tool, ttlSeconds }
+  return { audience, permissions: readPermissions(permissions), tool, ttlSeconds, ...readBinding(request) }
+}
+
+function readBinding({
+  tool,
+  binding = 'none',
+  call,
+  oneTime = false,
+}: DelegationRequest): Pick<CallRequest, 'bind' | 'args' | 'oneTime'> {
+  const bind = BINDS.get(binding)
+  if (bind === undefined) throw invalidRequest(`the binding ${quote(binding)} is not none, tool or call`)
+  if (typeof oneTime !== 'boolean') throw invalidRequest(`oneTime ${quote(oneTime)} is not true or false`)
+  if (bind.length > 0 && tool === undefined) throw invalidRequest(`the binding ${binding} without a tool`)
+  if (binding !== 'call') {
+    if (call === undefined) return { bind, args: undefined, oneTime }
+    throw invalidRequest('a call without the binding to it', "Say binding: 'call', or leave the call out.")
+  }
+  if (call === undefined) throw invalidRequest('the binding call without the arguments of the call')
+  return { bind, args: copyArguments(call), oneTime }
+}
+
+// A copy: what is sent and what the answer is checked against is the same, whatever the caller does meanwhile.
+function copyArguments(call: unknown): JsonObject {
+  try {
+    assertCallArguments(call)
+  } catch (error) {
+    if (AuthsecError.is(error)) throw invalidRequest(error.message, error.hint)
+    throw error
+  }
+  return JSON.parse(JSON.stringify(call))
 }
 
 function readPermissions(permissions: readonly string[] | undefined): readonly string[] | undefined {

@@ -51,6 +51,7 @@ export class TokenSource {
   readonly #issues = new WeakMap<DelegationToken, { key: string; grant: Grant }>()
   readonly #invalidated = new WeakSet<Grant>()
   #fetches = 0
+  #lone = 0
 
   constructor(options: TokenSourceOptions) {
     this.#options = options
@@ -104,6 +105,18 @@ export class TokenSource {
       emit({ type: 'token.stale_served', jti: stale.grant.jti, code: error.code })
       return stale
     }
+  }
+
+  /** Fetches a token for this caller alone: it is not kept, and no other caller gets it. */
+  async obtainAlone(key: string, ask: Ask, { signal, minValidityMs }: ObtainOptions): Promise<IssuedToken> {
+    const run: FlightRun<IssuedToken> = async (flight) => {
+      const grant = await ask(flight)
+      this.#fetches++
+      return { grant, token: this.#issue(key, grant, false) }
+    }
+    const issued = await this.#flights.join(`${key}#${++this.#lone}`, run, { signal })
+    if (remaining(issued.grant.lifetime, this.#options.clock) <= minValidityMs) throw tooShort(minValidityMs)
+    return issued
   }
 
   /** Drops the token of a key; what is being fetched for it still reaches those who wait, and is not kept. */

@@ -63,7 +63,7 @@ describe('getDelegationToken', () => {
     await expect(authsec.getDelegationToken({ permissions: ['billing:read'] })).rejects.toMatchObject({
       code: 'request_invalid',
     })
-    await expect(authsec.getDelegationToken({ ...request, call: {} } as never)).rejects.toMatchObject({
+    await expect(authsec.getDelegationToken({ ...request, call: {} })).rejects.toMatchObject({
       code: 'request_invalid',
     })
     expect(stub.requests).toHaveLength(0)
@@ -72,7 +72,7 @@ describe('getDelegationToken', () => {
   test('refuses a condition it cannot keep also where a token without it is cached', async () => {
     const { authsec } = createStubbedClient()
     await authsec.getDelegationToken(request)
-    await expect(authsec.getDelegationToken({ ...request, binding: 'call' } as never)).rejects.toMatchObject({
+    await expect(authsec.getDelegationToken({ ...request, binding: 'call' })).rejects.toMatchObject({
       code: 'request_invalid',
     })
     await expect(

@@ -33,6 +33,7 @@ describe('readMetadata', () => {
     expect(metadata).toEqual({
       issuer: 'https://authsec.example',
       tenant: 'tenant-1',
+      bindings: [],
       tokenEndpoint: 'https://authsec.example/oauth/token',
       issuesCallTokens: true,
     })

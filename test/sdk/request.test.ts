@@ -17,7 +17,38 @@ describe('readRequest', () => {
       request: { audience: BILLING, permission: ['billing:read'] },
       says: /"permission"/,
     },
-    { why: 'a condition it cannot keep', request: { audience: BILLING, binding: 'call' }, says: /"binding"/ },
+    {
+      why: 'a binding without a tool',
+      request: { audience: BILLING, binding: 'tool' },
+      says: /without a tool/,
+    },
+    {
+      why: 'an unknown binding',
+      request: { audience: BILLING, tool: 'a', binding: 'constructor' },
+      says: /"constructor" is not none/,
+    },
+    {
+      why: 'a binding to a call without its arguments',
+      request: { audience: BILLING, tool: 'a', binding: 'call' },
+      says: /without the arguments/,
+    },
+    {
+      why: 'arguments that nothing is bound to',
+      request: { audience: BILLING, tool: 'a', call: { id: '1' } },
+      says: /without the binding/,
+    },
+    {
+      why: 'arguments that are no object',
+      request: { audience: BILLING, tool: 'a', binding: 'call', call: [1] },
+      says: /not a JSON object/,
+    },
+    {
+      why: 'arguments that no two parsers agree on',
+      request: { audience: BILLING, tool: 'a', binding: 'call', call: { amount: 2 ** 53 } },
+      says: /beyond/,
+    },
+    { why: 'one use said in words', request: { audience: BILLING, oneTime: 'yes' }, says: /"yes"/ },
+    { why: 'one use of the base token', request: { oneTime: true }, says: /oneTime without/ },
     {
       why: 'permissions without an audience',
       request: { permissions: ['billing:read'] },
@@ -63,6 +94,13 @@ describe('readRequest', () => {
     expect(call?.permissions).toEqual(['billing:read', 'orders:read'])
   })
 
+  test('keeps the arguments of a call as they were', () => {
+    const call = { invoice: 'in_1' }
+    const checked = readRequest({ audience: BILLING, tool: 'refund', binding: 'call', call })
+    call.invoice = 'in_2'
+    expect(checked.call).toMatchObject({ bind: ['tool', 'call'], args: { invoice: 'in_1' } })
+  })
+
   test('takes nothing at all for the base token', () => {
     expect(readRequest({}).call).toBeUndefined()
     expect(readRequest({ audience: undefined, minValidityMs: 5 }).call).toBeUndefined()
@@ -79,9 +117,11 @@ describe('formatCallKey', () => {
     ),
     tool: fc.option(text, { nil: undefined }),
     ttlSeconds: fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined }),
+    isBound: fc.boolean(),
   })
-  const keyOf = ({ audience, permissions, tool, ttlSeconds }: CallRequest) =>
-    formatCallKey('1|', audience, permissions, tool, ttlSeconds)
+  type Parts = Pick<CallRequest, 'audience' | 'permissions' | 'tool' | 'ttlSeconds'> & { isBound: boolean }
+  const keyOf = ({ audience, permissions, tool, ttlSeconds, isBound }: Parts) =>
+    formatCallKey('1|', audience, permissions, tool, ttlSeconds, isBound)
 
   test('never gives two requests one key', () => {
     fc.assert(

@@ -1,4 +1,6 @@
 import { encodeBase64url } from '../../src/core/base64url.js'
+import { hashCall } from '../../src/core/call-binding.js'
+import { sha256 } from '../../src/core/sha256.js'
 import type { Clock } from '../../src/sdk/clock.js'
 
 export const STUB_URL = 'http://127.0.0.1:7468'
@@ -83,7 +85,7 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       token_endpoint: `${STUB_URL}/oauth/token`,
       jwks_uri: `${STUB_URL}/oauth/jwks`,
       authsec_tenant: TENANT,
-      ...(callTokens && { authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] } }),
+      ...(callTokens && { authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] } }),
     }
     bend.metadata?.(body)
     return jsonResponse(200, body)
@@ -128,6 +130,7 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       scope,
       permissions: scope.split(' '),
       act: { sub: SPIFFE_ID, client_id: STUB_CLIENT_ID },
+      ...readTerms(form),
     }
     const body: Body = {
       issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
@@ -137,7 +140,8 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       authsec_audit: `audit-${exchanges}`,
     }
     bend.call?.(claims, body)
-    return jsonResponse(200, { access_token: issue({ alg: 'ES256', typ: 'at+jwt' }, claims), ...body })
+    const typ = claims['bind'] || claims['one_time'] ? 'authsec-call+jwt' : 'at+jwt'
+    return jsonResponse(200, { access_token: issue({ alg: 'ES256', typ }, claims), ...body })
   }
 
   function issue(header: Body, claims: Body): string {
@@ -218,6 +222,17 @@ function endpointOf(url: string): StubRequest['endpoint'] {
   if (pathname === '/authsec/uflow/sdk/delegation-token') return 'pull'
   if (pathname === '/oauth/token') return 'exchange'
   throw new Error(`the stub has no ${pathname}`)
+}
+
+function readTerms(form: URLSearchParams): Body {
+  const [tool, bind, call] = ['tool', 'bind', 'call'].map((name) => form.get(name))
+  const bound = { aud: form.get('resource') ?? '', tool: tool ?? '', args: JSON.parse(call ?? '{}') }
+  return {
+    ...(tool && { tool }),
+    ...(bind && { bind: bind.split(' ') }),
+    ...(call && { call: hashCall(bound, new Uint8Array(16), sha256) }),
+    ...(form.get('one_time') === 'true' && { one_time: true }),
+  }
 }
 
 function makeJwt(header: Body, claims: Body): string {
