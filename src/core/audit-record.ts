@@ -127,8 +127,9 @@ const utf8 = new TextEncoder()
  * lists from outside can make it so.
  */
 export function encodeAuditEvent(event: AuditEvent): string {
-  const text = canonicalJson(cutTexts(event))
-  if (utf8.encode(text).length > MAX_EVENT_BYTES) {
+  const text = canonicalJson(needsCut(event) ? cutTexts(event) : event)
+  // A code unit takes three bytes at most: almost no event has to be counted.
+  if (text.length > MAX_EVENT_BYTES / 3 && utf8.encode(text).length > MAX_EVENT_BYTES) {
     throw new AuthsecError(
       'invalid_request',
       'the audit record of this request would be larger than 32 KiB',
@@ -138,6 +139,14 @@ export function encodeAuditEvent(event: AuditEvent): string {
     )
   }
   return text
+}
+
+// Looking costs nothing beside a copy, and hardly an event has anything to cut.
+function needsCut(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > MAX_TEXT_LENGTH || !value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(needsCut)
+  return Object.entries(value).some(([name, member]) => needsCut(name) || needsCut(member))
 }
 
 function cutTexts(value: unknown): unknown {

@@ -1,3 +1,6 @@
+// Strings that stand between the quotes as they are: by far the most, and by far the cheapest this way.
+const PLAIN = /^[ !#-[\]-~]*$/
+
 /**
  * Writes a value as RFC 8785 has it: members sorted by UTF-16 code units, no white space, numbers and
  * strings as ECMAScript writes them. Members whose value is `undefined` are left out.
@@ -8,6 +11,7 @@
 export function canonicalJson(value: unknown): string {
   switch (typeof value) {
     case 'string':
+      if (PLAIN.test(value)) return `"${value}"`
       if (!value.isWellFormed()) throw new TypeError('a string with a lone surrogate has no canonical form')
       return JSON.stringify(value)
     case 'number':
@@ -29,13 +33,15 @@ export function canonicalJson(value: unknown): string {
 }
 
 function canonicalObject(object: Record<string, unknown>): string {
-  const members: string[] = []
+  let members = ''
   // The default sort compares UTF-16 code units, which is what RFC 8785 §3.2.3 asks for.
   for (const name of Object.keys(object).sort()) {
     const value = object[name]
-    if (value !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(value)}`)
+    if (value === undefined) continue
+    const separator = members === '' ? '' : ','
+    members += `${separator}${canonicalJson(name)}:${canonicalJson(value)}`
   }
-  return `{${members.join(',')}}`
+  return `{${members}}`
 }
 
 // By its place in the prototype chain, so that an object of another realm counts as well.
