@@ -61,14 +61,17 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
 
   async function commit(group: readonly Waiter<C>[]): Promise<void> {
     const values: unknown[] = []
+    let hasBegun = false
     try {
       await engine.transact(async (context) => {
+        hasBegun = true
         for (const { work } of group) values.push(await work(context))
       })
     } catch (error) {
-      // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice.
+      // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice. And where no
+      // transaction comes about, it is none of the works that is to blame.
       const isEnd = values.length === group.length && AuthsecError.is(error, 'temporarily_unavailable')
-      if (group.length > 1 && !isEnd) return commitApart(group, values.length)
+      if (hasBegun && group.length > 1 && !isEnd) return commitApart(group, values.length)
       reject(group, error)
       return
     }

@@ -87,6 +87,23 @@ describe('group commit', () => {
     expect(tries).toBe(1)
   })
 
+  test('asks once, not for each, where no transaction comes about', async () => {
+    let tries = 0
+    const commits = createGroupCommit<string[]>({
+      async transact() {
+        tries++
+        throw new AuthsecError('temporarily_unavailable', 'nobody there')
+      },
+      flush: async () => {},
+      recover: () => {},
+    })
+    const results = await Promise.allSettled(['a', 'b', 'c'].map((name) => commits.write(add(name))))
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'temporarily_unavailable' } })
+    }
+    expect(tries).toBe(1)
+  })
+
   test('goes on after a failure', async () => {
     const { committed, commits } = createEngine()
     await expect(commits.write(refuse('x'))).rejects.toThrow('refused x')
