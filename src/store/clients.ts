@@ -131,7 +131,6 @@ export function createClients(db: Kysely<Schema>, touch: () => Promise<void>): C
     },
     async list({ name, email, tags = [], deleted = false, active, clientType, agentType, offset, limit }) {
       let matching = db.selectFrom('clients').where('deleted_at', deleted ? 'is not' : 'is', null)
-      // Both sides are folded by the engine, which knows other letters than JavaScript does.
       if (name !== undefined) matching = matching.where(contains(sql.ref('name'), name))
       if (email !== undefined) matching = matching.where(contains(sql.ref('email'), email))
       for (const tag of tags) matching = matching.where(contains(sql.ref('tags'), JSON.stringify(tag)))
@@ -220,8 +219,10 @@ function toRow(client: Client): ClientRow {
   }
 }
 
+// Both engines fold the letters of ASCII and leave all others alone, so that is what the pattern gets too.
 function contains(column: Expression<unknown>, part: string): Expression<SqlBool> {
-  return sql<SqlBool>`lower(${column}) like lower(${`%${escapeLike(part)}%`}) escape '\\'`
+  const folded = escapeLike(part).replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  return sql<SqlBool>`lower(${column}) like ${`%${folded}%`} escape '\\'`
 }
 
 function escapeLike(text: string): string {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
-import { quote } from '../core/printable.js'
+import { REVISION_SETTING } from './columns.js'
+import type { Engine } from './engine.js'
 import { MIGRATIONS } from './migrations.js'
 import type { Schema } from './schema.js'
 
@@ -11,74 +12,66 @@ const LATEST = MIGRATIONS.at(-1)?.version ?? 0
  * `state_newer` when a later version of the program has written it, `state_unreadable` when the tables are
  * damaged or somebody else's.
  */
-export async function assertReadable(db: Kysely<Schema>, name: string): Promise<void> {
-  const version = await readVersion(db).catch((cause) => {
-    throw explainUnreadable(name, cause)
+export async function assertReadable(db: Kysely<Schema>, engine: Engine, name: string): Promise<void> {
+  await readVersion(db, engine, name).catch((cause) => {
+    throw explainUnreadable(engine, name, cause)
   })
-  if (Number.isNaN(version)) throw explainUnreadable(name)
-  if (version > LATEST) {
-    throw new AuthsecError(
-      'state_newer',
-      `${quote(name, 200)} has schema ${version}, this version knows ${LATEST}`,
-      {
-        hint: 'Upgrade authsec, or start with another --state directory.',
-      },
-    )
-  }
 }
 
-/** Brings the schema of a readable store up to date, in one transaction. Throws `state_unreadable`. */
-export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
+/**
+ * Brings the schema of a readable store up to date, in one transaction, and finds nothing left to do where another
+ * process has done it meanwhile. Throws as `assertReadable` does.
+ */
+export async function migrate(db: Kysely<Schema>, engine: Engine, name: string): Promise<void> {
   const migrated = db.transaction().execute(async (trx) => {
-    if ((await trx.introspection.getTables()).length === 0) {
-      await sql`create table settings (name text primary key, value text not null)`.execute(trx)
+    const run = (statement: string) => sql.raw(engine.adaptStatement(statement)).execute(trx)
+    if ((await engine.listTables(trx)).length === 0) {
+      await run('create table settings (name text primary key, value text not null)')
       await trx
         .insertInto('settings')
         .values([
           { name: 'schema_version', value: '0' },
-          { name: 'authority_revision', value: '0' },
+          { name: REVISION_SETTING, value: '0' },
         ])
         .execute()
     }
-    await runPending(trx, await readVersion(trx))
+
+    const version = await readVersion(trx, engine, name)
+    if (version === LATEST) return
+    for (const migration of MIGRATIONS.filter((step) => step.version > version)) {
+      for (const statement of migration.statements) await run(statement)
+    }
+    await trx
+      .updateTable('settings')
+      .set({ value: String(LATEST) })
+      .where('name', '=', 'schema_version')
+      .execute()
   })
   await migrated.catch((cause) => {
-    throw explainUnreadable(name, cause)
+    throw explainUnreadable(engine, name, cause)
   })
 }
 
-/** 0 for an empty store, NaN for one that does not say; rejects where there is no such table. */
-async function readVersion(db: Kysely<Schema>): Promise<number> {
-  if ((await db.introspection.getTables()).length === 0) return 0
+/** 0 for an empty store. Throws `state_newer`, `state_unreadable` and, where there is no such table, what the engine throws. */
+async function readVersion(db: Kysely<Schema>, engine: Engine, name: string): Promise<number> {
+  if ((await engine.listTables(db)).length === 0) return 0
   const row = await db
     .selectFrom('settings')
     .select('value')
     .where('name', '=', 'schema_version')
     .executeTakeFirst()
-  return /^\d{1,9}$/.test(row?.value ?? '') ? Number(row?.value) : Number.NaN
+  if (!/^\d{1,9}$/.test(row?.value ?? '')) throw explainUnreadable(engine, name)
+  const version = Number(row?.value)
+  if (version <= LATEST) return version
+  throw new AuthsecError('state_newer', `${name} has schema ${version}, this version knows ${LATEST}`, {
+    hint: `Upgrade authsec, or ${engine.alternative}.`,
+  })
 }
 
-function explainUnreadable(name: string, cause?: unknown): AuthsecError {
+function explainUnreadable(engine: Engine, name: string, cause?: unknown): AuthsecError {
   if (AuthsecError.is(cause)) return cause
-  return new AuthsecError(
-    'state_unreadable',
-    `${quote(name, 200)} is damaged or holds the tables of another program`,
-    {
-      hint: 'Keep the file for inspection and start with another --state directory.',
-      cause,
-    },
-  )
-}
-
-async function runPending(trx: Kysely<Schema>, version: number): Promise<void> {
-  const pending = MIGRATIONS.filter((migration) => migration.version > version)
-  if (pending.length === 0) return
-  for (const { statements } of pending) {
-    for (const statement of statements) await sql.raw(statement).execute(trx)
-  }
-  await trx
-    .updateTable('settings')
-    .set({ value: String(LATEST) })
-    .where('name', '=', 'schema_version')
-    .execute()
+  return new AuthsecError('state_unreadable', `${name} is damaged or holds the tables of another program`, {
+    hint: `Keep it for inspection and ${engine.alternative}.`,
+    cause,
+  })
 }

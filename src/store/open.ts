@@ -1,53 +1,62 @@
 import { Kysely } from 'kysely'
+import { quote } from '../core/printable.js'
 import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAppendRecords, createAuditQueries } from './audit.js'
 import { createClients } from './clients.js'
 import { createDelegations } from './delegations.js'
+import type { Engine } from './engine.js'
 import { createExternalServices } from './external-services.js'
 import { createGroupCommit } from './group-commit.js'
 import { createKeys } from './keys.js'
 import { assertReadable, migrate } from './migrate.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
+import { isPostgresUrl } from './postgres-url.js'
 import { createResources } from './resources.js'
 import { createRevision, type Revision, type RevisionChanges } from './revision.js'
 import { createRevocations } from './revocations.js'
 import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
-import type { Engine } from './sqlite.js'
 import { keepStandings } from './standing-cache.js'
 import type { AuditQueries, AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
 /**
- * Opens a store and brings its schema up to date: a SQLite file, or `:memory:`.
+ * Opens a store and brings its schema up to date: a SQLite file, `:memory:`, or `postgres://…` (`postgres-url.ts`
+ * says what can stand there), which any number of processes may have open.
  *
- * Throws `state_locked` when another process has it open, `state_newer` when a newer version has written it and
- * `state_unreadable` when it is not ours; nothing is changed in any of these cases.
+ * Throws `state_locked` when another process has the file open, `state_newer` when a newer version has written it and
+ * `state_unreadable` when it is not ours; nothing is changed in any of these cases. For a database also
+ * `configuration` when it can never be reached that way and `temporarily_unavailable` when it cannot be reached now.
  */
-export async function openStore(file: string): Promise<Store> {
+export async function openStore(location: string): Promise<Store> {
+  if (isPostgresUrl(location)) {
+    const { openPostgres } = await import('./postgres.js')
+    const engine = openPostgres(location)
+    return createStore(engine, engine.name)
+  }
   const { openSqlite } = await import('./sqlite.js')
-  return createStore(openSqlite(file), file)
+  return createStore(openSqlite(location), quote(location, 200))
 }
 
-/** A store over an engine that is open, which it closes. Throws as `openStore` does. */
+/** A store over an engine that is open, which it closes. Throws as `openStore` does, with `name` as it is. */
 export async function createStore(engine: Engine, name: string): Promise<Store> {
   const db = new Kysely<Schema>({ dialect: engine.dialect })
   try {
-    await assertReadable(db, name)
+    await assertReadable(db, engine, name)
     engine.makeDurable()
-    await migrate(db, name)
+    await migrate(db, engine, name)
     await engine.flush()
   } catch (error) {
     await db.destroy()
     throw error
   }
 
-  const revision = createRevision(db)
+  const revision = createRevision(db, engine)
   const queries = createQueries(db, revision)
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const appendRecords = createAppendRecords()

@@ -2,11 +2,9 @@ import { type Kysely, sql } from 'kysely'
 import { REVISION_SETTING } from './columns.js'
 import type { Schema } from './schema.js'
 import { createSettings } from './settings.js'
+import { shareNext } from './share-next.js'
 
-/**
- * The number that counts the changes of authority, remembered as long as nothing changes it. It may be remembered
- * because the engine lets nobody but this process change the file.
- */
+/** The number that counts the changes of authority. */
 export interface Revision {
   /** Outside of a transaction: as it was committed last. */
   read(): Promise<number>
@@ -22,7 +20,13 @@ export interface RevisionChanges {
   touch(): Promise<void>
 }
 
-export function createRevision(db: Kysely<Schema>): Revision {
+/**
+ * Reads and counts. Where nobody but this process can change it (`isAlone`) it is remembered as long as nothing does;
+ * elsewhere it is read for each question, of which all that come while one reading is under way share the next, and
+ * for each transaction, in which nobody else changes anything.
+ */
+export function createRevision(db: Kysely<Schema>, { isAlone }: { isAlone: boolean }): Revision {
+  const readShared = shareNext(() => readRevision(db))
   let known: number | undefined
   let forgotten = 0
 
@@ -40,13 +44,19 @@ export function createRevision(db: Kysely<Schema>): Revision {
   }
 
   return {
-    read: () => read(db),
+    read: () => (isAlone ? read(db) : readShared()),
     within(transaction) {
       let isTouched = false
+      let own: Promise<number> | undefined
       return {
-        read: () => (isTouched ? readRevision(transaction) : read(transaction)),
+        read() {
+          if (isAlone && !isTouched) return read(transaction)
+          own ??= readRevision(transaction)
+          return own
+        },
         async touch() {
           isTouched = true
+          own = undefined
           // Whoever asks from now on waits for the end of this transaction, and reads what it leaves behind.
           forget()
           await transaction

@@ -1,38 +1,17 @@
 import { accessSync, chmodSync, closeSync, constants, openSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Dialect, SqliteDialect, type SqliteStatement } from 'kysely'
+import { SqliteDialect, type SqliteStatement } from 'kysely'
 import Database from 'libsql'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { shareFlush } from './share-flush.js'
+import { bindValues } from './bound-values.js'
+import type { Engine } from './engine.js'
+import { shareNext } from './share-next.js'
 import { createUnavailable, explained, readCode } from './sqlite-failures.js'
-import { bind, readBlobs } from './sqlite-values.js'
 import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js'
 
 const MEMORY = ':memory:'
 const MAX_STATEMENTS = 200
-
-/** An open database, and what makes it fit for keeping something. */
-export interface Engine {
-  /**
-   * Its failures that have a meaning are `temporarily_unavailable` (full disk, I/O error) and `conflict` (a unique
-   * value is taken); every other is a surprise.
-   */
-  dialect: Dialect
-  /** Readies the file for durable commits. It changes the file, so it comes after the proof that it is ours. */
-  makeDurable(): void
-  /**
-   * Resolves once everything that was committed before the call is on the disk. Where it fails nobody knows what is:
-   * it throws `temporarily_unavailable`, then and from then on, until `recover` has made that good.
-   */
-  flush(): Promise<void>
-  /**
-   * Does nothing as long as no flush has failed. Otherwise closes the file, opens it again, and checks and writes
-   * anew what is in it; throws `temporarily_unavailable` while that fails. Not while a transaction is open. Returns
-   * whether there was something to make good: what was committed but not flushed may then be gone.
-   */
-  recover(): boolean
-}
 
 /**
  * Opens SQLite through `libsql`: one file, or memory for `:memory:`. The file stays locked against every other
@@ -57,7 +36,7 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
     isDurable = true
   }
 
-  const flush = shareFlush(async () => {
+  const flush = shareNext(async () => {
     try {
       await log?.sync()
     } catch (cause) {
@@ -112,6 +91,12 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
       } catch (cause) {
         throw createUnavailable(cause)
       }
+    },
+    isAlone: true,
+    alternative: 'start with another --state directory',
+    adaptStatement: (statement) => statement,
+    async listTables(db) {
+      return (await db.introspection.getTables()).map(({ name }) => name)
     },
   }
 }
@@ -190,7 +175,7 @@ function wrapStatement(database: Database.Database, sql: string): SqliteStatemen
     reader: statement.reader,
     all: (parameters) =>
       explained(() => {
-        const rows = statement.all(bind(parameters))
+        const rows = statement.all(bindValues(parameters))
         for (const row of rows) readBlobs(row as Record<string, unknown>)
         return rows
       }),
@@ -198,11 +183,19 @@ function wrapStatement(database: Database.Database, sql: string): SqliteStatemen
       explained(() => {
         // SQLite undoes by itself what a full disk interrupts: a second rollback would fail and hide the reason.
         if (sql === 'rollback' && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 }
-        const { changes, lastInsertRowid } = statement.run(bind(parameters))
+        const { changes, lastInsertRowid } = statement.run(bindValues(parameters))
         return { changes, lastInsertRowid }
       }),
     iterate: () => {
       throw new TypeError('rows are read whole')
     },
   }
+}
+
+function readBlobs(row: Record<string, unknown>): void {
+  for (const name in row) {
+    const value = row[name]
+    if (value instanceof ArrayBuffer) row[name] = new Uint8Array(value)
+  }
+  delete row['_metadata']
 }

@@ -31,6 +31,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   '@hono/node-server': { files: ['server/socket.ts'] },
   kysely: { files: ['store/'] },
   libsql: { files: ['store/sqlite.ts'] },
+  pg: { files: ['store/postgres.ts'] },
   jose: { files: ['authority/'] },
   '@langchain/core': { files: ['langchain/', 'demo/'] },
   langchain: { files: ['langchain/', 'demo/'] },
@@ -43,7 +44,7 @@ const REACHABLE: Readonly<Record<string, readonly string[]>> = {
   './verify': [],
   './express': [],
   './langchain': ['@langchain/core'],
-  './server': ['@hono/node-server', 'hono', 'jose', 'kysely', 'libsql'],
+  './server': ['@hono/node-server', 'hono', 'jose', 'kysely', 'libsql', 'pg'],
 }
 
 const tree = readSourceTree()

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { shareFlush } from '../../src/store/share-flush.js'
+import { shareNext } from '../../src/store/share-next.js'
 
 /** A disk that finishes a flush when it is told to. */
 function createDisk() {
   const underWay: { resolve: () => void; reject: (error: Error) => void }[] = []
-  const flush = shareFlush(() => new Promise<void>((resolve, reject) => underWay.push({ resolve, reject })))
+  const flush = shareNext(() => new Promise<void>((resolve, reject) => underWay.push({ resolve, reject })))
   return { underWay, flush }
 }
 

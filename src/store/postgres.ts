@@ -1,0 +1,227 @@
+import { PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely'
+import pg from 'pg'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { bindValues } from './bound-values.js'
+import type { Engine } from './engine.js'
+import { explainPostgresFailure, isConnectionLost, refuseConnection } from './postgres-failures.js'
+import { type PostgresTarget, parsePostgresUrl } from './postgres-url.js'
+
+/** The oldest version that is known to do. */
+const MIN_VERSION = 14
+/** How much later than the server the driver gives up on a statement: only when nobody answers at all. */
+const GRACE_MS = 2_000
+
+const NOTHING = { command: '', rowCount: 0, rows: [] } as unknown as pg.QueryResult
+const INT8 = 20
+const BYTEA = 17
+
+/**
+ * Prepares PostgreSQL through `pg`: a pool of connections, made when they are needed, so that a database that was
+ * away is found again without a restart.
+ *
+ * Transactions take turns, those of other processes too: each begins by waiting for a lock that ends with it. That
+ * makes PostgreSQL the single writer that SQLite is, and everything follows from it: the log is numbered without a
+ * gap, a revision that was read in a transaction still stands when it commits, nothing deadlocks, and of several
+ * replicas that start at once one migrates. What it costs is shared by all that wait for the same commit.
+ *
+ * Throws `configuration` when the address cannot be understood.
+ */
+export function openPostgres(url: string): Engine & { name: string } {
+  const target = parsePostgresUrl(url)
+  return {
+    name: target.name,
+    alternative: 'name another database in --store, or a schema of its own with ?schema=NAME',
+    dialect: new PostgresDialect({ pool: createPool(target) }),
+    makeDurable() {
+      // Each transaction sees to that by itself, and is durable when its commit is answered.
+    },
+    async flush() {},
+    recover: () => false,
+    isAlone: false,
+    adaptStatement,
+    async listTables(db) {
+      const { rows } = await sql<{ name: string }>`
+        select tablename as name from pg_catalog.pg_tables where schemaname = current_schema()`.execute(db)
+      return rows.map(({ name }) => name)
+    },
+  }
+}
+
+function createPool(target: PostgresTarget): PostgresPool {
+  const pool = new pg.Pool({
+    host: target.host,
+    port: target.port,
+    database: target.database,
+    user: target.user,
+    password: target.password,
+    ssl: target.tls,
+    max: target.poolSize,
+    connectionTimeoutMillis: target.connectTimeoutMs,
+    query_timeout: target.statementTimeoutMs + GRACE_MS,
+    keepAlive: true,
+    application_name: target.applicationName,
+    options: [
+      `-c statement_timeout=${target.statementTimeoutMs}`,
+      ...(target.schema === undefined ? [] : [`-c search_path=${target.schema}`]),
+    ].join(' '),
+    types: { getTypeParser: findParser as typeof pg.types.getTypeParser },
+  })
+  // An idle connection that breaks is replaced when one is needed; unheard, its error would end the process.
+  pool.on('error', () => {})
+
+  const checked = new WeakSet<pg.PoolClient>()
+  // What is wrong with the address shows at the first connection; what fails later may be right again soon.
+  let isFirst = true
+
+  return {
+    async connect() {
+      const client = await pool.connect().catch((error) => {
+        throw refuseConnection(error, target, isFirst)
+      })
+      try {
+        if (!checked.has(client)) await assertFit(client, target)
+      } catch (error) {
+        client.release(true)
+        throw refuseConnection(error, target, isFirst)
+      }
+      checked.add(client)
+      isFirst = false
+      return wrapClient(client, writeBeginning(target))
+    },
+    end: () => pool.end(),
+  }
+}
+
+/**
+ * What begins a transaction, in one message. The lock is of this schema alone, and a process that stops in the middle
+ * loses it by the timeout. It needs a statement of its own: the next one sees what the former writer has committed.
+ */
+function writeBeginning({ statementTimeoutMs }: PostgresTarget): string {
+  return [
+    'begin',
+    'set local synchronous_commit = on',
+    `set local idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
+    `select pg_advisory_xact_lock(hashtextextended('authsec ' || current_schema(), 0))`,
+  ].join('; ')
+}
+
+function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClient {
+  let isBroken = false
+  // Between two statements nobody else listens, and an error that nobody hears ends the process.
+  const onError = () => {
+    isBroken = true
+  }
+  client.on('error', onError)
+
+  async function ask(text: string, parameters: readonly unknown[] = []): Promise<pg.QueryResult> {
+    const values = bindValues(parameters)
+    try {
+      return await client.query(text, values)
+    } catch (error) {
+      isBroken ||= isConnectionLost(error)
+      throw explainPostgresFailure(error)
+    }
+  }
+
+  async function begin(): Promise<pg.QueryResult> {
+    try {
+      return await ask(beginning)
+    } catch (error) {
+      // Whatever of it has failed, the connection may be in the middle of a transaction.
+      isBroken = true
+      throw error
+    }
+  }
+
+  async function commit(): Promise<pg.QueryResult> {
+    const result = await ask('commit')
+    // So, and without an error, the server answers when something had failed that was then passed over.
+    if (result.command !== 'COMMIT') throw new Error('a failure was passed over, and all of it undone')
+    return result
+  }
+
+  // Its own failure would hide why it was needed, and the server undoes what a lost connection leaves behind.
+  async function rollback(): Promise<pg.QueryResult> {
+    if (!isBroken) await ask('rollback').catch(onError)
+    return NOTHING
+  }
+
+  function query(text: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
+    if (text === 'begin') return begin()
+    if (text === 'commit') return commit()
+    if (text === 'rollback') return rollback()
+    return ask(text, parameters)
+  }
+
+  return {
+    // The driver reads rows whole, so that nobody comes with a cursor.
+    query: query as unknown as PostgresPoolClient['query'],
+    release() {
+      client.removeListener('error', onError)
+      client.release(isBroken)
+    },
+  }
+}
+
+interface Session {
+  version: number
+  encoding: string
+  fsync: string
+  full_page_writes: string
+  schema: string | null
+}
+
+/** Refuses a database that could not keep what it is given. */
+async function assertFit(client: pg.PoolClient, target: PostgresTarget): Promise<void> {
+  const { rows } = await client.query<Session>(`
+    select current_setting('server_version_num')::integer as version,
+      current_setting('server_encoding') as encoding,
+      current_setting('fsync') as fsync,
+      current_setting('full_page_writes') as full_page_writes,
+      current_schema() as schema`)
+  const [session] = rows
+  if (session === undefined) throw new Error('a session without settings')
+  const { version, encoding, fsync, full_page_writes, schema } = session
+  const refuse = (clause: string, hint: string) =>
+    new AuthsecError('configuration', `${target.name} ${clause}`, { hint })
+
+  if (version < MIN_VERSION * 10_000) {
+    throw refuse(`has version ${Math.floor(version / 10_000)}`, `Use PostgreSQL ${MIN_VERSION} or later.`)
+  }
+  if (encoding !== 'UTF8') {
+    throw refuse(`keeps text as ${quote(encoding)}`, 'Use a database that was created with encoding UTF8.')
+  }
+  if (fsync !== 'on' || full_page_writes !== 'on') {
+    throw refuse('may lose what it has committed', 'Set fsync and full_page_writes to on.')
+  }
+  if (schema === null) {
+    throw refuse(
+      `has no schema ${target.schema === undefined ? 'for this user' : quote(target.schema)}`,
+      'Create the schema, or name another one with ?schema=NAME.',
+    )
+  }
+}
+
+function findParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  // Every number that is stored is a safe integer, and a copy of the bytes keeps nothing else in memory.
+  if (oid === INT8) return Number
+  const parse = pg.types.getTypeParser(oid, format)
+  return oid === BYTEA ? (text) => new Uint8Array(parse(text)) : parse
+}
+
+const OTHER_WORDS: readonly (readonly [RegExp, string])[] = [
+  // Compared, sorted and folded byte by byte, as SQLite does, whatever language the database speaks.
+  [/\btext\b/g, 'text collate "C"'],
+  [/\bblob\b/g, 'bytea'],
+  // An ordered index takes no long text; these are only ever asked for equality.
+  [
+    /^create index (clients_name|audit_events_\w+) on (\w+) \((\w+)\b.*\)$/,
+    'create index $1 on $2 using hash ($3)',
+  ],
+  [/ settings \(name (.+?) primary key,/, ' settings (name $1 not null, exclude using hash (name with =),'],
+]
+
+function adaptStatement(statement: string): string {
+  return OTHER_WORDS.reduce((text, [words, others]) => text.replace(words, others), statement)
+}
