@@ -3,6 +3,7 @@ import type { BaseTokens } from './base-tokens.js'
 import type { ClientContext } from './client-context.js'
 import { type Metadata, readMetadata } from './discovery.js'
 import { exchangeToken } from './exchange.js'
+import { createExchangeSlots, type ExchangeSlots } from './exchange-slots.js'
 import type { Grant } from './grant.js'
 import {
   type CallRequest,
@@ -18,6 +19,8 @@ import { type Ask, type IssuedToken, type ObtainOptions, TokenSource } from './t
 
 const EXCHANGE_GAP_MS = 1_000
 const LEAST_LENGTH_MS = 5_000
+// Shorter than for a user's token: nobody tells us when a delegation was granted again.
+const BASE_DEAD_MS = 30_000
 
 /** The call tokens that were made from the current base token. */
 export class CallTokens {
@@ -25,7 +28,9 @@ export class CallTokens {
   readonly #context: ClientContext
   readonly #bases: BaseTokens
   readonly #discovery = new SingleFlight<Metadata>()
+  readonly #slots: ExchangeSlots
   #metadata: Metadata | undefined
+  #isLongLived = false
   #parties: string | undefined
   #partiesSeen = 0
   #keyPrefix: string | undefined
@@ -33,6 +38,7 @@ export class CallTokens {
   constructor(context: ClientContext, bases: BaseTokens) {
     this.#context = context
     this.#bases = bases
+    this.#slots = createExchangeSlots(context.options.clock)
     this.source = new TokenSource({
       clock: context.options.clock,
       capacity: context.options.cache.capacity,
@@ -63,7 +69,8 @@ export class CallTokens {
     const { signal, minValidityMs, forceRefresh } = options
     if (this.#context.options.transport === 'pull') return undefined
     const forBase = { signal, minValidityMs: 0, forceRefresh: false }
-    for (let isRetry = false; ; isRetry = true) {
+    let refusedBase: string | undefined
+    for (;;) {
       const [metadata, base] = await Promise.all([
         this.#discover(signal, deadline),
         this.#bases.obtain(forBase, deadline),
@@ -76,20 +83,34 @@ export class CallTokens {
       const prefix = this.#prefixFor(metadata, base.grant)
       const key = formatCallKey(prefix, audience, permissions, tool, ttlSeconds, bind.length > 0)
       const ask = this.#ask(tokenEndpoint, base.grant, call, deadline)
+      if (!forceRefresh && refusedBase === undefined) {
+        this.source.denials.assertNone(formatBaseKey(base.grant.jti))
+      }
       try {
         if (isForOneCall(call)) return await this.source.obtainAlone(key, ask, options)
         const kept = forceRefresh ? undefined : this.source.look(key, minValidityMs)
         return kept ?? (await this.source.obtain(key, ask, options))
       } catch (error) {
         // The base token was revoked or replaced, and is dropped. A new one may be there; asking twice is enough.
-        if (isRetry || !AuthsecError.is(error, 'invalid_grant')) throw error
+        if (!AuthsecError.is(error, 'invalid_grant')) throw error
+        const { jti } = base.grant
+        if (refusedBase === jti) this.source.denials.noteDead(formatBaseKey(jti), error, BASE_DEAD_MS)
+        if (refusedBase !== undefined) throw error
+        refusedBase = jti
       }
     }
   }
 
-  /** Drops everything: the base token that it was made from is no longer the current one. */
-  forgetAll(): void {
-    this.source.forgetAll()
+  /** How many exchanges wait for their turn. */
+  get queued(): number {
+    return this.#slots.queued
+  }
+
+  /** Drops everything that was made from the base token, which is no longer the current one. */
+  forgetBase(): void {
+    // Who waits asks once more, with the new one.
+    const reason = new AuthsecError('invalid_grant', 'the base token was replaced meanwhile')
+    if (this.#keyPrefix !== undefined) this.source.forgetGroup(this.#keyPrefix, reason)
     this.#keyPrefix = undefined
   }
 
@@ -116,20 +137,28 @@ export class CallTokens {
 
   #ask(tokenEndpoint: string, base: Grant, call: CallRequest, deadline: number): Ask {
     const { http, options, emit } = this.#context
-    const { clock, random, clientId, cache } = options
-    const parts = { http, clock, random, clientId, tokenEndpoint, maxTtlMs: cache.maxTtlSeconds * 1000 }
+    const parts = { ...options, http, tokenEndpoint }
     return async (signal) => {
       try {
-        const grant = await exchangeToken(parts, base, call, { signal, deadline })
+        const limits = { signal, deadline }
+        const grant = await this.#slots.run(() => exchangeToken(parts, base, call, limits), limits)
         const { jti, permissions, auditId } = grant
         const expiresAt = new Date(grant.expiresAt)
         emit({ type: 'token.exchanged', jti, audience: call.audience, permissions, auditId, expiresAt })
+        this.#warnOfLongLife(grant)
         return grant
       } catch (error) {
         if (AuthsecError.is(error, 'invalid_grant')) this.#bases.drop(base)
         throw error
       }
     }
+  }
+
+  #warnOfLongLife({ jti, expiresAt, lifetime }: Grant): void {
+    const beyond = expiresAt - lifetime.wallEnd
+    if (beyond <= 0 || this.#isLongLived) return
+    this.#isLongLived = true
+    this.#context.emit({ type: 'token.long_lived', jti, seconds: (lifetime.length + beyond) / 1000 })
   }
 
   #askAgain(request: DelegationRequest): Ask | undefined {
@@ -153,6 +182,10 @@ export class CallTokens {
     if (this.#bases.current?.jti === base.jti) this.#keyPrefix = prefix
     return prefix
   }
+}
+
+function formatBaseKey(jti: string): string {
+  return `base|${jti}`
 }
 
 // Before the question rather than after the answer: a server that does not know bindings would issue a wider token.

@@ -1,5 +1,6 @@
 import type { AuthsecEvent } from './events.js'
 import { createHttp, type Http } from './http.js'
+import { createGatedHttp } from './issuer-gate.js'
 import type { ResolvedOptions } from './options.js'
 
 /** What every part of one client works with. */
@@ -13,14 +14,15 @@ export interface ClientContext {
 }
 
 export function createClientContext(options: ResolvedOptions): ClientContext {
+  const emit = (event: AuthsecEvent) => {
+    try {
+      options.onEvent(event)
+    } catch {}
+  }
   return {
     options,
-    http: createHttp(options),
-    emit(event) {
-      try {
-        options.onEvent(event)
-      } catch {}
-    },
+    http: createGatedHttp(createHttp(options), { ...options, emit }),
+    emit,
     newDeadline: () => options.clock.monotonic() + options.http.totalTimeoutMs,
   }
 }

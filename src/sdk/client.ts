@@ -53,6 +53,10 @@ export interface CacheStats {
   readonly exchanges: number
   /** Tokens being fetched now. */
   readonly underWay: number
+  /** Exchanges that wait for others to end. */
+  readonly queued: number
+  /** Refusals that are remembered now. */
+  readonly denials: number
 }
 
 /**
@@ -78,7 +82,7 @@ class Client implements AuthsecClient {
   constructor(options: ResolvedOptions) {
     this.#context = createClientContext(options)
     // What was made from a base token goes with it.
-    this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetAll())
+    this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetBase())
     this.#calls = new CallTokens(this.#context, this.#bases)
   }
 
@@ -110,6 +114,8 @@ class Client implements AuthsecClient {
       pulls: bases.fetches,
       exchanges: calls.fetches,
       underWay: bases.underWay + calls.underWay,
+      queued: this.#calls.queued,
+      denials: bases.denials + calls.denials,
     }
   }
 

@@ -17,5 +17,13 @@ export type AuthsecEvent =
   | { type: 'token.refresh_failed'; jti: string; code: ErrorCode; message: string }
   /** A new token could not be had, so the callers got the old one, which is still valid. */
   | { type: 'token.stale_served'; jti: string; code: ErrorCode }
+  /** The server refused something and is not asked again for so long. */
+  | { type: 'denial.remembered'; code: ErrorCode; auditId: string | undefined; forMs: number }
+  /** The server has failed too often in a row and is left alone for so long. */
+  | { type: 'breaker.opened'; code: ErrorCode; forMs: number }
+  /** The server answers again. */
+  | { type: 'breaker.closed' }
+  /** Once per client: call tokens live longer than they are kept. */
+  | { type: 'token.long_lived'; jti: string; seconds: number }
   /** Once per client: the server issues no call tokens, so narrower requests get the base token. */
   | { type: 'exchange.unsupported'; audience: string }

@@ -8,8 +8,11 @@ import type { Clock } from './clock.js'
 import { type Grant, type GrantedClaims, invalidResponse, readGrantedClaims, splitScope } from './grant.js'
 import type { Http, Limits } from './http.js'
 import { callLifetime, remaining } from './lifetime.js'
+import type { CacheOptions } from './options.js'
 import { readSuccess } from './refusal.js'
 import type { CallRequest } from './request.js'
+
+const LONGEST_STRICT = 3_600
 
 export interface ExchangeParts {
   readonly http: Http
@@ -17,8 +20,7 @@ export interface ExchangeParts {
   readonly random: () => number
   readonly clientId: string
   readonly tokenEndpoint: string
-  /** No token is kept for longer, in milliseconds. */
-  readonly maxTtlMs: number
+  readonly cache: CacheOptions
 }
 
 /**
@@ -31,7 +33,7 @@ export async function exchangeToken(
   call: CallRequest,
   limits: Limits,
 ): Promise<Grant> {
-  const { http, clock, random } = parts
+  const { http, clock, random, cache } = parts
   const answer = await http.send(
     {
       url: parts.tokenEndpoint,
@@ -46,9 +48,12 @@ export async function exchangeToken(
   const seconds = readLifetime(body, claims)
   assertNotWidened(body, claims, base, call)
   assertBound(claims, call)
+  if (cache.strictTtl && seconds > LONGEST_STRICT) {
+    throw invalidResponse(`the token lives ${seconds} s, longer than strictTtl allows`)
+  }
 
   const expiresAt = answer.askedAt.wall + seconds * 1000
-  const lifetime = callLifetime(answer.askedAt, Math.min(seconds * 1000, parts.maxTtlMs), random)
+  const lifetime = callLifetime(answer.askedAt, Math.min(seconds, cache.maxTtlSeconds) * 1000, random)
   if (remaining(lifetime, clock) <= 0) {
     throw new AuthsecError('timed_out', `the token of ${seconds} s had expired before it arrived`, {
       requestId: answer.requestId,

@@ -147,8 +147,8 @@ export function createHttp(parts: {
   }
 }
 
-// Rejects at once when the signal fires, also when the work itself does not listen to it.
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Rejects at once when the signal fires, also when the work itself does not listen to it. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason)
     const onAbort = () => reject(signal.reason)

@@ -11,6 +11,8 @@ export interface CacheOptions {
   capacity: number
   /** No call token is kept for longer, whatever it says, in seconds; 900 by default. */
   maxTtlSeconds: number
+  /** Whether a call token that lives longer than an hour is refused; it is not by default. */
+  strictTtl: boolean
 }
 
 /** The server and the agent are all that a client needs to know. */
@@ -56,7 +58,7 @@ export interface ResolvedOptions {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
 const NARROWINGS = ['required', 'best-effort'] as const
-const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, maxTtlSeconds: 900 }
+const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, maxTtlSeconds: 900, strictTtl: false }
 const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
 
 /** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */
@@ -91,8 +93,8 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
     clientId: clientId.toLowerCase(),
     transport: readChoice('transport', transport, TRANSPORTS),
     narrow: readChoice('narrow', narrow, NARROWINGS),
-    cache: readNumbers('cache', cache, CACHE_DEFAULTS),
-    http: readNumbers('http', http, HTTP_DEFAULTS),
+    cache: readSettings('cache', cache, CACHE_DEFAULTS),
+    http: readSettings('http', http, HTTP_DEFAULTS),
     onEvent: readFunction('onEvent', onEvent),
     clock,
     random: readFunction('random', random),
@@ -114,14 +116,17 @@ function readFunction<T>(name: string, value: T): T {
   throw misconfigured(`${name} is not a function`)
 }
 
-// All of them are counts or times: whole and positive.
-function readNumbers<T extends object>(name: string, given: Partial<T>, defaults: T): T {
+// The numbers are counts or times: whole and positive. The others are switches.
+function readSettings<T extends object>(name: string, given: Partial<T>, defaults: T): T {
   const resolved = { ...defaults }
   for (const [member, value] of Object.entries(given)) {
     if (!(member in defaults))
       throw misconfigured(`${quote(`${name}.${member}`)} is not an option of the client`)
     if (value === undefined) continue
-    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+    if (typeof defaults[member as keyof T] === 'boolean') {
+      if (typeof value !== 'boolean')
+        throw misconfigured(`${name}.${member} ${quote(value)} is not true or false`)
+    } else if (!Number.isSafeInteger(value) || (value as number) < 1) {
       throw misconfigured(`${name}.${member} ${quote(value)} is not a positive whole number`)
     }
     resolved[member as keyof T] = value as T[keyof T]

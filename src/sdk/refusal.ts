@@ -71,6 +71,12 @@ export function describeRefusal(answer: HttpAnswer): AuthsecError {
   })
 }
 
+/** A refusal once more, for somebody else who would be refused; it holds for so many milliseconds. */
+export function repeatRefusal(refusal: AuthsecError, retryAfterMs: number): AuthsecError {
+  const { code, message, hint, retryable, auditId, requestId } = refusal
+  return new AuthsecError(code, message, { hint, retryable, auditId, requestId, retryAfterMs })
+}
+
 /** What the server says about its refusal, safe to print: AuthSec writes `details`, OAuth `error_description`. */
 export function readRefusalText(body: JsonObject): string {
   return readText(body, 'error_description') ?? readText(body, 'details') ?? readText(body, 'error') ?? ''

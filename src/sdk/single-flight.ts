@@ -65,8 +65,13 @@ export class SingleFlight<T> {
     this.#flights.delete(key)
   }
 
-  forgetAll(): void {
-    this.#flights.clear()
+  /** Stops the work of all keys that begin like this; who waits gets the reason. Without one it ends like forgotten work. */
+  forgetGroup(prefix: string, reason?: Error): void {
+    for (const [key, { controller }] of this.#flights) {
+      if (!key.startsWith(prefix)) continue
+      this.#flights.delete(key)
+      if (reason !== undefined) controller.abort(reason)
+    }
   }
 
   /** Stops all work and takes on no more; those who wait or come later get the reason. */

@@ -68,6 +68,13 @@ export class TokenCache {
     this.#entries.delete(key)
   }
 
+  /** Drops all keys that begin like this. */
+  deleteGroup(prefix: string): void {
+    for (const key of this.#entries.keys()) {
+      if (key.startsWith(prefix)) this.#entries.delete(key)
+    }
+  }
+
   clear(): void {
     this.#entries.clear()
     this.#newest = undefined

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import type { Clock } from './clock.js'
 import { createDelegationToken, type DelegationToken } from './delegation-token.js'
+import { Denials } from './denials.js'
 import type { AuthsecEvent } from './events.js'
 import type { Grant } from './grant.js'
 import { remaining } from './lifetime.js'
@@ -45,6 +46,8 @@ const LEAST_STALE_LIFE_MS = 1_000
  * A key is fetched once however many ask, a good token is never waited for, and an expired one never leaves.
  */
 export class TokenSource {
+  /** What was refused; the keys are those of the tokens. */
+  readonly denials: Denials
   readonly #options: TokenSourceOptions
   readonly #cache: TokenCache
   readonly #flights = new SingleFlight<IssuedToken>()
@@ -55,13 +58,15 @@ export class TokenSource {
 
   constructor(options: TokenSourceOptions) {
     this.#options = options
+    this.denials = new Denials(options.clock)
     this.#cache = new TokenCache(options.clock, options.capacity)
   }
 
   /** What is kept, under way, and has been done so far. */
-  stats(): { entries: number; evictions: number; underWay: number; fetches: number } {
+  stats(): { entries: number; evictions: number; underWay: number; fetches: number; denials: number } {
     const { size: entries, evictions } = this.#cache
-    return { entries, evictions, underWay: this.#flights.size, fetches: this.#fetches }
+    const { size: denials } = this.denials
+    return { entries, evictions, underWay: this.#flights.size, fetches: this.#fetches, denials }
   }
 
   /**
@@ -88,6 +93,8 @@ export class TokenSource {
     const { clock, emit } = this.#options
     const kept = this.#cache.peek(key)
     if (kept !== undefined) assertReachable(minValidityMs, kept.grant)
+    // Whoever forces a refresh knows that something has changed.
+    if (!forceRefresh) this.denials.assertNone(key)
     try {
       const issued = await this.#flights.join(key, this.#fetch(key, ask), {
         signal,
@@ -108,10 +115,11 @@ export class TokenSource {
   }
 
   /** Fetches a token for this caller alone: it is not kept, and no other caller gets it. */
-  async obtainAlone(key: string, ask: Ask, { signal, minValidityMs }: ObtainOptions): Promise<IssuedToken> {
+  async obtainAlone(key: string, ask: Ask, options: ObtainOptions): Promise<IssuedToken> {
+    const { signal, minValidityMs, forceRefresh } = options
+    if (!forceRefresh) this.denials.assertNone(key)
     const run: FlightRun<IssuedToken> = async (flight) => {
-      const grant = await ask(flight)
-      this.#fetches++
+      const grant = await this.#askServer(key, () => ask(flight))
       return { grant, token: this.#issue(key, grant, false) }
     }
     const issued = await this.#flights.join(`${key}#${++this.#lone}`, run, { signal })
@@ -123,11 +131,14 @@ export class TokenSource {
   forget(key: string): void {
     this.#cache.delete(key)
     this.#flights.forget(key)
+    this.denials.forget(key)
   }
 
-  forgetAll(): void {
-    this.#cache.clear()
-    this.#flights.forgetAll()
+  /** Drops everything whose key begins like this. With a reason, whoever waits for such a token gets that. */
+  forgetGroup(prefix: string, reason?: AuthsecError): void {
+    this.#cache.deleteGroup(prefix)
+    this.#flights.forgetGroup(prefix, reason)
+    this.denials.forgetGroup(prefix)
   }
 
   /**
@@ -153,8 +164,7 @@ export class TokenSource {
   #fetch(key: string, ask: Ask): FlightRun<IssuedToken> {
     return async (signal, isCurrent) => {
       try {
-        const grant = await ask(signal)
-        this.#fetches++
+        const grant = await this.#askServer(key, () => ask(signal), isCurrent)
         if (isCurrent()) this.#keep(key, grant)
         return { grant, token: this.#issue(key, grant, false) }
       } catch (error) {
@@ -162,6 +172,22 @@ export class TokenSource {
         if (isDenial(error) && isCurrent()) this.#dropDenied(key)
         throw error
       }
+    }
+  }
+
+  async #askServer(key: string, ask: () => Promise<Grant>, isCurrent = () => true): Promise<Grant> {
+    try {
+      const grant = await ask()
+      this.#fetches++
+      this.denials.forget(key)
+      return grant
+    } catch (error) {
+      const forMs = isDenial(error) && isCurrent() ? this.denials.note(key, error) : undefined
+      if (isDenial(error) && forMs !== undefined) {
+        const { code, auditId } = error
+        this.#options.emit({ type: 'denial.remembered', code, auditId, forMs })
+      }
+      throw error
     }
   }
 

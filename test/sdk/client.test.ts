@@ -404,6 +404,8 @@ describe('stats', () => {
       pulls: 1,
       exchanges: 2,
       underWay: 0,
+      queued: 0,
+      denials: 0,
     })
   })
 

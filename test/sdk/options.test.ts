@@ -55,6 +55,7 @@ describe('createAuthsecClient', () => {
     expect(resolveOptions({ ...good, cache: { capacity: 5 } }).cache).toEqual({
       capacity: 5,
       maxTtlSeconds: 900,
+      strictTtl: false,
     })
   })
 

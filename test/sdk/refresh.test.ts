@@ -220,3 +220,32 @@ describe('a clock that jumps', () => {
     expect(authsec.peek(request)).toBeUndefined()
   })
 })
+
+describe('a life beyond what is kept', () => {
+  const long = (seconds: number) => (claims: Record<string, unknown>, body: Record<string, unknown>) => {
+    Object.assign(claims, { exp: (claims['iat'] as number) + seconds })
+    Object.assign(body, { expires_in: seconds })
+  }
+
+  test('is reported once', async () => {
+    const { authsec, stub, events } = createStubbedClient()
+    stub.bend.call = long(1_000)
+    await authsec.getDelegationToken(request)
+    await authsec.getDelegationToken({ ...request, tool: 'another' })
+    expect(events.filter(({ type }) => type === 'token.long_lived')).toEqual([
+      { type: 'token.long_lived', jti: 'call-1', seconds: 1_000 },
+    ])
+  })
+
+  test.each([
+    { strictTtl: true, seconds: 3_601, outcome: { code: 'token_response_invalid' } },
+    { strictTtl: true, seconds: 3_600, outcome: { jti: 'call-1' } },
+    { strictTtl: false, seconds: 3_601, outcome: { jti: 'call-1' } },
+  ])('of $seconds s is $outcome where strictTtl is $strictTtl', async ({ strictTtl, seconds, outcome }) => {
+    const { authsec, stub } = createStubbedClient({ cache: { strictTtl } })
+    stub.bend.base = (claims) => Object.assign(claims, { exp: (claims['iat'] as number) + 86_400 })
+    stub.bend.call = long(seconds)
+    const answer = await authsec.getDelegationToken(request).catch((error: unknown) => error)
+    expect(answer).toMatchObject(outcome)
+  })
+})

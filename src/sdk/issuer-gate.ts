@@ -1,0 +1,106 @@
+import { AuthsecError } from '../core/errors.js'
+import type { Clock } from './clock.js'
+import type { AuthsecEvent } from './events.js'
+import { type Http, type HttpAnswer, untilAborted } from './http.js'
+import { describeRefusal, repeatRefusal } from './refusal.js'
+
+const FAILURES_UNTIL_OPEN = 5
+const LEAST_OPEN_MS = 5_000
+const MOST_OPEN_MS = 30_000
+const CLIENT_REFUSED_MS = 10_000
+const LEAST_PAUSE_MS = 1_000
+const MOST_PAUSE_MS = 60_000
+
+/**
+ * Stands before a server and sends nothing that is known to be in vain: for a while after five requests in a row have
+ * failed (then one probe decides, and each further failure doubles the time up to 30 s), for as long as the server
+ * asked for a pause (429, 1 to 60 s), and for 10 s after it refused this client as such. What is still valid in a
+ * cache is none of its business.
+ */
+export function createGatedHttp(
+  http: Http,
+  { clock, serverUrl, emit }: { clock: Clock; serverUrl: URL; emit: (event: AuthsecEvent) => void },
+): Http {
+  const { origin } = serverUrl
+  let failures = 0
+  let openFor = LEAST_OPEN_MS
+  let openUntil = 0
+  let lastFailure: AuthsecError | undefined
+  let probe: Promise<void> | undefined
+  let pausedUntil = 0
+  let refusal: { error: AuthsecError; until: number } | undefined
+
+  return {
+    async send(request, limits) {
+      while (probe !== undefined) await untilAborted(probe, limits.signal)
+      assertOpen()
+      if (failures < FAILURES_UNTIL_OPEN) return observe(() => http.send(request, limits))
+      let endProbe = () => {}
+      probe = new Promise((resolve) => {
+        endProbe = resolve
+      })
+      try {
+        return await observe(() => http.send(request, limits))
+      } finally {
+        probe = undefined
+        endProbe()
+      }
+    },
+  }
+
+  function assertOpen(): void {
+    const now = clock.monotonic()
+    if (refusal !== undefined && now < refusal.until) throw repeatRefusal(refusal.error, refusal.until - now)
+    if (now < pausedUntil) {
+      throw new AuthsecError('rate_limited', `${origin} has asked for a pause`, {
+        retryAfterMs: pausedUntil - now,
+      })
+    }
+    if (now < openUntil) {
+      throw new AuthsecError('temporarily_unavailable', `${origin} has failed ${failures} times in a row`, {
+        hint: lastFailure?.hint,
+        retryAfterMs: openUntil - now,
+        cause: lastFailure,
+      })
+    }
+  }
+
+  async function observe(send: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+    try {
+      const answer = await send()
+      const isFailure = answer.status >= 500 || (answer.status === 200 && answer.body === undefined)
+      if (isFailure) noteFailure(describeRefusal(answer))
+      else noteAnswer(answer)
+      return answer
+    } catch (error) {
+      // What a caller aborted says nothing about the server.
+      if (AuthsecError.is(error) && error.code !== 'closed') noteFailure(error)
+      throw error
+    }
+  }
+
+  function noteAnswer(answer: HttpAnswer): void {
+    if (openUntil > 0) emit({ type: 'breaker.closed' })
+    failures = 0
+    openFor = LEAST_OPEN_MS
+    openUntil = 0
+    if (answer.status === 429) {
+      const pause = Math.max(LEAST_PAUSE_MS, answer.retryAfterMs ?? 0)
+      pausedUntil = clock.monotonic() + Math.min(pause, MOST_PAUSE_MS)
+    }
+    if (answer.status === 401 || answer.body?.['error'] === 'invalid_client') {
+      refusal = { error: describeRefusal(answer), until: clock.monotonic() + CLIENT_REFUSED_MS }
+    }
+  }
+
+  function noteFailure(error: AuthsecError): void {
+    failures++
+    lastFailure = error
+    const now = clock.monotonic()
+    // Requests that had been sent before it opened say nothing new.
+    if (failures < FAILURES_UNTIL_OPEN || now < openUntil) return
+    if (openUntil > 0) openFor = Math.min(openFor * 2, MOST_OPEN_MS)
+    openUntil = now + openFor
+    emit({ type: 'breaker.opened', code: error.code, forMs: openFor })
+  }
+}
