@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-import module from 'node:module'
+const { enableCompileCache } = require('node:module')
 
-module.enableCompileCache?.()
-const { main } = await import('../dist/cli/main.js')
+enableCompileCache?.()
+const { main } = require('../dist/cli/main.cjs')
 
-// Not process.exit: what was printed may still be on its way.
-process.exitCode = await main(process.argv.slice(2))
+main(process.argv.slice(2)).then((code) => {
+  // Not process.exit: what was printed may still be on its way.
+  process.exitCode = code
+})

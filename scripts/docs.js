@@ -47,7 +47,7 @@ function writeReference() {
 }
 
 function ask(...args) {
-  return JSON.parse(execFileSync(process.execPath, ['bin/authsec.js', ...args], { encoding: 'utf8' }))
+  return JSON.parse(execFileSync(process.execPath, ['bin/authsec.cjs', ...args], { encoding: 'utf8' }))
 }
 
 /** The commands that do something, without the groups that only hold them. */

@@ -9,7 +9,7 @@ import { preparePeer } from './peers.js'
 import { compareSeries } from './ratio.js'
 import { startServerProcess } from './server-process.js'
 
-const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.js')
+const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.cjs')
 const ROUNDS = 9
 const ROUND_MS = 1_500
 const WARM_UP_MS = 3_000

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { compareSeries } from './ratio.js'
 
-const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.js')
+const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.cjs')
 const ROUNDS = 40
 const WARM_UP_ROUNDS = 3
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
@@ -23,7 +24,7 @@ export interface Context {
   readonly fetch: typeof fetch
   /** Aborted by Ctrl-C, SIGTERM or a closed pipe; the reason is an `AuthsecError` that says which. */
   readonly signal: AbortSignal
-  readVersion(): Promise<string>
+  readVersion(): string
   /** Gives the signals back to Node. */
   readonly close: () => void
 }
@@ -179,10 +180,9 @@ function listenForSignals(): { signal: AbortSignal; close: () => void } {
   return { signal: controller.signal, close }
 }
 
-async function readVersion(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
+function readVersion(): string {
   // Two folders up both from the source and from the built command.
-  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 async function sleepUntilAborted(ms: number, signal: AbortSignal): Promise<void> {

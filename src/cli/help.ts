@@ -18,7 +18,8 @@ export interface HelpNotes {
 // biome-ignore lint/suspicious/noExplicitAny: the type parameters of a command are invariant.
 export type AnyCommand = Command<any, any, any>
 
-const NOTES = Symbol('help notes')
+// In the registry of the process, because each file of the built command has its own copy of this one.
+const NOTES = Symbol.for('authsec.help-notes')
 
 /** Documents a command; its help is laid out by `formatHelp`. */
 export function describe<C extends AnyCommand>(command: C, notes: HelpNotes): C {

@@ -1,9 +1,7 @@
-import { CommanderError } from '@commander-js/extra-typings'
 import { AuthsecError } from '../core/errors.js'
 import { type Context, openContext } from './context.js'
-import { readUsageError, reportFailure } from './failure.js'
-import { type AnyCommand, listLeaves, pathOf } from './help.js'
-import { createProgram, VERSION_ASKED } from './program.js'
+import { reportFailure } from './failure.js'
+import { isVersionAsked, printVersion } from './version.js'
 
 /**
  * Runs the command that the arguments name and returns the exit code. Never throws and never ends the process:
@@ -15,7 +13,7 @@ export async function main(args: readonly string[], context: Context = openConte
   io.setManners({ json: args.includes('--json') })
   try {
     refuseTokenArguments(args)
-    const code = await run(createProgram(context), args, context)
+    const code = await answer(args, context)
     await io.flush()
     return code
   } catch (error) {
@@ -25,25 +23,14 @@ export async function main(args: readonly string[], context: Context = openConte
   }
 }
 
-async function run(program: AnyCommand, args: readonly string[], context: Context): Promise<number> {
-  try {
-    await program.parseAsync([...args], { from: 'user' })
+async function answer(args: readonly string[], context: Context): Promise<number> {
+  if (isVersionAsked(args)) {
+    printVersion(context)
     return 0
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.code === VERSION_ASKED) await printVersion(context)
-    // Help that was asked for ends the parsing with an exception too.
-    if (error.exitCode === 0) return 0
-    // A group without a command: its help is on standard error already, unless --json keeps that for the error.
-    if (error.code === 'commander.help' && !context.io.manners.json) return 2
-    throw explainUsage(error, program, args)
   }
-}
-
-async function printVersion({ io, readVersion }: Context): Promise<void> {
-  const version = await readVersion()
-  if (io.manners.json) io.json({ version })
-  else io.line(version)
+  // The parser and the commands take most of a start, and the version needs none of them.
+  const { runCommand } = await import('./run.js')
+  return await runCommand(args, context)
 }
 
 const TOKEN = /eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/
@@ -60,32 +47,4 @@ function refuseTokenArguments(args: readonly string[]): void {
       hint: 'Pipe it in and write - for it, as in: authsec token mint | authsec token verify -',
     },
   )
-}
-
-function explainUsage(error: CommanderError, program: AnyCommand, args: readonly string[]): AuthsecError {
-  const command = findCommand(program, args)
-  const help = pathOf(command)
-  // A group knows no flags of its own: --json is for the command that is missing.
-  const isJsonAlone = error.code === 'commander.unknownOption' && error.message.includes("'--json'")
-  if (error.code === 'commander.help' || (isJsonAlone && command.commands.length > 0)) {
-    return new AuthsecError('usage', `${help} needs a command`, { hint: `See ${help} --help.`, cause: error })
-  }
-  const usage = readUsageError(error, help)
-  return error.code === 'commander.unknownCommand' ? suggestElsewhere(usage, program, args) : usage
-}
-
-function findCommand(program: AnyCommand, args: readonly string[]): AnyCommand {
-  let command = program
-  for (const arg of args) {
-    const child = command.commands.find((candidate) => candidate.name() === arg)
-    if (child !== undefined) command = child
-  }
-  return command
-}
-
-// `authsec mint` is a command of a group; commander only compares with what stands beside it.
-function suggestElsewhere(error: AuthsecError, program: AnyCommand, args: readonly string[]): AuthsecError {
-  const leaf = listLeaves(program).find((command) => args.includes(command.name()))
-  if (leaf === undefined) return error
-  return new AuthsecError('usage', error.message, { hint: `Did you mean ${pathOf(leaf)}?`, cause: error })
 }

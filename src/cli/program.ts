@@ -1,21 +1,4 @@
 import { Command, CommanderError, Option } from '@commander-js/extra-typings'
-import { addSearch } from './commands/audit/search.js'
-import { addTail } from './commands/audit/tail.js'
-import { addClientList } from './commands/client/list.js'
-import { addRegister } from './commands/client/register.js'
-import { addShow } from './commands/client/show.js'
-import { addGrant } from './commands/delegation/grant.js'
-import { addRevoke } from './commands/delegation/revoke.js'
-import { addDemo } from './commands/demo.js'
-import { addServe } from './commands/dev/serve.js'
-import { addHelp } from './commands/help.js'
-import { addPolicyCreate } from './commands/policy/create.js'
-import { addPolicyList } from './commands/policy/list.js'
-import { addResourceCreate } from './commands/resource/create.js'
-import { addResourceList } from './commands/resource/list.js'
-import { addDecode } from './commands/token/decode.js'
-import { addMint } from './commands/token/mint.js'
-import { addVerify } from './commands/token/verify.js'
 import type { Context } from './context.js'
 import { type AnyCommand, describe, describeCommand, formatHelp } from './help.js'
 import type { ColorChoice } from './io.js'
@@ -23,43 +6,113 @@ import { formatJson } from './json-text.js'
 
 type AddCommand = (parent: Command, context: Context) => void
 
+/** Commands by name; one is loaded when the command line needs it. */
+type Commands = Readonly<Record<string, () => Promise<AddCommand>>>
+
 interface Group {
   name: string
   summary: string
-  commands: readonly AddCommand[]
+  commands: Commands
 }
 
 /** Every command. A new one is a file under `commands/` and a line here. */
 const GROUPS: readonly Group[] = [
-  { name: 'dev', summary: 'run an AuthSec server on this machine', commands: [addServe] },
+  {
+    name: 'dev',
+    summary: 'run an AuthSec server on this machine',
+    commands: {
+      serve: async () => (await import('./commands/dev/serve.js')).addServe,
+    },
+  },
   {
     name: 'client',
     summary: 'register applications and agents',
-    commands: [addRegister, addClientList, addShow],
+    commands: {
+      register: async () => (await import('./commands/client/register.js')).addRegister,
+      list: async () => (await import('./commands/client/list.js')).addClientList,
+      show: async () => (await import('./commands/client/show.js')).addShow,
+    },
   },
   {
     name: 'policy',
     summary: 'say which role may delegate what',
-    commands: [addPolicyCreate, addPolicyList],
+    commands: {
+      create: async () => (await import('./commands/policy/create.js')).addPolicyCreate,
+      list: async () => (await import('./commands/policy/list.js')).addPolicyList,
+    },
   },
   {
     name: 'resource',
     summary: 'register the APIs that accept tokens',
-    commands: [addResourceCreate, addResourceList],
+    commands: {
+      create: async () => (await import('./commands/resource/create.js')).addResourceCreate,
+      list: async () => (await import('./commands/resource/list.js')).addResourceList,
+    },
   },
-  { name: 'delegation', summary: 'let an agent act for a person', commands: [addGrant, addRevoke] },
-  { name: 'token', summary: 'get, read and verify tokens', commands: [addMint, addDecode, addVerify] },
-  { name: 'audit', summary: 'read the audit log', commands: [addTail, addSearch] },
+  {
+    name: 'delegation',
+    summary: 'let an agent act for a person',
+    commands: {
+      grant: async () => (await import('./commands/delegation/grant.js')).addGrant,
+      revoke: async () => (await import('./commands/delegation/revoke.js')).addRevoke,
+    },
+  },
+  {
+    name: 'token',
+    summary: 'get, read and verify tokens',
+    commands: {
+      mint: async () => (await import('./commands/token/mint.js')).addMint,
+      decode: async () => (await import('./commands/token/decode.js')).addDecode,
+      verify: async () => (await import('./commands/token/verify.js')).addVerify,
+    },
+  },
+  {
+    name: 'audit',
+    summary: 'read the audit log',
+    commands: {
+      tail: async () => (await import('./commands/audit/tail.js')).addTail,
+      search: async () => (await import('./commands/audit/search.js')).addSearch,
+    },
+  },
 ]
-const COMMANDS: readonly AddCommand[] = [addDemo, addHelp]
+const COMMANDS: Commands = {
+  demo: async () => (await import('./commands/demo.js')).addDemo,
+  help: async () => (await import('./commands/help.js')).addHelp,
+}
 
 /** The code of the exception that ends the parsing when `--version` is met. */
 export const VERSION_ASKED = 'authsec.version'
 
-/** Builds the command line; parsing it runs the command. Whatever ends a run is thrown. */
-export function createProgram(context: Context): AnyCommand {
-  const { io } = context
-  const program = describe(new Command('authsec'), {
+/**
+ * Builds the command line; parsing it runs the command. Whatever ends a run is thrown. It is whole, or, to start
+ * sooner, it has only the one command whose group and name the arguments begin with.
+ */
+export async function createProgram(context: Context, args: readonly string[]): Promise<AnyCommand> {
+  const program = createRoot(context)
+  const chosen = chooseCommand(args)
+  for (const { name, summary, commands } of chosen ? [chosen] : GROUPS) {
+    await addCommands(describe(program.command(name), { summary }), commands, context)
+  }
+  if (chosen === undefined) await addCommands(program, COMMANDS, context)
+  return program
+}
+
+// All else, such as a flag or a misspelt name in front, needs the whole: what is meant may be any part of it.
+function chooseCommand([groupName, name = '']: readonly string[]): Group | undefined {
+  const group = GROUPS.find((candidate) => candidate.name === groupName)
+  const load = group && Object.hasOwn(group.commands, name) ? group.commands[name] : undefined
+  return group && load && { ...group, commands: { [name]: load } }
+}
+
+async function addCommands(parent: Command, commands: Commands, context: Context): Promise<void> {
+  for (const load of Object.values(commands)) {
+    const add = await load()
+    add(parent, context)
+  }
+}
+
+function createRoot({ io }: Context) {
+  return describe(new Command('authsec'), {
     summary: 'the developer toolkit for AuthSec delegation tokens',
     examples: [
       ['authsec demo', 'see the whole story in one command'],
@@ -101,11 +154,4 @@ export function createProgram(context: Context): AnyCommand {
       const { color, input } = root.opts()
       io.setManners({ color, input })
     })
-
-  for (const { name, summary, commands } of GROUPS) {
-    const group = describe(program.command(name), { summary })
-    for (const add of commands) add(group, context)
-  }
-  for (const add of COMMANDS) add(program, context)
-  return program
 }

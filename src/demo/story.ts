@@ -98,7 +98,8 @@ async function loadAgent(): Promise<typeof import('./agent.js')> {
   try {
     return await import('./agent.js')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    // With ERR_ in front where an ES module asked for it.
+    if (!(cause as NodeJS.ErrnoException).code?.endsWith('MODULE_NOT_FOUND')) throw cause
     throw new AuthsecError('configuration', 'the demo needs langchain, which is not installed', {
       hint: 'Run: npm install langchain @langchain/core',
       cause,

@@ -21,8 +21,8 @@ interface Owner {
 
 /** The one place where each third-party package is known, so that it can be replaced there. */
 const OWNERS: Readonly<Record<string, Owner>> = {
-  '@commander-js/extra-typings': { files: ['cli/program.ts', 'cli/main.ts'], types: ['cli/'] },
-  commander: { files: ['cli/program.ts', 'cli/main.ts'], types: ['cli/'] },
+  '@commander-js/extra-typings': { files: ['cli/program.ts', 'cli/run.ts'], types: ['cli/'] },
+  commander: { files: ['cli/program.ts', 'cli/run.ts'], types: ['cli/'] },
   inquirer: { files: ['cli/prompts.ts'] },
   chalk: { files: ['cli/io.ts'] },
   'cli-table3': { files: ['cli/io.ts'] },

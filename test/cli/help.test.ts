@@ -23,6 +23,17 @@ describe('the help', () => {
     expect(flag).toMatchObject({ code: 0, stderr: '' })
   })
 
+  test('of each command is the same when that command alone is loaded', async () => {
+    const whole = listLeaves(JSON.parse((await runCli(['help', '--json'])).stdout))
+    const alone = await Promise.all(
+      whole.map(async ({ command }) => {
+        const { stdout } = await runCli([...command.split(' ').slice(1), '--help', '--json'])
+        return JSON.parse(stdout)
+      }),
+    )
+    expect(alone).toEqual(whole)
+  })
+
   test('is laid out with the examples before the flags', async () => {
     const { stdout } = await runCli(['token', 'mint', '--help'], { columns: 80 })
     expect(stdout).toMatchSnapshot()

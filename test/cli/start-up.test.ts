@@ -1,60 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build, type Metafile } from 'esbuild'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildCommand } from '../support/built-command.js'
+import { runCli } from '../support/run-cli.js'
 
-const ROOT = join(import.meta.dirname, '../..')
+/** Says at the end, on standard error, which files and which modules of Node a process has loaded. */
+const REPORT = `
+const atFirst = new Set(process.moduleLoadList)
+process.on('exit', () => {
+  const files = Object.keys(require.cache)
+  const modules = process.moduleLoadList.filter((name) => !atFirst.has(name))
+  process._rawDebug(JSON.stringify({ files, modules }))
+})
+`
 
-/** What is loaded before a command has been chosen: everything that is imported statically from main.ts. */
-async function bundleStart(): Promise<Metafile> {
-  const { metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: ['src/cli/main.ts'],
-    outdir: 'out',
-    write: false,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    metafile: true,
-    // Only what is loaded at once matters here.
-    plugins: [
-      {
-        name: 'lazy',
-        setup: (plugin) =>
-          plugin.onResolve({ filter: /./ }, ({ kind, path }) =>
-            kind === 'dynamic-import' ? { path, external: true } : undefined,
-          ),
-      },
-    ],
-  })
-  return metafile
-}
+let directory: string
+let script: string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'authsec-start-up-'))
+  script = await buildCommand(directory)
+  await writeFile(join(directory, 'report.cjs'), REPORT)
+}, 60_000)
+
+afterAll(() => rm(directory, { recursive: true, force: true }))
 
 describe('the start of the command', () => {
-  test('loads commander and nothing else', async () => {
-    const { inputs } = await bundleStart()
-    const packages = Object.values(inputs).flatMap(({ imports }) =>
-      imports.filter(({ external, kind }) => external && kind === 'import-statement').map(({ path }) => path),
-    )
-    expect([...new Set(packages)].filter((path) => !path.startsWith('node:'))).toEqual([
-      '@commander-js/extra-typings',
+  test.each([
+    { args: ['--version'], files: ['main'] },
+    { args: ['-V', '--json'], files: ['main'] },
+    { args: ['token', 'decode'], files: ['main', 'run', 'token-decode'] },
+    { args: ['token', 'decode', '--json'], files: ['main', 'run', 'token-decode'] },
+    { args: ['token', 'decode', '--help'], files: ['main', 'run', 'token-decode'] },
+    { args: ['token', 'verify'], files: ['main', 'run', 'token-verify'] },
+  ])('opens only $files for $args', ({ args, files }) => {
+    expect(run(args).files).toEqual(files)
+  })
+
+  test('knows everything that the help says, although each command is a file of its own', async () => {
+    const { stdout } = spawnSync(process.execPath, [script, 'help', '--json'], { encoding: 'utf8' })
+    expect(JSON.parse(stdout)).toEqual(JSON.parse((await runCli(['help', '--json'])).stdout))
+  })
+
+  test('opens what colours only where there is colour', () => {
+    expect(run(['token', 'decode'], TOKEN).files).not.toContain('chalk')
+    expect(run(['token', 'decode', '--color', 'always'], TOKEN).files).toEqual([
+      'main',
+      'run',
+      'token-decode',
+      'chalk',
     ])
   })
 
-  test('loads none of the modules of Node that cost time', async () => {
-    const { inputs } = await bundleStart()
-    const modules = Object.values(inputs).flatMap(({ imports }) =>
-      imports
-        .filter(({ path, kind }) => path.startsWith('node:') && kind === 'import-statement')
-        .map(({ path }) => path),
-    )
-    expect([...new Set(modules)].sort()).toEqual(['node:os', 'node:path'])
-  })
-
-  test('reads no source but the command line, the API and the rules', async () => {
-    const { inputs } = await bundleStart()
-    const layers = Object.keys(inputs).map((file) => file.split('/')[1])
-    expect([...new Set(layers)].sort()).toEqual(['api', 'cli', 'core'])
-  })
+  test.each([{ args: ['--version'] }, { args: ['token', 'decode'] }])(
+    'loads none of the modules of Node that cost time for $args',
+    ({ args }) => {
+      const costly = /\b(?:child_process|crypto|dns|http|https|esm\/resolve|readline|tls|url|undici|worker)\b/
+      expect(run(args, TOKEN).modules.filter((name) => costly.test(name))).toEqual([])
+    },
+  )
 })
+
+const TOKEN = `${encode({ alg: 'ES256' })}.${encode({ sub: 'alice' })}.${'A'.repeat(86)}`
+
+function run(args: readonly string[], input = ''): { files: string[]; modules: string[] } {
+  const { stderr } = spawnSync(process.execPath, ['-r', join(directory, 'report.cjs'), script, ...args], {
+    env: { PATH: process.env['PATH'], AUTHSEC_CONFIG_DIR: directory },
+    input,
+    encoding: 'utf8',
+  })
+  const { files, modules } = JSON.parse(stderr.trimEnd().split('\n').at(-1) as string)
+  const ours = (files as string[]).map((file) => /dist\/cli\/(.+)\.cjs$/.exec(file)?.[1])
+  return { files: ours.filter((name) => name !== undefined), modules }
+}
+
+function encode(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url')
+}

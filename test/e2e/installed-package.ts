@@ -41,7 +41,7 @@ export function installPackage(packages: readonly string[] = []): InstalledPacka
   }
   return {
     directory,
-    command: path.join(installed, 'bin/authsec.js'),
+    command: path.join(installed, 'bin/authsec.cjs'),
     remove: () => rmSync(directory, { recursive: true }),
   }
 }

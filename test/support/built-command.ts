@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { promisify } from 'node:util'
 import { makeDirectory } from './run-cli.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -14,31 +14,14 @@ export interface RunningCommand {
   input(text: string): void
 }
 
-/** Builds the command into a directory as it is installed, without the server and the demo; returns the script. */
+/** Builds the command into a directory as it is installed; returns the script. */
 export async function buildCommand(directory: string): Promise<string> {
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: ['src/cli/main.ts'],
-    outdir: join(directory, 'dist/cli'),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    banner: {
-      js: "import { createRequire as createRequireHere } from 'node:module'\nconst require = createRequireHere(import.meta.url)",
-    },
-    plugins: [
-      {
-        name: 'elsewhere',
-        setup: (plugin) =>
-          plugin.onResolve({ filter: /\/(?:server|demo)\// }, ({ path }) => ({ path, external: true })),
-      },
-    ],
-  })
+  const bundle = join(ROOT, 'scripts/bundle.js')
+  await promisify(execFile)(process.execPath, [bundle, join(directory, 'dist/cli')])
   await mkdir(join(directory, 'bin'))
-  await copyFile(join(ROOT, 'bin/authsec.js'), join(directory, 'bin/authsec.js'))
+  await copyFile(join(ROOT, 'bin/authsec.cjs'), join(directory, 'bin/authsec.cjs'))
   await copyFile(join(ROOT, 'package.json'), join(directory, 'package.json'))
-  return join(directory, 'bin/authsec.js')
+  return join(directory, 'bin/authsec.cjs')
 }
 
 /** Starts the built command. Standard input stays open until the test says something. */
