@@ -1,6 +1,6 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chownSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -53,24 +53,19 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
   writeOwned(path.join(data, 'server.crt'), TEST_CERTIFICATE, owner)
   writeOwned(path.join(data, 'server.key'), TEST_KEY, owner)
   const port = await findFreePort()
-  const settings = {
-    port,
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: root,
-    max_connections: 100,
-    ssl: 'on',
-    shared_buffers: '32MB',
-  }
-  const args = [
-    '-D',
-    data,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  const settings = [
+    `port = ${port}`,
+    `listen_addresses = '127.0.0.1'`,
+    `unix_socket_directories = '${root}'`,
+    `shared_buffers = '32MB'`,
+    'ssl = on',
   ]
+  appendFileSync(path.join(data, 'postgresql.conf'), settings.join('\n'))
 
   let server = await start()
 
   function start(): Promise<ReturnType<typeof spawn>> {
-    return startServer(postgres, args, options)
+    return startServer(postgres, ['-D', data], options)
   }
   async function stop(how: 'orderly' | 'at once' = 'orderly'): Promise<void> {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -146,7 +141,6 @@ async function startServer(
 }
 
 function writeOwned(file: string, text: string, owner: Owner | undefined): void {
-  if (!existsSync(path.dirname(file))) mkdirSync(path.dirname(file))
   writeFileSync(file, text, { mode: 0o600 })
   if (owner !== undefined) chownSync(file, owner.uid, owner.gid)
 }

@@ -7,48 +7,58 @@ export interface PostgresSchema {
   /** Opens a store in it. */
   url: string
   name: string
-  /** Runs one statement in it, behind the store's back. */
+  /** Runs one statement in it, behind the store's back; connects anew where the server has been away. */
   run(statement: string): Promise<Record<string, unknown>[]>
   /** Removes it with all that is in it. */
   drop(): Promise<void>
+  /** Closes the connection of `run`. */
+  end(): Promise<void>
 }
 
-/** The URL of the server that all test files share. */
-export async function findPostgresUrl(): Promise<string> {
+/** Makes a new schema, on another server if its URL is given. */
+export async function makePostgresSchema(server?: string): Promise<PostgresSchema> {
+  const url = new URL(server ?? (await findPostgresUrl()))
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const pool = server === undefined ? openShared(url.href) : openPool(url.href)
+  await pool.query(`create schema ${name}`)
+  url.searchParams.set('schema', name)
+  return {
+    url: url.href,
+    name,
+    async run(statement) {
+      // The statement last, on its own, because some may not share a transaction with another.
+      const client = await pool.connect()
+      try {
+        await client.query(`set search_path = ${name}`)
+        return (await client.query(statement)).rows
+      } finally {
+        client.release()
+      }
+    },
+    async drop() {
+      await pool.query(`drop schema ${name} cascade`)
+    },
+    end: () => pool.end(),
+  }
+}
+
+async function findPostgresUrl(): Promise<string> {
   const response = await fetch(inject('postgresHost'))
   const text = await response.text()
   if (!response.ok) throw new Error(text)
   return text
 }
 
-let shared: Promise<pg.Client> | undefined
+let shared: pg.Pool | undefined
 
-/** Makes a new schema, on another server if its URL is given. */
-export async function makePostgresSchema(server?: string): Promise<PostgresSchema> {
-  const url = new URL(server ?? (await findPostgresUrl()))
-  const name = `test_${randomUUID().replaceAll('-', '')}`
-  shared ??= connect(await findPostgresUrl())
-  const client = server === undefined ? await shared : await connect(server)
-  await client.query(`create schema ${name}`)
-  url.searchParams.set('schema', name)
-  return {
-    url: url.href,
-    name,
-    async run(statement) {
-      const result: unknown = await client.query(`set search_path = ${name}; ${statement}`)
-      return (result as pg.QueryResult[]).at(-1)?.rows ?? []
-    },
-    async drop() {
-      await client.query(`drop schema ${name} cascade`)
-      if (server !== undefined) await client.end()
-    },
-  }
+function openShared(url: string): pg.Pool {
+  shared ??= openPool(url)
+  return shared
 }
 
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
+function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: 1, allowExitOnIdle: true })
   // The server may be stopped under it.
-  client.on('error', () => {})
-  await client.connect()
-  return client
+  pool.on('error', () => {})
+  return pool
 }

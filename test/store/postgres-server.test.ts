@@ -1,0 +1,308 @@
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openStore } from '../../src/store/open.js'
+import type { Store } from '../../src/store/store.js'
+import { openCutConnection } from '../support/cut-connection.js'
+import { type PostgresCluster, startPostgresCluster } from '../support/postgres-cluster.js'
+import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
+import { TEST_CERTIFICATE } from '../support/tls-identity.js'
+import { createRecord } from './samples.js'
+import { makeStateDirectory } from './state-directory.js'
+
+// A server of its own, because it is stopped, reconfigured and filled up.
+let cluster: PostgresCluster
+let schema: PostgresSchema
+const files = makeStateDirectory()
+const authority = path.join(files.directory, 'root.pem')
+const stores: Store[] = []
+
+beforeAll(async () => {
+  writeFileSync(authority, TEST_CERTIFICATE)
+  cluster = await startPostgresCluster()
+  schema = await makePostgresSchema(cluster.url)
+})
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()))
+})
+afterAll(async () => {
+  await schema?.end()
+  await cluster?.remove()
+  files.remove()
+})
+
+describe('a database that is stopped', () => {
+  test.each(['orderly', 'at once'] as const)(
+    '%s, under load, costs what cannot be answered, keeps what was, and is found again',
+    async (how) => {
+      const store = await open(schema.url)
+      const before = await store.audit.head()
+      const kept: string[] = []
+      const refused: unknown[] = []
+      let isStopped = false
+      const writers = Array.from({ length: 8 }, async (_, writer) => {
+        for (let number = 0; !isStopped; number++) {
+          const id = `${how} ${writer} ${number}`
+          await store
+            .write(async ({ audit }) => audit.append(createRecord(id)))
+            .then(
+              () => kept.push(id),
+              (error) => refused.push(error),
+            )
+        }
+      })
+      while (kept.length < 100) await store.settings.find('n')
+      await cluster.stop(how)
+      isStopped = true
+      await Promise.all(writers)
+
+      refused.push(await store.settings.find('n').catch((error) => error))
+      refused.push(await add(store, 'while stopped').catch((error) => error))
+      for (const error of refused) {
+        expect(error).toMatchObject({
+          name: 'AuthsecError',
+          code: 'temporarily_unavailable',
+          retryable: true,
+        })
+      }
+
+      await cluster.start()
+      await add(store, `after ${how}`)
+      expect(await store.settings.find(`after ${how}`)).toBe('here')
+      expect(await store.settings.find('while stopped')).toBeUndefined()
+      const found = await store.audit.search({ after: before, limit: 100_000 })
+      expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => before + 1 + index))
+      const records = new Set(found.map(({ record }) => record))
+      for (const id of kept) expect(records).toContain(`record ${id}`)
+    },
+  )
+
+  test('refuses who comes meanwhile, without a word about the password', async () => {
+    await cluster.stop()
+    const error = await openStore(schema.url).catch((error) => error)
+    await cluster.start()
+    expect(error).toMatchObject({
+      code: 'temporarily_unavailable',
+      message: expect.stringMatching(
+        /^PostgreSQL at "127\.0\.0\.1:\d+\/postgres" cannot be reached \(ECONNREFUSED\)$/,
+      ),
+    })
+    expectNoPassword(error)
+  })
+
+  test('ends idle connections and those in use, and neither ends the process', async () => {
+    const store = await open(schema.url)
+    await Promise.all([1, 2, 3, 4].map(() => store.settings.find('n')))
+    await store
+      .write(async ({ settings }) => {
+        await settings.insert({ name: 'ended', value: 'here' })
+        await endConnections()
+        await settings.find('ended')
+      })
+      .then(
+        () => expect.unreachable(),
+        (error) => expect(error).toMatchObject({ code: 'temporarily_unavailable' }),
+      )
+    expect(await store.settings.find('ended').catch(() => undefined)).toBeUndefined()
+    await add(store, 'after the end')
+  })
+})
+
+describe('a commit that is not answered', () => {
+  test('is not tried again, for none of those that waited for it', async () => {
+    const cut = await openCutConnection(Number(new URL(cluster.url).port))
+    const url = new URL(schema.url)
+    url.port = String(cut.port)
+    const store = await open(url.href)
+    const before = await store.audit.head()
+    cut.loseAnswerTo('commit')
+    let runs = 0
+    const results = await Promise.allSettled(
+      [1, 2, 3].map((number) =>
+        store.write(async ({ audit }) => {
+          runs++
+          audit.append(createRecord(`unanswered ${number}`))
+        }),
+      ),
+    )
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'temporarily_unavailable' } })
+    }
+    expect(runs).toBe(3)
+    // Here it had taken place, which nobody could know.
+    const found = await store.audit.search({ after: before, limit: 10 })
+    expect(found.map(({ record }) => record)).toEqual(
+      [1, 2, 3].map((number) => `record unanswered ${number}`),
+    )
+    await cut.close()
+  })
+})
+
+describe('a server without room', () => {
+  test('for another connection is waited out', async () => {
+    await schema.run(`create role crowded login password 'SECRET' connection limit 1`)
+    await schema.run(`grant all on schema ${schema.name} to crowded`)
+    await schema.run(`grant all on all tables in schema ${schema.name} to crowded`)
+    const url = new URL(schema.url)
+    url.username = 'crowded'
+    url.password = 'SECRET'
+    const first = await open(url.href)
+    const error = await openStore(url.href).catch((error) => error)
+    expect(error).toMatchObject({
+      code: 'temporarily_unavailable',
+      message: expect.stringContaining('53300'),
+    })
+    expect(inspect(error, { depth: 10 })).not.toContain('SECRET')
+    await first.close()
+    await open(url.href)
+  })
+})
+
+describe('a server that cannot be trusted with the state', () => {
+  test.each([
+    { setting: 'fsync = off', undo: 'reset fsync' },
+    { setting: 'full_page_writes = off', undo: 'reset full_page_writes' },
+  ])('because of $setting is refused', async ({ setting, undo }) => {
+    await schema.run(`alter system set ${setting}`)
+    await cluster.stop()
+    await cluster.start()
+    await expect(openStore(schema.url)).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('may lose what it has committed'),
+    })
+    await schema.run(`alter system ${undo}`)
+    await cluster.stop()
+    await cluster.start()
+    await open(schema.url)
+  })
+
+  test.each([
+    {
+      what: 'the password',
+      change: (url: URL) => (url.password = 'WRONG'),
+      says: /does not let in "postgres" \(28P01\)/,
+    },
+    {
+      what: 'the user',
+      change: (url: URL) => (url.username = 'nobody'),
+      says: /does not let in "nobody" \(28P01\)/,
+    },
+    { what: 'the database', change: (url: URL) => (url.pathname = '/none'), says: /does not exist$/ },
+    {
+      what: 'the schema',
+      change: (url: URL) => url.searchParams.set('schema', 'none'),
+      says: /has no schema "none"$/,
+    },
+  ])('because the address has $what wrong is a matter of configuration', async ({ change, says }) => {
+    const url = new URL(schema.url)
+    change(url)
+    const error = await openStore(url.href).catch((error) => error)
+    expect(error).toMatchObject({ code: 'configuration', message: expect.stringMatching(says) })
+    expect(error.message).toMatch(/^PostgreSQL at "127\.0\.0\.1:\d+\//)
+    expectNoPassword(error)
+  })
+
+  test('because its encoding is another is refused', async () => {
+    await schema.run(`create database latin encoding 'LATIN1' template template0`)
+    const url = new URL(cluster.url)
+    url.pathname = '/latin'
+    await expect(openStore(url.href)).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('keeps text as "LATIN1"'),
+    })
+  })
+})
+
+describe('what a failure shows', () => {
+  test('is neither the row nor the address', async () => {
+    const store = await open(schema.url)
+    const insert = () => store.write(({ settings }) => settings.insert({ name: 'PRIVATE', value: 'SECRET' }))
+    await insert()
+    const taken = await insert().catch((error) => error)
+    expect(taken).toMatchObject({ code: 'conflict' })
+    const surprise = await store
+      .write(({ users }) => users.insert({ id: 'u', email: 'PRIVATE', roles: ['none'], createdAt: 1 }))
+      .catch((error) => error)
+    for (const error of [taken, surprise]) {
+      expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/PRIVATE|SECRET/)
+      expectNoPassword(error)
+    }
+  })
+
+  test('that a value is too long for what has to be unique is not a surprise', async () => {
+    const store = await open(schema.url)
+    const email = Array.from({ length: 20_000 }, (_, index) => (index * index * 7919).toString(36)).join('')
+    await expect(
+      store.write(({ users }) => users.insert({ id: 'long', email, roles: [], createdAt: 1 })),
+    ).rejects.toMatchObject({ code: 'content_too_large' })
+  })
+})
+
+describe('TLS', () => {
+  test.each([
+    { mode: 'sslmode=require' },
+    { mode: `sslmode=verify-ca&sslrootcert=${authority}` },
+    { mode: `sslmode=verify-full&sslrootcert=${authority}`, host: 'localhost' },
+  ])('is spoken with $mode', async ({ mode, host = '127.0.0.1' }) => {
+    const store = await open(withTls(mode, host))
+    const rows = await schema.run(
+      `select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'over-tls'`,
+    )
+    expect(rows).toEqual([{ ssl: true }])
+    await store.close()
+  })
+
+  test.each([
+    { mode: 'sslmode=verify-full', host: 'localhost', says: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    { mode: 'sslmode=verify-ca', host: '127.0.0.1', says: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    // The certificate is that of another name.
+    {
+      mode: `sslmode=verify-full&sslrootcert=${authority}`,
+      host: '127.0.0.1',
+      says: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    },
+  ])('refuses whom it cannot believe: $mode at $host', async ({ mode, host, says }) => {
+    const error = await openStore(withTls(mode, host)).catch((error) => error)
+    expect(error).toMatchObject({ code: 'configuration', message: expect.stringContaining(says) })
+    expectNoPassword(error)
+  })
+
+  test('is asked for in vain of a server that has none', async () => {
+    await schema.run('alter system set ssl = off')
+    await cluster.stop()
+    await cluster.start()
+    await expect(openStore(withTls('sslmode=require', '127.0.0.1'))).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('has no TLS'),
+    })
+  })
+})
+
+async function open(url: string): Promise<Store> {
+  const store = await openStore(url)
+  stores.push(store)
+  return store
+}
+
+function add(store: Store, name: string): Promise<void> {
+  return store.write(({ settings }) => settings.insert({ name, value: 'here' }))
+}
+
+async function endConnections(): Promise<void> {
+  await schema.run(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'authsec'`,
+  )
+}
+
+function withTls(mode: string, host: string): string {
+  const url = new URL(schema.url)
+  url.hostname = host
+  return `${url.href}&application_name=over-tls&${mode}`
+}
+
+function expectNoPassword(error: unknown): void {
+  const { password } = new URL(cluster.url)
+  const shown = inspect(error, { depth: 10, showHidden: true })
+  for (const form of [password, decodeURIComponent(password), 'WRONG']) expect(shown).not.toContain(form)
+}
