@@ -7,11 +7,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { decodeBase64url, encodeBase64url } from '../core/base64url.js'
 import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 
 const KEK_BYTES = 32
 
@@ -38,12 +40,43 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw unreadable(path, `is open to others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`)
     }
-    const kek = parseKek(readText(file, path))
+    const kek = decodeKek(readText(file, path).trim())
     if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes of base64url')
     return kek
   } finally {
     closeSync(file)
   }
+}
+
+/**
+ * Reads a key-encryption key that somebody keeps for a server, in either alphabet of base64. Throws `usage` for a
+ * file that cannot be read, is open to others or holds no key; the message never holds what it holds.
+ */
+export function readKekFile(path: string): Uint8Array {
+  let text: string
+  try {
+    const { mode } = statSync(path)
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw new AuthsecError('usage', `the key ${quote(path)} is open to others`, {
+        hint: `Keep it to yourself: chmod 600 ${path}`,
+      })
+    }
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    if (AuthsecError.is(cause)) throw cause
+    const { code } = cause as NodeJS.ErrnoException
+    throw new AuthsecError('usage', `the key ${quote(path)} cannot be read (${code})`, { cause })
+  }
+  const kek = parseKek(text)
+  if (kek !== undefined) return kek
+  throw new AuthsecError('usage', `the key ${quote(path)} is not 32 bytes in base64`, {
+    hint: 'Make one with: openssl rand -base64 32',
+  })
+}
+
+/** Reads a key-encryption key, in either alphabet of base64; undefined for what is none. */
+export function parseKek(text: string): Uint8Array | undefined {
+  return decodeKek(text.trim().replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_'))
 }
 
 function readText(file: number, path: string): string {
@@ -54,9 +87,9 @@ function readText(file: number, path: string): string {
   }
 }
 
-function parseKek(text: string): Uint8Array | undefined {
+function decodeKek(text: string): Uint8Array | undefined {
   try {
-    const kek = decodeBase64url(text.trim())
+    const kek = decodeBase64url(text)
     return kek.length === KEK_BYTES ? kek : undefined
   } catch {
     return undefined

@@ -44,6 +44,8 @@ export interface Environment {
   token: string | undefined
   tenantId: string | undefined
   profile: string | undefined
+  /** The key-encryption key of a server that is shared. */
+  kek: string | undefined
   configDirectory: string
   /** Where `dev serve` keeps its state. */
   stateDirectory: string
@@ -59,6 +61,7 @@ export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_TOKEN: 'session of an admin; it is sent to the server in use',
   AUTHSEC_TENANT: 'UUID of the tenant',
   AUTHSEC_PROFILE: 'name of the profile to use',
+  AUTHSEC_KEK: 'key-encryption key of a server that a team shares, 32 bytes in base64',
   AUTHSEC_CONFIG_DIR: 'directory of config.json and credentials.json',
   AUTHSEC_DEBUG: '1 prints the stack of an error; it holds no secret',
   NO_COLOR: 'no colour; wins over FORCE_COLOR and CLICOLOR_FORCE',
@@ -137,6 +140,7 @@ export function readEnvironment(
     token: read('AUTHSEC_TOKEN'),
     tenantId: read('AUTHSEC_TENANT'),
     profile: read('AUTHSEC_PROFILE'),
+    kek: read('AUTHSEC_KEK'),
     configDirectory: read('AUTHSEC_CONFIG_DIR') ?? join(configHome ?? join(home, '.config'), 'authsec'),
     stateDirectory: join(stateHome ?? join(home, '.local', 'state'), 'authsec', 'dev'),
     color: readColor(read),

@@ -19,9 +19,10 @@ interface Group {
 const GROUPS: readonly Group[] = [
   {
     name: 'dev',
-    summary: 'run an AuthSec server on this machine',
+    summary: 'run an AuthSec server',
     commands: {
       serve: async () => (await import('./commands/dev/serve.js')).addServe,
+      init: async () => (await import('./commands/dev/init.js')).addInit,
     },
   },
   {

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createKek, openKekFile } from '../../src/authority/kek.js'
+import { createKek, openKekFile, readKekFile } from '../../src/authority/kek.js'
 
 let folder: string
 let file: string
@@ -86,5 +86,38 @@ describe('a key-encryption key', () => {
 
   test('names a file that cannot be read', () => {
     expect(() => openKekFile(folder, true)).toThrow(expect.objectContaining({ code: 'state_unreadable' }))
+  })
+})
+
+describe('a key-encryption key that somebody keeps', () => {
+  const bytes = Buffer.alloc(32, 0xfb)
+  test.each([
+    ['base64', bytes.toString('base64')],
+    ['base64 with a line break', `${bytes.toString('base64')}\n`],
+    ['base64url', bytes.toString('base64url')],
+  ])('may be written in %s', (_what, text) => {
+    writeFileSync(file, text, { mode: 0o600 })
+    expect(Buffer.from(readKekFile(file))).toEqual(bytes)
+  })
+
+  test.each([
+    ['short', bytes.toString('base64').slice(4), 'is not 32 bytes in base64'],
+    ['in hex', bytes.toString('hex'), 'is not 32 bytes in base64'],
+    ['empty', '', 'is not 32 bytes in base64'],
+  ])('is a usage error when it is %s, without what it is', (_what, text, message) => {
+    writeFileSync(file, text, { mode: 0o600 })
+    const refusal = expect.objectContaining({ code: 'usage', message: `the key "${file}" ${message}` })
+    expect(() => readKekFile(file)).toThrow(refusal)
+  })
+
+  test('is a usage error when others can read it, and when it is not there', () => {
+    expect(() => readKekFile(file)).toThrow(
+      expect.objectContaining({ code: 'usage', message: `the key "${file}" cannot be read (ENOENT)` }),
+    )
+    writeFileSync(file, bytes.toString('base64'), { mode: 0o600 })
+    chmodSync(file, 0o640)
+    expect(() => readKekFile(file)).toThrow(
+      expect.objectContaining({ code: 'usage', hint: expect.stringContaining('chmod 600') }),
+    )
   })
 })

@@ -26,6 +26,18 @@ describe('a prompt', () => {
     expect(stdout.read()).toBeNull()
   })
 
+  test('for a secret shows nothing of what is typed', async () => {
+    const { stdin, stdout, stderr, prompts } = openPrompts()
+    let shown = ''
+    stderr.on('data', (chunk) => {
+      shown += chunk
+    })
+    typeWhenAsked(stderr, 'Which password?', () => stdin.write('correct horse\n'))
+    expect(await prompts.askSecret('Which password?')).toBe('correct horse')
+    expect(shown).not.toMatch(/correct|\*/)
+    expect(stdout.read()).toBeNull()
+  })
+
   test('ends as interrupted when Ctrl-C is typed into it', async () => {
     const { stdin, stderr, prompts } = openPrompts()
     typeWhenAsked(stderr, 'Which name?', () => stdin.write('\u0003'))

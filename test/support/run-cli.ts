@@ -89,13 +89,12 @@ function collectStream(onText: (text: string) => void = () => {}) {
 
 function answerWith(answers: readonly string[]): Prompts {
   const left = [...answers]
-  return {
-    async ask(question) {
-      const answer = left.shift()
-      if (answer === undefined) throw new Error(`nobody answers ${question}`)
-      return answer
-    },
+  async function ask(question: string): Promise<string> {
+    const answer = left.shift()
+    if (answer === undefined) throw new Error(`nobody answers ${question}`)
+    return answer
   }
+  return { ask, askSecret: ask }
 }
 
 async function sleepForReal(ms: number, signal: AbortSignal): Promise<void> {

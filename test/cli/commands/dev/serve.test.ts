@@ -239,7 +239,10 @@ describe('authsec dev serve', () => {
     { args: ['--host', 'auth.example'], stderr: /is not an address of this machine alone/ },
     { args: ['--host', '127.0.0.1.evil.example'], stderr: /is not an address of this machine alone/ },
     { args: ['--port', '65536'], stderr: /"65536" is not a number from 0 to 65535/ },
-    { args: ['--ciba', 'always'], stderr: /"always" is not one of manual, auto-approve, auto-deny/ },
+    {
+      args: ['--ciba', 'always'],
+      stderr: /'always' is invalid\. Allowed choices are manual, auto-approve, auto-deny/,
+    },
     { args: ['--ephemeral', '--state', '/tmp/x'], stderr: /cannot be used with/ },
   ])('is a usage error with $args', async ({ args, stderr }) => {
     expect(await runCli(['dev', 'serve', ...args])).toMatchObject({

@@ -1,0 +1,70 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readKek } from '../../kek.js'
+import { readNewPassword } from '../../new-password.js'
+import { readSeedFile } from '../../server-run.js'
+
+interface InitFlags {
+  state: string
+  issuer: string
+  admin: string
+  seed?: string | undefined
+  kekFile?: string | undefined
+  passwordStdin: boolean
+  json: boolean
+}
+
+export function addInit(parent: Command, context: Context): void {
+  describe(parent.command('init'), {
+    summary: "fill the empty state of a team's server",
+    details:
+      'Makes the tenant, its keys, what the seed names and the first admin, once: a state that is not empty is ' +
+      'refused. The key-encryption key is yours to make and to keep; without it nothing opens the state again.',
+    examples: [
+      [
+        'authsec dev init --state /var/lib/authsec --issuer https://authsec.example --admin ada@team.example --kek-file kek',
+        'asks for the password of the admin',
+      ],
+      [
+        'pass authsec/ada | authsec dev init --state /var/lib/authsec --issuer https://authsec.example --admin ada@team.example --kek-file kek --seed team.json --password-stdin',
+        'in a script, with roles, people and policies',
+      ],
+    ],
+    exits: [0, 2, 7, 130, 143],
+    seeAlso: ['authsec dev serve', 'authsec help seed'],
+  })
+    .requiredOption('--state <directory>', 'where its keys and data will be kept')
+    .requiredOption('--issuer <url>', 'the https URL by which everybody will know the server, for good')
+    .requiredOption('--admin <email>', 'the first admin')
+    .option('--seed <file>', 'who and what it starts with, as JSON; see authsec help seed')
+    .option('--kek-file <file>', 'the key-encryption key, 32 bytes in base64 (AUTHSEC_KEK)')
+    .option('--password-stdin', 'read the password of the admin from standard input', false)
+    .option('--json', 'print one JSON object', false)
+    .action((flags) => init(context, flags))
+}
+
+async function init(context: Context, flags: InitFlags): Promise<void> {
+  const { io } = context
+  const { issuer, admin } = flags
+  const state = resolve(flags.state)
+  // Whatever can be wrong is found before somebody types a password.
+  const kek = await readKek(context, flags.kekFile)
+  const { initServer, parseSeed } = await import('../../../server/index.js')
+  const seed = flags.seed === undefined ? undefined : parseSeed(await readSeedFile(flags.seed))
+  const password = await readNewPassword(context, flags.passwordStdin)
+  const made = await initServer({ state, issuer, kek, seed, admin: { email: admin, password } })
+  if (flags.json) {
+    io.json({ tenant_id: made.tenantId, issuer: made.issuer, admin, state })
+    return
+  }
+  io.record([
+    ['tenant id', made.tenantId],
+    ['issuer', made.issuer],
+    ['admin', admin],
+    ['state', state],
+  ])
+  const kekFlag = flags.kekFile === undefined ? '' : ` --kek-file ${flags.kekFile}`
+  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} --state ${state}${kekFlag}`)
+}

@@ -1,0 +1,74 @@
+import { resolve } from 'node:path'
+import type { RunningServer } from '../server/start.js'
+import { DEV_PROFILE } from './connection.js'
+import type { Context } from './context.js'
+import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
+import type { ServeFlags } from './serving-flags.js'
+
+/**
+ * Serves one developer on one machine until it is asked to stop, whose reason it throws. While it runs, the profile
+ * `dev` is this server, unless nothing of it is kept.
+ */
+export async function serveDeveloper(context: Context, flags: ServeFlags): Promise<never> {
+  const state = flags.ephemeral ? undefined : resolve(flags.state ?? context.environment.stateDirectory)
+  const { parseSeed, startServer } = await import('../server/index.js')
+  const server = await startServer({
+    ...readServingOptions(context, flags),
+    state: state ?? ':memory:',
+    quirks: flags.quirks,
+    ...(flags.ciba !== undefined && { ciba: flags.ciba }),
+    ...(flags.seed !== undefined && { seed: parseSeed(await readSeedFile(flags.seed)) }),
+  })
+  const { config, credentials, io } = context
+  const { url, tenantId, clientId, adminToken } = server
+  const facts = describeServer(server)
+  return runUntilStopped(context, server, {
+    async announce() {
+      if (state !== undefined) {
+        await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url })
+        await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
+      }
+      if (flags.json) io.jsonLine(facts)
+      printBanner(context, server, state, flags)
+    },
+    // Another server may have been started since: only what is still ours is taken back.
+    async withdraw() {
+      if (state === undefined) return
+      await config.removeProfile(DEV_PROFILE, url)
+      await credentials.remove(DEV_PROFILE, adminToken)
+    },
+    ready: { file: flags.readyFile, content: { ...facts, admin_token: adminToken } },
+  })
+}
+
+/** What the ready line and the ready file say; the file, which only its owner can read, the session too. */
+function describeServer(server: RunningServer): Record<string, unknown> {
+  const { url, issuer, tenantId, clientId, user } = server
+  return { url, pid: process.pid, tenant_id: tenantId, client_id: clientId, user, issuer }
+}
+
+function printBanner(
+  { io }: Context,
+  server: RunningServer,
+  state: string | undefined,
+  { quirks, ciba, allowHost, cors }: ServeFlags,
+): void {
+  const lines = [
+    `AuthSec dev server at ${server.url}`,
+    state === undefined ? 'nothing is kept when it stops' : `state in ${state}`,
+    'every process on this machine can act as every agent',
+    '',
+    `  export AUTHSEC_SERVER=${server.url}`,
+    `  export AUTHSEC_TENANT=${server.tenantId}`,
+    `  export AUTHSEC_CLIENT_ID=${server.clientId}`,
+    '',
+    'try: authsec token mint --audience https://billing.example --permission billing:read',
+    'stop with Ctrl-C',
+  ]
+  for (const line of lines) io.note(line)
+  if (quirks.length > 0) io.warn(`dangerous habits of the real server are served: ${quirks.join(', ')}`)
+  if (ciba === 'auto-approve')
+    io.warn('whatever a program asks a person for is approved by the server itself')
+  const strangers = [...allowHost, ...cors]
+  if (strangers.length > 0) io.warn(`reachable beyond this machine, by name: ${strangers.join(', ')}`)
+}

@@ -1,0 +1,38 @@
+import { resolve } from 'node:path'
+import { AuthsecError } from '../core/errors.js'
+import type { Context } from './context.js'
+import { readKek } from './kek.js'
+import { readServingOptions, runUntilStopped } from './server-run.js'
+import type { ServeFlags } from './serving-flags.js'
+
+/**
+ * Serves a team until it is asked to stop, whose reason it throws. It leaves no profile and no session anywhere:
+ * whoever uses it logs in.
+ */
+export async function serveTeam(context: Context, flags: ServeFlags): Promise<never> {
+  const { io } = context
+  const { issuer, state } = flags
+  if (issuer === undefined || state === undefined) {
+    throw new AuthsecError('usage', '--mode shared needs --issuer and --state')
+  }
+  const kek = await readKek(context, flags.kekFile)
+  const { startSharedServer } = await import('../server/index.js')
+  const place = resolve(state)
+  const server = await startSharedServer({ ...readServingOptions(context, flags), state: place, issuer, kek })
+  const facts = { url: server.url, pid: process.pid, tenant_id: server.tenantId, issuer: server.issuer }
+  return runUntilStopped(context, server, {
+    async announce() {
+      if (flags.json) io.jsonLine(facts)
+      const lines = [
+        `AuthSec server of ${server.issuer}`,
+        `listens at ${server.url}: let a proxy with TLS pass on what comes to the issuer`,
+        `state in ${place}`,
+        `log in with: authsec login --server ${server.issuer}`,
+        'stop with Ctrl-C',
+      ]
+      for (const line of lines) io.note(line)
+      if (flags.rateLimits === 'off') io.warn('nothing limits how often passwords and codes are tried')
+    },
+    ready: { file: flags.readyFile, content: facts },
+  })
+}

@@ -1,0 +1,207 @@
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { AuthsecError } from '../../src/core/errors.js'
+import { makeDirectory, type Run, runCli } from '../support/run-cli.js'
+
+const ISSUER = 'https://authsec.example'
+const ADMIN = 'ada@team.example'
+const PASSWORD = 'correct horse battery'
+
+let configuration: string
+let state: string
+let kek: string
+beforeEach(async () => {
+  const place = await makeDirectory()
+  configuration = join(place, 'config')
+  state = join(place, 'state')
+  kek = join(place, 'kek')
+  await writeFile(kek, `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
+})
+
+const init = (args: readonly string[] = [], stdin = `${PASSWORD}\n`) =>
+  runCli(
+    ['dev', 'init', '--state', state, '--issuer', ISSUER, '--admin', ADMIN, '--kek-file', kek, ...args],
+    { stdin, env: { AUTHSEC_CONFIG_DIR: configuration } },
+  )
+
+/** Serves what init has made while `use` runs; returns how it ended. */
+async function serve(
+  use: (ready: { url: string }) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<Run> {
+  const keyboard = new AbortController()
+  let resolve: (ready: { url: string }) => void = () => {}
+  const ready = new Promise<{ url: string }>((settle) => {
+    resolve = settle
+  })
+  const done = runCli(
+    [
+      'dev',
+      'serve',
+      '--mode',
+      'shared',
+      '--issuer',
+      ISSUER,
+      '--state',
+      state,
+      '--port',
+      '0',
+      '--json',
+      ...args,
+    ],
+    {
+      env: { AUTHSEC_CONFIG_DIR: configuration, AUTHSEC_KEK: Buffer.alloc(32, 7).toString('base64url') },
+      clock: { now: Date.now },
+      signal: keyboard.signal,
+      onOutput: (stdout) => resolve(JSON.parse(stdout)),
+    },
+  )
+  const ended = done.then((run) => Promise.reject(new Error(`it ended with ${run.code}: ${run.stderr}`)))
+  await use(await Promise.race([ready, ended]))
+  keyboard.abort(new AuthsecError('interrupted', 'interrupted'))
+  return done
+}
+
+function logIn(url: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${url}/authsec/uflow/auth/admin/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ email: ADMIN, password: PASSWORD }),
+  })
+}
+
+describe("a team's server", () => {
+  test('is made once and served, and writes no profile, no session and no key', async () => {
+    expect(await init(['--password-stdin', '--json'])).toMatchObject({ code: 0 })
+    const file = join(await makeDirectory(), 'ready.json')
+    const run = await serve(
+      async ({ url }) => {
+        const ready = JSON.parse(await readFile(file, 'utf8'))
+        expect(ready).toEqual({ url, pid: process.pid, tenant_id: expect.any(String), issuer: ISSUER })
+        expect((await stat(file)).mode & 0o777).toBe(0o600)
+        const metadata = await fetch(`${url}/.well-known/oauth-authorization-server`)
+        expect(await metadata.json()).toMatchObject({ issuer: ISSUER, authsec_tenant: ready.tenant_id })
+        expect((await logIn(url)).status).toBe(200)
+        expect((await fetch(`${url}/dev/support`)).status).toBe(404)
+        expect(await readdir(configuration).catch(() => [])).toEqual([])
+      },
+      ['--ready-file', file],
+    )
+    expect(run).toMatchObject({ code: 130, stderr: '' })
+    expect(run.stdout).not.toContain('eyJ')
+    await expect(stat(file)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await readdir(configuration).catch(() => [])).toEqual([])
+    expect(await readdir(state)).not.toContain('kek')
+  })
+
+  test('counts its clients by what a trusted proxy says, and answers to the names it is given', async () => {
+    await init(['--password-stdin'])
+    const options = ['--trust-proxy', '127.0.0.1', '--allow-host', 'localhost', '--rate-limits', 'authsec']
+    await serve(async ({ url }) => {
+      const from = (address: string) => logIn(url, { 'x-forwarded-for': address })
+      const statuses = []
+      for (let request = 0; request < 6; request += 1) statuses.push((await from('192.0.2.1')).status)
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
+      expect((await from('192.0.2.2')).status).toBe(200)
+    }, options)
+  })
+
+  test('tells a person what it is, and warns where nothing is counted', async () => {
+    await init(['--password-stdin'])
+    const keyboard = new AbortController()
+    const args = ['--mode', 'shared', '--issuer', ISSUER, '--state', state, '--kek-file', kek, '--port', '0']
+    const run = await runCli(['dev', 'serve', ...args, '--rate-limits', 'off'], {
+      tty: true,
+      signal: keyboard.signal,
+      onComplaint: (text) => {
+        if (text.includes('limits')) keyboard.abort(new AuthsecError('interrupted', 'interrupted'))
+      },
+    })
+    expect(run).toMatchObject({ code: 130, stdout: '' })
+    expect(run.stderr).toContain(`AuthSec server of ${ISSUER}\n`)
+    expect(run.stderr).not.toContain('every process on this machine')
+  })
+
+  test('does not start on a state that nobody has made, and says how', async () => {
+    await expect(serve(async () => {})).rejects.toThrow(/ended with 2: .*empty.*authsec dev init/s)
+  })
+})
+
+describe('dev init', () => {
+  test('shows what it has made, and the command that serves it', async () => {
+    const run = await init(['--password-stdin'])
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining(`issuer\t${ISSUER}\n`) })
+    expect(run.stderr).toBe(
+      `next: authsec dev serve --mode shared --issuer ${ISSUER} --state ${state} --kek-file ${kek}\n`,
+    )
+    expect(`${run.stdout}${run.stderr}`).not.toContain(PASSWORD)
+  })
+
+  test('asks a person twice for the password, without showing it', async () => {
+    const args = ['--state', state, '--issuer', ISSUER, '--admin', ADMIN, '--kek-file', kek]
+    const asked = (answers: readonly string[]) =>
+      runCli(['dev', 'init', ...args], { tty: true, answers, clock: { now: Date.now } })
+    expect(await asked([PASSWORD, 'another horse battery'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the two passwords differ'),
+    })
+    expect(await asked([PASSWORD, PASSWORD])).toMatchObject({ code: 0 })
+    await serve(async ({ url }) => expect((await logIn(url)).status).toBe(200))
+  })
+
+  test('takes people, roles and policies from a seed', async () => {
+    const seed = join(await makeDirectory(), 'seed.json')
+    const content = {
+      roles: { owner: ['admin:access'], member: ['billing:read'] },
+      users: [
+        { email: ADMIN, roles: ['owner'] },
+        { email: 'bob@team.example', roles: ['member'] },
+      ],
+    }
+    await writeFile(seed, JSON.stringify(content))
+    expect(await init(['--password-stdin', '--seed', seed])).toMatchObject({ code: 0 })
+    await serve(async ({ url }) => expect((await logIn(url)).status).toBe(200))
+  })
+
+  test('is refused the second time', async () => {
+    await init(['--password-stdin'])
+    expect(await init(['--password-stdin'])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('has been initialised already'),
+    })
+  })
+
+  test.each([
+    { why: 'no terminal and no --password-stdin', args: [], stdin: '', says: 'there is no terminal' },
+    { why: 'an empty password', args: ['--password-stdin'], stdin: '\n', says: 'the password is empty' },
+    { why: 'a short password', args: ['--password-stdin'], stdin: 'short\n', says: '10 to 1024 characters' },
+    {
+      why: 'a password of 5 KiB',
+      args: ['--password-stdin'],
+      stdin: 'x'.repeat(5_000),
+      says: 'longer than 4 KiB',
+    },
+    {
+      why: 'a seed that is not there',
+      args: ['--password-stdin', '--seed', '/nowhere/seed.json'],
+      stdin: PASSWORD,
+      says: 'the seed "/nowhere/seed.json" cannot be read (ENOENT)',
+    },
+  ])('is refused with $why, and makes nothing', async ({ args, stdin, says }) => {
+    expect(await init(args, stdin)).toMatchObject({ code: 2, stderr: expect.stringContaining(says) })
+    await expect(readdir(state)).rejects.toThrow('ENOENT')
+  })
+
+  test('is refused when others can read the key', async () => {
+    await chmod(kek, 0o644)
+    expect(await init(['--password-stdin'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('chmod 600'),
+    })
+  })
+
+  test('has no flag for a password', async () => {
+    expect(await init(['--password', PASSWORD])).toMatchObject({ code: 2 })
+  })
+})
