@@ -1,20 +1,20 @@
 import { AuthsecError } from '../core/errors.js'
 import type { BaseTokens } from './base-tokens.js'
 import type { ClientContext } from './client-context.js'
-import { type Metadata, readMetadata } from './discovery.js'
-import { exchangeToken } from './exchange.js'
-import { createExchangeSlots, type ExchangeSlots } from './exchange-slots.js'
+import type { Metadata } from './discovery.js'
+import { subjectOfBase } from './exchange.js'
+import type { Exchanger } from './exchanger.js'
 import type { Grant } from './grant.js'
 import {
   type CallRequest,
   type DelegationRequest,
   formatCallKey,
   formatParties,
+  formatRequestKey,
   isForOneCall,
-  mayBeKept,
   readRequest,
 } from './request.js'
-import { SingleFlight } from './single-flight.js'
+import { SUBJECT_KEY_MARK } from './subjects.js'
 import { type Ask, type IssuedToken, type ObtainOptions, TokenSource } from './token-source.js'
 
 const EXCHANGE_GAP_MS = 1_000
@@ -22,38 +22,38 @@ const LEAST_LENGTH_MS = 5_000
 // Shorter than for a user's token: nobody tells us when a delegation was granted again.
 const BASE_DEAD_MS = 30_000
 
-/** The call tokens that were made from the current base token. */
+/** The call tokens that were made from the current base token, and the one cache of all call tokens. */
 export class CallTokens {
   readonly source: TokenSource
   readonly #context: ClientContext
   readonly #bases: BaseTokens
-  readonly #discovery = new SingleFlight<Metadata>()
-  readonly #slots: ExchangeSlots
-  #metadata: Metadata | undefined
-  #isLongLived = false
+  readonly #exchanger: Exchanger
   #parties: string | undefined
   #partiesSeen = 0
   #keyPrefix: string | undefined
 
-  constructor(context: ClientContext, bases: BaseTokens) {
+  constructor(context: ClientContext, bases: BaseTokens, exchanger: Exchanger) {
     this.#context = context
     this.#bases = bases
-    this.#slots = createExchangeSlots(context.options.clock)
+    this.#exchanger = exchanger
     this.source = new TokenSource({
       clock: context.options.clock,
       capacity: context.options.cache.capacity,
       leastLength: LEAST_LENGTH_MS,
       refreshGap: EXCHANGE_GAP_MS,
       emit: context.emit,
+      groupOf: (key) => {
+        if (!key.startsWith(SUBJECT_KEY_MARK)) return undefined
+        return { prefix: key.slice(0, key.indexOf('|') + 1), most: context.options.cache.perSubject }
+      },
     })
   }
 
   /** The kept token of a request that has not been checked: one that is not well formed finds nothing. */
-  look(request: DelegationRequest, audience: string, mayRefresh: boolean): IssuedToken | undefined {
-    const { permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
-    if (this.#keyPrefix === undefined || !mayBeKept(request)) return undefined
-    if (permissions !== undefined && !Array.isArray(permissions)) return undefined
-    const key = formatCallKey(this.#keyPrefix, audience, permissions, tool, ttlSeconds, binding === 'tool')
+  look(request: DelegationRequest, mayRefresh: boolean): IssuedToken | undefined {
+    const key = this.#keyPrefix === undefined ? undefined : formatRequestKey(this.#keyPrefix, request)
+    if (key === undefined) return undefined
+    const { minValidityMs = 0 } = request
     return this.source.look(key, minValidityMs, mayRefresh ? () => this.#askAgain(request) : undefined)
   }
 
@@ -72,12 +72,11 @@ export class CallTokens {
     let refusedBase: string | undefined
     for (;;) {
       const [metadata, base] = await Promise.all([
-        this.#discover(signal, deadline),
+        this.#context.discovery.read(signal, deadline),
         this.#bases.obtain(forBase, deadline),
       ])
-      const tokenEndpoint = this.#exchangeEndpoint(metadata)
+      const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
       if (tokenEndpoint === undefined) return undefined
-      assertBindable(metadata, call)
 
       const { audience, permissions, tool, ttlSeconds, bind } = call
       const prefix = this.#prefixFor(metadata, base.grant)
@@ -101,11 +100,6 @@ export class CallTokens {
     }
   }
 
-  /** How many exchanges wait for their turn. */
-  get queued(): number {
-    return this.#slots.queued
-  }
-
   /** Drops everything that was made from the base token, which is no longer the current one. */
   forgetBase(): void {
     // Who waits asks once more, with the new one.
@@ -115,38 +109,14 @@ export class CallTokens {
   }
 
   close(reason: AuthsecError): void {
-    this.#discovery.close(reason)
     this.source.close(reason)
     this.#keyPrefix = undefined
   }
 
-  async #discover(signal: AbortSignal | undefined, deadline: number): Promise<Metadata> {
-    const { http, options } = this.#context
-    this.#metadata ??= await this.#discovery.join(
-      options.serverUrl.href,
-      (flight) => readMetadata(http, options.serverUrl, { signal: flight, deadline }),
-      { signal },
-    )
-    return this.#metadata
-  }
-
-  // AuthSec's own token endpoint has an exchange that means something else: only the announcement tells.
-  #exchangeEndpoint({ issuesCallTokens, tokenEndpoint }: Metadata): string | undefined {
-    return issuesCallTokens || this.#context.options.transport === 'exchange' ? tokenEndpoint : undefined
-  }
-
   #ask(tokenEndpoint: string, base: Grant, call: CallRequest, deadline: number): Ask {
-    const { http, options, emit } = this.#context
-    const parts = { ...options, http, tokenEndpoint }
     return async (signal) => {
       try {
-        const limits = { signal, deadline }
-        const grant = await this.#slots.run(() => exchangeToken(parts, base, call, limits), limits)
-        const { jti, permissions, auditId } = grant
-        const expiresAt = new Date(grant.expiresAt)
-        emit({ type: 'token.exchanged', jti, audience: call.audience, permissions, auditId, expiresAt })
-        this.#warnOfLongLife(grant)
-        return grant
+        return await this.#exchanger.exchange(tokenEndpoint, subjectOfBase(base), call, { signal, deadline })
       } catch (error) {
         if (AuthsecError.is(error, 'invalid_grant')) this.#bases.drop(base)
         throw error
@@ -154,17 +124,10 @@ export class CallTokens {
     }
   }
 
-  #warnOfLongLife({ jti, expiresAt, lifetime }: Grant): void {
-    const beyond = expiresAt - lifetime.wallEnd
-    if (beyond <= 0 || this.#isLongLived) return
-    this.#isLongLived = true
-    this.#context.emit({ type: 'token.long_lived', jti, seconds: (lifetime.length + beyond) / 1000 })
-  }
-
   #askAgain(request: DelegationRequest): Ask | undefined {
     const { call } = readRequest(request)
     const base = this.#bases.look(0, true)
-    const tokenEndpoint = this.#metadata?.tokenEndpoint
+    const tokenEndpoint = this.#context.discovery.known?.tokenEndpoint
     if (call === undefined || base === undefined || tokenEndpoint === undefined) return undefined
     return this.#ask(tokenEndpoint, base.grant, call, this.#context.newDeadline())
   }
@@ -186,13 +149,4 @@ export class CallTokens {
 
 function formatBaseKey(jti: string): string {
   return `base|${jti}`
-}
-
-// Before the question rather than after the answer: a server that does not know bindings would issue a wider token.
-function assertBindable({ bindings }: Metadata, { bind }: CallRequest): void {
-  const missing = bindings && bind.find((binding) => !bindings.includes(binding))
-  if (missing === undefined) return
-  throw new AuthsecError('exchange_unsupported', `the server binds no token to the ${missing}`, {
-    hint: 'Leave the binding out where the API can do without it.',
-  })
 }

@@ -1,3 +1,4 @@
+import { createDiscovery, type Discovery } from './discovery.js'
 import type { AuthsecEvent } from './events.js'
 import { createHttp, type Http } from './http.js'
 import { createGatedHttp } from './issuer-gate.js'
@@ -7,6 +8,7 @@ import type { ResolvedOptions } from './options.js'
 export interface ClientContext {
   readonly options: ResolvedOptions
   readonly http: Http
+  readonly discovery: Discovery
   /** Reports an event; a fault of the observer is not a fault of what it observes. */
   emit(event: AuthsecEvent): void
   /** The moment of the monotonic clock until which a call that begins now may take. */
@@ -19,9 +21,11 @@ export function createClientContext(options: ResolvedOptions): ClientContext {
       options.onEvent(event)
     } catch {}
   }
+  const http = createGatedHttp(createHttp(options), { ...options, emit })
   return {
     options,
-    http: createGatedHttp(createHttp(options), { ...options, emit }),
+    http,
+    discovery: createDiscovery(http, options.serverUrl),
     emit,
     newDeadline: () => options.clock.monotonic() + options.http.totalTimeoutMs,
   }

@@ -4,6 +4,7 @@ import { BaseTokens } from './base-tokens.js'
 import { CallTokens } from './call-tokens.js'
 import { type ClientContext, createClientContext } from './client-context.js'
 import type { DelegationToken } from './delegation-token.js'
+import { createExchanger, type Exchanger } from './exchanger.js'
 import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import {
   assertKnownMembers,
@@ -13,6 +14,9 @@ import {
   readRequest,
 } from './request.js'
 import { throwIfAborted } from './single-flight.js'
+import type { DelegationSubject } from './subject.js'
+import { SubjectTokens } from './subject-tokens.js'
+import { Subjects } from './subjects.js'
 import type { IssuedToken, ObtainOptions } from './token-source.js'
 
 /** Gets delegation tokens for one agent from one server, and keeps them as long as they are good. */
@@ -30,6 +34,13 @@ export interface AuthsecClient {
   getDelegationToken(request?: DelegationRequest): Promise<DelegationToken>
   /** What `getDelegationToken` would answer without waiting, or undefined. Never touches the network. */
   peek(request?: DelegationRequest): DelegationToken | undefined
+  /**
+   * Stands for a user by a token of theirs (a session of this server, or the call token of the hop before), or by a
+   * function that returns the current one: pass it as `subject` of a request. Throws `request_invalid`.
+   */
+  subject(userToken: string | (() => Promise<string>)): DelegationSubject
+  /** Forgets everything that was cached for a user; what is being fetched is still handed out, and not kept. */
+  revokeSubject(subject: DelegationSubject): void
   /** Drops a token that an API rejected; one that has been replaced meanwhile is left alone. */
   invalidate(token: DelegationToken): void
   stats(): CacheStats
@@ -73,6 +84,9 @@ class Client implements AuthsecClient {
   readonly #context: ClientContext
   readonly #bases: BaseTokens
   readonly #calls: CallTokens
+  readonly #exchanger: Exchanger
+  readonly #subjects = new Subjects()
+  readonly #forSubjects: SubjectTokens
   /** Whether it has turned out that narrower requests get the base token. */
   #usesBaseOnly = false
   #isClosed = false
@@ -81,9 +95,11 @@ class Client implements AuthsecClient {
 
   constructor(options: ResolvedOptions) {
     this.#context = createClientContext(options)
+    this.#exchanger = createExchanger(this.#context)
     // What was made from a base token goes with it.
     this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetBase())
-    this.#calls = new CallTokens(this.#context, this.#bases)
+    this.#calls = new CallTokens(this.#context, this.#bases, this.#exchanger)
+    this.#forSubjects = new SubjectTokens(this.#context, this.#calls.source, this.#exchanger, this.#subjects)
   }
 
   async getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
@@ -97,6 +113,17 @@ class Client implements AuthsecClient {
   peek(request: DelegationRequest = NO_REQUEST): DelegationToken | undefined {
     assertKnownMembers(request)
     return this.#look(request, false)?.token
+  }
+
+  subject(userToken: string | (() => Promise<string>)): DelegationSubject {
+    return this.#subjects.create(userToken)
+  }
+
+  revokeSubject(subject: DelegationSubject): void {
+    for (const prefix of this.#subjects.revoke(this.#subjects.find(subject))) {
+      this.#calls.source.forgetGroup(prefix)
+    }
+    this.#context.emit({ type: 'subject.revoked' })
   }
 
   invalidate(token: DelegationToken): void {
@@ -114,7 +141,7 @@ class Client implements AuthsecClient {
       pulls: bases.fetches,
       exchanges: calls.fetches,
       underWay: bases.underWay + calls.underWay,
-      queued: this.#calls.queued,
+      queued: this.#exchanger.queued,
       denials: bases.denials + calls.denials,
     }
   }
@@ -124,6 +151,8 @@ class Client implements AuthsecClient {
     const reason = closedError()
     this.#bases.close(reason)
     this.#calls.close(reason)
+    this.#subjects.close(reason)
+    this.#context.discovery.close(reason)
   }
 
   toJSON(): object {
@@ -146,11 +175,14 @@ class Client implements AuthsecClient {
     if (forceRefresh || signal?.aborted) return undefined
     if (audience === undefined) {
       const isPlain = permissions === undefined && tool === undefined && ttlSeconds === undefined
-      return isPlain && mayBeKept(request) && binding === undefined
+      return isPlain && mayBeKept(request) && binding === undefined && request.subject === undefined
         ? this.#bases.look(minValidityMs, mayRefresh)
         : undefined
     }
-    if (!this.#usesBaseOnly) return this.#calls.look(request, audience, mayRefresh)
+    if (request.subject !== undefined) {
+      return this.#forSubjects.look(request, this.#subjects.find(request.subject), mayRefresh)
+    }
+    if (!this.#usesBaseOnly) return this.#calls.look(request, mayRefresh)
     const call = readRequest(request).call as CallRequest
     if (isConditional(call)) return undefined
     const wanted = call.permissions ?? []
@@ -166,6 +198,12 @@ class Client implements AuthsecClient {
     const deadline = this.#context.newDeadline()
     const { call } = checked
     if (call === undefined) return (await this.#bases.obtain(checked, deadline)).token
+    if (checked.subject !== undefined) {
+      const state = this.#subjects.find(checked.subject)
+      const issued = await this.#forSubjects.obtain(state, call, checked, deadline)
+      if (issued === undefined) throw this.#unsupported('A token of another user cannot be had there.')
+      return issued.token
+    }
     const issued = await this.#calls.obtain(call, checked, deadline)
     return (issued ?? (await this.#settleForBase(call, checked, deadline))).token
   }
@@ -173,17 +211,22 @@ class Client implements AuthsecClient {
   async #settleForBase(call: CallRequest, checked: ObtainOptions, deadline: number): Promise<IssuedToken> {
     const { options, emit } = this.#context
     if (options.narrow === 'required' || options.transport === 'exchange' || isConditional(call)) {
-      throw new AuthsecError('exchange_unsupported', `${options.serverUrl.origin} issues no call tokens`, {
-        hint: isConditional(call)
+      throw this.#unsupported(
+        isConditional(call)
           ? 'A binding cannot be had there, and is never dropped.'
           : "With narrow: 'best-effort' and transport: 'auto' the agent's base token is used instead.",
-      })
+      )
     }
     const base = await this.#bases.obtain(checked, deadline)
     assertNarrower(new Set(call.permissions), new Set(base.grant.permissions))
     if (!this.#usesBaseOnly) emit({ type: 'exchange.unsupported', audience: call.audience })
     this.#usesBaseOnly = true
     return base
+  }
+
+  #unsupported(hint: string): AuthsecError {
+    const { origin } = this.#context.options.serverUrl
+    return new AuthsecError('exchange_unsupported', `${origin} issues no call tokens`, { hint })
   }
 }
 

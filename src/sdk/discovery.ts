@@ -4,6 +4,7 @@ import { isSameServer } from '../core/server-url.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { Http, Limits } from './http.js'
 import { readSuccess } from './refusal.js'
+import { SingleFlight } from './single-flight.js'
 
 /** What the client needs of the server's metadata (RFC 8414). */
 export interface Metadata {
@@ -44,6 +45,31 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
     tokenEndpoint,
     issuesCallTokens: tokenEndpoint !== undefined && isJsonObject(callTokens),
     bindings: Array.isArray(bindings) ? bindings : undefined,
+  }
+}
+
+/** Reads the metadata once for everyone who needs it. */
+export interface Discovery {
+  /** What was read; undefined before the first answer. */
+  readonly known: Metadata | undefined
+  /** Rejects as `readMetadata` throws; a failure is not remembered. */
+  read(signal: AbortSignal | undefined, deadline: number): Promise<Metadata>
+  close(reason: AuthsecError): void
+}
+
+export function createDiscovery(http: Http, serverUrl: URL): Discovery {
+  const flights = new SingleFlight<Metadata>()
+  let known: Metadata | undefined
+  return {
+    get known() {
+      return known
+    },
+    async read(signal, deadline) {
+      const read = (flight: AbortSignal) => readMetadata(http, serverUrl, { signal: flight, deadline })
+      known ??= await flights.join(serverUrl.href, read, { signal })
+      return known
+    },
+    close: (reason) => flights.close(reason),
   }
 }
 

@@ -23,13 +23,27 @@ export interface ExchangeParts {
   readonly cache: CacheOptions
 }
 
+/** What is exchanged, and the most that can come of it where that is known. */
+export interface ExchangeSubject {
+  readonly token: string
+  readonly tokenType: string
+  readonly permissions?: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number
+}
+
+/** The agent's own base token as what is exchanged. */
+export function subjectOfBase({ jwt, permissions, expiresAt }: Grant): ExchangeSubject {
+  return { token: jwt, tokenType: TOKEN_TYPE_JWT, permissions, expiresAt }
+}
+
 /**
- * Exchanges a base token for a call token (RFC 8693) and checks that the answer is no more than was asked for:
+ * Exchanges a base token, or a token of a user, for a call token (RFC 8693) and checks that the answer is no more than was asked for:
  * throws `grant_widened` or `token_response_invalid`, and the token is dropped. Throws the server's own codes.
  */
 export async function exchangeToken(
   parts: ExchangeParts,
-  base: Grant,
+  subject: ExchangeSubject,
   call: CallRequest,
   limits: Limits,
 ): Promise<Grant> {
@@ -39,14 +53,14 @@ export async function exchangeToken(
       url: parts.tokenEndpoint,
       // One id for all attempts: a repeated one leaves a second record, never a second meaning.
       headers: { 'idempotency-key': crypto.randomUUID() },
-      form: buildForm(parts.clientId, base, call),
+      form: buildForm(parts.clientId, subject, call),
     },
     limits,
   )
   const body = readSuccess(answer)
   const claims = readGrantedClaims(body['access_token'])
   const seconds = readLifetime(body, claims)
-  assertNotWidened(body, claims, base, call)
+  assertNotWidened(body, claims, subject, call)
   assertBound(claims, call)
   if (cache.strictTtl && seconds > LONGEST_STRICT) {
     throw invalidResponse(`the token lives ${seconds} s, longer than strictTtl allows`)
@@ -71,11 +85,11 @@ export async function exchangeToken(
   }
 }
 
-function buildForm(clientId: string, base: Grant, call: CallRequest): URLSearchParams {
+function buildForm(clientId: string, subject: ExchangeSubject, call: CallRequest): URLSearchParams {
   const form = new URLSearchParams({
     grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
-    subject_token: base.jwt,
-    subject_token_type: TOKEN_TYPE_JWT,
+    subject_token: subject.token,
+    subject_token_type: subject.tokenType,
     client_id: clientId,
     resource: call.audience,
   })
@@ -97,7 +111,12 @@ function readLifetime(body: JsonObject, claims: GrantedClaims): number {
   return Math.min(expiresIn, claims.exp - claims.iat)
 }
 
-function assertNotWidened(body: JsonObject, claims: GrantedClaims, base: Grant, call: CallRequest): void {
+function assertNotWidened(
+  body: JsonObject,
+  claims: GrantedClaims,
+  subject: ExchangeSubject,
+  call: CallRequest,
+): void {
   const { token_type: type, scope = '', refresh_token: refreshToken, expires_in: expiresIn } = body
   if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
     throw invalidResponse(`the token type ${quote(type)} is not Bearer`)
@@ -109,16 +128,19 @@ function assertNotWidened(body: JsonObject, claims: GrantedClaims, base: Grant, 
   if (claims.audience.length !== 1 || claims.audience[0] !== call.audience) {
     throw widened(`the token is for ${quote(claims.audience.join(' '))} instead of ${quote(call.audience)}`)
   }
-  // An omitted scope means what the base token allows at most (RFC 8693 §2.1 leaves it to the server).
-  const allowed = new Set(call.permissions ?? base.permissions)
-  const excess = [...claims.permissions, ...splitScope(scope)].find((permission) => !allowed.has(permission))
+  // An omitted scope means what the subject token allows at most (RFC 8693 §2.1 leaves it to the server).
+  const allowed = call.permissions ?? subject.permissions
+  const granted = [...claims.permissions, ...splitScope(scope)]
+  const excess = allowed && granted.find((permission) => !allowed.includes(permission))
   if (excess !== undefined) throw widened(`the token permits ${quote(excess)}, which nobody asked for`)
 
   const longest = call.ttlSeconds ?? Number.POSITIVE_INFINITY
   if (claims.exp - claims.iat > longest || (typeof expiresIn === 'number' && expiresIn > longest)) {
     throw widened(`the token lives longer than the ${longest} s asked for`)
   }
-  if (claims.exp * 1000 > base.expiresAt) throw widened('the token outlives the base token it was made from')
+  if (claims.exp * 1000 > (subject.expiresAt ?? Number.POSITIVE_INFINITY)) {
+    throw widened('the token outlives the base token it was made from')
+  }
 }
 
 // A condition that was asked for and is missing is a wider token; one that nobody asked for makes it useless to whoever

@@ -9,6 +9,8 @@ import type { HttpOptions } from './http.js'
 export interface CacheOptions {
   /** How many call tokens are kept at most, 1,000 by default. */
   capacity: number
+  /** How many of them for one subject, 64 by default: a busy user costs others nothing. */
+  perSubject: number
   /** No call token is kept for longer, whatever it says, in seconds; 900 by default. */
   maxTtlSeconds: number
   /** Whether a call token that lives longer than an hour is refused; it is not by default. */
@@ -58,7 +60,7 @@ export interface ResolvedOptions {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
 const NARROWINGS = ['required', 'best-effort'] as const
-const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, maxTtlSeconds: 900, strictTtl: false }
+const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, perSubject: 64, maxTtlSeconds: 900, strictTtl: false }
 const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
 
 /** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */

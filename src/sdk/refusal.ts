@@ -27,6 +27,8 @@ const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'client_not_found',
   'no_delegation',
   'delegation_expired',
+  'subject_expired',
+  'subject_mismatch',
 ])
 
 const HINTS: Partial<Record<ErrorCode, string>> = {

@@ -4,6 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
+import type { DelegationSubject } from './subject.js'
 
 /** What a token is wanted for. Without an audience: the agent's base token. */
 export interface DelegationRequest {
@@ -11,6 +12,8 @@ export interface DelegationRequest {
   audience?: string | undefined
   /** What the call needs; left out, everything the delegation allows at that audience. */
   permissions?: readonly string[] | undefined
+  /** The user for whom; left out, the user who has delegated to this agent. */
+  subject?: DelegationSubject | undefined
   /** The tool that asks: context for the API and for the audit log. */
   tool?: string | undefined
   /**
@@ -35,6 +38,7 @@ export interface DelegationRequest {
 /** A request that has been checked and no longer changes under our feet. */
 export interface CheckedRequest {
   readonly call: CallRequest | undefined
+  readonly subject: DelegationSubject | undefined
   readonly minValidityMs: number
   readonly signal: AbortSignal | undefined
   readonly forceRefresh: boolean
@@ -54,6 +58,7 @@ export interface CallRequest {
 const MEMBERS: ReadonlySet<string> = new Set<keyof DelegationRequest>([
   'audience',
   'permissions',
+  'subject',
   'tool',
   'binding',
   'call',
@@ -88,7 +93,7 @@ export function assertKnownMembers(request: DelegationRequest): void {
 /** Checks a request and copies it; throws `request_invalid` or `invalid_scope` naming the value. */
 export function readRequest(request: DelegationRequest): CheckedRequest {
   assertKnownMembers(request)
-  const { minValidityMs = 0, signal, forceRefresh = false } = request
+  const { subject, minValidityMs = 0, signal, forceRefresh = false } = request
   if (typeof minValidityMs !== 'number' || !(minValidityMs >= 0)) {
     throw invalidRequest(`minValidityMs ${quote(minValidityMs)} is not a number of milliseconds`)
   }
@@ -96,7 +101,7 @@ export function readRequest(request: DelegationRequest): CheckedRequest {
   if (call?.ttlSeconds !== undefined && minValidityMs > (call.ttlSeconds - 1) * 1000) {
     throw invalidRequest(`a token of ${call.ttlSeconds} s is never good for ${minValidityMs} ms`)
   }
-  return { call, minValidityMs, signal, forceRefresh }
+  return { call, subject, minValidityMs, signal, forceRefresh }
 }
 
 /** Whether a token is for one call alone, so that nobody else may get it: now, from the cache, or from the same answer. */
@@ -137,10 +142,18 @@ export function formatCallKey(
   return isBoundToTool ? `${key}b` : key
 }
 
+/** The key of a request that has not been checked; undefined where nothing is kept for it. */
+export function formatRequestKey(prefix: string, request: DelegationRequest): string | undefined {
+  const { audience, permissions, tool, binding, ttlSeconds } = request
+  if (audience === undefined || !mayBeKept(request)) return undefined
+  if (permissions !== undefined && !Array.isArray(permissions)) return undefined
+  return formatCallKey(prefix, audience, permissions, tool, ttlSeconds, binding === 'tool')
+}
+
 function readCallRequest(request: DelegationRequest): CallRequest | undefined {
-  const { audience, permissions, tool, ttlSeconds, binding, call, oneTime } = request
+  const { audience, permissions, subject, tool, ttlSeconds, binding, call, oneTime } = request
   if (audience === undefined) {
-    const narrowing = Object.entries({ permissions, tool, ttlSeconds, binding, call, oneTime }).find(
+    const narrowing = Object.entries({ permissions, subject, tool, ttlSeconds, binding, call, oneTime }).find(
       ([, value]) => value !== undefined,
     )
     if (narrowing === undefined) return undefined

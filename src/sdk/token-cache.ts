@@ -56,8 +56,10 @@ export class TokenCache {
     return this.#entries.get(key)
   }
 
-  keep(key: string, stored: StoredToken): void {
+  /** Keeps a token; `group` is what the keys of its group begin with, and of that no more than `most` are kept. */
+  keep(key: string, stored: StoredToken, group?: { prefix: string; most: number }): void {
     this.#entries.delete(key)
+    if (group !== undefined) this.#makeRoom(group)
     this.#entries.set(key, stored)
     this.#newest = stored
     if (this.#entries.size > this.#capacity) this.#evictOldest()
@@ -80,6 +82,14 @@ export class TokenCache {
     this.#newest = undefined
     this.#cancelSweep?.()
     this.#cancelSweep = undefined
+  }
+
+  #makeRoom({ prefix, most }: { prefix: string; most: number }): void {
+    const kept = [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
+    for (const key of kept.slice(0, Math.max(0, kept.length + 1 - most))) {
+      this.#entries.delete(key)
+      this.#evictions++
+    }
   }
 
   #evictOldest(): void {

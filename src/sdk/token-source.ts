@@ -27,6 +27,8 @@ export interface TokenSourceOptions {
   /** How long after an attempt that brought nothing new the next refresh may follow, in milliseconds. */
   readonly refreshGap: number
   readonly emit: (event: AuthsecEvent) => void
+  /** Of which group a key is and how many tokens of it are kept; of no group by default. */
+  readonly groupOf?: (key: string) => { prefix: string; most: number } | undefined
   /** A token was kept, in place of another or of none. */
   readonly onKept?: (grant: Grant) => void
   /** The server refused to renew a token that was kept; it is dropped. */
@@ -134,6 +136,15 @@ export class TokenSource {
     this.denials.forget(key)
   }
 
+  /** Lets a kept token answer another key from now on. */
+  move(from: string, to: string): void {
+    const stored = this.#cache.peek(from)
+    if (stored === undefined || from === to) return
+    this.#cache.delete(from)
+    this.#cache.keep(to, stored)
+    this.#issues.set(stored.token, { key: to, grant: stored.grant })
+  }
+
   /** Drops everything whose key begins like this. With a reason, whoever waits for such a token gets that. */
   forgetGroup(prefix: string, reason?: AuthsecError): void {
     this.#cache.deleteGroup(prefix)
@@ -198,12 +209,12 @@ export class TokenSource {
   }
 
   #keep(key: string, grant: Grant): void {
-    const { clock, leastLength, refreshGap, onKept } = this.#options
+    const { clock, leastLength, refreshGap, groupOf, onKept } = this.#options
     if (grant.lifetime.length < leastLength) return
     const previous = this.#cache.peek(key)?.grant
     // The same token once more: there is no newer one yet, so do not ask on every call.
     const refreshAfter = previous?.jti === grant.jti ? clock.monotonic() + refreshGap : 0
-    this.#cache.keep(key, { grant, token: this.#issue(key, grant, true), refreshAfter })
+    this.#cache.keep(key, { grant, token: this.#issue(key, grant, true), refreshAfter }, groupOf?.(key))
     onKept?.(grant)
   }
 

@@ -54,6 +54,7 @@ describe('createAuthsecClient', () => {
     })
     expect(resolveOptions({ ...good, cache: { capacity: 5 } }).cache).toEqual({
       capacity: 5,
+      perSubject: 64,
       maxTtlSeconds: 900,
       strictTtl: false,
     })

@@ -113,14 +113,18 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
 
   function exchange(form: URLSearchParams): Response {
     const subject = readClaims(form.get('subject_token') ?? '')
-    if (subject['jti'] !== baseJti())
+    const isUser = form.get('subject_token_type') !== 'urn:ietf:params:oauth:token-type:jwt'
+    if (isUser ? subject['forged'] === true : subject['jti'] !== baseJti())
       return oauthError(400, 'invalid_grant', 'the subject token is not the live one')
     const scope = form.get('scope') ?? 'billing:read profile:read'
-    const ttl = Math.min(Number(form.get('ttl_seconds') ?? 60), Number(subject['exp']) - seconds())
+    const ttl = Math.min(
+      Number(form.get('ttl_seconds') ?? 60),
+      Number(subject['exp'] ?? Number.POSITIVE_INFINITY) - seconds(),
+    )
     exchanges++
     const claims: Body = {
       iss: STUB_URL,
-      sub: 'user-alice',
+      sub: isUser ? subject['sub'] : 'user-alice',
       aud: form.get('resource'),
       iat: seconds(),
       nbf: seconds(),

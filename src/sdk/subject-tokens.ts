@@ -1,0 +1,133 @@
+import { AuthsecError } from '../core/errors.js'
+import type { ClientContext } from './client-context.js'
+import type { Exchanger } from './exchanger.js'
+import {
+  type CallRequest,
+  type DelegationRequest,
+  formatCallKey,
+  formatRequestKey,
+  isForOneCall,
+  readRequest,
+} from './request.js'
+import {
+  type SubjectGroup,
+  type SubjectState,
+  type Subjects,
+  type SubjectToken,
+  tokenTypeOf,
+} from './subjects.js'
+import type { Ask, IssuedToken, ObtainOptions, TokenSource } from './token-source.js'
+
+/** The call tokens that were made from the tokens of users. */
+export class SubjectTokens {
+  readonly #context: ClientContext
+  readonly #source: TokenSource
+  readonly #exchanger: Exchanger
+  readonly #subjects: Subjects
+
+  constructor(context: ClientContext, source: TokenSource, exchanger: Exchanger, subjects: Subjects) {
+    this.#context = context
+    this.#source = source
+    this.#exchanger = exchanger
+    this.#subjects = subjects
+  }
+
+  /** The kept token of a request that has not been checked, for this user. */
+  look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): IssuedToken | undefined {
+    const { group, deadBy } = state
+    const key = group && deadBy === undefined ? formatRequestKey(group.prefix, request) : undefined
+    if (group === undefined || key === undefined) return undefined
+    const { minValidityMs = 0 } = request
+    const askAgain = mayRefresh ? () => this.#askAgain(state, group, request) : undefined
+    return this.#source.look(key, minValidityMs, askAgain)
+  }
+
+  /**
+   * The call token of a request for this user; undefined where none can be had. Rejects as `exchangeToken` and
+   * `readMetadata` throw, with `subject_expired` where the server no longer takes the user's token, and with
+   * `subject_mismatch`.
+   */
+  async obtain(
+    state: SubjectState,
+    call: CallRequest,
+    options: ObtainOptions,
+    deadline: number,
+  ): Promise<IssuedToken | undefined> {
+    const { signal, minValidityMs, forceRefresh } = options
+    const { discovery, options: client } = this.#context
+    if (client.transport === 'pull') return undefined
+    const [metadata, current] = await Promise.all([
+      discovery.read(signal, deadline),
+      this.#subjects.readToken(state, signal),
+    ])
+    const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
+    if (tokenEndpoint === undefined) return undefined
+
+    const { token, group, prefix } = current
+    if (!forceRefresh) this.#source.denials.assertNone(formatDeadKey(group))
+    const { audience, permissions, tool, ttlSeconds, bind } = call
+    const keyIn = (start: string) =>
+      formatCallKey(start, audience, permissions, tool, ttlSeconds, bind.length > 0)
+    const key = keyIn(prefix)
+    const ask = this.#ask(state, async () => current, tokenEndpoint, call, deadline)
+    if (isForOneCall(call)) return this.#source.obtainAlone(key, ask, options)
+    const kept = forceRefresh ? undefined : this.#source.look(key, minValidityMs)
+    const issued = kept ?? (await this.#source.obtain(key, ask, options))
+    // The answer may have shown that this token is of the user whose tokens are kept elsewhere already.
+    if (state.deadBy !== undefined) throw state.deadBy
+    if (group.prefix === prefix)
+      this.#source.move(key, keyIn((this.#subjects.groupOf(token) ?? group).prefix))
+    else this.#source.forget(key)
+    return issued
+  }
+
+  #ask(
+    state: SubjectState,
+    read: (signal: AbortSignal) => Promise<SubjectToken>,
+    tokenEndpoint: string,
+    call: CallRequest,
+    deadline: number,
+  ): Ask {
+    return async (signal) => {
+      const { token, group } = await read(signal)
+      try {
+        const subject = { token, tokenType: tokenTypeOf(token) }
+        const grant = await this.#exchanger.exchange(tokenEndpoint, subject, call, { signal, deadline })
+        this.#subjects.confirm(state, group, token, grant.userId)
+        return grant
+      } catch (error) {
+        throw AuthsecError.is(error, 'invalid_grant') ? this.#bury(group, error) : error
+      }
+    }
+  }
+
+  #askAgain(state: SubjectState, group: SubjectGroup, request: DelegationRequest): Ask | undefined {
+    const { call } = readRequest(request)
+    const { discovery, newDeadline } = this.#context
+    const tokenEndpoint = discovery.known?.tokenEndpoint
+    if (call === undefined || tokenEndpoint === undefined) return undefined
+    // What is kept is renewed with the newest token of its user; `confirm` sees to it that it is the same one.
+    const read = async (signal: AbortSignal) => {
+      return { ...(await this.#subjects.readToken(state, signal)), group }
+    }
+    return this.#ask(state, read, tokenEndpoint, call, newDeadline())
+  }
+
+  // The user's token is dead: nothing that was made from it is handed out any more, and nothing is asked with it.
+  #bury(group: SubjectGroup, refusal: AuthsecError): AuthsecError {
+    const { message, auditId, requestId } = refusal
+    const error = new AuthsecError('subject_expired', message, {
+      hint: 'Have the user sign in again, and pass the new token to rotate().',
+      auditId,
+      requestId,
+      cause: refusal,
+    })
+    this.#source.forgetGroup(group.prefix)
+    this.#source.denials.noteDead(formatDeadKey(group), error)
+    return error
+  }
+}
+
+function formatDeadKey({ prefix }: SubjectGroup): string {
+  return `${prefix}dead`
+}

@@ -1,0 +1,193 @@
+import { encodeBase64url } from '../core/base64url.js'
+import {
+  BOUND_CALL_TOKEN_TYPE,
+  CALL_TOKEN_TYPE,
+  TOKEN_TYPE_ACCESS_TOKEN,
+  TOKEN_TYPE_ID_TOKEN,
+} from '../core/claims.js'
+import { AuthsecError } from '../core/errors.js'
+import { parseJwt } from '../core/jwt.js'
+import { sha256 } from '../core/sha256.js'
+import { SingleFlight } from './single-flight.js'
+import { createSubject, type DelegationSubject } from './subject.js'
+
+/** Everything that is cached for one user's token, and for those that took its place. */
+export interface SubjectGroup {
+  /** What the keys of its tokens begin with; no other group has it, and another one follows when it is revoked. */
+  prefix: string
+  /** Whom the server has named; undefined before its first answer. */
+  userId: string | undefined
+}
+
+/** What a client keeps of a subject. Holds the secret: never shown. */
+export interface SubjectState {
+  readonly id: string
+  readonly provide: (() => Promise<string>) | undefined
+  token: string | undefined
+  group: SubjectGroup | undefined
+  /** What the token before this one had, until the server has named the user of this one. */
+  joins: SubjectGroup | undefined
+  deadBy: AuthsecError | undefined
+}
+
+/** A user's token and what is cached for it. */
+export interface SubjectToken {
+  readonly token: string
+  readonly group: SubjectGroup
+  /** That of the group when the token was read: what was asked for before a revocation finds no place after it. */
+  readonly prefix: string
+}
+
+/** What all keys of tokens for users begin with, and no others. */
+export const SUBJECT_KEY_MARK = 'u'
+
+const CAPACITY = 1_000
+
+/**
+ * The users a client acts for. Tokens are told apart by the SHA-256 of the whole of them: what an unverified token says
+ * of its user decides nothing, so a forged one finds nothing that belongs to somebody else.
+ */
+export class Subjects {
+  readonly #states = new WeakMap<DelegationSubject, SubjectState>()
+  readonly #groups = new Map<string, SubjectGroup>()
+  readonly #providing = new SingleFlight<string>()
+  #created = 0
+
+  /** A subject of a token, or of a function that returns the current one whenever the server has to be asked. */
+  create(userToken: string | (() => Promise<string>)): DelegationSubject {
+    const state: SubjectState = {
+      id: String(++this.#created),
+      provide: typeof userToken === 'function' ? userToken : undefined,
+      token: undefined,
+      group: undefined,
+      joins: undefined,
+      deadBy: undefined,
+    }
+    if (typeof userToken !== 'function') this.#adopt(state, userToken)
+    const subject = createSubject((next) => this.#adopt(state, next))
+    this.#states.set(subject, state)
+    return subject
+  }
+
+  /** What is kept of a subject; throws `request_invalid` for one that this client has not made. */
+  find(subject: DelegationSubject): SubjectState {
+    const state = this.#states.get(subject)
+    if (state !== undefined) return state
+    throw new AuthsecError('request_invalid', 'the subject was not made by this client', {
+      hint: "Make it with the client's own subject(): a text or another client's subject is none.",
+    })
+  }
+
+  /** The user's current token; throws `subject_mismatch` where the subject is dead, and what its function throws. */
+  async readToken(state: SubjectState, signal: AbortSignal | undefined): Promise<SubjectToken> {
+    const { provide } = state
+    if (provide !== undefined) {
+      const token = await this.#providing.join(state.id, () => provide(), { signal })
+      if (token !== state.token) this.#adopt(state, token)
+    }
+    if (state.deadBy !== undefined) throw state.deadBy
+    // Together, because the subject may be given another token before the caller goes on.
+    const { token, group } = state as { token: string; group: SubjectGroup }
+    return { token, group, prefix: group.prefix }
+  }
+
+  /** What is cached for a token, which a newer one may have taken over since it was read. */
+  groupOf(token: string): SubjectGroup | undefined {
+    return this.#groups.get(hashToken(token))
+  }
+
+  /**
+   * The server has answered an exchange of exactly this token and named its user. Throws `subject_mismatch` when that
+   * is not the user of what is cached in the group, which is dead from then on.
+   */
+  confirm(state: SubjectState, group: SubjectGroup, token: string, userId: string): void {
+    const hash = hashToken(token)
+    const groups = [group, this.#groups.get(hash) ?? group]
+    const isOther = groups.some((known) => known.userId !== undefined && known.userId !== userId)
+    if (isOther) throw this.#kill(state)
+    for (const known of groups) known.userId = userId
+    this.#remember(hash, groups[1] as SubjectGroup)
+    this.#join(state)
+  }
+
+  /** Lets everything that was cached for a subject be out of reach, and returns what the keys of it begin with. */
+  revoke(state: SubjectState): string[] {
+    const groups = [state.group, state.joins].filter((group) => group !== undefined)
+    return groups.map((group) => {
+      const { prefix } = group
+      group.prefix = this.#newPrefix()
+      return prefix
+    })
+  }
+
+  close(reason: AuthsecError): void {
+    this.#providing.close(reason)
+    this.#groups.clear()
+  }
+
+  #adopt(state: SubjectState, token: string): void {
+    if (typeof token !== 'string' || token === '') {
+      throw new AuthsecError('request_invalid', "the user's token is not a text with something in it")
+    }
+    const hash = hashToken(token)
+    const group = this.#groups.get(hash) ?? { prefix: this.#newPrefix(), userId: undefined }
+    this.#remember(hash, group)
+    // Of two tokens that were never used the older one has nothing to hand on.
+    const before = state.group?.userId === undefined ? (state.joins ?? state.group) : state.group
+    state.joins = before === group ? undefined : before
+    state.group = group
+    state.token = token
+    this.#join(state)
+  }
+
+  // Both users are known: the new token is of the same one and takes over what is cached, or the subject is dead.
+  #join(state: SubjectState): void {
+    const { group, joins, token } = state
+    if (group?.userId === undefined || joins?.userId === undefined) return
+    if (joins.userId !== group.userId) {
+      this.#kill(state)
+      return
+    }
+    state.joins = undefined
+    state.group = joins
+    this.#remember(hashToken(token as string), joins)
+  }
+
+  #kill(state: SubjectState): AuthsecError {
+    state.deadBy = new AuthsecError('subject_mismatch', 'the server names another user for the newer token', {
+      hint: 'Make a subject for each user: rotate() is for newer tokens of the same one.',
+    })
+    state.token = undefined
+    state.joins = undefined
+    return state.deadBy
+  }
+
+  #newPrefix(): string {
+    return `${SUBJECT_KEY_MARK}${++this.#created}|`
+  }
+
+  #remember(hash: string, group: SubjectGroup): void {
+    this.#groups.delete(hash)
+    this.#groups.set(hash, group)
+    const [oldest] = this.#groups.keys()
+    if (this.#groups.size > CAPACITY && oldest !== undefined) this.#groups.delete(oldest)
+  }
+}
+
+/**
+ * As what a user's token is presented (RFC 8693 §3): a call token of the hop before as an access token, everything else
+ * as a session. The server checks it as that and as nothing else.
+ */
+export function tokenTypeOf(userToken: string): string {
+  try {
+    const { typ } = parseJwt(userToken).header
+    const isCallToken = typ === CALL_TOKEN_TYPE || typ === BOUND_CALL_TOKEN_TYPE
+    return isCallToken ? TOKEN_TYPE_ACCESS_TOKEN : TOKEN_TYPE_ID_TOKEN
+  } catch {
+    return TOKEN_TYPE_ID_TOKEN
+  }
+}
+
+function hashToken(token: string): string {
+  return encodeBase64url(sha256(new TextEncoder().encode(token)))
+}
