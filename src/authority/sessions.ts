@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { intersectPermissions, sortPermissions } from '../core/permission.js'
 import { type MayAct, parseMayAct } from '../core/presenting.js'
+import { quote } from '../core/printable.js'
 import type { SessionKind, StoredSession } from '../store/sessions.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
@@ -64,6 +65,13 @@ export interface Sessions {
    * expired, or its user is gone.
    */
   resume(token: string): Promise<Session>
+  /** The sessions of the caller's user that clients hold. Throws `access_denied` to a client. */
+  listHeld(caller: Session): Promise<StoredSession[]>
+  /**
+   * Ends a session that a client holds of the caller's user. Throws `access_denied` to a client and `not_found` for
+   * any other session.
+   */
+  withdraw(id: string, caller: Session, provenance: Provenance): Promise<void>
   /** Ends a session at once, and with it whatever asks for it from then on. */
   end(session: Session, provenance: Provenance): Promise<void>
 }
@@ -122,7 +130,11 @@ export function createSessions(options: SessionsOptions): Sessions {
     start(user) {
       const draft = { type: 'session.started', actor: { type: 'server', id: bootId } } as const
       return audit.attempt(draft, SERVER_ITSELF, async (attempt) => {
-        const { token } = await issue(user, { kind: 'boot', ttlSeconds: BOOT_SESSION_TTL }, attempt)
+        const terms = { kind: 'boot', ttlSeconds: BOOT_SESSION_TTL } as const
+        // What descends from the session of an earlier run ends with it.
+        const { token } = await issue(user, terms, attempt, ({ sessions }) =>
+          sessions.removeForeignBoots(bootId),
+        )
         return token
       })
     },
@@ -161,6 +173,27 @@ export function createSessions(options: SessionsOptions): Sessions {
       }
     },
 
+    async listHeld(caller) {
+      assertPerson(caller)
+      return store.sessions.listHeld(caller.user.id, clock())
+    },
+
+    withdraw(id, caller, provenance) {
+      const party = { type: 'user', id: caller.user.id } as const
+      const draft = { type: 'session.ended', actor: party, subject: party } as const
+      return audit.attempt(draft, provenance, async (attempt) => {
+        assertPerson(caller)
+        const held = await store.sessions.find(id)
+        if (held?.clientId === undefined || held.userId !== caller.user.id) {
+          throw new AuthsecError('not_found', `no client holds a session ${quote(id)} of this user`)
+        }
+        attempt.note({ jti: id, client: held.clientId })
+        await attempt.commit(async ({ sessions }) => {
+          await sessions.remove(id)
+        })
+      })
+    },
+
     end({ id, user, clientId }, provenance) {
       const draft = {
         type: 'session.ended',
@@ -185,6 +218,11 @@ export function assertAdmin({ user }: Session): void {
       hint: `The permission ${ADMIN_PERMISSION} is required.`,
     })
   }
+}
+
+// What a person has agreed to is for the person to look at and to take back, not for the program that was let in.
+function assertPerson({ clientId }: Session): void {
+  if (clientId !== undefined) throw new AuthsecError('access_denied', 'a client cannot manage consents')
 }
 
 /** A user who may do no more than a session may. */

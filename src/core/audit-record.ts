@@ -12,6 +12,7 @@ export const AUDIT_EVENTS = {
   'client.registered': 'registered a client',
   'client.updated': 'changed a client',
   'client.read': 'looked at clients',
+  'consent.read': 'looked at the clients that a user has let in',
   'delegation.granted': 'granted a delegation',
   'delegation.pulled': 'pulled its base token',
   'delegation.expired': 'found its delegation expired',

@@ -23,12 +23,16 @@ export type SessionKind = 'boot' | 'password' | 'device' | 'ciba' | 'page'
 
 export interface SessionQueries {
   find(id: string): Promise<StoredSession | undefined>
+  /** The sessions of a user that clients hold and that are alive at `now`, the newest first. */
+  listHeld(userId: string, now: number): Promise<StoredSession[]>
 }
 export interface SessionChanges extends SessionQueries {
   /** Keeps a session, and forgets those that have expired since. */
   insert(session: StoredSession): Promise<void>
   /** Ends a session; false when there was none. */
   remove(id: string): Promise<boolean>
+  /** Ends the sessions that were bound to a run of the server other than this one. */
+  removeForeignBoots(bootId: string): Promise<void>
 }
 
 export function createSessions(db: Kysely<Schema>): SessionChanges {
@@ -37,6 +41,18 @@ export function createSessions(db: Kysely<Schema>): SessionChanges {
       const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst()
       return row && toSession(row)
     },
+    async listHeld(userId, now) {
+      const rows = await db
+        .selectFrom('sessions')
+        .selectAll()
+        .where('user_id', '=', userId)
+        .where('client_id', 'is not', null)
+        .where('expires_at', '>', now)
+        .orderBy('created_at', 'desc')
+        .orderBy('id')
+        .execute()
+      return rows.map(toSession)
+    },
     async insert(session) {
       await db.deleteFrom('sessions').where('expires_at', '<=', session.createdAt).execute()
       await db.insertInto('sessions').values(toRow(session)).execute()
@@ -44,6 +60,9 @@ export function createSessions(db: Kysely<Schema>): SessionChanges {
     async remove(id) {
       const { numDeletedRows } = await db.deleteFrom('sessions').where('id', '=', id).executeTakeFirst()
       return numDeletedRows > 0n
+    },
+    async removeForeignBoots(bootId) {
+      await db.deleteFrom('sessions').where('boot_id', '!=', bootId).execute()
     },
   }
 }

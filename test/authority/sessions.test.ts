@@ -195,3 +195,12 @@ describe('the admin routes', () => {
     )
   })
 })
+
+test('the session of an earlier run has no row left, so nothing that descends from it stands', async () => {
+  const earlier = decodeJwt(await bench.authority.sessions.start(bench.seeded.admin)).jti as string
+  expect(await bench.store.sessions.find(earlier)).toBeDefined()
+  const next = await openAuthority({ store: bench.store, kek: KEK, issuer: ISSUER, clock: bench.clock.read })
+  const later = decodeJwt(await next.sessions.start(bench.seeded.admin)).jti as string
+  expect(await bench.store.sessions.find(earlier)).toBeUndefined()
+  expect(await bench.store.sessions.find(later)).toBeDefined()
+})

@@ -116,5 +116,5 @@ function assertMayActForUser(
       { hint: 'Create one first: authsec policy create --role … --agent-type …' },
     )
   }
-  assertConsent(subject.userId, clientId, mode)
+  assertConsent({ userId: subject.userId, clientId, holder: subject.holder, mode })
 }

@@ -11,6 +11,7 @@ import {
   respondCiba,
   tenantCibaToken,
 } from './ciba.js'
+import { listConsents, withdrawConsent } from './consent-grants.js'
 import { deviceCode, deviceToken } from './device.js'
 import { deviceAuthorization } from './device-authorization.js'
 import { logout } from './logout.js'
@@ -23,6 +24,8 @@ export const LOGIN_ENDPOINTS: readonly AnyEndpoint[] = [
   adminLogin,
   logout,
   verifySession,
+  listConsents,
+  withdrawConsent,
   deviceAuthorization,
   deviceCode,
   deviceToken,
