@@ -99,6 +99,7 @@ async function appraise({ origin }: IssuedToken, queries: Queries, now: number):
     }
     case 'call': {
       const { presented } = origin
+      if (presented.terms.oneTime && (await queries.uses.has(presented.jti))) throw used()
       const resource = presented.audience ?? ''
       const standing = decideLiveness(
         await readLiveness(queries, presented, resource),
@@ -143,6 +144,10 @@ function fromClient(claims: ClientClaims): IssuedToken {
 function fromSession(session: Session): IssuedToken {
   const { id: jti, clientId, user, expiresAt } = session
   return { jti, clientId, userId: user.id, expiresAt, origin: { kind: 'session', session } }
+}
+
+function used(): AuthsecError {
+  return new AuthsecError('invalid_grant', 'the token has been used')
 }
 
 function revoked(): AuthsecError {

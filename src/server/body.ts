@@ -14,9 +14,7 @@ export async function readForm(request: Request): Promise<ReadonlyMap<string, st
   const text = await readText(request, 'application/x-www-form-urlencoded')
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (form.has(name)) {
-      throw new AuthsecError('invalid_request', `the parameter ${quote(name)} stands twice`)
-    }
+    if (form.has(name)) throw refuseTwin(name)
     form.set(name, value)
   }
   for (const [name, value] of form) if (value === '') form.delete(name)
@@ -63,4 +61,12 @@ async function readBytes(request: Request): Promise<Uint8Array> {
 
 function tooLarge(): AuthsecError {
   return new AuthsecError('content_too_large', `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`)
+}
+
+// RFC 8693 §2.1 and RFC 8707 §2 let these two stand several times; a token of this server is for one API all the same.
+function refuseTwin(name: string): AuthsecError {
+  if (name === 'resource' || name === 'audience') {
+    return new AuthsecError('invalid_target', `${name} stands twice: a token is for one API`)
+  }
+  return new AuthsecError('invalid_request', `the parameter ${quote(name)} stands twice`)
 }

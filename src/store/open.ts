@@ -115,6 +115,7 @@ function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
     approvals: createApprovals(db),
     externalServices: createExternalServices(db),
     agentActions: createAgentActions(db),
+    uses: createUses(db),
     audit: createAuditQueries(db),
   }
 }

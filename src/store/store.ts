@@ -7,7 +7,7 @@ import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './
 import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
-import type { UseChanges } from './uses.js'
+import type { UseChanges, UseQueries } from './uses.js'
 
 export type {
   Client,
@@ -54,6 +54,7 @@ export interface Queries {
   externalServices: ExternalServiceQueries
   agentActions: AgentActionQueries
   audit: AuditQueries
+  uses: UseQueries
 }
 
 /** The same questions and the changes, inside one write transaction. */

@@ -2,13 +2,20 @@ import type { Kysely } from 'kysely'
 import type { Schema } from './schema.js'
 
 /** What remembers that a one-time token has been used. */
-export interface UseChanges {
+export interface UseQueries {
+  has(jti: string): Promise<boolean>
+}
+export interface UseChanges extends UseQueries {
   /** Remembers a token until nobody accepts it any more, and forgets those of which that is true; false when it has been used before. */
   insert(token: { jti: string; expiresAt: number; now: number }): Promise<boolean>
 }
 
 export function createUses(db: Kysely<Schema>): UseChanges {
   return {
+    async has(jti) {
+      const row = await db.selectFrom('used_tokens').select('jti').where('jti', '=', jti).executeTakeFirst()
+      return row !== undefined
+    },
     async insert({ jti, expiresAt, now }) {
       await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
       const { numInsertedOrUpdatedRows } = await db

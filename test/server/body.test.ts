@@ -178,7 +178,7 @@ describe('a body in chunks', () => {
 describe('a token form', () => {
   const send = (call: Call) => server.call('POST', '/oauth/token', call)
 
-  test.each<{ why: string; call: Call; description: string | RegExp }>([
+  test.each<{ why: string; call: Call; error?: string; description: string | RegExp }>([
     {
       why: 'JSON',
       call: { json: { grant_type: 'x' } },
@@ -198,6 +198,23 @@ describe('a token form', () => {
       description: "the parameter 'scope' stands twice",
     },
     {
+      why: 'for two APIs',
+      call: { form: 'resource=https://a.example&resource=https://b.example' },
+      error: 'invalid_target',
+      description: 'resource stands twice: a token is for one API',
+    },
+    {
+      why: 'for two audiences',
+      call: { form: 'audience=a&audience=b' },
+      error: 'invalid_target',
+      description: 'audience stands twice: a token is for one API',
+    },
+    {
+      why: 'with a proof of possession that nobody checks',
+      call: { form: 'grant_type=client_credentials', headers: { dpop: 'eyJ' } },
+      description: 'DPoP is not supported by this server',
+    },
+    {
       why: 'with an unknown parameter twice',
       call: { form: 'x=a&x=' },
       description: "the parameter 'x' stands twice",
@@ -212,22 +229,25 @@ describe('a token form', () => {
       call: { body: Buffer.from('scope=\xff\xfe', 'latin1'), headers: { 'content-type': FORM_TYPE } },
       description: 'the body is not UTF-8',
     },
-  ])('is refused when it is $why, with a record', async ({ call, description }) => {
-    const reply = await send(call)
-    expect(reply).toMatchObject({
-      status: 400,
-      json: {
-        error: 'invalid_request',
-        error_description: description instanceof RegExp ? expect.stringMatching(description) : description,
-        authsec_audit: expect.any(String),
-        request_id: reply.headers['x-request-id'],
-      },
-    })
-    const found = await server.call('GET', '/audit/events?filter=type=token.exchanged&last=1', {
-      admin: true,
-    })
-    expect(found.json.events[0].event).toMatchObject({ id: reply.json.authsec_audit, outcome: 'deny' })
-  })
+  ])(
+    'is refused when it is $why, with a record',
+    async ({ call, error = 'invalid_request', description }) => {
+      const reply = await send(call)
+      expect(reply).toMatchObject({
+        status: 400,
+        json: {
+          error,
+          error_description: description instanceof RegExp ? expect.stringMatching(description) : description,
+          authsec_audit: expect.any(String),
+          request_id: reply.headers['x-request-id'],
+        },
+      })
+      const found = await server.call('GET', '/audit/events?filter=type=token.exchanged&last=1', {
+        admin: true,
+      })
+      expect(found.json.events[0].event).toMatchObject({ id: reply.json.authsec_audit, outcome: 'deny' })
+    },
+  )
 
   test('of 64 KiB of scope is an ordinary refusal with an ordinary record', async () => {
     const scope = Array.from({ length: 6_000 }, (_, index) => `a:${index}`).join(' ')

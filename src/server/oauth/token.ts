@@ -1,3 +1,4 @@
+import { AuthsecError } from '../../core/errors.js'
 import { readForm } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
@@ -18,6 +19,10 @@ export const token: Endpoint<'public'> = {
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {
+    if (request.headers.has('dpop')) {
+      // Left out in silence, the token would not be bound to the key that its client believes it is.
+      throw new AuthsecError('invalid_request', 'DPoP is not supported by this server')
+    }
     const form = await readForm(request)
     const authorization = request.headers.get('authorization')
     const response = await authority.tokens.issue({ form, authorization }, provenance)

@@ -50,6 +50,17 @@ describe('POST /oauth/consume', () => {
     })
   })
 
+  test('leaves a token that introspection calls inactive', async () => {
+    const token = await issue()
+    const ask = async () => {
+      const headers = { authorization: `Bearer ${await bench.authority.sessions.start(bench.admin.user)}` }
+      return (await bench.post('/oauth/introspect', { token }, headers)).body
+    }
+    expect(await ask()).toMatchObject({ active: true })
+    await consume(token)
+    expect(await ask()).toEqual({ active: false })
+  })
+
   test('lets exactly one of many win', async () => {
     const token = await issue()
     const replies = await Promise.all(Array.from({ length: 20 }, () => consume(token)))
