@@ -1,4 +1,4 @@
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import { type CompiledQuery, type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { AuditFilter } from '../core/audit-filter.js'
 import { readAuditPage } from './audit-pages.js'
 import { createInsert } from './insert.js'
@@ -21,11 +21,8 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
     },
     page: (query) => readAuditPage(db, query),
     async head() {
-      const row = await db
-        .selectFrom('audit_events')
-        .select(sql<number>`coalesce(max(seq), -1)`.as('head'))
-        .executeTakeFirstOrThrow()
-      return Number(row.head)
+      const { head } = await selectHead(db).executeTakeFirstOrThrow()
+      return Number(head)
     },
   }
 }
@@ -33,18 +30,25 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
 /** Stores records in a transaction, numbered on from the head of the log without a gap. */
 export type AppendRecords = (db: Kysely<Schema>, records: readonly AuditRecord[]) => Promise<void>
 
-/** As `createInsert` does for each of the two tables. */
+/** With statements that are built once, as `createInsert` builds those for the two tables. */
 export function createAppendRecords(): AppendRecords {
+  let readHead: CompiledQuery<{ head: number }> | undefined
   const insertEvents = createInsert('audit_events')
   const insertPersonal = createInsert('audit_private')
   return async (db, records) => {
-    const next = (await createAuditQueries(db).head()) + 1
+    readHead ??= selectHead(db).compile()
+    const { rows } = await db.executeQuery(readHead)
+    const next = Number(rows[0]?.head) + 1
     await insertEvents(
       db,
       records.map((record, index) => toRow(record, next + index)),
     )
     await insertPersonal(db, records.flatMap(toPersonalRows))
   }
+}
+
+function selectHead(db: Kysely<Schema>): SelectQueryBuilder<Schema, 'audit_events', { head: number }> {
+  return db.selectFrom('audit_events').select(sql<number>`coalesce(max(seq), -1)`.as('head'))
 }
 
 function applyFilter<O>(

@@ -29,6 +29,7 @@ export interface GroupCommit<C> {
 
 // A group stays small enough that one statement can insert all its records.
 const MAX_GROUP = 256
+const MAX_TURNS = 8
 
 /**
  * One commit for many waiters: whatever is queued when a transaction starts is committed by it, in the order in which
@@ -43,8 +44,7 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
   let accepting = true
 
   async function run(): Promise<void> {
-    // After the poll phase every request that has arrived meanwhile has queued its work too.
-    await new Promise((resolve) => setImmediate(resolve))
+    await gather()
     while (queue.length > 0) {
       const group = queue.slice(0, MAX_GROUP)
       queue = queue.slice(MAX_GROUP)
@@ -57,6 +57,15 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
       await commit(group)
     }
     running = undefined
+  }
+
+  // After each poll phase every request that has arrived meanwhile has queued its work too. As long as more come a
+  // commit is put off, but not for long: it takes nearly as long for one as for all of them.
+  async function gather(): Promise<void> {
+    for (let turn = 0, before = 0; turn < MAX_TURNS && (turn === 0 || queue.length > before); turn++) {
+      before = queue.length
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   async function commit(group: readonly Waiter<C>[]): Promise<void> {

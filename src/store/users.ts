@@ -4,18 +4,19 @@ import type { Schema } from './schema.js'
 import type { User, UserChanges } from './store.js'
 
 export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): UserChanges {
-  const withRoles = db
-    .selectFrom('users')
-    .leftJoin('role_bindings', 'role_bindings.user_id', 'users.id')
-    .leftJoin('roles', 'roles.name', 'role_bindings.role_name')
-    .select(['users.id', 'users.email', 'users.active', 'roles.name as role', 'roles.permissions'])
+  const withRoles = () =>
+    db
+      .selectFrom('users')
+      .leftJoin('role_bindings', 'role_bindings.user_id', 'users.id')
+      .leftJoin('roles', 'roles.name', 'role_bindings.role_name')
+      .select(['users.id', 'users.email', 'users.active', 'roles.name as role', 'roles.permissions'])
 
   return {
     async find(id) {
-      return toUser(await withRoles.where('users.id', '=', id).execute())
+      return toUser(await withRoles().where('users.id', '=', id).execute())
     },
     async findByEmail(email) {
-      return toUser(await withRoles.where('users.email', '=', email).execute())
+      return toUser(await withRoles().where('users.email', '=', email).execute())
     },
     async listRoles() {
       const rows = await db.selectFrom('roles').selectAll().orderBy('name').execute()
