@@ -3,6 +3,7 @@ import { assertNarrower } from '../core/permission.js'
 import { BaseTokens } from './base-tokens.js'
 import { CallTokens } from './call-tokens.js'
 import { type ClientContext, createClientContext } from './client-context.js'
+import { createDelegatedFetch, type DelegatedFetchOptions } from './delegated-fetch.js'
 import type { DelegationToken } from './delegation-token.js'
 import { createExchanger, type Exchanger } from './exchanger.js'
 import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
@@ -34,6 +35,12 @@ export interface AuthsecClient {
   getDelegationToken(request?: DelegationRequest): Promise<DelegationToken>
   /** What `getDelegationToken` would answer without waiting, or undefined. Never touches the network. */
   peek(request?: DelegationRequest): DelegationToken | undefined
+  /**
+   * A `fetch` for one API: it gets the token of the request with each call, sends it to the API's own origins only, and
+   * answers a 401 with one new token where the call can be repeated. Throws `request_invalid` without an audience, and
+   * `configuration` where it is not known which origins are the API's.
+   */
+  fetch(request: DelegationRequest, options?: DelegatedFetchOptions): typeof globalThis.fetch
   /**
    * Stands for a user by a token of theirs (a session of this server, or the call token of the hop before), or by a
    * function that returns the current one: pass it as `subject` of a request. Throws `request_invalid`.
@@ -78,6 +85,8 @@ export function createAuthsecClient(options: AuthsecClientOptions): AuthsecClien
   return new Client(resolveOptions(options))
 }
 
+// Made so recently, a token that an API refuses has no better successor.
+const NEW_MS = 1_000
 const NO_REQUEST: DelegationRequest = Object.freeze({})
 
 class Client implements AuthsecClient {
@@ -104,15 +113,32 @@ class Client implements AuthsecClient {
 
   async getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
     assertKnownMembers(request)
-    const kept = this.#look(request, true)
-    if (kept === undefined) return this.#acquire(request)
+    const asked = this.#context.options.audiences.resolve(request)
+    const kept = this.#look(asked, true)
+    if (kept === undefined) return this.#acquire(asked)
     this.#hits++
     return kept.token
   }
 
   peek(request: DelegationRequest = NO_REQUEST): DelegationToken | undefined {
     assertKnownMembers(request)
-    return this.#look(request, false)?.token
+    return this.#look(this.#context.options.audiences.resolve(request), false)?.token
+  }
+
+  fetch(request: DelegationRequest, options: DelegatedFetchOptions = {}): typeof globalThis.fetch {
+    const { audiences, fetch } = this.#context.options
+    const asked = audiences.resolve(request)
+    const { call } = readRequest(asked)
+    const { fetch: send = fetch, replay = 'safe' } = options
+    return createDelegatedFetch({
+      origins: audiences.originsOf(call?.audience),
+      send,
+      replay,
+      getToken: (signal) => this.getDelegationToken(withSignal(asked, signal)),
+      isNew: (token) => (this.#calls.source.ageOf(token) ?? Number.POSITIVE_INFINITY) < NEW_MS,
+      invalidate: (token) => this.invalidate(token),
+      emit: this.#context.emit,
+    })
   }
 
   subject(userToken: string | (() => Promise<string>)): DelegationSubject {
@@ -228,6 +254,11 @@ class Client implements AuthsecClient {
     const { origin } = this.#context.options.serverUrl
     return new AuthsecError('exchange_unsupported', `${origin} issues no call tokens`, { hint })
   }
+}
+
+function withSignal(request: DelegationRequest, signal: AbortSignal | undefined): DelegationRequest {
+  if (signal === undefined) return request
+  return { ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }
 }
 
 // What the base token can never stand in for.

@@ -17,6 +17,8 @@ export type AuthsecEvent =
   | { type: 'token.refresh_failed'; jti: string; code: ErrorCode; message: string }
   /** A new token could not be had, so the callers got the old one, which is still valid. */
   | { type: 'token.stale_served'; jti: string; code: ErrorCode }
+  /** An API refused a token, which was dropped. */
+  | { type: 'token.rejected'; jti: string; auditId: string | undefined }
   /** Everything that was cached for a user was dropped. */
   | { type: 'subject.revoked' }
   /** The server refused something and is not asked again for so long. */

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
+import { type Audiences, createAudiences } from './audiences.js'
 import { type Clock, systemClock } from './clock.js'
 import type { AuthsecEvent } from './events.js'
 import type { HttpOptions } from './http.js'
@@ -17,12 +18,24 @@ export interface CacheOptions {
   strictTtl: boolean
 }
 
+/** One API: what it calls itself, and where it is reached. */
+export interface AudienceOptions {
+  resource: string
+  /** Origins such as `https://billing.example`, https or on this machine. */
+  origins?: readonly string[]
+}
+
 /** The server and the agent are all that a client needs to know. */
 export interface AuthsecClientOptions {
   /** Where the AuthSec server is: https, or http on this machine. */
   serverUrl: string | URL
   /** The UUID under which the agent is registered. An identifier, not a secret. */
   clientId: string
+  /**
+   * The APIs by names of one's own: `audience` may be such a name, and `fetch` sends the tokens of an API to its origins
+   * only (without any: to that of the resource).
+   */
+  audiences?: Readonly<Record<string, AudienceOptions>>
   /**
    * `auto` (the default) exchanges the base token for a call token where the server says that it issues them,
    * `exchange` also where it does not say so, and `pull` never.
@@ -47,6 +60,7 @@ export interface AuthsecClientOptions {
 export interface ResolvedOptions {
   readonly serverUrl: URL
   readonly clientId: string
+  readonly audiences: Audiences
   readonly transport: 'auto' | 'pull' | 'exchange'
   readonly narrow: 'required' | 'best-effort'
   readonly cache: Readonly<CacheOptions>
@@ -68,6 +82,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
   const {
     serverUrl,
     clientId,
+    audiences = {},
     transport = 'auto',
     narrow = 'best-effort',
     cache = {},
@@ -93,6 +108,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
   return {
     serverUrl: parseServerUrl(serverUrl),
     clientId: clientId.toLowerCase(),
+    audiences: createAudiences(audiences),
     transport: readChoice('transport', transport, TRANSPORTS),
     narrow: readChoice('narrow', narrow, NARROWINGS),
     cache: readSettings('cache', cache, CACHE_DEFAULTS),

@@ -53,7 +53,8 @@ export class TokenSource {
   readonly #options: TokenSourceOptions
   readonly #cache: TokenCache
   readonly #flights = new SingleFlight<IssuedToken>()
-  readonly #issues = new WeakMap<DelegationToken, { key: string; grant: Grant }>()
+  readonly #grants = new WeakMap<DelegationToken, Grant>()
+  readonly #keys = new WeakMap<Grant, string>()
   readonly #invalidated = new WeakSet<Grant>()
   #fetches = 0
   #lone = 0
@@ -136,13 +137,19 @@ export class TokenSource {
     this.denials.forget(key)
   }
 
+  /** How many milliseconds ago a token was asked for; undefined for one that is not from here. */
+  ageOf(token: DelegationToken): number | undefined {
+    const lifetime = this.#grants.get(token)?.lifetime
+    return lifetime && this.#options.clock.monotonic() - lifetime.monotonicEnd + lifetime.length
+  }
+
   /** Lets a kept token answer another key from now on. */
   move(from: string, to: string): void {
     const stored = this.#cache.peek(from)
     if (stored === undefined || from === to) return
     this.#cache.delete(from)
     this.#cache.keep(to, stored)
-    this.#issues.set(stored.token, { key: to, grant: stored.grant })
+    this.#keys.set(stored.grant, to)
   }
 
   /** Drops everything whose key begins like this. With a reason, whoever waits for such a token gets that. */
@@ -157,12 +164,13 @@ export class TokenSource {
    * fifty parallel failures of one token cost one new token. Returns whether anything was dropped.
    */
   invalidate(token: DelegationToken): boolean {
-    const issue = this.#issues.get(token)
-    if (issue === undefined || this.#invalidated.has(issue.grant)) return false
-    this.#invalidated.add(issue.grant)
-    const stored = this.#cache.peek(issue.key)
-    if (stored !== undefined && stored.grant.jti !== issue.grant.jti) return false
-    this.forget(issue.key)
+    const grant = this.#grants.get(token)
+    const key = grant && this.#keys.get(grant)
+    if (grant === undefined || key === undefined || this.#invalidated.has(grant)) return false
+    this.#invalidated.add(grant)
+    const stored = this.#cache.peek(key)
+    if (stored !== undefined && stored.grant.jti !== grant.jti) return false
+    this.forget(key)
     return true
   }
 
@@ -220,7 +228,8 @@ export class TokenSource {
 
   #issue(key: string, grant: Grant, fromCache: boolean): DelegationToken {
     const token = createDelegationToken(grant, fromCache)
-    this.#issues.set(token, { key, grant })
+    this.#grants.set(token, grant)
+    this.#keys.set(grant, key)
     return token
   }
 

@@ -1,0 +1,57 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { parseServerUrl } from '../core/server-url.js'
+import type { AudienceOptions } from './options.js'
+import type { DelegationRequest } from './request.js'
+
+/** The APIs that a client knows by name. */
+export interface Audiences {
+  /** The request with the API's own name in the place of ours. */
+  resolve(request: DelegationRequest): DelegationRequest
+  /** Where tokens of an API may be sent. Throws `request_invalid` without one, `configuration` where nobody has said. */
+  originsOf(audience: string | undefined): ReadonlySet<string>
+}
+
+/** Checks the names when the client is made; throws `configuration` naming the one that is wrong. */
+export function createAudiences(options: Readonly<Record<string, AudienceOptions>>): Audiences {
+  const resources = new Map<unknown, string>()
+  const origins = new Map<string, ReadonlySet<string>>()
+  for (const [name, { resource, origins: listed }] of Object.entries(options)) {
+    if (typeof resource !== 'string' || resource === '') {
+      throw misconfigured(`the audience ${quote(name)} has no resource`)
+    }
+    resources.set(name, resource)
+    if (listed !== undefined) origins.set(resource, new Set(listed.map(readOrigin)))
+  }
+
+  return {
+    resolve(request) {
+      const resource = resources.size === 0 ? undefined : resources.get(request.audience)
+      return resource === undefined ? request : { ...request, audience: resource }
+    },
+    originsOf(audience) {
+      if (audience === undefined) {
+        throw new AuthsecError('request_invalid', 'a fetch without an audience', {
+          hint: 'Name the API: its tokens are sent to its own origins and nowhere else.',
+        })
+      }
+      return origins.get(audience) ?? new Set([readOrigin(audience)])
+    },
+  }
+}
+
+// A token over plain http could be read by anybody on the way.
+function readOrigin(address: string): string {
+  try {
+    return parseServerUrl(address).origin
+  } catch {
+    throw misconfigured(
+      `${quote(address)} is no origin that tokens may be sent to`,
+      'Name the origins of the API in the audiences option: https, or http on this machine.',
+    )
+  }
+}
+
+function misconfigured(message: string, hint?: string): AuthsecError {
+  return new AuthsecError('configuration', message, { hint })
+}
