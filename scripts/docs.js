@@ -1,13 +1,11 @@
-// Keeps the command reference of README.md what the command itself says: rewrites the block between the two markers
-// from `authsec help` of the built command. With --check it changes nothing and fails when the block differs.
+// Keeps the command reference and the support matrix of README.md what the command and the server themselves say:
+// rewrites the blocks between two markers each, from `authsec help` of the built command and from `/dev/support` of
+// the built server. With --check it changes nothing and fails when a block differs.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-
-const START = '<!-- reference:start -->'
-const END = '<!-- reference:end -->'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -15,24 +13,71 @@ process.chdir(root)
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
 
 const before = readFileSync('README.md', 'utf8')
-const [head, rest] = cut(before, START)
-const [, tail] = cut(rest, END)
-const after = `${head}${START}\n\n${writeReference()}\n${END}${tail}`
+const after = [
+  ['reference', writeReference()],
+  ['support', writeMatrix(await askServer('/dev/support'))],
+].reduce((text, [name, content]) => replaceBlock(text, name, content), before)
 
 if (before === after) {
   process.stderr.write('docs: README.md is up to date\n')
 } else if (values.check) {
-  process.stderr.write('docs: the reference in README.md is out of date\nhint: Run npm run docs.\n')
+  process.stderr.write('docs: README.md is out of date\nhint: Run npm run docs.\n')
   process.exitCode = 1
 } else {
   writeFileSync('README.md', after)
   process.stderr.write('docs: README.md was rewritten\n')
 }
 
+function replaceBlock(text, name, content) {
+  const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`]
+  const [head, rest] = cut(text, start)
+  const [, tail] = cut(rest, end)
+  return `${head}${start}\n\n${content}\n${end}${tail}`
+}
+
 function cut(text, marker) {
   const index = text.indexOf(marker)
   if (index < 0) throw new Error(`README.md has no ${marker}`)
   return [text.slice(0, index), text.slice(index + marker.length)]
+}
+
+async function askServer(path) {
+  const { startServer } = await import('../dist/server/index.js')
+  const server = await startServer({ state: ':memory:', port: 0 })
+  const reply = await server.fetch(new Request(`${server.url}${path}`))
+  const answer = await reply.json()
+  await server.close()
+  return answer
+}
+
+function writeMatrix({ endpoints, absent }) {
+  const rows = endpoints.map(({ method, paths, speaks, summary, differences = '', modes, quirk }) => [
+    `${code(method)} ${foldPrefix(paths).map(code).join(', ')}`,
+    cell(speaks),
+    cell(summary),
+    cell(differences),
+    quirk === undefined ? modes.join(', ') : `${modes.join(', ')}, only with ${code(`--quirks ${quirk}`)}`,
+  ])
+  const missing = absent.map(({ what, speaks, reason }) => [what, speaks, reason].map(cell))
+  return [
+    writeRows(['Endpoint', 'Speaks', 'What it does', 'Where it differs', 'Modes'], rows),
+    'Not served:\n',
+    writeRows(['What', 'Whose', 'Why, and what happens'], missing),
+  ].join('\n')
+}
+
+/** A path that is served with and without the prefix is one path with a prefix in brackets. */
+function foldPrefix(paths) {
+  const bare = paths.filter((path) => paths.includes(`/authsec${path}`))
+  const others = paths.filter(
+    (path) => !bare.includes(path) && !bare.includes(path.replace(/^\/authsec/, '')),
+  )
+  return [...bare.map((path) => `[/authsec]${path}`), ...others]
+}
+
+function writeRows(titles, rows) {
+  const lines = [titles, titles.map(() => '---'), ...rows]
+  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }
 
 function writeReference() {

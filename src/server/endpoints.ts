@@ -2,6 +2,7 @@ import { ADMIN_ENDPOINTS } from './admin/endpoints.js'
 import { AUDIT_ENDPOINTS } from './audit/endpoints.js'
 import { AUTHSEC_ENDPOINTS } from './authsec/endpoints.js'
 import { QUIRK_ENDPOINTS } from './authsec/quirks/endpoints.js'
+import { createSupport } from './dev/support.js'
 import type { AnyEndpoint } from './endpoint.js'
 import { LOGIN_ENDPOINTS } from './login/endpoints.js'
 import { OAUTH_ENDPOINTS } from './oauth/endpoints.js'
@@ -15,4 +16,5 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...AUTHSEC_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
   ...AUDIT_ENDPOINTS,
+  createSupport(() => [...ENDPOINTS, ...QUIRK_ENDPOINTS]),
 ]

@@ -8,8 +8,9 @@ export const token: Endpoint<'public'> = {
   paths: ['/oauth/token'],
   access: 'public',
   modes: ['dev', 'shared'],
-  summary: 'Ask for a token: exchange (RFC 8693), client_credentials (RFC 6749 §4.4)',
-  speaks: 'RFC 6749, RFC 8693, RFC 8707',
+  summary:
+    'Ask for a token: by exchange, as a client for itself, or after a person has let a device or a program in',
+  speaks: 'RFC 6749, RFC 8693, RFC 8628, OpenID CIBA Core 1.0, RFC 8707',
   differences:
     'one resource for each token; subject_token_type selects exactly one kind: jwt is an AuthSec base token, id_token a session of a user, access_token a call token; of dead tokens the error is invalid_grant; no authorization code, no refresh tokens, no DPoP',
   event: 'token.exchanged',
