@@ -5,11 +5,12 @@
 // 1 when something could not be measured, such as a server that gives any other answer than the right one.
 
 import { exchange } from './bench/exchange.js'
+import { mint } from './bench/mint.js'
 import { formatRatio } from './bench/ratio.js'
 import { startUp } from './bench/start-up.js'
 
 /** What is measured: each has a name, a title and `measure`, which resolves with the ratios. */
-const SUBJECTS = [startUp, exchange]
+const SUBJECTS = [startUp, exchange, mint]
 
 const names = process.argv.slice(2)
 const unknown = names.find((name) => !SUBJECTS.some((subject) => subject.name === name))

@@ -5,6 +5,9 @@
 import { connect } from 'node:net'
 
 const CONNECTIONS = 32
+const ROUNDS = 9
+const ROUND_MS = 1_500
+const WARM_UP_MS = 3_000
 
 /** The bytes of a form that is posted over and over; the same headers for every server. */
 export function createRequest(url, form) {
@@ -22,20 +25,44 @@ export function createRequest(url, form) {
 }
 
 /**
- * Sends the request from 32 keep-alive connections for so many milliseconds and returns how many answers came each
- * millisecond. Rejects at the first answer that is not 200 with a body that `isExpected`.
+ * Loads the targets in turn, round by round, after each has been warmed up. Returns for each of them what the rounds
+ * gave: `throughput` in answers a millisecond, `p50` and `p99` of the milliseconds that an answer took.
  */
-export async function measureThroughput({ url, request, isExpected }, durationMs) {
+export async function measureInTurn(targets) {
+  for (const target of targets) await load(target, WARM_UP_MS)
+  const series = targets.map(() => ({ throughput: [], p50: [], p99: [] }))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, target] of targets.entries()) {
+      const { throughput, durations } = await load(target, ROUND_MS)
+      series[index].throughput.push(throughput)
+      series[index].p50.push(quantile(durations, 0.5))
+      series[index].p99.push(quantile(durations, 0.99))
+    }
+  }
+  return series
+}
+
+/**
+ * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
+ * 200 with a body that `isExpected`.
+ */
+async function load({ url, request, isExpected }, durationMs) {
   const { hostname, port } = new URL(url)
   const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(hostname, Number(port))))
+  const durations = []
   const start = performance.now()
   const isOver = () => performance.now() - start >= durationMs
   try {
-    const counts = await Promise.all(sockets.map((socket) => repeat(socket, request, isExpected, isOver)))
-    return counts.reduce((sum, count) => sum + count, 0) / (performance.now() - start)
+    await Promise.all(sockets.map((socket) => repeat(socket, request, { isExpected, isOver, durations })))
+    return { throughput: durations.length / (performance.now() - start), durations }
   } finally {
     for (const socket of sockets) socket.destroy()
   }
+}
+
+function quantile(values, share) {
+  const sorted = Float64Array.from(values).sort()
+  return sorted[Math.floor((sorted.length - 1) * share)]
 }
 
 function open(host, port) {
@@ -45,10 +72,10 @@ function open(host, port) {
   })
 }
 
-function repeat(socket, request, isExpected, isOver) {
+function repeat(socket, request, { isExpected, isOver, durations }) {
   return new Promise((resolve, reject) => {
     let received = ''
-    let count = 0
+    let sent = performance.now()
     socket.on('data', (chunk) => {
       received += chunk
       const body = readBody(received)
@@ -58,8 +85,10 @@ function repeat(socket, request, isExpected, isOver) {
         return
       }
       received = ''
-      count++
-      if (isOver()) resolve(count)
+      const now = performance.now()
+      durations.push(now - sent)
+      sent = now
+      if (isOver()) resolve()
       else socket.write(request)
     })
     socket.on('error', reject)

@@ -11,7 +11,7 @@ export function compareSeries(ours, theirs) {
 /** One line: what was compared, the ratio, and what it aims at, `{ atMost }` or `{ atLeast }`. */
 export function formatRatio({ what, ratio: { median, low, high }, aim }) {
   const spread = `(${low.toFixed(2)} to ${high.toFixed(2)})`
-  return `  ${what.padEnd(28)} ${median.toFixed(2).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
+  return `  ${what.padEnd(36)} ${median.toFixed(2).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
 }
 
 function formatAim(aim, ratio) {

@@ -1,19 +1,16 @@
 // oidc-provider as a peer of `npm run bench`: issues ES256 JWT access tokens by client_credentials, for one resource
-// server. The features that it turns on by itself and that play no part are off, and it keeps nothing: it stores no
+// server, and RS256 ones for another. The features that it turns on by itself and that play no part are off, and it keeps nothing: it stores no
 // access token that is a JWT. Says its address in one line of JSON, as `authsec dev serve --json` does.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import { Provider } from 'oidc-provider'
 
-const resourceServer = {
-  scope: 'billing:read',
-  audience: 'https://billing.example',
-  accessTokenFormat: 'jwt',
-  accessTokenTTL: 60,
-  jwt: { sign: { alg: 'ES256' } },
-}
-const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+const ALGORITHMS = { 'https://billing.example': 'ES256', 'https://reports.example': 'RS256' }
+const keys = [
+  createKey('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' })),
+  createKey('RS256', generateKeyPairSync('rsa', { modulusLength: 2048 })),
+]
 
 const provider = new Provider('http://127.0.0.1', {
   clients: [
@@ -29,11 +26,14 @@ const provider = new Provider('http://127.0.0.1', {
       id_token_signed_response_alg: 'ES256',
     },
   ],
-  jwks: { keys: [{ ...signingKey, kid: 'bench', use: 'sig', alg: 'ES256' }] },
+  jwks: { keys },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
-    resourceIndicators: { enabled: true, getResourceServerInfo: () => resourceServer },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_context, audience) => describeApi(audience),
+    },
   },
   ttl: { ClientCredentials: 60 },
 })
@@ -42,3 +42,17 @@ const server = createServer(provider.callback())
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${server.address().port}` })}\n`)
 })
+
+function createKey(alg, { privateKey }) {
+  return { ...privateKey.export({ format: 'jwk' }), kid: `bench-${alg}`, use: 'sig', alg }
+}
+
+function describeApi(audience) {
+  return {
+    scope: 'billing:read',
+    audience,
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 60,
+    jwt: { sign: { alg: ALGORITHMS[audience] } },
+  }
+}
