@@ -59,6 +59,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   const revision = createRevision(db, engine)
   const queries = createQueries(db, revision)
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
+  const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
   const appendRecords = createAppendRecords()
   const commits = createGroupCommit<Transaction>({
     transact: (works) =>
@@ -72,11 +73,13 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
       if (!engine.recover()) return
       revision.forget()
       standings.forget()
+      clientStandings.forget()
     },
   })
 
   return {
     ...queries,
+    clients: { ...queries.clients, findStanding: clientStandings.find },
     delegations: { ...queries.delegations, findStanding: standings.find },
     audit: readDurably(queries.audit, commits.settled),
     write: (work) => commits.write(work),

@@ -1,22 +1,24 @@
-import type { DelegationQueries } from './store.js'
-
-type FindStanding = DelegationQueries['findStanding']
+/** A question about a client and a resource, whose answer tells under which revision it was read. */
+type Find<T> = (clientId: string, resourceUri: string) => Promise<T | undefined>
 
 const MAX_KEPT = 1_000
 
 /** What was found, and a way to forget it. */
-export interface Standings {
-  find: FindStanding
+export interface Standings<T> {
+  find: Find<T>
   forget(): void
 }
 
 /**
- * Keeps what was found for as long as the revision stands, so that an agent that asks often costs one look at a
- * number instead of a question about seven tables. An answer is never older than its question: the revision is read
+ * Keeps what was found for as long as the revision stands, so that a client that asks often costs one look at a
+ * number instead of a question about up to seven tables. An answer is never older than its question: the revision is read
  * for each.
  */
-export function keepStandings(find: FindStanding, readRevision: () => Promise<number>): Standings {
-  const kept = new Map<string, NonNullable<Awaited<ReturnType<FindStanding>>>>()
+export function keepStandings<T extends { revision: number }>(
+  find: Find<T>,
+  readRevision: () => Promise<number>,
+): Standings<T> {
+  const kept = new Map<string, T>()
   let keptRevision: number | undefined
 
   function keepOnly(revision: number): void {
