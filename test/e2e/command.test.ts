@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openShell, type Shell } from './shell.js'
@@ -19,6 +21,16 @@ describe('the installed command', () => {
   test('prints its version', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
     expect(await shell.run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  test('leaves nothing in the folder that everybody shares', async () => {
+    const shared = mkdtempSync(path.join(tmpdir(), 'authsec-shared-'))
+    try {
+      await shell.run(['--version'], { env: { TMPDIR: shared } })
+      expect(readdirSync(shared)).toEqual([])
+    } finally {
+      rmSync(shared, { recursive: true })
+    }
   })
 
   test('prints its help on standard output when asked for it', async () => {
