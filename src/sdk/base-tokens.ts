@@ -67,9 +67,13 @@ export class BaseTokens {
   }
 
   #ask(deadline: number = this.#context.newDeadline()): Ask {
-    const { http, options, emit } = this.#context
+    const { http, options, discovery, emit } = this.#context
+    const { serverUrl, clientId, authenticate: prove } = options
     return async (signal) => {
-      const grant = await pullBaseToken(http, options, { signal, deadline })
+      // A proof is addressed to the issuer, whose name only the metadata knows.
+      const issuer = prove && (await discovery.read(signal, deadline)).issuer
+      const authenticate = prove && issuer !== undefined ? () => prove(issuer) : undefined
+      const grant = await pullBaseToken(http, { serverUrl, clientId, authenticate }, { signal, deadline })
       emit({ type: 'token.pulled', jti: grant.jti, expiresAt: new Date(grant.expiresAt) })
       return grant
     }

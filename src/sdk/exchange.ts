@@ -5,6 +5,7 @@ import { quote } from '../core/printable.js'
 import { sha256 } from '../core/sha256.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { Clock } from './clock.js'
+import type { ClientProof } from './credentials.js'
 import { type Grant, type GrantedClaims, invalidResponse, readGrantedClaims, splitScope } from './grant.js'
 import type { Http, Limits } from './http.js'
 import { callLifetime, remaining } from './lifetime.js'
@@ -21,6 +22,7 @@ export interface ExchangeParts {
   readonly clientId: string
   readonly tokenEndpoint: string
   readonly cache: CacheOptions
+  readonly authenticate?: (() => Promise<ClientProof>) | undefined
 }
 
 /** What is exchanged, and the most that can come of it where that is known. */
@@ -54,6 +56,7 @@ export async function exchangeToken(
       // One id for all attempts: a repeated one leaves a second record, never a second meaning.
       headers: { 'idempotency-key': crypto.randomUUID() },
       form: buildForm(parts.clientId, subject, call),
+      authenticate: parts.authenticate,
     },
     limits,
   )

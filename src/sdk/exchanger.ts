@@ -17,7 +17,7 @@ export interface Exchanger {
   exchange(tokenEndpoint: string, subject: ExchangeSubject, call: CallRequest, limits: Limits): Promise<Grant>
 }
 
-export function createExchanger({ options, http, emit }: ClientContext): Exchanger {
+export function createExchanger({ options, http, discovery, emit }: ClientContext): Exchanger {
   const slots = createExchangeSlots(options.clock)
   let hasWarned = false
 
@@ -36,7 +36,10 @@ export function createExchanger({ options, http, emit }: ClientContext): Exchang
       })
     },
     async exchange(tokenEndpoint, subject, call, limits) {
-      const parts = { ...options, http, tokenEndpoint }
+      const issuer = discovery.known?.issuer ?? options.serverUrl.origin
+      const { authenticate: prove } = options
+      const authenticate = prove && (() => prove(issuer))
+      const parts = { ...options, http, tokenEndpoint, authenticate }
       const grant = await slots.run(() => exchangeToken(parts, subject, call, limits), limits)
       const { jti, permissions, auditId } = grant
       const expiresAt = new Date(grant.expiresAt)

@@ -2,6 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import { isJsonObject, type JsonObject } from '../core/strict-json.js'
 import { type Clock, type Instant, readInstant } from './clock.js'
+import type { ClientProof } from './credentials.js'
 
 /** How long requests may take and how often they are tried. */
 export interface HttpOptions {
@@ -18,6 +19,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Makes it a POST of a form. */
   readonly form?: URLSearchParams
+  /** Adds to each attempt what proves who the client is: a proof may be good for one of them only. */
+  readonly authenticate?: (() => Promise<ClientProof>) | undefined
 }
 
 export interface HttpAnswer {
@@ -108,6 +111,7 @@ export function createHttp(parts: {
 
   async function exchange(request: HttpRequest, askedAt: Instant, signal: AbortSignal): Promise<HttpAnswer> {
     const { url, form } = request
+    const proof = await request.authenticate?.()
     const from = url.replace(/\?.*$/, '')
     const response = await parts.fetch(url, {
       method: form === undefined ? 'GET' : 'POST',
@@ -115,8 +119,11 @@ export function createHttp(parts: {
         accept: 'application/json',
         ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
         ...request.headers,
+        ...proof?.headers,
       },
-      ...(form !== undefined && { body: form.toString() }),
+      ...(form !== undefined && {
+        body: new URLSearchParams([...form, ...Object.entries(proof?.form ?? {})]).toString(),
+      }),
       redirect: 'manual',
       signal,
     })

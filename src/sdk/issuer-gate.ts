@@ -1,9 +1,10 @@
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import type { Clock } from './clock.js'
 import type { AuthsecEvent } from './events.js'
 import { type Http, type HttpAnswer, untilAborted } from './http.js'
 import { describeRefusal, repeatRefusal } from './refusal.js'
 
+const FAILURES: ReadonlySet<ErrorCode> = new Set(['network', 'timed_out', 'server_error'])
 const FAILURES_UNTIL_OPEN = 5
 const LEAST_OPEN_MS = 5_000
 const MOST_OPEN_MS = 30_000
@@ -73,8 +74,8 @@ export function createGatedHttp(
       else noteAnswer(answer)
       return answer
     } catch (error) {
-      // What a caller aborted says nothing about the server.
-      if (AuthsecError.is(error) && error.code !== 'closed') noteFailure(error)
+      // What a caller aborted, or could not send, says nothing about the server.
+      if (AuthsecError.is(error) && FAILURES.has(error.code)) noteFailure(error)
       throw error
     }
   }

@@ -3,6 +3,8 @@ import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import { type Audiences, createAudiences } from './audiences.js'
 import { type Clock, systemClock } from './clock.js'
+import { type Authenticate, type ClientCredentials, createAuthenticate } from './credentials.js'
+import { readCredentialsFile, readSurroundings } from './credentials-file.js'
 import type { AuthsecEvent } from './events.js'
 import type { HttpOptions } from './http.js'
 
@@ -32,6 +34,11 @@ export interface AuthsecClientOptions {
   /** The UUID under which the agent is registered. An identifier, not a secret. */
   clientId: string
   /**
+   * With what the agent proves to a shared server who it is. Left out, the files that `AUTHSEC_CLIENT_KEY_FILE` or
+   * `AUTHSEC_CLIENT_SECRET_FILE` of the environment name; without them the agent is a public one.
+   */
+  credentials?: ClientCredentials
+  /**
    * The APIs by names of one's own: `audience` may be such a name, and `fetch` sends the tokens of an API to its origins
    * only (without any: to that of the resource).
    */
@@ -60,6 +67,7 @@ export interface AuthsecClientOptions {
 export interface ResolvedOptions {
   readonly serverUrl: URL
   readonly clientId: string
+  readonly authenticate: Authenticate | undefined
   readonly audiences: Audiences
   readonly transport: 'auto' | 'pull' | 'exchange'
   readonly narrow: 'required' | 'best-effort'
@@ -82,6 +90,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
   const {
     serverUrl,
     clientId,
+    credentials = readCredentialsFile(readSurroundings()),
     audiences = {},
     transport = 'auto',
     narrow = 'best-effort',
@@ -105,9 +114,11 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
       'authsec client list shows the ids.',
     )
   }
+  const id = clientId.toLowerCase()
   return {
     serverUrl: parseServerUrl(serverUrl),
-    clientId: clientId.toLowerCase(),
+    clientId: id,
+    authenticate: createAuthenticate(credentials, { clientId: id, clock }),
     audiences: createAudiences(audiences),
     transport: readChoice('transport', transport, TRANSPORTS),
     narrow: readChoice('narrow', narrow, NARROWINGS),

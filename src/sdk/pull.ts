@@ -1,22 +1,36 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import type { ClientProof } from './credentials.js'
 import { type Grant, invalidResponse, readGrantedClaims } from './grant.js'
 import type { Http, HttpAnswer, Limits } from './http.js'
 import { baseLifetime } from './lifetime.js'
 import { describeRefusal, readRefusalText, readSuccess } from './refusal.js'
 
+export interface PullParts {
+  readonly serverUrl: URL
+  readonly clientId: string
+  /** For a server that wants proof of who asks. */
+  readonly authenticate?: (() => Promise<ClientProof>) | undefined
+}
+
 /**
- * Reads the agent's base token, AuthSec's `GET …/uflow/sdk/delegation-token`. Throws `client_not_found`,
+ * Reads the agent's base token, AuthSec's `GET …/uflow/sdk/delegation-token`, or by a POST to the same path with client
+ * authentication as at a token endpoint. Throws `client_not_found`,
  * `no_delegation`, `delegation_expired`, and what any answer can mean.
  */
 export async function pullBaseToken(
   http: Http,
-  { serverUrl, clientId }: { serverUrl: URL; clientId: string },
+  { serverUrl, clientId, authenticate }: PullParts,
   limits: Limits,
 ): Promise<Grant> {
   const path = serverUrl.pathname.replace(/\/$/, '')
-  const url = `${serverUrl.origin}${path}/authsec/uflow/sdk/delegation-token?client_id=${clientId}`
-  const answer = await http.send({ url, headers: { 'x-client-id': clientId } }, limits)
+  const url = `${serverUrl.origin}${path}/authsec/uflow/sdk/delegation-token`
+  const answer = await http.send(
+    authenticate === undefined
+      ? { url: `${url}?client_id=${clientId}`, headers: { 'x-client-id': clientId } }
+      : { url, form: new URLSearchParams({ client_id: clientId }), authenticate },
+    limits,
+  )
   if (answer.status === 404 || answer.status === 410) throw describeAbsence(answer, clientId)
 
   const { token } = readSuccess(answer)

@@ -23,8 +23,8 @@ describe('createAuthsecClient', () => {
     },
     {
       why: 'an unknown option',
-      options: { ...good, credentials: 'hunter2' },
-      says: /"credentials" is not an option/,
+      options: { ...good, credential: 'hunter2' },
+      says: /"credential" is not an option/,
     },
     { why: 'an unknown transport', options: { ...good, transport: 'push' }, says: /"push"/ },
     { why: 'an unknown way to narrow', options: { ...good, narrow: true }, says: /"true"/ },

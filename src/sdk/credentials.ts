@@ -1,0 +1,105 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Clock } from './clock.js'
+import {
+  type PlatformKey,
+  type PrivateJwk,
+  readSigningKey,
+  type SigningKey,
+  signAssertion,
+} from './signing-key.js'
+
+/** With what an agent proves to the server that it is the client it says; a public agent has nothing (RFC 6749 §2.3). */
+export type ClientCredentials =
+  | {
+      clientSecret: string
+      /** As the client is registered; `client_secret_basic` by default. */
+      method?: 'client_secret_basic' | 'client_secret_post'
+    }
+  | {
+      /** RFC 7523 §2.2: a private key as a JWK, as JSON text of one, as PKCS #8 in PEM, or as a CryptoKey that may sign. */
+      privateKeyJwt: PrivateJwk | PlatformKey | string
+    }
+  | {
+      /** Whatever else the server takes: called for each request that is sent. */
+      custom: (request: { audience: string; clientId: string }) => Promise<ClientProof>
+    }
+
+/** What a request carries to prove who sends it. */
+export interface ClientProof {
+  headers?: Readonly<Record<string, string>>
+  form?: Readonly<Record<string, string>>
+}
+
+/** Proves who the client is, anew for each request that is sent: an assertion is good for one. */
+export type Authenticate = (audience: string) => Promise<ClientProof>
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const METHODS = ['client_secret_basic', 'client_secret_post']
+
+/** Checks the credentials when the client is made; throws `configuration`, in which nothing of them is repeated. */
+export function createAuthenticate(
+  credentials: ClientCredentials | undefined,
+  { clientId, clock }: { clientId: string; clock: Clock },
+): Authenticate | undefined {
+  if (credentials === undefined) return undefined
+  if (typeof credentials !== 'object' || credentials === null)
+    throw misconfigured('credentials are not an object')
+  if ('custom' in credentials) {
+    const { custom } = credentials
+    if (typeof custom !== 'function') throw misconfigured('credentials.custom is not a function')
+    return async (audience) => {
+      try {
+        return await custom({ audience, clientId })
+      } catch (cause) {
+        throw new AuthsecError('configuration', 'credentials.custom has failed', { cause })
+      }
+    }
+  }
+  if ('clientSecret' in credentials) {
+    const { clientSecret, method = 'client_secret_basic' } = credentials
+    if (typeof clientSecret !== 'string' || clientSecret === '') {
+      throw misconfigured('credentials.clientSecret is not a text with something in it')
+    }
+    if (!METHODS.includes(method))
+      throw misconfigured(`credentials.method ${quote(method)} is not one of ${METHODS}`)
+    const proof =
+      method === 'client_secret_post'
+        ? { form: { client_secret: clientSecret } }
+        : { headers: { authorization: `Basic ${encodeBasic(clientId, clientSecret)}` } }
+    return async () => proof
+  }
+  if (!('privateKeyJwt' in credentials)) {
+    throw misconfigured('credentials hold neither clientSecret, nor privateKeyJwt, nor custom')
+  }
+  const given = readSigningKey(credentials.privateKeyJwt)
+  let key: Promise<SigningKey> | undefined
+  return async (audience) => {
+    key ??= given()
+    const now = Math.floor(clock.wall() / 1000)
+    const claims = {
+      iss: clientId,
+      sub: clientId,
+      aud: audience,
+      iat: now,
+      exp: now + 60,
+      jti: crypto.randomUUID(),
+    }
+    return {
+      form: {
+        client_assertion_type: ASSERTION_TYPE,
+        client_assertion: await signAssertion(await key, claims),
+      },
+    }
+  }
+}
+
+// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+function encodeBasic(clientId: string, secret: string): string {
+  const encoded = new URLSearchParams({ [clientId]: secret }).toString().replace('=', ':')
+  return btoa(encoded)
+}
+
+function misconfigured(message: string): AuthsecError {
+  return new AuthsecError('configuration', message)
+}
