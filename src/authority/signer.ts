@@ -1,6 +1,7 @@
 import { createHash, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
+import { limitConcurrency } from './concurrency-limit.js'
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
 
@@ -21,7 +22,10 @@ export interface SignedJwt {
   tokenHash: string
 }
 
-const signPooled = promisify<string, Buffer, KeyObject, Buffer>(sign)
+// The thread pool has four threads and serves in order: one stays free for the disk, for which commits wait.
+const MAX_POOLED = 3
+
+const signPooled = limitConcurrency(MAX_POOLED, promisify<string, Buffer, KeyObject, Buffer>(sign))
 
 /** Signs claims; the algorithm is the key's. */
 export function signJwt(key: SigningKey, header: object, claims: object): SignedJwt {
