@@ -16,6 +16,8 @@ import { createExternalServices, type ExternalServices } from './external-servic
 import { createIdentities, type Identities } from './identities.js'
 import { createIntrospection, type Introspection } from './introspection.js'
 import { createIssuedTokens } from './issued-tokens.js'
+import { createKeyLife, createMissingKeys, type KeyLife, type KeyPeers } from './key-life.js'
+import { createKeyRules, type KeyTimings } from './key-sets.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
@@ -37,6 +39,7 @@ export interface Authority {
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   readonly keyring: Keyring
+  readonly keys: KeyLife
   readonly audit: AuditLog
   readonly ciba: Ciba
   readonly agentActions: AgentActions
@@ -85,6 +88,10 @@ export interface AuthorityOptions {
   tenantId?: string | undefined
   /** Who answers what programs ask people for; default `manual`. */
   ciba?: CibaMode
+  /** When keys are replaced. */
+  keyTimings?: KeyTimings | undefined
+  /** The other servers of the store; default: none. */
+  peers?: KeyPeers | undefined
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -98,9 +105,17 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
   const envelope = createEnvelope(kek, tenantId)
-  const keyring = await openKeyring(store, envelope, clock())
+  const making = {
+    store,
+    envelope,
+    clock,
+    peers: options.peers,
+    rules: createKeyRules(options.keyTimings ?? {}),
+  }
+  await createMissingKeys(making)
+  const keyring = await openKeyring(store, envelope)
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
-  const { base, session } = keyring.active
+  const { base, session, assertSigning } = keyring
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
     store,
@@ -108,14 +123,14 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     mode,
     audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
   })
-  const sessions = createSessions({ ...shared, key: session, bootId })
+  const sessions = createSessions({ ...shared, keys: session, assertSigning, bootId })
   const logins = createLogins({ ...shared, sessions })
   const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
   const devices = createDevices({ ...shared, sessions })
-  const svids = { ...shared, key: base, issuer: baseIssuer(tenantId) }
-  const baseTokens = createBaseTokens({ key: base, issuer: baseIssuer(tenantId), tenantId, clock })
+  const svids = { ...shared, keys: base, issuer: baseIssuer(tenantId) }
+  const baseTokens = createBaseTokens({ keys: base, issuer: baseIssuer(tenantId), tenantId, clock })
   const callTokens = createCallTokens({
-    keys: () => Object.values(keyring.call),
+    keys: () => keyring.trustedCall,
     issuer: identity.issuer,
     tenantId,
     clock,
@@ -129,21 +144,22 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     mode,
     clock,
     keyring,
+    keys: createKeyLife({ ...making, audit, keyring }),
     audit,
     agentActions: createAgentActions(shared),
     callers: createCallers({ ...shared, sessions, baseTokens }),
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,
     clientAuthentication,
-    delegations: createDelegations({ ...shared, envelope, key: base }),
+    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning }),
     devices,
     externalServices: createExternalServices({ ...shared, envelope }),
     identities: createIdentities(shared),
     logins,
-    pageSessions: createPageSessions({ ...shared, logins, key: session }),
+    pageSessions: createPageSessions({ ...shared, logins, keys: session }),
     introspection: createIntrospection(asking),
     policies: createPolicies(shared),
-    quirks: createQuirks({ ...svids, sessionKey: session }),
+    quirks: createQuirks({ ...svids, sessionKeys: session }),
     registration: createRegistration({
       ...shared,
       mode,
@@ -158,6 +174,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     tokens: createTokens({
       ...shared,
       callKey: (signingAlg) => keyring.call[signingAlg],
+      assertSigning,
       issuer: identity.issuer,
       mode,
       baseTokens,

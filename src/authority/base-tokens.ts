@@ -2,7 +2,7 @@ import { BASE_TOKEN_TYPE, type BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { type MayAct, parseMayAct } from '../core/presenting.js'
 import { parsePresented, type TokenRole } from './call-tokens.js'
-import { hasValidSignature, type SignedJwt, type SigningKey, signJwt } from './signer.js'
+import { findSigner, type SignedJwt, type SigningKey, type SigningKeys, signJwt } from './signer.js'
 
 /** What a base token says that decides something. */
 export interface PresentedBaseToken {
@@ -22,22 +22,30 @@ export interface BaseTokens {
   verify(token: string, role?: TokenRole): PresentedBaseToken
 }
 
+/** What a token says, and which key vouches for it. */
+interface Verified {
+  presented: PresentedBaseToken
+  signer: SigningKey
+}
+
 // An agent exchanges one base token many times: its signature is checked once.
 const MAX_REMEMBERED = 1_000
 
 export function createBaseTokens(options: {
-  key: SigningKey
+  keys: SigningKeys
   issuer: string
   tenantId: string
   clock: () => number
 }): BaseTokens {
   const { clock } = options
-  const verified = new Map<string, PresentedBaseToken>()
+  const verified = new Map<string, Verified>()
 
   return {
     verify(token, role = 'subject') {
-      const known = verified.get(token)
-      const presented = known ?? readBaseToken(token, role, options)
+      // A key that is not trusted any more takes what it signed with it.
+      const remembered = verified.get(token)
+      const known = remembered && options.keys.trusted.includes(remembered.signer) ? remembered : undefined
+      const { presented, signer } = known ?? readBaseToken(token, role, options)
       const now = clock() / 1000
       if (presented.expiresAt <= now) {
         verified.delete(token)
@@ -45,7 +53,7 @@ export function createBaseTokens(options: {
       }
       if (known === undefined) {
         if (verified.size >= MAX_REMEMBERED) verified.delete(verified.keys().next().value as string)
-        verified.set(token, presented)
+        verified.set(token, { presented, signer })
       }
       return presented
     },
@@ -65,8 +73,8 @@ export function signBaseToken(key: SigningKey, claims: BaseClaims): SignedJwt {
 function readBaseToken(
   token: string,
   role: TokenRole,
-  { key, issuer, tenantId }: { key: SigningKey; issuer: string; tenantId: string },
-): PresentedBaseToken {
+  { keys, issuer, tenantId }: { keys: SigningKeys; issuer: string; tenantId: string },
+): Verified {
   const parsed = parsePresented(token, role)
   const { header, claims } = parsed
   // Nothing beside alg and typ: a key id, an embedded key or a critical extension is not one of ours.
@@ -76,7 +84,8 @@ function readBaseToken(
   ) {
     throw new AuthsecError('invalid_request', `the ${role} token is not a base token of this server`)
   }
-  if (!hasValidSignature(key, parsed) || claims['iss'] !== issuer || claims['tenant_id'] !== tenantId) {
+  const signer = findSigner(keys, parsed)
+  if (signer === undefined || claims['iss'] !== issuer || claims['tenant_id'] !== tenantId) {
     throw new AuthsecError('invalid_request', `the ${role} token was not issued by this server`)
   }
   const { client_id: clientId, user_id: userId, jti, exp: expiresAt, may_act: mayAct } = claims
@@ -88,5 +97,12 @@ function readBaseToken(
   ) {
     throw new AuthsecError('invalid_request', `the ${role} token lacks a claim of a base token`)
   }
-  return { clientId, userId, jti, expiresAt, mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct) }
+  const presented = {
+    clientId,
+    userId,
+    jti,
+    expiresAt,
+    mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct),
+  }
+  return { presented, signer }
 }

@@ -2,15 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
 import type { BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
+import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
-import type { Client, Delegation, Queries, Store, User } from '../store/store.js'
+import type { Client, Delegation, Queries, Store, Transaction, User } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
 import { agreeTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope, SealedPlace } from './envelope.js'
-import { hashSigningInput, type SigningKey } from './signer.js'
+import type { AssertSigning } from './keys.js'
+import { hashSigningInput, hasValidSignature, type SigningKeys } from './signer.js'
 
 /** A delegation with its base token in the clear. */
 export interface HeldDelegation {
@@ -42,13 +44,26 @@ export interface DelegationsOptions {
   store: Store
   audit: AuditLog
   envelope: Envelope
-  key: SigningKey
+  keys: SigningKeys
+  assertSigning: AssertSigning
   clock: () => number
   tenantId: string
 }
 
 export function createDelegations(options: DelegationsOptions): Delegations {
-  const { store, audit, envelope, key, clock, tenantId } = options
+  const { store, audit, envelope, keys, assertSigning, clock, tenantId } = options
+
+  // AuthSec publishes one key: what an older one signed has to be signed anew before a verifier can read it.
+  async function renew(token: string, delegation: Delegation, transaction: Transaction): Promise<string> {
+    const { active } = keys
+    const parsed = parseJwt(token)
+    if (hasValidSignature(active, parsed)) return token
+    await assertSigning(active, transaction)
+    const signed = signBaseToken(active, parsed.claims as object as BaseClaims)
+    const sealedToken = envelope.seal(Buffer.from(signed.token), placeOf(delegation.clientId))
+    await transaction.delegations.replace({ ...delegation, sealedToken })
+    return signed.token
+  }
 
   return {
     grant(input, user, provenance) {
@@ -79,6 +94,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           permissions: terms.permissions,
           client_id: client.id,
         }
+        const key = keys.active
         const signed = signBaseToken(key, claims)
         const asked: Delegation = {
           id: randomUUID(),
@@ -97,11 +113,13 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           expiresAt: claims.exp * 1000,
         }
         const delegation = await attempt.commit(async (transaction) => {
+          await assertSigning(key, transaction)
           const kept = await transaction.delegations.replace(asked)
           attempt.note({
             jti,
             delegation: kept.id,
             token_hash: signed.tokenHash,
+            kid: key.kid,
             policy: policy.id,
             permissions: { granted: terms.permissions },
             details: {
@@ -135,9 +153,11 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         return attempt.commit(async (transaction) => {
           // A grant may have replaced it meanwhile: what is handed out is what stands now.
           const { delegation, client } = await findLive(transaction, clientId)
-          const token = Buffer.from(envelope.open(delegation.sealedToken, placeOf(clientId))).toString()
+          const stored = Buffer.from(envelope.open(delegation.sealedToken, placeOf(clientId))).toString()
+          const token = await renew(stored, delegation, transaction)
           noteDelegation(attempt, delegation)
           attempt.note({
+            kid: keys.active.kid,
             token_hash: hashSigningInput(token.slice(0, token.lastIndexOf('.'))),
             aud: [...delegation.audience],
             permissions: { granted: [...delegation.permissions] },

@@ -1,121 +1,162 @@
-import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, type JWK } from 'jose'
-import type { CallAlgorithm, Store, StoredKey } from '../store/store.js'
-import type { Envelope, SealedPlace } from './envelope.js'
-import type { SigningAlgorithm, SigningKey } from './signer.js'
+import type { JWK } from 'jose'
+import { AuthsecError } from '../core/errors.js'
+import { isPublished, isTrusted, type KeyState } from '../core/keyset.js'
+import type { CallAlgorithm, Store, StoredKey, Transaction } from '../store/store.js'
+import type { Envelope } from './envelope.js'
+import { loadKey, toPublicJwk } from './key-making.js'
+import { CALL_ALGORITHMS, type KeyPurpose } from './key-sets.js'
+import type { SigningAlgorithm, SigningKey, SigningKeys } from './signer.js'
 
-/** What a key is for; one key never serves two purposes. */
-export type KeyPurpose = 'call' | 'base' | 'session'
+/**
+ * Throws `temporarily_unavailable` where a key has been taken out of use since it signed what is about to be issued.
+ * Asked inside the transaction that records the issuance; it costs a question only after something has changed.
+ */
+export type AssertSigning = (key: SigningKey, transaction: Transaction) => Promise<void>
 
-/** The keys of this server, loaded once. */
+/** The keys of this server as they are now, ready for use. */
 export interface Keyring {
   /** The active key of each purpose; of call tokens the one that signs where a resource asks for no other. */
-  active: Readonly<Record<KeyPurpose, SigningKey>>
+  readonly active: Readonly<Record<KeyPurpose, SigningKey>>
   /** The active keys of call tokens, one for each algorithm that a resource may ask for. */
-  call: Readonly<Record<CallAlgorithm, SigningKey>>
+  readonly call: Readonly<Record<CallAlgorithm, SigningKey>>
+  /** Every key of call tokens whose tokens the server takes for its own. */
+  readonly trustedCall: readonly SigningKey[]
+  readonly base: SigningKeys
+  readonly session: SigningKeys
   /** What `/oauth/jwks` serves: the public keys of call tokens. */
-  callKeySet: { keys: JWK[] }
+  readonly callKeySet: { keys: JWK[] }
   /** What the tenant bundle serves: the one key of base tokens, under AuthSec's name for it. */
-  bundle: { keys: JWK[] }
+  readonly bundle: { keys: JWK[] }
+  assertSigning: AssertSigning
+  /** Loads what has changed, whoever changed it. Throws `state_unreadable`, and then stays as it was. */
+  refresh(): Promise<void>
 }
 
-/** In which algorithms call tokens can be signed; the first unless a resource asks for another. */
-export const CALL_ALGORITHMS: readonly CallAlgorithm[] = ['ES256', 'RS256', 'EdDSA']
-
-/** Every key that a server needs. */
-const PLACES: readonly { purpose: KeyPurpose; alg: SigningAlgorithm }[] = [
-  ...CALL_ALGORITHMS.map((alg) => ({ purpose: 'call', alg }) as const),
-  { purpose: 'base', alg: 'RS256' },
-  { purpose: 'session', alg: 'HS256' },
-]
+/** What is known of the keys at one revision. */
+interface Loaded extends Pick<Keyring, 'active' | 'call' | 'trustedCall' | 'callKeySet' | 'bundle'> {
+  base: SigningKeys
+  session: SigningKeys
+  /** The revision of authority under which it was read. */
+  revision: number
+}
 
 /** AuthSec publishes the key of base tokens under this id, while the tokens themselves name none. */
 const BUNDLE_KEY_ID = 'default'
 
-/**
- * Loads the keys, and creates those of a new state. Throws `state_unreadable` when the key-encryption key is
- * another one; a key that cannot be opened is never replaced.
- */
-export async function openKeyring(store: Store, envelope: Envelope, now: number): Promise<Keyring> {
-  const stored = await store.keys.list()
-  // All that is there is opened first: under a wrong key-encryption key nothing may be added.
-  const keys = stored.map((key) => ({ ...key, ready: loadKey(key, envelope) }))
-  const missing = PLACES.filter(
-    ({ purpose, alg }) => !keys.some((key) => key.purpose === purpose && key.alg === alg),
-  )
-  if (missing.length > 0) {
-    const created = await Promise.all(missing.map((place) => createKey(place, envelope, now)))
-    await store.write(async (transaction) => {
-      for (const key of created) await transaction.keys.insert(key)
-    })
-    keys.push(...created.map((key) => ({ ...key, ready: loadKey(key, envelope) })))
+/** Loads the keys of a state that has one active key in each set. Throws `state_unreadable`. */
+export async function openKeyring(store: Store, envelope: Envelope): Promise<Keyring> {
+  const ready = new Map<string, SigningKey>()
+  let refreshing: Promise<void> | undefined
+  let loaded = await load()
+
+  async function load(): Promise<Loaded> {
+    const revision = await store.delegations.revision()
+    const stored = await store.keys.list()
+    return { ...arrange(stored.map((key) => ({ ...key, ready: findReady(key) }))), revision }
   }
 
-  const findActive = (purpose: KeyPurpose, alg: SigningAlgorithm): SigningKey => {
-    const key = keys.find(
-      (candidate) => candidate.purpose === purpose && candidate.alg === alg && candidate.state === 'active',
-    )
+  function findReady(stored: StoredKey): SigningKey {
+    const known = ready.get(stored.kid)
+    if (known !== undefined) return known
+    const key = loadKey(stored, envelope)
+    ready.set(stored.kid, key)
+    return key
+  }
+
+  const keysOf = (purpose: 'base' | 'session'): SigningKeys => ({
+    get active() {
+      return loaded[purpose].active
+    },
+    get trusted() {
+      return loaded[purpose].trusted
+    },
+  })
+
+  function refresh(): Promise<void> {
+    refreshing ??= load()
+      .then((next) => {
+        loaded = next
+      })
+      .finally(() => {
+        refreshing = undefined
+      })
+    return refreshing
+  }
+
+  return {
+    get active() {
+      return loaded.active
+    },
+    get call() {
+      return loaded.call
+    },
+    get trustedCall() {
+      return loaded.trustedCall
+    },
+    get callKeySet() {
+      return loaded.callKeySet
+    },
+    get bundle() {
+      return loaded.bundle
+    },
+    base: keysOf('base'),
+    session: keysOf('session'),
+
+    async assertSigning({ kid }, transaction) {
+      if ((await transaction.delegations.revision()) === loaded.revision) return
+      const state = await transaction.keys.findState(kid)
+      // Out of this transaction, which may yet be undone: it is a hint for the next one and nothing more.
+      setImmediate(() => refresh().catch(() => {}))
+      // What has been signed by the key that was active a moment ago lives as long as its overlap.
+      if (state === 'active' || state === 'retiring') return
+      throw new AuthsecError('temporarily_unavailable', 'the key that signed was taken out of use', {
+        hint: 'Ask again: another key has taken over.',
+      })
+    },
+
+    async refresh() {
+      // One that is under way may have read too early.
+      await refreshing?.catch(() => {})
+      await refresh()
+    },
+  }
+}
+
+type ReadyKey = StoredKey & { ready: SigningKey }
+
+function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'revision'> {
+  const inState = (purpose: KeyPurpose, is: (key: { state: KeyState }) => boolean) =>
+    keys.filter((key) => key.purpose === purpose && is({ state: key.state as KeyState }))
+
+  function findActive(purpose: KeyPurpose, alg: SigningAlgorithm): SigningKey {
+    const key = inState(purpose, ({ state }) => state === 'active').find((candidate) => candidate.alg === alg)
     if (key === undefined) throw new Error(`no active ${purpose} key for ${alg}`)
     return key.ready
   }
+
+  function arrangeSet(active: SigningKey, purpose: KeyPurpose): SigningKeys {
+    const others = inState(purpose, isTrusted).filter(({ kid }) => kid !== active.kid)
+    return { active, trusted: [active, ...others.map(({ ready }) => ready)] }
+  }
+
   const call = {
     ES256: findActive('call', 'ES256'),
     RS256: findActive('call', 'RS256'),
     EdDSA: findActive('call', 'EdDSA'),
   }
-  const base = findActive('base', 'RS256')
+  const base = arrangeSet(findActive('base', 'RS256'), 'base')
+  const session = arrangeSet(findActive('session', 'HS256'), 'session')
+  // The active ones first, in the order of their algorithms: a verifier that takes the first takes the right one.
+  const signing = CALL_ALGORITHMS.map((alg) => call[alg])
+  const published = inState('call', isPublished).map(({ ready }) => ready)
+  const others = published.filter((key) => !signing.includes(key))
   return {
-    active: { call: call.ES256, base, session: findActive('session', 'HS256') },
+    active: { call: call.ES256, base: base.active, session: session.active },
     call,
-    callKeySet: { keys: CALL_ALGORITHMS.map((alg) => toPublicJwk(call[alg])) },
-    bundle: { keys: [{ ...toPublicJwk(base), kid: BUNDLE_KEY_ID }] },
+    trustedCall: inState('call', isTrusted).map(({ ready }) => ready),
+    base,
+    session,
+    callKeySet: { keys: [...signing, ...others].map(toPublicJwk) },
+    bundle: { keys: [{ ...toPublicJwk(base.active), kid: BUNDLE_KEY_ID }] },
   }
-}
-
-async function createKey(
-  { purpose, alg }: { purpose: KeyPurpose; alg: SigningAlgorithm },
-  envelope: Envelope,
-  now: number,
-): Promise<StoredKey> {
-  const { privateJwk, publicJwk } = await generateJwks(alg)
-  const kid = await calculateJwkThumbprint(publicJwk ?? privateJwk)
-  const plain = Buffer.from(JSON.stringify(privateJwk))
-  return {
-    kid,
-    purpose,
-    alg,
-    state: 'active',
-    publicJwk: publicJwk && JSON.stringify(publicJwk),
-    sealedJwk: envelope.seal(plain, placeOf({ kid, purpose })),
-    createdAt: now,
-  }
-}
-
-async function generateJwks(alg: SigningAlgorithm): Promise<{ privateJwk: JWK; publicJwk?: JWK }> {
-  if (alg === 'HS256')
-    return { privateJwk: await exportJWK(await generateSecret(alg, { extractable: true })) }
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 })
-  return { privateJwk: await exportJWK(privateKey), publicJwk: await exportJWK(publicKey) }
-}
-
-function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
-  const { kid } = stored
-  const alg = stored.alg as SigningAlgorithm
-  const jwk: JsonWebKey = JSON.parse(Buffer.from(envelope.open(stored.sealedJwk, placeOf(stored))).toString())
-  if (alg === 'HS256') {
-    const secret = createSecretKey(jwk.k ?? '', 'base64url')
-    return { kid, alg, privateKey: secret, publicKey: secret }
-  }
-  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
-  // Not the stored public key, which nothing protects: who could swap it could sign base tokens of their own.
-  return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
-}
-
-function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
-  if (publicKey.type !== 'public') throw new Error('a symmetric key has no public form')
-  return { ...(publicKey.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
-}
-
-function placeOf({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
-  return { table: 'keys', row: kid, purpose: `${purpose} key` }
 }

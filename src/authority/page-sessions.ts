@@ -7,7 +7,7 @@ import type { AuditLog, Provenance } from './audit/log.js'
 import { authenticateText, isSameText } from './challenges.js'
 import type { Credentials, Logins } from './logins.js'
 import { type Session, tokenTypeOf } from './sessions.js'
-import type { SigningKey } from './signer.js'
+import type { SigningKey, SigningKeys } from './signer.js'
 
 /**
  * Who is at the activation page. The handle in the browser's cookie is no token: cookies are not bound to a port, so
@@ -34,15 +34,16 @@ export function createPageSessions(options: {
   logins: Logins
   clock: () => number
   /** The key of sessions. A page has no dot in its text, a token has: neither can stand for the other. */
-  key: SigningKey
+  keys: SigningKeys
 }): PageSessions {
-  const { store, audit, logins, clock, key } = options
-  const createFormToken = (handle: string) => authenticateText(key.privateKey, `activation page ${handle}`)
+  const { store, audit, logins, clock, keys } = options
+  const prove = ({ privateKey }: SigningKey, handle: string) =>
+    authenticateText(privateKey, `activation page ${handle}`)
 
   return {
     createHandle,
-    createFormToken,
-    isFormToken: (handle, token) => isSameText(createFormToken(handle), token),
+    createFormToken: (handle) => prove(keys.active, handle),
+    isFormToken: (handle, token) => keys.trusted.some((key) => isSameText(prove(key, handle), token)),
 
     login(credentials, provenance) {
       return audit.attempt({ type: 'session.started' }, provenance, async (attempt) => {

@@ -5,7 +5,7 @@ import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { Provenance } from './audit/log.js'
 import { SESSION_ISSUER, type Session } from './sessions.js'
-import { type SignedJwt, type SigningKey, signJwt } from './signer.js'
+import { type SignedJwt, type SigningKeys, signJwt } from './signer.js'
 import { readSvid, type SvidsOptions } from './svids.js'
 
 /** What is asked of `issueDelegated`. */
@@ -48,7 +48,7 @@ export interface Quirks {
 }
 
 export interface QuirksOptions extends SvidsOptions {
-  sessionKey: SigningKey
+  sessionKeys: SigningKeys
 }
 
 /** How long a token of `generateSession` lives, in seconds. */
@@ -60,7 +60,7 @@ const DROPPED_CLAIMS = ['role', 'roles', 'perms', 'scopes', 'scope', 'admin', 'i
 const REGISTERED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']
 
 export function createQuirks(options: QuirksOptions): Quirks {
-  const { audit, key, sessionKey, issuer, tenantId, clock } = options
+  const { audit, keys, sessionKeys, issuer, tenantId, clock } = options
   const seconds = () => Math.floor(clock() / 1000)
 
   function signSvid(sub: string, audience: unknown, ttl: number, claims: JsonObject) {
@@ -74,7 +74,7 @@ export function createQuirks(options: QuirksOptions): Quirks {
       nbf: now,
       jti: randomUUID(),
     }
-    const signed = signJwt(key, { typ: BASE_TOKEN_TYPE }, { ...claims, ...registered })
+    const signed = signJwt(keys.active, { typ: BASE_TOKEN_TYPE }, { ...claims, ...registered })
     return { signed, jti: registered.jti, answer: toAnswer(signed, sub, registered.exp) }
   }
 
@@ -116,7 +116,7 @@ export function createQuirks(options: QuirksOptions): Quirks {
         assertOwnTenant(request.tenantId, tenantId)
         const now = seconds()
         const header = { typ: 'JWT', kid: request.secretId === undefined ? 'default' : 'sdk-agent' }
-        const { token, tokenHash } = signJwt(sessionKey, header, {
+        const { token, tokenHash } = signJwt(sessionKeys.active, header, {
           iss: SESSION_ISSUER,
           aud: 'authsec-api',
           tenant_id: tenantId,

@@ -4,7 +4,7 @@ import { quote } from '../core/printable.js'
 import type { Resource, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { isUuid } from './clients.js'
-import { CALL_ALGORITHMS } from './keys.js'
+import { CALL_ALGORITHMS } from './key-sets.js'
 import type { Session } from './sessions.js'
 
 export interface ResourceInput {

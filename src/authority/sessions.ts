@@ -7,7 +7,8 @@ import { quote } from '../core/printable.js'
 import type { SessionKind, StoredSession } from '../store/sessions.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
-import { hasValidSignature, type SigningKey, signJwt } from './signer.js'
+import type { AssertSigning } from './keys.js'
+import { findSigner, type SigningKeys, signJwt } from './signer.js'
 
 /** Someone who is logged in, with the authority they have now. */
 export interface Session {
@@ -79,7 +80,8 @@ export interface Sessions {
 export interface SessionsOptions {
   store: Store
   audit: AuditLog
-  key: SigningKey
+  keys: SigningKeys
+  assertSigning: AssertSigning
   clock: () => number
   tenantId: string
   bootId: string
@@ -96,7 +98,7 @@ const TOKEN_TYPE = 'JWT'
 
 /** Sessions are HS256 tokens with the claims of AuthSec's own, alive as long as the store has their row. */
 export function createSessions(options: SessionsOptions): Sessions {
-  const { store, audit, key, clock, tenantId, bootId } = options
+  const { store, audit, keys, assertSigning, clock, tenantId, bootId } = options
 
   async function issue(
     user: User,
@@ -107,6 +109,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     const session = createSession(user, terms, clock(), terms.kind === 'boot' ? bootId : undefined)
     const limited = limitUser(user, session.permissions)
     const claims = createClaims(limited, session, tenantId)
+    const key = keys.active
     const { token, tokenHash } = signJwt(key, { typ: TOKEN_TYPE, kid: 'default' }, claims)
     attempt.note({
       subject: { type: 'user', id: user.id },
@@ -116,10 +119,16 @@ export function createSessions(options: SessionsOptions): Sessions {
     await attempt.commit(async (transaction) => {
       const current = await transaction.users.find(user.id)
       if (current?.active !== true) throw new AuthsecError('access_denied', 'the user is not active')
+      await assertSigning(key, transaction)
       await change(transaction)
       await transaction.sessions.insert(session)
       // Only now: a refusal names no token that nobody has.
-      attempt.note({ jti: session.id, token_hash: tokenHash, permissions: { granted: claims.scope } })
+      attempt.note({
+        jti: session.id,
+        kid: key.kid,
+        token_hash: tokenHash,
+        permissions: { granted: claims.scope },
+      })
     })
     return { token, id: session.id, permissions: claims.scope, expiresAt: claims.exp }
   }
@@ -140,7 +149,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
 
     async resume(token) {
-      const claims = readSessionToken(token, key)
+      const claims = readSessionToken(token, keys)
       const { exp: expiresAt, sub: userId, jti: id, may_act: mayAct } = claims
       if (typeof expiresAt !== 'number' || typeof userId !== 'string' || typeof id !== 'string')
         throw invalid()
@@ -277,10 +286,10 @@ export function tokenTypeOf(user: User): 'admin' | 'user' {
   return user.permissions.has(ADMIN_PERMISSION) ? 'admin' : 'user'
 }
 
-function readSessionToken(token: string, key: SigningKey) {
+function readSessionToken(token: string, keys: SigningKeys) {
   try {
     const parsed = parseJwt(token)
-    if (parsed.header['typ'] === TOKEN_TYPE && hasValidSignature(key, parsed)) return parsed.claims
+    if (parsed.header['typ'] === TOKEN_TYPE && findSigner(keys, parsed) !== undefined) return parsed.claims
   } catch {
     // A malformed token and a foreign one get the same answer.
   }

@@ -15,6 +15,14 @@ export interface SigningKey {
   publicKey: KeyObject
 }
 
+/** The keys of one purpose, as they are now. */
+export interface SigningKeys {
+  /** The one that signs. */
+  readonly active: SigningKey
+  /** Every one whose tokens the server takes for its own, the active one first. */
+  readonly trusted: readonly SigningKey[]
+}
+
 /** A compact JWS, and the hash by which the audit log knows it. */
 export interface SignedJwt {
   token: string
@@ -64,6 +72,11 @@ export function hasValidSignature(key: SigningKey, { header, signingInput, signa
     case 'EdDSA':
       return verify(null, data, key.publicKey, signature)
   }
+}
+
+/** The key that signed a token whose header does not say which. */
+export function findSigner({ trusted }: SigningKeys, parsed: ParsedJwt): SigningKey | undefined {
+  return trusted.find((key) => hasValidSignature(key, parsed))
 }
 
 /** The hash by which the audit log knows a token: of what is signed, because signatures are malleable. */

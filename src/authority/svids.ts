@@ -3,7 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { hasValidSignature, type SigningKey } from './signer.js'
+import { findSigner, type SigningKeys } from './signer.js'
 
 export interface SvidQuestion {
   tenantId: string
@@ -26,7 +26,7 @@ export interface Svids {
 
 export interface SvidsOptions {
   audit: AuditLog
-  key: SigningKey
+  keys: SigningKeys
   issuer: string
   tenantId: string
   clock: () => number
@@ -52,7 +52,7 @@ export function createSvids(options: SvidsOptions): Svids {
 /** Reads a token that this server signed with the key of base tokens; throws what `validate` throws. */
 export function readSvid(
   { tenantId, token, audience }: SvidQuestion,
-  { key, issuer, tenantId: ownTenantId, clock }: Omit<SvidsOptions, 'audit'>,
+  { keys, issuer, tenantId: ownTenantId, clock }: Omit<SvidsOptions, 'audit'>,
 ): SvidClaims {
   if (tenantId.toLowerCase() !== ownTenantId) {
     throw new AuthsecError('tenant_mismatch', 'the token is asked about for another tenant')
@@ -62,7 +62,7 @@ export function readSvid(
   if (header['typ'] !== BASE_TOKEN_TYPE || Object.keys(header).some((name) => !/^(?:alg|typ)$/.test(name))) {
     throw new AuthsecError('type_mismatch', 'the token is not a base token of this server')
   }
-  if (!hasValidSignature(key, parsed)) {
+  if (findSigner(keys, parsed) === undefined) {
     throw new AuthsecError('signature_invalid', 'the token was not signed by this server')
   }
   if (claims['iss'] !== issuer) throw new AuthsecError('issuer_mismatch', 'the token has another issuer')

@@ -60,25 +60,23 @@ export function isTrusted({ state }: Pick<Key, 'state'>): boolean {
 
 /** Throws `configuration` for timings under which a key would be replaced before it may be. */
 export function assertKeyRules(rules: KeyRules): void {
-  const { publishSeconds, rotateSeconds, overlapSeconds } = rules
+  const { publishSeconds, rotateSeconds } = rules
   if (rotateSeconds === undefined) return
-  const least = Math.max(publishSeconds, overlapSeconds, 1)
+  const least = Math.max(publishSeconds, 1)
   if (rotateSeconds >= least) return
   throw new AuthsecError('configuration', `keys cannot be replaced every ${rotateSeconds} seconds`, {
-    hint: `A key is published for ${publishSeconds} s before it signs, and what it signs lives up to ${overlapSeconds} s: take at least ${least} s.`,
+    hint: `A key is published for ${publishSeconds} s before it signs: take at least ${least} s.`,
   })
 }
 
 /** From when a key may sign, in milliseconds since the epoch; undefined while it is not published everywhere. */
 export function findEarliestUse({ publishedAt }: Key, { publishSeconds }: KeyRules): number | undefined {
-  if (publishSeconds === 0) return 0
   return publishedAt === undefined ? undefined : publishedAt + publishSeconds * 1000
 }
 
-/** Makes the first keys of a set that has none that signs; what is there stays. Nobody can know an older key set. */
+/** Makes the first keys of a new set, which nobody can know an older form of. A set that has keys is only completed. */
 export function planFirst(keys: readonly Key[], rules: KeyRules): KeyPlan {
-  const isNew = !keys.some(({ state }) => state === 'active')
-  return settle(keys, { changes: [], creates: isNew ? ['active'] : [] }, rules)
+  return settle(keys, { changes: [], creates: keys.length === 0 ? ['active'] : [] }, rules)
 }
 
 /** Prepares a key; throws `conflict` where one is prepared already. */

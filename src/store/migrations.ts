@@ -231,4 +231,15 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index agent_actions_expires_at on agent_actions (expires_at)`,
     ],
   },
+  {
+    version: 9,
+    statements: [
+      `alter table keys add column published_at bigint`,
+      `alter table keys add column activated_at bigint`,
+      `alter table keys add column stopped_at bigint`,
+      // Until now every key signed from its first moment.
+      `update keys set published_at = created_at, activated_at = created_at`,
+      `insert into settings (name, value) values ('key_revision', '0')`,
+    ],
+  },
 ]

@@ -96,6 +96,9 @@ export interface KeyRow {
   /** The private or secret JWK, sealed. */
   sealed_jwk: Uint8Array
   created_at: number
+  published_at: number | null
+  activated_at: number | null
+  stopped_at: number | null
 }
 
 export interface SessionRow {

@@ -205,12 +205,28 @@ export interface StoredKey {
   publicJwk?: string | undefined
   sealedJwk: Uint8Array
   createdAt: number
+  /** Since when every server has published it. */
+  publishedAt?: number | undefined
+  activatedAt?: number | undefined
+  /** When it signed last, or would have. */
+  stoppedAt?: number | undefined
 }
 export interface KeyQueries {
+  /** Oldest first. */
   list(): Promise<StoredKey[]>
+  findState(kid: string): Promise<string | undefined>
+  /** A number that changes with every change of a key that `advance` has announced. */
+  revision(): Promise<number>
 }
 export interface KeyChanges extends KeyQueries {
   insert(key: StoredKey): Promise<void>
+  /** Puts a key in the place of the one with its id. */
+  update(key: StoredKey): Promise<void>
+  /**
+   * Announces changes that were decided under a revision; false where somebody else has changed keys since, and then
+   * nothing of them may be done. It changes the revision of authority too, so that nothing is issued unawares.
+   */
+  advance(from: number): Promise<boolean>
 }
 
 /** A record ready to be stored: its canonical bytes and what is derived from them for search. */

@@ -35,7 +35,7 @@ const CLAIMS: BaseClaims = {
 
 function open(clock: { now: number } = { now: NOW }): BaseTokens {
   return createBaseTokens({
-    key,
+    keys: { active: key, trusted: [key] },
     issuer: baseIssuer(TENANT),
     tenantId: TENANT,
     clock: () => clock.now * 1000,

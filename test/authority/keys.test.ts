@@ -1,6 +1,8 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { createEnvelope } from '../../src/authority/envelope.js'
+import { createEnvelope, type Envelope } from '../../src/authority/envelope.js'
+import { createMissingKeys } from '../../src/authority/key-life.js'
+import { createKeyRules } from '../../src/authority/key-sets.js'
 import { type Keyring, openKeyring } from '../../src/authority/keys.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store, StoredKey } from '../../src/store/store.js'
@@ -10,19 +12,23 @@ const envelope = createEnvelope(new Uint8Array(32).fill(3), 'tenant')
 const wrongEnvelope = createEnvelope(new Uint8Array(32).fill(4), 'tenant')
 
 const store = await openStore(':memory:')
-const keyring = await openKeyring(store, envelope, NOW)
+const keyring = await openKeys(store, envelope, NOW)
 const stored = await store.keys.list()
 
 describe('the keys of a new state', () => {
-  test('are one for each purpose and algorithm, and no two the same', () => {
+  test('are one that signs and one to come for each purpose and algorithm, and no two the same', () => {
     expect(stored.map(({ purpose, alg, state }) => `${purpose} ${alg} ${state}`).sort()).toEqual([
       'base RS256 active',
       'call ES256 active',
+      'call ES256 prepared',
       'call EdDSA active',
+      'call EdDSA prepared',
       'call RS256 active',
+      'call RS256 prepared',
       'session HS256 active',
+      'session HS256 prepared',
     ])
-    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(5)
+    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(9)
     expect(keyring.active).toMatchObject({
       call: { alg: 'ES256' },
       base: { alg: 'RS256' },
@@ -43,7 +49,8 @@ describe('the keys of a new state', () => {
   })
 
   test('are published without a private member, and with all that a verifier needs', () => {
-    expect(keyring.callKeySet.keys.map((key) => Object.keys(key).sort())).toEqual([
+    expect(keyring.callKeySet.keys).toHaveLength(6)
+    expect(keyring.callKeySet.keys.slice(0, 3).map((key) => Object.keys(key).sort())).toEqual([
       ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
       ['alg', 'e', 'kid', 'kty', 'n', 'use'],
       ['alg', 'crv', 'kid', 'kty', 'use', 'x'],
@@ -76,33 +83,33 @@ describe('the keys of a new state', () => {
 
 describe('the keys of a state that has some', () => {
   test('are the same at every start', async () => {
-    const again = await openKeyring(store, envelope, NOW + 1)
+    const again = await openKeys(store, envelope, NOW + 1)
     expect(describeKeys(again)).toEqual(describeKeys(keyring))
     expect(await store.keys.list()).toEqual(stored)
   })
 
   test('are added to, where they are from before resources could ask for an algorithm', async () => {
     const old = await createStore(stored.filter(({ purpose, alg }) => purpose !== 'call' || alg === 'ES256'))
-    const added = await openKeyring(old, envelope, NOW)
+    const added = await openKeys(old, envelope, NOW)
     expect(added.active.call.kid).toBe(keyring.active.call.kid)
     expect(Object.values(added.call).map(({ alg }) => alg)).toEqual(['ES256', 'RS256', 'EdDSA'])
-    expect(await old.keys.list()).toHaveLength(5)
+    expect(await old.keys.list()).toHaveLength(9)
   })
 
   test('stay closed and untouched under another key-encryption key', async () => {
-    await expect(openKeyring(store, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
+    await expect(openKeys(store, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
     expect(await store.keys.list()).toEqual(stored)
   })
 
   test('are not added to under another key-encryption key', async () => {
     const partial = await createStore(stored.filter(({ purpose }) => purpose !== 'session'))
-    await expect(openKeyring(partial, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
-    expect(await partial.keys.list()).toHaveLength(4)
+    await expect(openKeys(partial, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
+    expect(await partial.keys.list()).toHaveLength(7)
   })
 
   test('are added to for a purpose that has none', async () => {
     const partial = await createStore(stored.filter(({ purpose }) => purpose !== 'session'))
-    const opened = await openKeyring(partial, envelope, NOW)
+    const opened = await openKeys(partial, envelope, NOW)
     expect(opened.callKeySet).toEqual(keyring.callKeySet)
     expect(opened.active.session.kid).not.toBe(keyring.active.session.kid)
   })
@@ -111,12 +118,12 @@ describe('the keys of a state that has some', () => {
     const swapped = await createStore(
       stored.map((key) => ({ ...key, purpose: key.purpose === 'call' ? 'session' : 'call' })),
     )
-    await expect(openKeyring(swapped, envelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
+    await expect(openKeys(swapped, envelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
   })
 
   test('never go by another name than their own', async () => {
     const renamed = await createStore(stored.map((key) => ({ ...key, kid: `${key.kid}x` })))
-    await expect(openKeyring(renamed, envelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
+    await expect(openKeys(renamed, envelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
   })
 
   test('are not replaced by a public key that somebody writes into the store', async () => {
@@ -124,16 +131,21 @@ describe('the keys of a state that has some', () => {
     const swapped = await createStore(
       stored.map((key) => (key.purpose === 'base' ? { ...key, publicJwk: JSON.stringify(foreign) } : key)),
     )
-    expect(describeKeys(await openKeyring(swapped, envelope, NOW))).toEqual(describeKeys(keyring))
+    expect(describeKeys(await openKeys(swapped, envelope, NOW))).toEqual(describeKeys(keyring))
   })
 
   test('are refused where the one for signing is not active', async () => {
     const retired = await createStore(
       stored.map((key) => (key.purpose === 'call' ? { ...key, state: 'retired' } : key)),
     )
-    await expect(openKeyring(retired, envelope, NOW)).rejects.toThrow('no active call key')
+    await expect(openKeys(retired, envelope, NOW)).rejects.toThrow('no active call key')
   })
 })
+
+async function openKeys(from: Store, seal: Envelope, now: number): Promise<Keyring> {
+  await createMissingKeys({ store: from, envelope: seal, rules: createKeyRules({}), clock: () => now })
+  return openKeyring(from, seal)
+}
 
 function describeKeys({ active, callKeySet, bundle }: Keyring): object {
   const publicKeys = [active.call, active.base].map(({ publicKey }) => publicKey.export({ format: 'jwk' }))

@@ -366,6 +366,29 @@ export function describeRecords(getOpened: GetOpened): void {
       expect(first).toEqual({ ...secret, sealedJwk: new Uint8Array(secret.sealedJwk) })
       expect(second).toEqual(later)
     })
+
+    test('change as a whole, and only where nobody else has changed one since', async () => {
+      const { store } = getOpened()
+      const key = createKey('k', { publishedAt: NOW, activatedAt: NOW + 1 })
+      await store.write(({ keys }) => keys.insert(key))
+      const before = [await store.keys.revision(), await store.delegations.revision()] as const
+      const retired = { ...key, state: 'retired', stoppedAt: NOW + 2 }
+      const change = (from: number) =>
+        store.write(async ({ keys }) => {
+          const isFirst = await keys.advance(from)
+          if (isFirst) await keys.update(retired)
+          return isFirst
+        })
+      expect(await change(before[0] - 1)).toBe(false)
+      expect(await store.keys.list()).toEqual([key])
+      expect([await store.keys.revision(), await store.delegations.revision()]).toEqual(before)
+
+      expect(await Promise.all([change(before[0]), change(before[0])])).toEqual([true, false])
+      expect(await store.keys.list()).toEqual([retired])
+      expect(await store.keys.findState('k')).toBe('retired')
+      expect(await store.keys.findState('nobody')).toBeUndefined()
+      expect(await store.delegations.revision()).not.toBe(before[1])
+    })
   })
 
   describe('policies', () => {

@@ -58,6 +58,7 @@ export const clientCredentials: Grant = {
           const current = await transaction.clients.findStanding(clientId, resource)
           decideClientStanding(current, { resource, permissions })
         }
+        await context.assertSigning(key, transaction)
         attempt.note({
           jti: claims.jti,
           permissions: { granted: claims.permissions },

@@ -5,6 +5,7 @@ import type { CallTokens } from '../call-tokens.js'
 import type { Ciba } from '../ciba.js'
 import type { Mode, Presenter } from '../client-authentication.js'
 import type { Devices } from '../devices.js'
+import type { AssertSigning } from '../keys.js'
 import type { Sessions } from '../sessions.js'
 import type { SigningKey } from '../signer.js'
 
@@ -20,6 +21,8 @@ export interface GrantContext {
   audit: AuditLog
   /** The key that signs the call tokens of a resource. */
   callKey: (signingAlg: CallAlgorithm) => SigningKey
+  /** Throws where a key has been taken out of use since it signed. */
+  assertSigning: AssertSigning
   clock: () => number
   tenantId: string
   issuer: string

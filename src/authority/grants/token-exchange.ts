@@ -58,6 +58,7 @@ async function exchange(
       // Something changed since it was decided: what has been signed must still be allowed.
       decideExchange(await readGrounds(transaction, question), { ...question, permissions })
     }
+    await context.assertSigning(key, transaction)
     // Only now: a refusal names no token that nobody has.
     noteIssuance(attempt, claims, signed, standing, key)
   })

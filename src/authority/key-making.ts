@@ -1,0 +1,64 @@
+import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, type JWK } from 'jose'
+import type { KeyState } from '../core/keyset.js'
+import type { StoredKey } from '../store/store.js'
+import type { Envelope, SealedPlace } from './envelope.js'
+import type { SigningAlgorithm, SigningKey } from './signer.js'
+
+/** Makes a key and seals its private part; its id is its thumbprint, RFC 7638. */
+export async function makeKey(
+  {
+    purpose,
+    alg,
+    state,
+  }: { purpose: string; alg: SigningAlgorithm; state: KeyState & ('prepared' | 'active') },
+  envelope: Envelope,
+  now: number,
+): Promise<StoredKey> {
+  const { privateJwk, publicJwk } = await generateJwks(alg)
+  const kid = await calculateJwkThumbprint(publicJwk ?? privateJwk)
+  return {
+    kid,
+    purpose,
+    alg,
+    state,
+    publicJwk: publicJwk && JSON.stringify(publicJwk),
+    sealedJwk: envelope.seal(Buffer.from(JSON.stringify(privateJwk)), placeOfKey({ kid, purpose })),
+    createdAt: now,
+    ...(state === 'active' && { activatedAt: now }),
+  }
+}
+
+/** Opens a stored key and makes it ready for use. Throws `state_unreadable`. */
+export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
+  const { kid } = stored
+  const alg = stored.alg as SigningAlgorithm
+  const jwk: JsonWebKey = JSON.parse(
+    Buffer.from(envelope.open(stored.sealedJwk, placeOfKey(stored))).toString(),
+  )
+  if (alg === 'HS256') {
+    const secret = createSecretKey(jwk.k ?? '', 'base64url')
+    return { kid, alg, privateKey: secret, publicKey: secret }
+  }
+  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
+  // Not the stored public key, which nothing protects: who could swap it could sign base tokens of their own.
+  return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
+}
+
+/** What verifiers are given of a key. */
+export function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
+  if (publicKey.type !== 'public') throw new Error('a symmetric key has no public form')
+  return { ...(publicKey.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
+}
+
+/** Where the private part of a key is sealed to. */
+export function placeOfKey({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
+  return { table: 'keys', row: kid, purpose: `${purpose} key` }
+}
+
+async function generateJwks(alg: SigningAlgorithm): Promise<{ privateJwk: JWK; publicJwk?: JWK }> {
+  if (alg === 'HS256')
+    return { privateJwk: await exportJWK(await generateSecret(alg, { extractable: true })) }
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true, modulusLength: 2048 })
+  return { privateJwk: await exportJWK(privateKey), publicJwk: await exportJWK(publicKey) }
+}

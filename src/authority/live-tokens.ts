@@ -1,0 +1,68 @@
+import { parseAuditFilter } from '../core/audit-filter.js'
+import type { AuditEvent } from '../core/audit-record.js'
+import type { AuditLog } from './audit/log.js'
+
+/** A token that has not expired, as the log knows it. */
+export interface LiveToken {
+  jti: string
+  /** What it is: how it was issued. */
+  type: AuditEvent['type']
+  client?: string | undefined
+  subject?: string | undefined
+  /** Milliseconds since the epoch; undefined where the record does not say. */
+  expiresAt?: number | undefined
+}
+
+const ISSUING = [
+  'token.exchanged',
+  'token.issued',
+  'delegation.granted',
+  'delegation.pulled',
+  'session.started',
+] as const
+const PAGE = 1_000
+/** The most that are listed. */
+export const MAX_LIVE_TOKENS = 10_000
+
+/** The tokens in the log that a key signed since a moment and that are still alive, each once. */
+export async function findLiveTokens(
+  audit: AuditLog,
+  kid: string,
+  { since, now }: { since: number; now: number },
+): Promise<LiveToken[]> {
+  const found = new Map<string, LiveToken>()
+  for (const type of ISSUING) {
+    let after = -1
+    for (;;) {
+      const filters = [parseAuditFilter(`type=${type}`), parseAuditFilter('outcome=allow')]
+      const entries = await audit.search({ filters, since, after, limit: PAGE })
+      for (const { event } of entries) {
+        const token = event.kid === kid ? toLiveToken(event) : undefined
+        if (token === undefined || (token.expiresAt ?? Number.POSITIVE_INFINITY) <= now) continue
+        if (found.size < MAX_LIVE_TOKENS) found.set(token.jti, token)
+      }
+      if (entries.length < PAGE) break
+      after = entries.at(-1)?.seq ?? after
+    }
+  }
+  return [...found.values()]
+}
+
+function toLiveToken({
+  jti,
+  type,
+  client,
+  subject,
+  details,
+  occurred_at: at,
+}: AuditEvent): LiveToken | undefined {
+  if (jti === undefined) return undefined
+  const life = details?.['expires_in'] ?? details?.['ttl_seconds']
+  return {
+    jti,
+    type,
+    client,
+    subject: subject?.id,
+    ...(typeof life === 'number' && { expiresAt: Date.parse(at) + life * 1000 }),
+  }
+}

@@ -1,0 +1,181 @@
+import { decodeProtectedHeader } from 'jose'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { KeyLife } from '../../src/authority/key-life.js'
+import type { KeyPlace } from '../../src/authority/key-sets.js'
+import { type AuthorityBench, openBench, PROVENANCE, refusalOf } from '../support/authority-bench.js'
+
+const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
+const BASE: KeyPlace = { purpose: 'base', alg: 'RS256' }
+const SESSION: KeyPlace = { purpose: 'session', alg: 'HS256' }
+const PUBLISH_MS = 660_000
+const ROTATE_MS = 30 * 86_400_000
+
+let bench: AuthorityBench
+let keys: KeyLife
+
+beforeEach(async () => {
+  bench = await openBench()
+  keys = bench.authority.keys
+})
+
+const by = () => bench.seeded.admin
+const rotate = (place: KeyPlace) => keys.rotate(place, by(), PROVENANCE)
+const condemn = (kid: string, to: 'tainted' | 'revoked') => keys.condemn(kid, to, by(), PROVENANCE)
+const published = () => bench.authority.keyring.callKeySet.keys.map(({ kid }) => kid)
+const stateOf = async (kid: string) => (await keys.list()).find((key) => key.kid === kid)?.state
+const kidOf = (token: string) => decodeProtectedHeader(token).kid
+
+describe('a change that must not be', () => {
+  test.each([
+    {
+      why: 'a rotation before verifiers can know the next key',
+      change: () => rotate(ES256),
+      code: 'conflict',
+    },
+    { why: 'a second prepared key', change: () => keys.prepare(ES256, by(), PROVENANCE), code: 'conflict' },
+    { why: 'a key that there is not', change: () => keys.activate('x', by(), PROVENANCE), code: 'not_found' },
+    {
+      why: 'the active key once more',
+      change: () => keys.activate(bench.authority.keyring.active.call.kid, by(), PROVENANCE),
+      code: 'conflict',
+    },
+    { why: 'a taint of no key', change: () => condemn('x', 'tainted'), code: 'not_found' },
+  ])('is refused, recorded, and changes nothing: $why', async ({ change, code }) => {
+    const before = await keys.list()
+    let refusal: unknown
+    const events = await bench.eventsOf(async () => {
+      refusal = await refusalOf(change())
+    })
+    expect(refusal).toMatchObject({ code })
+    expect(events).toMatchObject([{ outcome: 'deny', reason: code, type: expect.stringMatching(/^key\./) }])
+    expect(await keys.list()).toEqual(before)
+  })
+})
+
+describe('a rotation', () => {
+  test('lets the published key sign, and keeps the old one for what it signed', async () => {
+    const old = bench.authority.keyring.active.call.kid
+    const before = published()
+    bench.clock.now += PUBLISH_MS
+    const { token: base } = await bench.grant()
+    const earlier = (await bench.exchange(base)).access_token
+    await rotate(ES256)
+
+    const later = (await bench.exchange(base)).access_token
+    expect([kidOf(earlier), await stateOf(old)]).toEqual([old, 'retiring'])
+    expect(kidOf(later)).not.toBe(old)
+    expect(before).toContain(kidOf(later))
+    expect(published()).toContain(old)
+    expect(published()).toHaveLength(7)
+    const exchange = { subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+    await expect(bench.exchange(earlier, exchange)).resolves.toBeDefined()
+  })
+
+  test('is one record that says what became of each key', async () => {
+    bench.clock.now += PUBLISH_MS
+    const [event, ...more] = await bench.eventsOf(() => rotate(ES256))
+    expect(more).toEqual([])
+    expect(event).toMatchObject({
+      type: 'key.activated',
+      outcome: 'allow',
+      kid: bench.authority.keyring.active.call.kid,
+      actor: { type: 'user', id: by().id },
+      details: {
+        purpose: 'call',
+        alg: 'ES256',
+        changes: [{ state: 'retiring' }, { state: 'active' }, { state: 'prepared' }],
+      },
+    })
+  })
+
+  test('of base tokens signs anew what is pulled, and takes the old one while it lives', async () => {
+    const { token } = await bench.grant()
+    await rotate(BASE)
+    const pulled = await bench.authority.delegations.pull(bench.seeded.agentId, PROVENANCE)
+    expect(pulled.token).not.toBe(token)
+    expect(pulled.token.split('.')[1]).toBe(token.split('.')[1])
+    await expect(bench.exchange(token)).resolves.toBeDefined()
+    await expect(bench.exchange(pulled.token)).resolves.toBeDefined()
+    expect(bench.authority.keyring.bundle.keys).toHaveLength(1)
+    const again = await bench.authority.delegations.pull(bench.seeded.agentId, PROVENANCE)
+    expect(again.token).toBe(pulled.token)
+  })
+
+  test('of sessions leaves those alive that are there', async () => {
+    const token = await bench.authority.sessions.start(by())
+    await rotate(SESSION)
+    await expect(bench.authority.sessions.resume(token)).resolves.toBeDefined()
+  })
+})
+
+describe('a key that is suspect', () => {
+  test('signs nothing from then on, is still published, and nothing that it signed is taken', async () => {
+    const { token: base } = await bench.grant()
+    const { access_token: suspect } = await bench.exchange(base)
+    const kid = kidOf(suspect) ?? ''
+    const { liveTokens } = await condemn(kid, 'tainted')
+    expect(liveTokens).toMatchObject([{ type: 'token.exchanged', client: bench.seeded.agentId }])
+    expect(kidOf((await bench.exchange(base)).access_token)).not.toBe(kid)
+    expect(published()).toContain(kid)
+    const exchange = { subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+    expect(await refusalOf(bench.exchange(suspect, exchange))).toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('leaves the key set at once where it is revoked', async () => {
+    const { kid } = bench.authority.keyring.active.call
+    await condemn(kid, 'revoked')
+    expect(published()).not.toContain(kid)
+    expect(await stateOf(kid)).toBe('revoked')
+  })
+
+  test('takes the base tokens with it that it signed, also those that were checked before', async () => {
+    const { token } = await bench.grant()
+    await bench.exchange(token)
+    const { liveTokens } = await condemn(bench.authority.keyring.active.base.kid, 'tainted')
+    expect(liveTokens).toMatchObject([{ type: 'delegation.granted' }])
+    expect(await refusalOf(bench.exchange(token))).toMatchObject({ code: 'invalid_request' })
+    const { token: pulled } = await bench.authority.delegations.pull(bench.seeded.agentId, PROVENANCE)
+    await expect(bench.exchange(pulled)).resolves.toBeDefined()
+  })
+
+  test('takes the sessions with it', async () => {
+    const token = await bench.authority.sessions.start(by())
+    await condemn(bench.authority.keyring.active.session.kid, 'tainted')
+    expect(await refusalOf(bench.authority.sessions.resume(token))).toMatchObject({ code: 'login_required' })
+  })
+
+  test('is in no record of an issuance after its taint, whatever was under way', async () => {
+    const { token: base } = await bench.grant()
+    const { kid } = bench.authority.keyring.active.call
+    const minting = Array.from({ length: 20 }, () => bench.exchange(base).catch((error) => error))
+    const tainting = condemn(kid, 'tainted')
+    minting.push(...Array.from({ length: 20 }, () => bench.exchange(base).catch((error) => error)))
+    await Promise.all([...minting, tainting])
+
+    const events = await bench.events()
+    const tainted = events.findIndex(({ type }) => type === 'key.tainted')
+    const after = events
+      .slice(tainted)
+      .filter(({ outcome, type }) => outcome === 'allow' && type === 'token.exchanged')
+    expect(after.filter((event) => event.kid === kid)).toEqual([])
+  })
+})
+
+describe('what happens by itself', () => {
+  test('is nothing before its time', async () => {
+    expect(await bench.eventsOf(() => keys.upkeep())).toEqual([])
+  })
+
+  test('is a rotation after its period, and the end of the old key after what it signed', async () => {
+    const { kid } = bench.authority.keyring.active.call
+    bench.clock.now += ROTATE_MS
+    const due = await keys.upkeep()
+    expect(await stateOf(kid)).toBe('retiring')
+    expect(due).toBe(bench.clock.now + 360_000)
+    bench.clock.now += 360_000
+    const [event] = await bench.eventsOf(() => keys.upkeep())
+    expect(event).toMatchObject({ type: 'key.retired', source: 'server' })
+    expect(await stateOf(kid)).toBe('retired')
+    expect(published()).not.toContain(kid)
+  })
+})
