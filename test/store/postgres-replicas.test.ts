@@ -55,6 +55,7 @@ describe('several processes on one database', () => {
     const settings = await schema.run('select name, value from settings order by name')
     expect(settings).toEqual([
       { name: 'authority_revision', value: '0' },
+      { name: 'key_revision', value: '0' },
       { name: 'schema_version', value: String(MIGRATIONS.at(-1)?.version) },
     ])
   })

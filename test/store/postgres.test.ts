@@ -40,6 +40,6 @@ const EMPTY = `do $$
         and relname <> 'settings' order by oid desc
     loop execute format('delete from %s', emptied);
     end loop;
-    delete from settings where name not in ('schema_version', 'authority_revision');
-    update settings set value = '0' where name = 'authority_revision';
+    delete from settings where name <> 'schema_version' and name not like '%_revision';
+    update settings set value = '0' where name like '%_revision';
   end $$`
