@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ClientCredentials } from '../../src/sdk/credentials.js'
 import { readCredentialsFile } from '../../src/sdk/credentials-file.js'
 import {
@@ -84,9 +84,11 @@ describe('a client with a private key', () => {
     await authsec.getDelegationToken()
     stub.script('exchange', () => jsonResponse(503, {}))
     const asked = authsec.getDelegationToken(request)
-    // Signing is real work outside the fake clock: the pause of the retry has begun once the answer was seen.
-    while (stub.count('exchange') < 2) await clock.advance(100)
+    // Signing is real work, which the fake clock knows nothing of: time stands still until it is done.
+    await vi.waitFor(() => expect(stub.count('exchange')).toBe(1), { timeout: 10_000 })
+    await clock.advance(100)
     await asked
+    expect(stub.count('exchange')).toBe(2)
     const [first, second] = stub.requests
       .filter(({ endpoint }) => endpoint === 'exchange')
       .map(({ form }) => form.get('client_assertion'))
