@@ -52,7 +52,7 @@ export function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
 }
 
 /** Where the private part of a key is sealed to. */
-export function placeOfKey({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
+function placeOfKey({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
   return { table: 'keys', row: kid, purpose: `${purpose} key` }
 }
 

@@ -22,7 +22,7 @@ const ISSUING = [
 ] as const
 const PAGE = 1_000
 /** The most that are listed. */
-export const MAX_LIVE_TOKENS = 10_000
+const MAX_LIVE_TOKENS = 10_000
 
 /** The tokens in the log that a key signed since a moment and that are still alive, each once. */
 export async function findLiveTokens(

@@ -3,8 +3,8 @@ import { quote } from '../core/printable.js'
 import type { ClientCredentials } from './credentials.js'
 
 /** Where the environment names the file with the client's private key, and the one with its secret. */
-export const KEY_FILE_VARIABLE = 'AUTHSEC_CLIENT_KEY_FILE'
-export const SECRET_FILE_VARIABLE = 'AUTHSEC_CLIENT_SECRET_FILE'
+const KEY_FILE_VARIABLE = 'AUTHSEC_CLIENT_KEY_FILE'
+const SECRET_FILE_VARIABLE = 'AUTHSEC_CLIENT_SECRET_FILE'
 
 /** What is read outside the program. */
 export interface Surroundings {

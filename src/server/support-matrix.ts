@@ -23,7 +23,7 @@ export interface Support {
 }
 
 /** What is deliberately not served. Whatever of it can be asked for is refused, and none of it is advertised. */
-export const ABSENT: readonly AbsentRow[] = [
+const ABSENT: readonly AbsentRow[] = [
   {
     what: 'authorization code, PKCE, pushed requests',
     speaks: 'RFC 6749 §4.1, RFC 7636, RFC 9126',
