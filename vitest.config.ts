@@ -5,7 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/bench/**'],
     globalSetup: 'test/support/postgres-host.ts',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A machine may be busy with other things; what hangs is found all the same.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: '100%',
   },
 })
