@@ -1,0 +1,57 @@
+import { Agent, request as sendRequest } from 'node:http'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { startTestServer } from '../support/running-server.js'
+import { type HostileRequest, hostileRequest } from './hostile-request.js'
+import { chooseSeed, countRounds } from './rounds.js'
+
+const PARALLEL = 8
+/** Of this many groups of requests a round has a thousand requests. */
+const GROUPS = 1_000 / PARALLEL
+
+test('a thousand hostile requests in each round are answered without a fault', {
+  timeout: countRounds(1) * 120_000,
+}, async ({ annotate }) => {
+  const seed = chooseSeed()
+  await annotate(`AUTHSEC_STRESS_SEED=${seed}`)
+  const server = await startTestServer()
+  const exchanged = await server.exchange()
+  const known = { server, baseToken: await server.pull(), callToken: exchanged.json.access_token }
+  const agent = new Agent({ keepAlive: true, maxSockets: PARALLEL })
+  const seen = new Set<number>()
+
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(hostileRequest(known), { minLength: PARALLEL, maxLength: PARALLEL }),
+      async (requests) => {
+        const statuses = await Promise.all(requests.map((request) => fire(server.port, request, agent)))
+        for (const status of statuses) seen.add(status)
+        expect(statuses.filter((status) => status >= 500)).toEqual([])
+        expect(server.surprises).toEqual([])
+      },
+    ),
+    { seed, numRuns: countRounds(1) * GROUPS, ignoreEqualValues: false },
+  )
+
+  agent.destroy()
+  // It is alive, and not all of it was turned away at the first door.
+  expect((await server.call('GET', '/audit/events?limit=1000', { admin: true })).status).toBe(200)
+  expect([...seen]).toEqual(expect.arrayContaining([200, 400, 401, 403, 404, 405, 413, 421]))
+  await server.close()
+})
+
+function fire(port: number, { method, path, headers, body }: HostileRequest, agent: Agent): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = sendRequest({ host: '127.0.0.1', port, method, path, headers, agent }, (response) => {
+      response.resume()
+      response.on('end', () => resolve(response.statusCode ?? 0))
+      response.on('error', reject)
+    })
+    request.setTimeout(20_000, () => request.destroy(new Error(`no answer to ${method} ${path}`)))
+    // A connection that was closed under us is one that the server may close: it refused what it had not read.
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EPIPE' || error.code === 'ECONNRESET' ? resolve(0) : reject(error),
+    )
+    request.end(body)
+  })
+}
