@@ -44,6 +44,8 @@ const ACTIONS: Partial<Record<ErrorCode, ErrorAction>> = {
   unsupported_grant_type: 'fix_config',
   client_not_found: 'fix_config',
   exchange_unsupported: 'fix_config',
+  approval_unsupported: 'fix_config',
+  unknown_user_id: 'fix_config',
   origin_rejected: 'fix_config',
   issuer_mismatch: 'fix_config',
   misdirected_request: 'fix_config',
@@ -57,6 +59,10 @@ const NO_DELEGATION =
   'access has to be granted anew.'
 const SIGN_IN =
   'Access denied: the user is no longer signed in. Do not try it again; ask the user to sign in and to repeat the request.'
+const REJECTED =
+  'Not done: the person who was asked to approve this has said no. Do not try it again; tell the user that it was not approved.'
+const UNANSWERED =
+  'Not done: nobody has approved this in time. Do not try it again by yourself; tell the user that the approval is still missing.'
 const UNAVAILABLE =
   'Access could not be checked because the authorization service is not available at the moment. You may try ' +
   'this once more; if it fails again, tell the user.'
@@ -81,6 +87,10 @@ const MODEL_MESSAGES: Partial<Record<ErrorCode, string>> = {
   subject_expired: SIGN_IN,
   subject_mismatch: SIGN_IN,
   step_up_required: SIGN_IN,
+  approval_rejected: REJECTED,
+  expired_token: UNANSWERED,
+  approval_unsupported: NOT_PERMITTED,
+  unknown_user_id: NOT_PERMITTED,
   network: UNAVAILABLE,
   timed_out: UNAVAILABLE,
   server_error: UNAVAILABLE,

@@ -87,6 +87,8 @@ export type ErrorCode =
   // Acting for a user, and the answers of the API that is called
   | 'subject_expired'
   | 'subject_mismatch'
+  | 'approval_rejected'
+  | 'approval_unsupported'
   | 'origin_rejected'
   | 'token_rejected'
   | 'scope_required'

@@ -1,5 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { assertNarrower } from '../core/permission.js'
+import type { ApprovalRequest } from './approval-request.js'
+import { type Approval, Approvals } from './approvals.js'
 import { BaseTokens } from './base-tokens.js'
 import { CallTokens } from './call-tokens.js'
 import { type ClientContext, createClientContext } from './client-context.js'
@@ -46,6 +48,12 @@ export interface AuthsecClient {
    * function that returns the current one: pass it as `subject` of a request. Throws `request_invalid`.
    */
   subject(userToken: string | (() => Promise<string>)): DelegationSubject
+  /**
+   * Asks a person for approval where a delegation is not enough: resolves as soon as the question is put, with the means to
+   * wait for the answer, which is a subject for `getDelegationToken`. Rejects with `request_invalid`, `approval_unsupported`,
+   * `unknown_user_id`, and what getting a token rejects with.
+   */
+  requestApproval(request: ApprovalRequest): Promise<Approval>
   /** Forgets everything that was cached for a user; what is being fetched is still handed out, and not kept. */
   revokeSubject(subject: DelegationSubject): void
   /** Drops a token that an API rejected; one that has been replaced meanwhile is left alone. */
@@ -96,6 +104,7 @@ class Client implements AuthsecClient {
   readonly #exchanger: Exchanger
   readonly #subjects = new Subjects()
   readonly #forSubjects: SubjectTokens
+  readonly #approvals: Approvals
   /** Whether it has turned out that narrower requests get the base token. */
   #usesBaseOnly = false
   #isClosed = false
@@ -109,6 +118,7 @@ class Client implements AuthsecClient {
     this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetBase())
     this.#calls = new CallTokens(this.#context, this.#bases, this.#exchanger)
     this.#forSubjects = new SubjectTokens(this.#context, this.#calls.source, this.#exchanger, this.#subjects)
+    this.#approvals = new Approvals(this.#context, this.#bases, this.#subjects)
   }
 
   async getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
@@ -145,6 +155,12 @@ class Client implements AuthsecClient {
     return this.#subjects.create(userToken)
   }
 
+  async requestApproval(request: ApprovalRequest): Promise<Approval> {
+    if (this.#isClosed) throw closedError()
+    throwIfAborted(request.signal)
+    return this.#approvals.request(request)
+  }
+
   revokeSubject(subject: DelegationSubject): void {
     for (const prefix of this.#subjects.revoke(this.#subjects.find(subject))) {
       this.#calls.source.forgetGroup(prefix)
@@ -178,6 +194,7 @@ class Client implements AuthsecClient {
     this.#bases.close(reason)
     this.#calls.close(reason)
     this.#subjects.close(reason)
+    this.#approvals.close(reason)
     this.#context.discovery.close(reason)
   }
 

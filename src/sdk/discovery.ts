@@ -12,6 +12,8 @@ export interface Metadata {
   /** Empty where the server does not name it. */
   readonly tenant: string
   readonly tokenEndpoint: string | undefined
+  /** Where a person is asked for approval (CIBA); undefined where the server itself asks nobody. */
+  readonly approvalEndpoint: string | undefined
   /** Whether the token endpoint exchanges a base token for a call token, rather than for something of its own. */
   readonly issuesCallTokens: boolean
   /** To what a call token can be bound there; undefined where the server does not say. */
@@ -29,6 +31,7 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
       issuer: serverUrl.origin,
       tenant: '',
       tokenEndpoint: undefined,
+      approvalEndpoint: undefined,
       issuesCallTokens: false,
       bindings: undefined,
     }
@@ -36,6 +39,7 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
   const body = readSuccess(answer)
   const { issuer, token_endpoint: tokenEndpoint, authsec_tenant: tenant } = body
   assertOwnAddress('issuer', issuer, serverUrl)
+  const { backchannel_authentication_endpoint: approvalEndpoint } = body
   if (tokenEndpoint !== undefined) assertOwnAddress('token endpoint', tokenEndpoint, serverUrl)
   const callTokens = body['authsec_call_tokens']
   const bindings = isJsonObject(callTokens) ? callTokens['bindings'] : undefined
@@ -43,6 +47,8 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
     issuer,
     tenant: typeof tenant === 'string' ? tenant : '',
     tokenEndpoint,
+    // Few need it: one that is elsewhere is no reason to issue no tokens.
+    approvalEndpoint: isOwnAddress(approvalEndpoint, serverUrl) ? approvalEndpoint : undefined,
     issuesCallTokens: tokenEndpoint !== undefined && isJsonObject(callTokens),
     bindings: Array.isArray(bindings) ? bindings : undefined,
   }
@@ -81,9 +87,12 @@ function metadataUrl(serverUrl: URL): string {
 
 // The base token goes to the token endpoint: never to a server other than the configured one.
 function assertOwnAddress(what: string, address: unknown, serverUrl: URL): asserts address is string {
-  if (typeof address === 'string' && URL.canParse(address) && isSameServer(serverUrl, new URL(address)))
-    return
+  if (isOwnAddress(address, serverUrl)) return
   throw new AuthsecError('issuer_mismatch', `the ${what} ${quote(address)} is not on ${serverUrl.origin}`, {
     hint: 'Configure the server by the address that it calls its own.',
   })
+}
+
+function isOwnAddress(address: unknown, serverUrl: URL): address is string {
+  return typeof address === 'string' && URL.canParse(address) && isSameServer(serverUrl, new URL(address))
 }

@@ -85,7 +85,7 @@ export function createHttp(parts: {
           if ('status' in outcome) return outcome
           throw outcome
         }
-        await pause(delay, limits.signal)
+        await pause(clock, delay, limits.signal)
       }
     },
   }
@@ -144,14 +144,15 @@ export function createHttp(parts: {
       askedAt,
     }
   }
+}
 
-  function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    let cancel: () => void
-    const pausing = new Promise<void>((resolve) => {
-      cancel = clock.after(delayMs, resolve)
-    })
-    return untilAborted(pausing, signal).finally(() => cancel())
-  }
+/** Waits, until the signal fires at most: then it rejects with its reason. */
+export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  let cancel: () => void
+  const pausing = new Promise<void>((resolve) => {
+    cancel = clock.after(delayMs, resolve)
+  })
+  return untilAborted(pausing, signal).finally(() => cancel())
 }
 
 /** Rejects at once when the signal fires, also when the work itself does not listen to it. */

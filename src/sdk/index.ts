@@ -1,4 +1,6 @@
 export { AuthsecError, type ErrorCode } from '../core/errors.js'
+export type { ApprovalRequest } from './approval-request.js'
+export type { Approval } from './approvals.js'
 export { type AuthsecClient, type CacheStats, createAuthsecClient } from './client.js'
 export type { Clock } from './clock.js'
 export type { ClientCredentials, ClientProof } from './credentials.js'

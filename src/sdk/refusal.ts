@@ -3,7 +3,7 @@ import { toPrintable } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { HttpAnswer } from './http.js'
 
-// RFC 6749 §5.2, RFC 8693 §2.2.2 and RFC 8707 §2: the wire word is our code.
+// RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2 and CIBA §11 and §13: the wire word is our code.
 const OAUTH_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'invalid_request',
   'invalid_client',
@@ -14,6 +14,11 @@ const OAUTH_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'unsupported_grant_type',
   'access_denied',
   'temporarily_unavailable',
+  'authorization_pending',
+  'slow_down',
+  'expired_token',
+  'unknown_user_id',
+  'invalid_binding_message',
 ])
 
 // The server heard the question and said no; asking again changes nothing until somebody there changes something.

@@ -53,8 +53,11 @@ export class Subjects {
   readonly #providing = new SingleFlight<string>()
   #created = 0
 
-  /** A subject of a token, or of a function that returns the current one whenever the server has to be asked. */
-  create(userToken: string | (() => Promise<string>)): DelegationSubject {
+  /**
+   * A subject of a token, or of a function that returns the current one whenever the server has to be asked. With a user id
+   * it is dead as soon as the server names anybody else for the token.
+   */
+  create(userToken: string | (() => Promise<string>), userId?: string): DelegationSubject {
     const state: SubjectState = {
       id: String(++this.#created),
       provide: typeof userToken === 'function' ? userToken : undefined,
@@ -64,6 +67,7 @@ export class Subjects {
       deadBy: undefined,
     }
     if (typeof userToken !== 'function') this.#adopt(state, userToken)
+    if (state.group !== undefined && userId !== undefined) state.group.userId = userId
     const subject = createSubject((next) => this.#adopt(state, next))
     this.#states.set(subject, state)
     return subject

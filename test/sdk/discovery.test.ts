@@ -7,6 +7,7 @@ import { jsonResponse } from '../support/stub-authsec.js'
 const document = {
   issuer: 'https://authsec.example',
   token_endpoint: 'https://authsec.example/oauth/token',
+  backchannel_authentication_endpoint: 'https://authsec.example/oauth/bc-authorize',
   authsec_tenant: 'tenant-1',
   authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] },
 }
@@ -35,6 +36,7 @@ describe('readMetadata', () => {
       tenant: 'tenant-1',
       bindings: [],
       tokenEndpoint: 'https://authsec.example/oauth/token',
+      approvalEndpoint: 'https://authsec.example/oauth/bc-authorize',
       issuesCallTokens: true,
     })
   })
@@ -59,6 +61,14 @@ describe('readMetadata', () => {
   ])('expects no call tokens $why', async ({ document }) => {
     const { metadata } = await read('https://authsec.example', () => jsonResponse(200, document))
     expect(metadata.issuesCallTokens).toBe(false)
+  })
+
+  test('finds nobody to ask for approval where the address is that of another server', async () => {
+    const foreign = { backchannel_authentication_endpoint: 'https://evil.example/ask' }
+    const { metadata } = await read('https://authsec.example', () =>
+      jsonResponse(200, { ...document, ...foreign }),
+    )
+    expect(metadata.approvalEndpoint).toBeUndefined()
   })
 
   test('lets a development server keep its issuer on another port', async () => {

@@ -10,7 +10,7 @@ const SPIFFE_ID = `spiffe://${TENANT}/agent/${STUB_CLIENT_ID}`
 
 /** One request as it reached the stub. */
 export interface StubRequest {
-  endpoint: 'metadata' | 'pull' | 'exchange'
+  endpoint: 'metadata' | 'pull' | 'exchange' | 'approval' | 'poll'
   url: string
   headers: Headers
   form: URLSearchParams
@@ -43,6 +43,8 @@ export interface StubAuthsec {
   }
   /** Gives the agent a new base token; the old one is dead from then on. */
   regrant(): void
+  /** What the person says to all that is asked from now on; nothing by default. */
+  person: { answers?: 'yes' | 'no'; userId: string }
   /** Makes every answer wait until `release`. */
   hold(): { release(): void }
   /** The jti of the live base token. */
@@ -54,9 +56,11 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
   const requests: StubRequest[] = []
   const scripts = new Map<string, ((request: StubRequest) => Reply)[]>()
   const bend: StubAuthsec['bend'] = {}
+  const person: StubAuthsec['person'] = { userId: 'user-alice' }
   let grants = 1
   const issued: string[] = []
   let exchanges = 0
+  let approvals = 0
   let baseIssuedAt = seconds()
   let gate: Promise<void> | undefined
 
@@ -76,13 +80,28 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
         return pull()
       case 'exchange':
         return exchange(request.form)
+      case 'approval':
+        return jsonResponse(200, { auth_req_id: `approval-${++approvals}`, expires_in: 300, interval: 5 })
+      case 'poll':
+        return poll(request.form)
     }
+  }
+
+  function poll(form: URLSearchParams): Response {
+    if (person.answers === undefined) return oauthError(400, 'authorization_pending', 'not yet')
+    if (person.answers === 'no') return oauthError(400, 'access_denied', 'the person has said no')
+    const claims = { sub: person.userId, approval: form.get('auth_req_id'), exp: seconds() + 3600 }
+    return jsonResponse(200, {
+      access_token: issue({ alg: 'RS256', typ: 'JWT' }, claims),
+      token_type: 'Bearer',
+    })
   }
 
   function metadata(): Response {
     const body: Body = {
       issuer: STUB_URL,
       token_endpoint: `${STUB_URL}/oauth/token`,
+      backchannel_authentication_endpoint: `${STUB_URL}/oauth/bc-authorize`,
       jwks_uri: `${STUB_URL}/oauth/jwks`,
       authsec_tenant: TENANT,
       ...(callTokens && { authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] } }),
@@ -158,14 +177,16 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
     requests,
     issued,
     bend,
+    person,
     answer,
     async fetch(input, init) {
       const url = String(input)
+      const form = new URLSearchParams(String(init?.body ?? ''))
       const request: StubRequest = {
-        endpoint: endpointOf(url),
+        endpoint: endpointOf(url, form),
         url,
         headers: new Headers(init?.headers),
-        form: new URLSearchParams(String(init?.body ?? '')),
+        form,
         signal: init?.signal ?? new AbortController().signal,
         redirect: init?.redirect,
       }
@@ -220,11 +241,12 @@ export function refuseConnection(): never {
   })
 }
 
-function endpointOf(url: string): StubRequest['endpoint'] {
+function endpointOf(url: string, form: URLSearchParams): StubRequest['endpoint'] {
   const { pathname } = new URL(url)
   if (pathname === '/.well-known/oauth-authorization-server') return 'metadata'
   if (pathname === '/authsec/uflow/sdk/delegation-token') return 'pull'
-  if (pathname === '/oauth/token') return 'exchange'
+  if (pathname === '/oauth/bc-authorize') return 'approval'
+  if (pathname === '/oauth/token') return form.get('grant_type')?.endsWith(':ciba') ? 'poll' : 'exchange'
   throw new Error(`the stub has no ${pathname}`)
 }
 

@@ -127,3 +127,42 @@ describe('the SDK and the bundled server agree on for what', () => {
     expect(parseJwt(once.reveal()).claims['one_time']).toBe(true)
   })
 })
+
+describe('the SDK and the bundled server agree on what a person approves', () => {
+  test('a yes is worth one narrow call, and shows in its token', async () => {
+    const by = await startServer({ port: 0, state: ':memory:', ciba: 'auto-approve' })
+    const authsec = createAuthsecClient({ serverUrl: by.url, clientId: by.clientId })
+    try {
+      const question = { permissions: ['billing:read'], message: 'Read the bill of November?' }
+      const subject = await (await authsec.requestApproval(question)).settled()
+      const token = await authsec.getDelegationToken({ ...request, subject })
+      expect(parseJwt(token.reveal()).claims).toMatchObject({ sub: by.user.id, authsec_grant: 'user' })
+      await expect(
+        authsec.getDelegationToken({
+          audience: 'https://orders.example',
+          permissions: ['orders:read'],
+          subject,
+        }),
+      ).rejects.toMatchObject({ code: 'invalid_scope' })
+    } finally {
+      await authsec.close()
+      await by.close()
+    }
+  })
+
+  test.each([
+    { why: 'a no', mode: 'auto-deny', asked: {}, code: 'approval_rejected' },
+    { why: 'nobody', mode: 'auto-approve', asked: { user: 'nobody@example.com' }, code: 'unknown_user_id' },
+  ] as const)('$why is $code', async ({ mode, asked, code }) => {
+    const by = await startServer({ port: 0, state: ':memory:', ciba: mode })
+    const authsec = createAuthsecClient({ serverUrl: by.url, clientId: by.clientId })
+    try {
+      const question = { permissions: ['billing:read'], message: 'Read the bill of November?', ...asked }
+      const asking = authsec.requestApproval(question).then((approval) => approval.settled())
+      await expect(asking).rejects.toMatchObject({ code })
+    } finally {
+      await authsec.close()
+      await by.close()
+    }
+  })
+})
