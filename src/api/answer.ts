@@ -70,5 +70,7 @@ function isKind(value: Json | undefined, kind: Kind): boolean {
 function unexpected(message: string): AuthsecError {
   return new AuthsecError('server_error', `unexpected answer of the server: ${message}`, {
     hint: 'Check that the address is that of an AuthSec server.',
+    // It was well enough to answer: it would say the same again.
+    retryable: false,
   })
 }

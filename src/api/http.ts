@@ -41,7 +41,8 @@ export interface Explanation {
 const DEFAULT_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 32 * 1024 * 1024
 
-const LOGIN_HINT = 'Start authsec dev serve, or set AUTHSEC_TOKEN to the session of an admin of this server.'
+const LOGIN_HINT =
+  'Log in with authsec login, or start authsec dev serve; AUTHSEC_TOKEN may hold the session of an admin, too.'
 
 const OAUTH_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid_request',
@@ -53,6 +54,9 @@ const OAUTH_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'unsupported_grant_type',
   'access_denied',
   'temporarily_unavailable',
+  'authorization_pending',
+  'slow_down',
+  'expired_token',
 ])
 
 const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
@@ -75,8 +79,8 @@ export function assertSession(target: ApiTarget): void {
 }
 
 /**
- * Sends one request and returns the JSON of a 2xx answer. Redirects are refused, a body ends at 32 MiB and
- * nothing is retried. Throws `login_required` without a session where one is needed, `network`, `timed_out`,
+ * Sends one request and returns the JSON of a 2xx answer that is no error: AuthSec sends some of them with 200.
+ * Redirects are refused, a body ends at 32 MiB and nothing is retried. Throws `login_required` without a session where one is needed, `network`, `timed_out`,
  * `server_error` for what is not JSON, and otherwise the code that the status or the OAuth error names.
  */
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
@@ -98,8 +102,13 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
       { hint: 'Check that the address is that of an AuthSec server.', requestId },
     )
   }
-  if (!response.ok) throw readRefusal(response, body, request, requestId)
+  if (!response.ok || isRefusal(body)) throw readRefusal(response, body, request, requestId)
   return body
+}
+
+// An `error` that is empty or null says that there was none.
+function isRefusal(body: Json): boolean {
+  return isJsonObject(body) && typeof body['error'] === 'string' && body['error'] !== ''
 }
 
 async function exchange(
@@ -229,7 +238,7 @@ function readTexts(body: JsonObject): { error: string; details: string } {
 
 function explainByDefault({ status, error }: Refusal): Explanation {
   if (OAUTH_CODES.has(error)) return { code: error as ErrorCode }
-  const code = STATUS_CODES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request')
+  const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
   if (code === 'login_required') return { code, hint: LOGIN_HINT }
   return { code }
 }

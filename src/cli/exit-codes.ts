@@ -59,7 +59,8 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   invalid_client: 4,
   authorization_pending: 8,
   slow_down: 8,
-  expired_token: 11,
+  // RFC 8628 §3.5: not a token, but a code that nobody confirmed in time.
+  expired_token: 8,
   unknown_user_id: 6,
   invalid_binding_message: 2,
   invalid_credentials: 4,
