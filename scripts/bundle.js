@@ -51,8 +51,8 @@ const BUNDLE = {
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
-  // A native module, and the optional peers: they are found where the package is installed.
-  external: ['libsql', 'langchain', '@langchain/*'],
+  // Native modules, and the optional peers: they are found where the package is installed.
+  external: ['libsql', '@napi-rs/keyring', 'langchain', '@langchain/*'],
   write: false,
   metafile: true,
   logLevel: 'warning',

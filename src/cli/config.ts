@@ -1,23 +1,34 @@
 import { join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
+import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
-import { isJsonObject, type JsonObject } from '../core/strict-json.js'
+import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 
 /** A server with what is usually said about it. It holds no secret. */
 export interface Profile {
   server_url: string
   tenant_id?: string
   client_id?: string
+  generation?: Generation
+}
+
+/** What the file `config.json` says. */
+export interface ConfigContent {
+  /** The profile that is used when nothing else names one. */
+  used?: string
+  profiles: Readonly<Record<string, Profile>>
 }
 
 /** The file `config.json` in the configuration directory. */
 export interface Config {
   readonly path: string
-  /** Every profile by its name; none when there is no file. Throws `configuration` for an unreadable one. */
-  readProfiles(): Promise<Readonly<Record<string, Profile>>>
+  /** No profiles when there is no file. Throws `configuration` for an unreadable one. */
+  read(): Promise<ConfigContent>
   writeProfile(name: string, profile: Profile): Promise<void>
-  /** Removes a profile, unless it points elsewhere by now. */
-  removeProfile(name: string, serverUrl: string): Promise<void>
+  /** Removes a profile; where a server is named, only while it points there. */
+  removeProfile(name: string, serverUrl?: string): Promise<void>
+  /** Makes a profile the one that is used when nothing else names one; undefined: none. */
+  useProfile(name: string | undefined): Promise<void>
 }
 
 /** Opens nothing yet. Reads are plain JSON; the package that writes is loaded for writing only. */
@@ -26,36 +37,43 @@ export function createConfig(directory: string): Config {
 
   async function openForWriting() {
     const Conf = await loadConf()
-    return new Conf<{ profiles: Record<string, Profile> }>({
+    return new Conf<{ profile: string; profiles: Record<string, Profile> }>({
       cwd: directory,
       configName: 'config',
-      defaults: { profiles: {} },
       accessPropertiesByDotNotation: false,
     })
   }
 
-  async function readProfiles(): Promise<Record<string, Profile>> {
-    const profiles = (await readJsonFile(path))?.['profiles']
-    if (!isJsonObject(profiles)) return {}
-    return Object.fromEntries(
-      Object.entries(profiles).map(([name, value]) => [name, readProfile(name, value, path)]),
-    )
+  async function read(): Promise<ConfigContent> {
+    const { profile, profiles } = (await readJsonFile(path)) ?? {}
+    return {
+      ...(typeof profile === 'string' && { used: profile }),
+      profiles: readProfiles(profiles, path),
+    }
   }
 
   return {
     path,
-    readProfiles,
+    read,
     async writeProfile(name, profile) {
       // First the reading, whose message is better than the package's when the file is damaged.
-      const profiles = await readProfiles()
+      const { profiles } = await read()
       const config = await openForWriting()
       config.set('profiles', { ...profiles, [name]: profile })
     },
     async removeProfile(name, serverUrl) {
-      const { [name]: profile, ...others } = await readProfiles()
-      if (profile?.server_url !== serverUrl) return
+      const { used, profiles } = await read()
+      const { [name]: profile, ...others } = profiles
+      if (profile === undefined || (serverUrl !== undefined && profile.server_url !== serverUrl)) return
       const config = await openForWriting()
       config.set('profiles', others)
+      if (used === name) config.delete('profile')
+    },
+    async useProfile(name) {
+      await read()
+      const config = await openForWriting()
+      if (name === undefined) config.delete('profile')
+      else config.set('profile', name)
     },
   }
 }
@@ -90,8 +108,15 @@ export async function readJsonFile(path: string): Promise<JsonObject | undefined
   })
 }
 
-function readProfile(name: string, value: unknown, path: string): Profile {
-  const { server_url, tenant_id, client_id } = isJsonObject(value) ? value : {}
+function readProfiles(value: Json | undefined, path: string): Record<string, Profile> {
+  if (!isJsonObject(value)) return {}
+  return Object.fromEntries(
+    Object.entries(value).map(([name, profile]) => [name, readProfile(name, profile, path)]),
+  )
+}
+
+function readProfile(name: string, value: Json, path: string): Profile {
+  const { server_url, tenant_id, client_id, generation } = isJsonObject(value) ? value : {}
   if (typeof server_url !== 'string') {
     throw new AuthsecError(
       'configuration',
@@ -101,10 +126,12 @@ function readProfile(name: string, value: unknown, path: string): Profile {
       },
     )
   }
+  const known = GENERATIONS.find((candidate) => candidate === generation)
   return {
     server_url,
     ...(typeof tenant_id === 'string' && { tenant_id }),
     ...(typeof client_id === 'string' && { client_id }),
+    ...(known !== undefined && { generation: known }),
   }
 }
 

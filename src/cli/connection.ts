@@ -1,16 +1,13 @@
 import { type ApiTarget, assertSession } from '../api/http.js'
 import { fetchMetadata } from '../api/metadata.js'
 import { AuthsecError } from '../core/errors.js'
+import type { Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
-import { isLoopback, parseServerUrl } from '../core/server-url.js'
-import type { Profile } from './config.js'
 import type { Context } from './context.js'
+import { isSamePlace, readSettings, type ServerFlags, type Settings } from './settings.js'
 
 /** The flags that say which server is meant. */
-export interface ConnectionFlags {
-  server?: string | undefined
-  profile?: string | undefined
-}
+export type ConnectionFlags = ServerFlags
 
 /** A server together with what is known about the one who calls it. */
 export interface Connection {
@@ -20,6 +17,12 @@ export interface Connection {
   clientId: string | undefined
   /** The tenant as configured; the server may know better. */
   tenantId: string | undefined
+  /** The generation of AuthSec that the server was found or said to be. */
+  generation: Generation | undefined
+  /** The name of the profile in use. */
+  profile: string | undefined
+  /** Where the session of the target comes from. */
+  session: SessionSource | undefined
   /**
    * The tenant: as configured, otherwise as the server says. Only requests with a session need it, so without one
    * it throws `login_required`; `configuration` when nobody knows the tenant.
@@ -27,103 +30,78 @@ export interface Connection {
   findTenant(): Promise<string>
 }
 
-/** The profile that `dev serve` writes, and that is used when nothing else says otherwise. */
-export const DEV_PROFILE = 'dev'
+/** A session that is still good as far as its stored expiry says. */
+export interface SessionSource {
+  token: string
+  place: 'environment' | 'keychain' | 'file'
+  expiresAt: string | undefined
+}
 
 /**
- * Decides which server, tenant, client and session a command uses: flag over environment over profile. Reads
- * files only, calls nobody. Throws `configuration` when no server is known.
+ * Decides which server, tenant, client and session a command uses: flag over environment over project file over
+ * profile. Reads files only, calls nobody. Throws `configuration` when no server is known.
  */
 export async function openConnection(context: Context, flags: ConnectionFlags): Promise<Connection> {
-  const { environment, config, fetch } = context
-  const named = flags.server ?? environment.server
-  const server = named === undefined ? undefined : normalizeServerUrl(named)
-  const found = await findProfile(await config.readProfiles(), flags.profile ?? environment.profile, server)
-  if (server === undefined && found === undefined) {
+  const settings = await readSettings(context, flags)
+  const { server, profile, tenant_id, client_id, generation } = settings
+  if (server === undefined) {
     throw new AuthsecError('configuration', 'no server is given', {
       hint: 'Start one with authsec dev serve, or name one with --server or AUTHSEC_SERVER.',
     })
   }
-  const serverUrl = server ?? normalizeServerUrl(found?.profile.server_url ?? '')
-  if (found?.isImplied) context.io.note(`using profile ${found.name} (${serverUrl})`)
-
-  assertHeaderText(environment.token)
-  const session = environment.token ?? (await findSession(context, serverUrl, found?.name))
-  const target: ApiTarget = { serverUrl, session, fetch }
-  const tenantId = environment.tenantId ?? found?.profile.tenant_id
+  announce(context, settings)
+  const session = await findSession(context, settings)
+  const target: ApiTarget = { serverUrl: server.value, session: session?.token, fetch: context.fetch }
   return {
     target,
-    tenantId,
-    clientId: environment.clientId ?? found?.profile.client_id,
+    tenantId: tenant_id?.value,
+    clientId: client_id?.value,
+    generation: generation?.value,
+    profile: profile?.value,
+    session,
     async findTenant() {
       assertSession(target)
-      return tenantId ?? (await askTenant(target))
+      return tenant_id?.value ?? (await askTenant(target))
     },
   }
 }
 
-interface FoundProfile {
-  name: string
-  profile: Profile
-  /** Whether nobody named it, so that it has to be announced. */
-  isImplied: boolean
+// What nobody named for this call is said aloud.
+function announce({ io }: Context, { profile, server }: Settings): void {
+  if (profile?.origin === 'default') io.note(`using profile ${profile.value} (${server?.value})`)
+  else if (server?.origin === 'project') io.note(`using ${server.value}, as ${quote(server.where, 200)} says`)
 }
 
-async function findProfile(
-  profiles: Readonly<Record<string, Profile>>,
-  name: string | undefined,
-  server: string | undefined,
-): Promise<FoundProfile | undefined> {
-  if (name !== undefined) {
-    const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined
-    if (profile === undefined) {
-      const known = Object.keys(profiles).join(', ')
-      throw new AuthsecError('configuration', `no profile is named ${quote(name)}`, {
-        hint:
-          known === ''
-            ? 'There is none yet: authsec dev serve makes the profile dev.'
-            : `Profiles: ${known}.`,
-      })
-    }
-    // A server named elsewhere wins, and what the profile says about another one is worth nothing there.
-    const isMeant = server === undefined || isSamePlace(server, profile.server_url)
-    return isMeant ? { name, profile, isImplied: false } : undefined
-  }
-  if (server !== undefined) {
-    const entry = Object.entries(profiles).find(([, profile]) => isSamePlace(server, profile.server_url))
-    return entry && { name: entry[0], profile: entry[1], isImplied: false }
-  }
-  const profile = profiles[DEV_PROFILE]
-  return profile && { name: DEV_PROFILE, profile, isImplied: true }
-}
-
-// A stored session goes nowhere but to the server that issued it.
+// A session goes nowhere but to the server that issued it, or that its owner names.
 async function findSession(
-  { credentials, clock }: Context,
-  serverUrl: string,
-  profileName: string | undefined,
-): Promise<string | undefined> {
-  const stored = Object.entries(await credentials.read())
-  const mine = stored.filter(([, credential]) => isSamePlace(serverUrl, credential.server_url))
-  const [, credential] = mine.find(([name]) => name === profileName) ?? mine[0] ?? []
-  if (credential?.expires_at !== undefined && Date.parse(credential.expires_at) <= clock.now()) {
-    return undefined
+  { io, environment, credentials, clock }: Context,
+  { server, profile }: Settings,
+): Promise<SessionSource | undefined> {
+  if (server === undefined) return undefined
+  if (environment.token !== undefined) {
+    assertHeaderText(environment.token)
+    // Whoever wrote the project file could name a server of their own.
+    if (server.origin !== 'project' || profile !== undefined) {
+      return { token: environment.token, place: 'environment', expiresAt: undefined }
+    }
+    io.warn(`AUTHSEC_TOKEN is not sent to ${server.value}, which only a project file names: use --server`)
   }
-  return credential?.access_token
+  const stored = Object.entries(await credentials.list())
+  const mine = stored.filter(([, { server_url }]) => isSamePlace(server.value, server_url))
+  const [name, facts] = mine.find(([name]) => name === profile?.value) ?? mine[0] ?? []
+  if (name === undefined || facts === undefined) return undefined
+  const { expires_at: expiresAt, place } = facts
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= clock.now()) return undefined
+  const token = await credentials.open(name)
+  return token === undefined ? undefined : { token, place, expiresAt }
 }
 
 // What cannot stand in a header would be repeated by the error of whoever tries.
-function assertHeaderText(token: string | undefined): void {
-  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return
+function assertHeaderText(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return
   throw new AuthsecError('configuration', 'AUTHSEC_TOKEN is not a session token', {
     hint: 'Set it to the token alone, without white space or line breaks.',
   })
-}
-
-// As it is compared and stored: without a slash at the end.
-function normalizeServerUrl(address: string): string {
-  const url = parseServerUrl(address)
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 async function askTenant(target: ApiTarget): Promise<string> {
@@ -134,16 +112,4 @@ async function askTenant(target: ApiTarget): Promise<string> {
     })
   }
   return tenantId
-}
-
-function isSamePlace(one: string, other: string): boolean {
-  return placeOf(one) === placeOf(other)
-}
-
-// 127.0.0.1, localhost and [::1] on one port are one place.
-function placeOf(address: string): string | undefined {
-  if (!URL.canParse(address)) return undefined
-  const url = new URL(address)
-  if (isLoopback(url)) url.hostname = 'localhost'
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }

@@ -5,6 +5,8 @@ import { AuthsecError } from '../core/errors.js'
 import { type Config, createConfig } from './config.js'
 import { type Credentials, createCredentials } from './credentials.js'
 import { type ColorChoice, createIo, type Io, type Streams } from './io.js'
+import { createKeychain, type Keychain } from './keychain.js'
+import { createProjectFile, type ProjectFile } from './project-file.js'
 import { createPrompts, type Prompts } from './prompts.js'
 
 /**
@@ -15,7 +17,9 @@ export interface Context {
   readonly io: Io
   readonly prompts: Prompts
   readonly config: Config
+  readonly project: ProjectFile
   readonly credentials: Credentials
+  readonly keychain: Keychain
   readonly environment: Environment
   readonly clock: Clock
   /** A number in [0, 1), for back-off. */
@@ -47,6 +51,8 @@ export interface Environment {
   /** The key-encryption key of a server that is shared. */
   kek: string | undefined
   configDirectory: string
+  /** Where the project file is looked for, from here upwards. */
+  workingDirectory: string
   /** Where `dev serve` keeps its state. */
   stateDirectory: string
   color: ColorChoice
@@ -78,6 +84,7 @@ export interface Surroundings {
   /** Aborted from outside; see `Context.signal`. */
   signal: AbortSignal
   prompts?: Prompts
+  keychain?: Keychain
   close?: () => void
 }
 
@@ -86,6 +93,7 @@ export function createContext(surroundings: Surroundings): Context {
   const { streams, environment, clock, random } = surroundings
   const closedPipe = new AbortController()
   const signal = AbortSignal.any([surroundings.signal, closedPipe.signal])
+  const keychain = surroundings.keychain ?? createKeychain()
   return {
     io: createIo({
       streams,
@@ -95,7 +103,9 @@ export function createContext(surroundings: Surroundings): Context {
     }),
     prompts: surroundings.prompts ?? createPrompts(streams, signal),
     config: createConfig(environment.configDirectory),
-    credentials: createCredentials(environment.configDirectory),
+    project: createProjectFile(environment.workingDirectory),
+    credentials: createCredentials(environment.configDirectory, keychain),
+    keychain,
     environment,
     clock,
     random,
@@ -116,7 +126,7 @@ export function openContext(): Context {
   const { signal, close } = listenForSignals()
   return createContext({
     streams: process,
-    environment: readEnvironment(process.env, process.platform, homedir()),
+    environment: readEnvironment(process.env, process.platform, homedir(), findWorkingDirectory()),
     clock: { now: Date.now, sleep: sleepUntilAborted },
     random: Math.random,
     fetch: globalThis.fetch,
@@ -125,11 +135,21 @@ export function openContext(): Context {
   })
 }
 
-/** Reads the variables that the command knows, for the given platform and home directory. */
+// The directory may be gone by now, which is no reason to do nothing.
+function findWorkingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return homedir()
+  }
+}
+
+/** Reads the variables that the command knows, for the given platform, home and working directory. */
 export function readEnvironment(
   variables: Readonly<Record<string, string | undefined>>,
   platform: NodeJS.Platform,
   home: string,
+  workingDirectory: string = home,
 ): Environment {
   const read = (...names: string[]) => names.map((name) => variables[name]).find((value) => value)
   const configHome = read('XDG_CONFIG_HOME') ?? (platform === 'win32' ? read('APPDATA') : undefined)
@@ -142,6 +162,7 @@ export function readEnvironment(
     profile: read('AUTHSEC_PROFILE'),
     kek: read('AUTHSEC_KEK'),
     configDirectory: read('AUTHSEC_CONFIG_DIR') ?? join(configHome ?? join(home, '.config'), 'authsec'),
+    workingDirectory,
     stateDirectory: join(stateHome ?? join(home, '.local', 'state'), 'authsec', 'dev'),
     color: readColor(read),
     isGitHubActions: read('GITHUB_ACTIONS') === 'true',

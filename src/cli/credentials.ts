@@ -1,58 +1,123 @@
 import { join } from 'node:path'
-import { isJsonObject } from '../core/strict-json.js'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { isJsonObject, type Json } from '../core/strict-json.js'
 import { readJsonFile } from './config.js'
+import type { Keychain } from './keychain.js'
 import { writePrivateFile } from './private-file.js'
 
 /** The session of a profile; it may be sent to its own server only. */
-export interface Credential {
+export interface Session {
   access_token: string
   server_url: string
   /** RFC 3339. */
   expires_at?: string
 }
 
-/** The file `credentials.json` (0600) in the configuration directory, keyed by profile. */
-export interface Credentials {
-  readonly path: string
-  read(): Promise<Readonly<Record<string, Credential>>>
-  write(profile: string, credential: Credential): Promise<void>
-  /** Removes a session, unless another one has taken its place by now. */
-  remove(profile: string, accessToken: string): Promise<void>
+/** Where the secret of a session lies. */
+export const SESSION_PLACES = ['keychain', 'file'] as const
+export type SessionPlace = (typeof SESSION_PLACES)[number]
+
+/** What is known about a stored session without opening it. */
+export interface StoredSession {
+  server_url: string
+  expires_at?: string
+  place: SessionPlace
 }
 
+/** The file `credentials.json` (0600) in the configuration directory, keyed by profile, and the keychain beside it. */
+export interface Credentials {
+  readonly path: string
+  list(): Promise<Readonly<Record<string, StoredSession>>>
+  /** The secret of a session; undefined without one, `login_required` when the keychain does not hand it out. */
+  open(profile: string): Promise<string | undefined>
+  write(profile: string, session: Session, place: SessionPlace): Promise<void>
+  /** Removes a session; where a secret is named, only while that one is stored. */
+  remove(profile: string, accessToken?: string): Promise<void>
+}
+
+// In the file: the secret itself, or the account of the keychain under which it lies.
+type Entry = Omit<StoredSession, 'place'> & ({ access_token: string } | { keychain_account: string })
+
 /** Opens nothing yet. */
-export function createCredentials(directory: string): Credentials {
+export function createCredentials(directory: string, keychain: Keychain): Credentials {
   const path = join(directory, 'credentials.json')
 
-  async function read(): Promise<Record<string, Credential>> {
+  async function read(): Promise<Record<string, Entry>> {
     const entries = Object.entries((await readJsonFile(path)) ?? {})
     return Object.fromEntries(
       entries.flatMap(([profile, value]) => {
-        const credential = readCredential(value)
-        return credential === undefined ? [] : [[profile, credential]]
+        const entry = readEntry(value)
+        return entry === undefined ? [] : [[profile, entry]]
       }),
     )
   }
 
-  async function save(credentials: Record<string, Credential>): Promise<void> {
-    await writePrivateFile(path, `${JSON.stringify(credentials, null, 2)}\n`)
+  async function save(entries: Record<string, Entry>): Promise<void> {
+    await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`)
+  }
+
+  // What cannot be removed is worth nothing once its account is forgotten.
+  async function forget(entry: Entry | undefined): Promise<void> {
+    if (entry && 'keychain_account' in entry) await keychain.remove(entry.keychain_account).catch(() => {})
+  }
+
+  async function openEntry(profile: string, entry: Entry | undefined): Promise<string | undefined> {
+    if (entry === undefined || 'access_token' in entry) return entry?.access_token
+    const token = await keychain.read(entry.keychain_account).catch((cause) => {
+      throw new AuthsecError(
+        'login_required',
+        `the keychain does not hand out the session ${quote(profile)}`,
+        {
+          hint: 'Unlock it, or log in again with authsec login --store file.',
+          cause,
+        },
+      )
+    })
+    return token
   }
 
   return {
     path,
-    read,
-    async write(profile, credential) {
-      await save({ ...(await read()), [profile]: credential })
+    async list() {
+      return Object.fromEntries(
+        Object.entries(await read()).map(([profile, { server_url, expires_at, ...secret }]) => [
+          profile,
+          {
+            server_url,
+            ...(expires_at !== undefined && { expires_at }),
+            place: 'access_token' in secret ? ('file' as const) : ('keychain' as const),
+          },
+        ]),
+      )
+    },
+    async open(profile) {
+      return await openEntry(profile, (await read())[profile])
+    },
+    async write(profile, { access_token, ...facts }, place) {
+      const entries = await read()
+      const entry: Entry =
+        place === 'file'
+          ? { ...facts, access_token }
+          : { ...facts, keychain_account: `${profile} ${crypto.randomUUID()}` }
+      if ('keychain_account' in entry) await keychain.write(entry.keychain_account, access_token)
+      await save({ ...entries, [profile]: entry })
+      await forget(entries[profile])
     },
     async remove(profile, accessToken) {
-      const { [profile]: credential, ...others } = await read()
-      if (credential?.access_token === accessToken) await save(others)
+      const { [profile]: entry, ...others } = await read()
+      if (entry === undefined) return
+      if (accessToken !== undefined && (await openEntry(profile, entry)) !== accessToken) return
+      await save(others)
+      await forget(entry)
     },
   }
 }
 
-function readCredential(value: unknown): Credential | undefined {
-  const { access_token, server_url, expires_at } = isJsonObject(value) ? value : {}
-  if (typeof access_token !== 'string' || typeof server_url !== 'string') return undefined
-  return { access_token, server_url, ...(typeof expires_at === 'string' && { expires_at }) }
+function readEntry(value: Json): Entry | undefined {
+  const { access_token, keychain_account, server_url, expires_at } = isJsonObject(value) ? value : {}
+  if (typeof server_url !== 'string') return undefined
+  const facts = { server_url, ...(typeof expires_at === 'string' && { expires_at }) }
+  if (typeof access_token === 'string') return { ...facts, access_token }
+  return typeof keychain_account === 'string' ? { ...facts, keychain_account } : undefined
 }

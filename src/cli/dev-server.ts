@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import type { RunningServer } from '../server/start.js'
-import { DEV_PROFILE } from './connection.js'
 import type { Context } from './context.js'
 import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
+import { DEV_PROFILE } from './settings.js'
 
 /**
  * Serves one developer on one machine until it is asked to stop, whose reason it throws. While it runs, the profile
@@ -25,7 +25,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
   return runUntilStopped(context, server, {
     async announce() {
       if (state !== undefined) {
-        await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url })
+        await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
         await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
       }
       if (flags.json) io.jsonLine(facts)

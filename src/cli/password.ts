@@ -4,11 +4,19 @@ import type { Context } from './context.js'
 const MAX_BYTES = 4 * 1024
 
 /**
- * A password that somebody chooses: from standard input, or asked twice without echo. Throws `usage` where there is
- * nobody to ask, for an empty one and for two that differ.
+ * A password that somebody has: from standard input, or asked for without echo. Throws `usage` where there is nobody
+ * to ask, and for an empty one.
  */
+export async function readPassword(context: Context, isFromInput: boolean): Promise<string> {
+  return refuseEmpty(isFromInput ? await readFromInput(context) : await ask(context, 'Password'))
+}
+
+/** A password that somebody chooses: the same, but asked for twice; throws `usage` for two that differ. */
 export async function readNewPassword(context: Context, isFromInput: boolean): Promise<string> {
-  const password = isFromInput ? await readFromInput(context) : await askTwice(context)
+  return refuseEmpty(isFromInput ? await readFromInput(context) : await askTwice(context))
+}
+
+function refuseEmpty(password: string): string {
   if (password === '') throw new AuthsecError('usage', 'the password is empty')
   return password
 }
@@ -27,13 +35,15 @@ async function readFromInput({ io }: Context): Promise<string> {
   return text.replace(/\r?\n$/, '')
 }
 
-async function askTwice({ io, prompts }: Context): Promise<string> {
-  if (!io.isInteractive) {
-    throw new AuthsecError('usage', 'there is no terminal to ask for the password', {
-      hint: 'Pipe it in and add --password-stdin.',
-    })
-  }
-  const password = await prompts.askSecret('Password of the admin')
-  if ((await prompts.askSecret('The same again')) === password) return password
+async function askTwice(context: Context): Promise<string> {
+  const password = await ask(context, 'Password of the admin')
+  if ((await ask(context, 'The same again')) === password) return password
   throw new AuthsecError('usage', 'the two passwords differ')
+}
+
+async function ask({ io, prompts }: Context, question: string): Promise<string> {
+  if (io.isInteractive) return await prompts.askSecret(question)
+  throw new AuthsecError('usage', 'there is no terminal to ask for the password', {
+    hint: 'Pipe it in and add --password-stdin.',
+  })
 }

@@ -18,6 +18,28 @@ interface Group {
 /** Every command. A new one is a file under `commands/` and a line here. */
 const GROUPS: readonly Group[] = [
   {
+    name: 'profile',
+    summary: 'remember servers by name',
+    commands: {
+      list: async () => (await import('./commands/profile/list.js')).addProfileList,
+      show: async () => (await import('./commands/profile/show.js')).addProfileShow,
+      use: async () => (await import('./commands/profile/use.js')).addProfileUse,
+      create: async () => (await import('./commands/profile/create.js')).addProfileCreate,
+      delete: async () => (await import('./commands/profile/delete.js')).addProfileDelete,
+    },
+  },
+  {
+    name: 'config',
+    summary: 'show and change what is settled',
+    commands: {
+      list: async () => (await import('./commands/config/list.js')).addConfigList,
+      get: async () => (await import('./commands/config/get.js')).addConfigGet,
+      set: async () => (await import('./commands/config/set.js')).addConfigSet,
+      unset: async () => (await import('./commands/config/unset.js')).addConfigUnset,
+      path: async () => (await import('./commands/config/path.js')).addConfigPath,
+    },
+  },
+  {
     name: 'dev',
     summary: 'run an AuthSec server',
     commands: {
@@ -77,9 +99,15 @@ const GROUPS: readonly Group[] = [
   },
 ]
 const COMMANDS: Commands = {
+  login: async () => (await import('./commands/login.js')).addLogin,
+  logout: async () => (await import('./commands/logout.js')).addLogout,
+  whoami: async () => (await import('./commands/whoami.js')).addWhoami,
   demo: async () => (await import('./commands/demo.js')).addDemo,
   help: async () => (await import('./commands/help.js')).addHelp,
 }
+
+/** The commands that tell about all commands. */
+const TELLING: readonly string[] = ['help']
 
 /** The code of the exception that ends the parsing when `--version` is met. */
 export const VERSION_ASKED = 'authsec.version'
@@ -90,19 +118,30 @@ export const VERSION_ASKED = 'authsec.version'
  */
 export async function createProgram(context: Context, args: readonly string[]): Promise<AnyCommand> {
   const program = createRoot(context)
-  const chosen = chooseCommand(args)
-  for (const { name, summary, commands } of chosen ? [chosen] : GROUPS) {
+  const { groups, commands: alone } = chooseCommands(args)
+  for (const { name, summary, commands } of groups) {
     await addCommands(describe(program.command(name), { summary }), commands, context)
   }
-  if (chosen === undefined) await addCommands(program, COMMANDS, context)
+  await addCommands(program, alone, context)
   return program
 }
 
-// All else, such as a flag or a misspelt name in front, needs the whole: what is meant may be any part of it.
-function chooseCommand([groupName, name = '']: readonly string[]): Group | undefined {
-  const group = GROUPS.find((candidate) => candidate.name === groupName)
-  const load = group && Object.hasOwn(group.commands, name) ? group.commands[name] : undefined
-  return group && load && { ...group, commands: { [name]: load } }
+// All else, such as a flag or a misspelt name in front, needs the whole: what is meant may be any part of it. So
+// does what tells about the others.
+function chooseCommands([first = '', second = '']: readonly string[]): {
+  groups: readonly Group[]
+  commands: Commands
+} {
+  const group = GROUPS.find(({ name }) => name === first)
+  const inGroup = group && pick(group.commands, second)
+  if (group && inGroup) return { groups: [{ ...group, commands: inGroup }], commands: {} }
+  const alone = TELLING.includes(first) ? undefined : pick(COMMANDS, first)
+  return alone ? { groups: [], commands: alone } : { groups: GROUPS, commands: COMMANDS }
+}
+
+function pick(commands: Commands, name: string): Commands | undefined {
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
+  return load && { [name]: load }
 }
 
 async function addCommands(parent: Command, commands: Commands, context: Context): Promise<void> {

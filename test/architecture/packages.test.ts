@@ -27,6 +27,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   chalk: { files: ['cli/io.ts'] },
   'cli-table3': { files: ['cli/io.ts'] },
   conf: { files: ['cli/config.ts'] },
+  '@napi-rs/keyring': { files: ['cli/keychain.ts'] },
   hono: { files: ['server/app.ts'] },
   '@hono/node-server': { files: ['server/socket.ts'] },
   kysely: { files: ['store/'] },
@@ -57,7 +58,8 @@ describe('packages', () => {
   })
 
   test('each is declared for whoever installs this one', () => {
-    const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+    const { dependencies, optionalDependencies, peerDependencies } = manifest
+    const declared = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
     const used = tree.flatMap((file) => file.imports.filter((found) => !found.typeOnly).map(namePackage))
     const missing = [...new Set(used)].filter((name) => name !== undefined && !declared.includes(name))
     expect(missing).toEqual([])

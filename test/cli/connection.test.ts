@@ -100,7 +100,7 @@ describe('the server that a command uses', () => {
     expect(await listPolicies(['--server', address])).toMatchObject({
       code: 4,
       session: undefined,
-      stderr: expect.stringMatching(/^authsec: no live session for http.*\nhint: Start authsec dev serve/),
+      stderr: expect.stringMatching(/^authsec: no live session for http.*\nhint: Log in with authsec login/),
     })
   })
 
@@ -135,7 +135,7 @@ describe('the server that a command uses', () => {
     }
     expect(await listPolicies([], { routes })).toMatchObject({
       code: 4,
-      stderr: expect.stringMatching(/authsec: invalid or expired token\nhint: Start authsec dev serve/),
+      stderr: expect.stringMatching(/authsec: invalid or expired token\nhint: Log in with authsec login/),
     })
   })
 

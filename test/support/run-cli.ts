@@ -5,8 +5,10 @@ import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import { type Clock, createContext, readEnvironment } from '../../src/cli/context.js'
+import type { Keychain } from '../../src/cli/keychain.js'
 import { main } from '../../src/cli/main.js'
 import type { Prompts } from '../../src/cli/prompts.js'
+import { NO_KEYCHAIN } from './memory-keychain.js'
 
 export interface RunOptions {
   /** Standard input; a stream where the test decides when it ends. */
@@ -20,6 +22,10 @@ export interface RunOptions {
   clock?: Partial<Clock>
   random?: () => number
   signal?: AbortSignal
+  /** The keychain of the system; otherwise none answers. */
+  keychain?: Keychain
+  /** Where the command is called; otherwise in the configuration directory. */
+  workingDirectory?: string
   /** The answers of the person at the prompts, in order. */
   answers?: readonly string[]
   /** Called with everything that is printed so far to standard output, whenever there is more. */
@@ -62,12 +68,18 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
       stdout: Object.assign(stdout.stream, { isTTY: terminals.stdout ?? false, columns }),
       stderr: Object.assign(stderr.stream, { isTTY: terminals.stderr ?? false }),
     },
-    environment: readEnvironment({ AUTHSEC_CONFIG_DIR: home, ...env }, 'linux', home),
+    environment: readEnvironment(
+      { AUTHSEC_CONFIG_DIR: home, ...env },
+      'linux',
+      home,
+      options.workingDirectory,
+    ),
     clock: { now: () => NOW, sleep: sleepForReal, ...options.clock },
     random: options.random ?? (() => 0.5),
     fetch: options.fetch ?? refuseToCall,
     signal: options.signal ?? new AbortController().signal,
     prompts: answerWith(answers),
+    keychain: options.keychain ?? NO_KEYCHAIN,
   })
   const code = await main(args, context)
   return { code, stdout: stdout.text(), stderr: stderr.text() }

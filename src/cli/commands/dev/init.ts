@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
-import { readNewPassword } from '../../new-password.js'
+import { readNewPassword } from '../../password.js'
 import { readSeedFile } from '../../server-run.js'
 
 interface InitFlags {

@@ -1,0 +1,46 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readSettings } from '../../settings.js'
+
+export function addProfileList(parent: Command, context: Context): void {
+  describe(parent.command('list'), {
+    summary: 'list the servers that are remembered',
+    examples: [
+      ['authsec profile list', 'with the one in use marked'],
+      ["authsec profile list --json | jq -r '.[] | select(.in_use).name'", 'the name of the one in use'],
+    ],
+    exits: [0, 2],
+    seeAlso: ['authsec profile use', 'authsec config list'],
+  })
+    .option('--json', 'print a JSON array', false)
+    .action(({ json }) => list(context, json))
+}
+
+async function list(context: Context, json: boolean): Promise<void> {
+  const { io, config, credentials } = context
+  const { profiles } = await config.read()
+  const { profile: used } = await readSettings(context, {})
+  const sessions = await credentials.list()
+  const rows = Object.entries(profiles).map(([name, profile]) => ({
+    name,
+    in_use: name === used?.value,
+    ...profile,
+    session_in: sessions[name]?.place ?? null,
+  }))
+  if (json) io.json(rows)
+  else if (rows.length === 0) io.note('no profiles; authsec login makes one')
+  else {
+    await io.table(
+      ['name', 'in use', 'server', 'tenant', 'generation', 'session in'],
+      rows.map((row) => [
+        row.name,
+        row.in_use ? 'yes' : '',
+        row.server_url,
+        row.tenant_id ?? '',
+        row.generation ?? '',
+        row.session_in ?? '',
+      ]),
+    )
+  }
+}

@@ -1,0 +1,47 @@
+import type { Command } from '@commander-js/extra-typings'
+import { AuthsecError } from '../../../core/errors.js'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readSettings, requireProfile } from '../../settings.js'
+
+export function addProfileShow(parent: Command, context: Context): void {
+  describe(parent.command('show'), {
+    summary: 'show one profile',
+    examples: [
+      ['authsec profile show', 'the one in use'],
+      ['authsec profile show dev --json', 'another one, as data'],
+    ],
+    exits: [0, 2],
+    seeAlso: ['authsec profile list'],
+  })
+    .argument('[name]', 'the profile; the one in use when left out')
+    .option('--json', 'print one JSON object', false)
+    .action((name, { json }) => show(context, name, json))
+}
+
+async function show(context: Context, named: string | undefined, json: boolean): Promise<void> {
+  const { io, config, credentials } = context
+  const name = named ?? (await readSettings(context, {})).profile?.value
+  if (name === undefined) {
+    throw new AuthsecError('configuration', 'no profile is in use', {
+      hint: 'Log in with authsec login, or start authsec dev serve.',
+    })
+  }
+  const profile = requireProfile(await config.read(), name)
+  const session = (await credentials.list())[name]
+  const facts = {
+    name,
+    ...profile,
+    session_in: session?.place ?? null,
+    session_expires_at: session?.expires_at ?? null,
+  }
+  if (json) io.json(facts)
+  else
+    io.record(
+      Object.entries(facts).flatMap(([key, value]) => (value === null ? [] : [[label(key), value] as const])),
+    )
+}
+
+function label(key: string): string {
+  return key.replaceAll('_', ' ').replace(/ (?:url|id)$/, '')
+}
