@@ -16,8 +16,9 @@ import { createExternalServices, type ExternalServices } from './external-servic
 import { createIdentities, type Identities } from './identities.js'
 import { createIntrospection, type Introspection } from './introspection.js'
 import { createIssuedTokens } from './issued-tokens.js'
-import { createKeyLife, createMissingKeys, type KeyLife, type KeyPeers } from './key-life.js'
-import { createKeyRules, type KeyTimings } from './key-sets.js'
+import { createKeyLife, type KeyLife } from './key-life.js'
+import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
+import { createMissingKeys, type KeyPeers } from './key-steps.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
@@ -40,6 +41,8 @@ export interface Authority {
   readonly clock: () => number
   readonly keyring: Keyring
   readonly keys: KeyLife
+  /** The longest life of a call token, in seconds. */
+  readonly maxCallTtl: number
   readonly audit: AuditLog
   readonly ciba: Ciba
   readonly agentActions: AgentActions
@@ -98,20 +101,17 @@ export interface AuthorityOptions {
 
 /**
  * Opens the authority over a store: names a new state, creates its keys, loads those of an old one. Throws
- * `state_unreadable` when the key-encryption key is another one.
+ * `configuration` for timings of keys that do not go together and `state_unreadable` when the key-encryption key is
+ * another one.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const { store, kek, issuer, clock, mode = 'dev' } = options
+  const timings = completeTimings(options.keyTimings ?? {})
+  const rules = createKeyRules(timings)
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
   const envelope = createEnvelope(kek, tenantId)
-  const making = {
-    store,
-    envelope,
-    clock,
-    peers: options.peers,
-    rules: createKeyRules(options.keyTimings ?? {}),
-  }
+  const making = { store, envelope, clock, rules, peers: options.peers }
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope)
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
@@ -145,6 +145,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clock,
     keyring,
     keys: createKeyLife({ ...making, audit, keyring }),
+    maxCallTtl: timings.maxCallTtl,
     audit,
     agentActions: createAgentActions(shared),
     callers: createCallers({ ...shared, sessions, baseTokens }),
@@ -176,6 +177,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       callKey: (signingAlg) => keyring.call[signingAlg],
       assertSigning,
       issuer: identity.issuer,
+      maxCallTtl: timings.maxCallTtl,
       mode,
       baseTokens,
       callTokens,

@@ -1,5 +1,7 @@
 import { MAX_BASE_TTL, MAX_CALL_TTL } from '../core/delegation.js'
+import { AuthsecError } from '../core/errors.js'
 import { assertKeyRules, type KeyRules } from '../core/keyset.js'
+import { quote } from '../core/printable.js'
 import type { CallAlgorithm } from '../store/store.js'
 import type { SigningAlgorithm } from './signer.js'
 
@@ -18,9 +20,14 @@ export interface KeyTimings {
   publishSeconds?: number | undefined
   /** How long a key signs before the next one takes over; default 30 days. */
   rotateSeconds?: number | undefined
+  /** The longest life of a call token; default and at most 300. */
+  maxCallTtl?: number | undefined
   /** How far the clock of a verifier may be off; default 60. */
   skewSeconds?: number | undefined
 }
+
+/** Every timing, chosen or not. */
+export type CompleteKeyTimings = { [name in keyof KeyTimings]-?: number }
 
 /** In which algorithms call tokens can be signed; the first unless a resource asks for another. */
 export const CALL_ALGORITHMS: readonly CallAlgorithm[] = ['ES256', 'RS256', 'EdDSA']
@@ -32,20 +39,36 @@ export const KEY_PLACES: readonly KeyPlace[] = [
   { purpose: 'session', alg: 'HS256' },
 ]
 
-const PUBLISH_SECONDS = 660
-const ROTATE_SECONDS = 30 * 86_400
-const SKEW_SECONDS = 60
+const DEFAULTS: CompleteKeyTimings = {
+  publishSeconds: 660,
+  rotateSeconds: 30 * 86_400,
+  maxCallTtl: MAX_CALL_TTL,
+  skewSeconds: 60,
+}
 const MAX_SESSION_TTL = 86_400
 
+/** Fills in what has not been chosen. Throws `configuration` for what is no time, and for tokens that live too long. */
+export function completeTimings(chosen: KeyTimings): CompleteKeyTimings {
+  const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined))
+  const timings = { ...DEFAULTS, ...given }
+  for (const [name, seconds] of Object.entries(timings)) {
+    if (!Number.isSafeInteger(seconds) || seconds < 0) {
+      throw new AuthsecError('configuration', `${name} ${quote(seconds)} is not a whole number of seconds`)
+    }
+  }
+  const { maxCallTtl } = timings
+  if (maxCallTtl >= 1 && maxCallTtl <= MAX_CALL_TTL) return timings
+  throw new AuthsecError('configuration', `call tokens cannot live ${maxCallTtl} seconds`, {
+    hint: `Verifiers take them for 1 to ${MAX_CALL_TTL} seconds.`,
+  })
+}
+
 /** The rules of each purpose; throws `configuration` for timings that do not go together. */
-export function createKeyRules(timings: KeyTimings): Readonly<Record<KeyPurpose, KeyRules>> {
-  const {
-    publishSeconds = PUBLISH_SECONDS,
-    rotateSeconds = ROTATE_SECONDS,
-    skewSeconds = SKEW_SECONDS,
-  } = timings
+export function createKeyRules(timings: CompleteKeyTimings): Readonly<Record<KeyPurpose, KeyRules>> {
+  const { publishSeconds, rotateSeconds, maxCallTtl, skewSeconds } = timings
+  const sessionOverlap = MAX_SESSION_TTL + skewSeconds
   const rules: Record<KeyPurpose, KeyRules> = {
-    call: { publishSeconds, rotateSeconds, overlapSeconds: MAX_CALL_TTL + skewSeconds, keepsPrepared: true },
+    call: { publishSeconds, rotateSeconds, overlapSeconds: maxCallTtl + skewSeconds, keepsPrepared: true },
     // AuthSec's bundle holds one key: there is nothing to publish in advance, and nothing rotates by itself.
     base: {
       publishSeconds: 0,
@@ -53,11 +76,11 @@ export function createKeyRules(timings: KeyTimings): Readonly<Record<KeyPurpose,
       overlapSeconds: MAX_BASE_TTL + skewSeconds,
       keepsPrepared: false,
     },
-    // Nobody but the server checks a session.
+    // Nobody but the server checks a session, which lives longer than a call key may sign.
     session: {
       publishSeconds: 0,
-      rotateSeconds,
-      overlapSeconds: MAX_SESSION_TTL + skewSeconds,
+      rotateSeconds: Math.max(rotateSeconds, sessionOverlap),
+      overlapSeconds: sessionOverlap,
       keepsPrepared: true,
     },
   }

@@ -37,7 +37,7 @@ export async function runUntilStopped(
 /** The options of a server that say how it meets the network, in either mode. */
 export function readServingOptions(
   { io }: Context,
-  { port, host, allowHost, cors, rateLimits, trustProxy }: ServeFlags,
+  { port, host, allowHost, cors, rateLimits, trustProxy, ...timings }: ServeFlags,
 ): ServingOptions & { host: string } {
   return {
     port,
@@ -46,6 +46,12 @@ export function readServingOptions(
     origins: cors,
     ...(rateLimits !== undefined && { rateLimits }),
     proxies: trustProxy,
+    keyTimings: {
+      rotateSeconds: timings.rotateEvery,
+      publishSeconds: timings.publishAhead,
+      maxCallTtl: timings.maxCallTtl,
+      skewSeconds: timings.clockSkew,
+    },
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>
       io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),

@@ -20,6 +20,10 @@ export interface ServeFlags {
   cors: readonly string[]
   rateLimits?: RateLimitsName | undefined
   trustProxy: readonly string[]
+  rotateEvery?: number | undefined
+  publishAhead?: number | undefined
+  maxCallTtl?: number | undefined
+  clockSkew?: number | undefined
   readyFile?: string | undefined
   json: boolean
 }

@@ -19,17 +19,22 @@ export const AUTHSEC_AUDIENCE = 'authsec-api'
 export const ANY_RESOURCE = '*'
 
 /**
- * The life of a call token in seconds: what was asked for, never past its parent. Throws `invalid_request`
- * outside 1…300 and `invalid_grant` when the parent has no whole second left.
+ * The life of a call token in seconds: what was asked for, never past its parent. Throws `invalid_request` below 1 and
+ * above the `longest` that a server allows, and `invalid_grant` when the parent has no whole second left.
  */
-export function callLifetime(asked: number | undefined, parentExpiresAt: number, now: number): number {
-  const seconds = asked ?? DEFAULT_CALL_TTL
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_CALL_TTL) {
+export function callLifetime(
+  asked: number | undefined,
+  parentExpiresAt: number,
+  now: number,
+  longest: number = MAX_CALL_TTL,
+): number {
+  const seconds = asked ?? Math.min(DEFAULT_CALL_TTL, longest)
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > longest) {
     throw new AuthsecError(
       'invalid_request',
-      `ttl_seconds ${quote(seconds)} is not between 1 and ${MAX_CALL_TTL}`,
+      `ttl_seconds ${quote(seconds)} is not between 1 and ${longest}`,
       {
-        hint: `A call token lives at most ${MAX_CALL_TTL} seconds: ask again for each call instead.`,
+        hint: `A call token lives at most ${longest} seconds: ask again for each call instead.`,
       },
     )
   }

@@ -45,6 +45,8 @@ export interface KeyPlan {
   creates: readonly ('prepared' | 'active')[]
 }
 
+const MAX_AGE_SECONDS = 300
+
 /** Whether verifiers are given a key. */
 export function isPublished({ state }: Pick<Key, 'state'>): boolean {
   return state === 'prepared' || state === 'active' || state === 'retiring' || state === 'tainted'
@@ -58,15 +60,22 @@ export function isTrusted({ state }: Pick<Key, 'state'>): boolean {
   return state === 'prepared' || state === 'active' || state === 'retiring'
 }
 
-/** Throws `configuration` for timings under which a key would be replaced before it may be. */
-export function assertKeyRules(rules: KeyRules): void {
-  const { publishSeconds, rotateSeconds } = rules
+/**
+ * Throws `configuration` for timings under which a key would be replaced before the next one may sign, or while what
+ * the one before it signed is still alive.
+ */
+export function assertKeyRules({ publishSeconds, rotateSeconds, overlapSeconds }: KeyRules): void {
   if (rotateSeconds === undefined) return
-  const least = Math.max(publishSeconds, 1)
+  const least = Math.max(publishSeconds, overlapSeconds, 1)
   if (rotateSeconds >= least) return
   throw new AuthsecError('configuration', `keys cannot be replaced every ${rotateSeconds} seconds`, {
-    hint: `A key is published for ${publishSeconds} s before it signs: take at least ${least} s.`,
+    hint: `A key is published for ${publishSeconds} s before it signs, and what it signs lives for ${overlapSeconds} s: take at least ${least} s.`,
   })
+}
+
+/** How long a verifier may keep a key set, in seconds: no longer than a new key waits before it signs. */
+export function findMaxAge({ publishSeconds }: KeyRules): number {
+  return Math.min(MAX_AGE_SECONDS, Math.floor(publishSeconds / 2))
 }
 
 /** From when a key may sign, in milliseconds since the epoch; undefined while it is not published everywhere. */

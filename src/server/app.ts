@@ -11,7 +11,7 @@ import type { Access, AnyEndpoint, CallerOf, Endpoint } from './endpoint.js'
 import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
 import { assertOwnRequest, type Gate } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
-import { toResponse } from './problem.js'
+import { isFault, toResponse } from './problem.js'
 import type { QuirkName } from './quirks.js'
 import type { Excess, RateLimit, RateLimiter } from './rate-limits.js'
 
@@ -196,10 +196,4 @@ async function recordRefusal(
   if (event === undefined || isRecorded) return error
   const refuse = () => Promise.reject(error)
   return authority.audit.attempt({ type: event }, provenance, refuse).catch((recorded) => recorded)
-}
-
-// What the caller can do nothing about: a bug, a disk that fails, a state that cannot be read any more.
-function isFault(error: unknown): boolean {
-  if (AuthsecError.is(error, 'temporarily_unavailable')) return error.cause !== undefined
-  return !AuthsecError.is(error) || error.code === 'state_unreadable'
 }

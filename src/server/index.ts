@@ -1,3 +1,4 @@
+export type { KeyTimings } from '../authority/key-sets.js'
 export { DEV_SEED, type Seed } from '../authority/seed.js'
 export { parseSeed } from '../authority/seed-file.js'
 export { DEFAULT_PORT, type ServingOptions } from './run.js'

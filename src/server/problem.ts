@@ -44,6 +44,12 @@ export function statusOf(code: string): number {
   return STATUSES[code as ErrorCode] ?? 400
 }
 
+/** Whether whoever runs the server has to hear of it: a bug, a disk that fails, a state that cannot be read any more. */
+export function isFault(error: unknown): boolean {
+  if (AuthsecError.is(error, 'temporarily_unavailable')) return error.cause !== undefined
+  return !AuthsecError.is(error) || error.code === 'state_unreadable'
+}
+
 /** The one place where a failure becomes a response, in the form that its endpoint's callers expect. */
 export function toResponse(
   thrown: unknown,

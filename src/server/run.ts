@@ -2,7 +2,9 @@ import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
+import type { KeyTimings } from '../authority/key-sets.js'
 import { createApp } from './app.js'
+import { startKeyUpkeep } from './key-upkeep.js'
 import type { QuirkName } from './quirks.js'
 import { createRateLimiter, RATE_LIMITS, type RateLimitsName } from './rate-limits.js'
 import { openSocket } from './socket.js'
@@ -25,6 +27,8 @@ export interface ServingOptions {
   rateLimits?: RateLimitsName
   /** Addresses of reverse proxies, whose `X-Forwarded-For` is believed. */
   proxies?: readonly string[]
+  /** When keys are replaced, and how long what they sign lives. */
+  keyTimings?: KeyTimings | undefined
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -63,7 +67,7 @@ export async function runServer<T>(
   prepare: (authority: Authority) => Promise<T>,
 ): Promise<Serving & { prepared: T }> {
   const { state, mode, host, tenantId, ciba, quirks } = plan
-  const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [] } = options
+  const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
   const { store, kek } = state
   const stopping = new AbortController()
   const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
@@ -80,6 +84,7 @@ export async function runServer<T>(
       issuer: serverUrl,
       mode,
       tenantId,
+      keyTimings,
       clock,
       ...(ciba && { ciba }),
     })
@@ -103,10 +108,12 @@ export async function runServer<T>(
       onSurprise,
     })
     socket.serve(app)
+    const upkeep = startKeyUpkeep({ keys: authority.keys, clock, onSurprise })
 
     const close = async () => {
       stopping.abort()
       await socket.close()
+      await upkeep.stop()
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url).finally(() => state.close())
     }

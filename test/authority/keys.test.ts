@@ -1,8 +1,8 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createEnvelope, type Envelope } from '../../src/authority/envelope.js'
-import { createMissingKeys } from '../../src/authority/key-life.js'
-import { createKeyRules } from '../../src/authority/key-sets.js'
+import { completeTimings, createKeyRules } from '../../src/authority/key-sets.js'
+import { createMissingKeys } from '../../src/authority/key-steps.js'
 import { type Keyring, openKeyring } from '../../src/authority/keys.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store, StoredKey } from '../../src/store/store.js'
@@ -143,7 +143,8 @@ describe('the keys of a state that has some', () => {
 })
 
 async function openKeys(from: Store, seal: Envelope, now: number): Promise<Keyring> {
-  await createMissingKeys({ store: from, envelope: seal, rules: createKeyRules({}), clock: () => now })
+  const rules = createKeyRules(completeTimings({}))
+  await createMissingKeys({ store: from, envelope: seal, rules, clock: () => now })
   return openKeyring(from, seal)
 }
 

@@ -40,7 +40,7 @@ export const clientCredentials: Grant = {
       await presenter.prove(found?.client)
       const { standing, permissions } = decideClientStanding(found, { resource, permissions: asked })
       const issuedAt = Math.floor(now / 1000)
-      const lifetime = callLifetime(readTtl(form), Number.POSITIVE_INFINITY, issuedAt)
+      const lifetime = callLifetime(readTtl(form), Number.POSITIVE_INFINITY, issuedAt, context.maxCallTtl)
 
       const issuance = {
         jti: createTimeOrderedId(now),

@@ -23,6 +23,8 @@ export interface GrantContext {
   callKey: (signingAlg: CallAlgorithm) => SigningKey
   /** Throws where a key has been taken out of use since it signed. */
   assertSigning: AssertSigning
+  /** The longest life of a call token, in seconds. */
+  maxCallTtl: number
   clock: () => number
   tenantId: string
   issuer: string

@@ -46,7 +46,7 @@ async function exchange(
   const { standing, permissions } = decision
   const terms = narrowTerms(subject.terms, request.terms)
   const issuedAt = Math.floor(now / 1000)
-  const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt)
+  const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt, context.maxCallTtl)
   const jti = createTimeOrderedId(now)
   const issuance = { issuer, tenantId, jti, auditId: attempt.eventId, issuedAt, lifetime, terms }
   const claims = createCallClaims(request, subject, decision, issuance)

@@ -13,8 +13,9 @@ export const jwks: Endpoint<'public'> = {
   crossOrigin: true,
 
   async handle(_request, { authority }) {
-    return Response.json(authority.keyring.callKeySet, {
-      headers: { 'cache-control': 'public, max-age=300' },
+    const { keyring, keys } = authority
+    return Response.json(keyring.callKeySet, {
+      headers: { 'cache-control': `public, max-age=${keys.maxAge}` },
     })
   },
 }

@@ -2,7 +2,6 @@ import { listAuthMethods, PROVING_METHODS } from '../../authority/client-authent
 import { CLIENT_ALGORITHMS } from '../../authority/client-keys.js'
 import { GRANTS } from '../../authority/tokens.js'
 import { BINDINGS } from '../../core/call-binding.js'
-import { MAX_CALL_TTL } from '../../core/delegation.js'
 import type { Endpoint, EndpointContext } from '../endpoint.js'
 
 /** Authorization server metadata, RFC 8414 §3. Nothing is named that does not work. */
@@ -59,6 +58,6 @@ function describeServer({ authority, serverUrl }: Pick<EndpointContext, 'authori
     backchannel_token_delivery_modes_supported: ['poll'],
     backchannel_user_code_parameter_supported: false,
     authsec_tenant: tenantId,
-    authsec_call_tokens: { max_ttl_seconds: MAX_CALL_TTL, bindings: BINDINGS },
+    authsec_call_tokens: { max_ttl_seconds: authority.maxCallTtl, bindings: BINDINGS },
   }
 }

@@ -1,7 +1,8 @@
 import type { Command } from '@commander-js/extra-typings'
+import { parseDuration } from '../../../core/duration.js'
 import type { Context } from '../../context.js'
 import { serveDeveloper } from '../../dev-server.js'
-import { parseWholeNumber } from '../../flags.js'
+import { parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 import {
   assertFitsMode,
@@ -81,6 +82,22 @@ export function addServe(parent: Command, context: Context): void {
       'a proxy whose X-Forwarded-For is believed; repeatable',
       collectAddress,
       [],
+    )
+    .option(
+      '--rotate-every <duration>',
+      'how long a key signs before the next one does (default 30d)',
+      parseSeconds,
+    )
+    .option(
+      '--publish-ahead <duration>',
+      'how long a key is published before it signs (default 11m)',
+      parseDuration,
+    )
+    .option('--max-call-ttl <duration>', 'the longest life of a call token (default 5m)', parseSeconds)
+    .option(
+      '--clock-skew <duration>',
+      'how far the clock of a verifier may be off (default 1m)',
+      parseDuration,
     )
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option('--json', 'print one JSON object when it is ready', false)

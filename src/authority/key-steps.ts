@@ -1,0 +1,138 @@
+import { AuthsecError } from '../core/errors.js'
+import { changeKey, type Key, type KeyPlan, type KeyRules, planFirst } from '../core/keyset.js'
+import type { Store, StoredKey, Transaction } from '../store/store.js'
+import type { Envelope } from './envelope.js'
+import { loadKey, makeKey } from './key-making.js'
+import { KEY_PLACES, type KeyPlace, type KeyPurpose } from './key-sets.js'
+
+/** Who else serves the keys of this store: the one place where servers agree about keys. */
+export interface KeyPeers {
+  /** Since when every live server has served this revision of the keys, in ms; undefined while one has not. */
+  servedSince(keyRevision: number, now: number): Promise<number | undefined>
+  /** Whether this server is the one that changes keys by itself. */
+  leads(): Promise<boolean>
+}
+
+/** What a change of keys needs. */
+export interface KeyStepOptions {
+  store: Store
+  envelope: Envelope
+  rules: Readonly<Record<KeyPurpose, KeyRules>>
+  clock: () => number
+  /** Default: nobody else. */
+  peers?: KeyPeers | undefined
+}
+
+/** Decides what has to be done to a set. */
+export type Planner = (keys: readonly Key[], now: number) => KeyPlan
+
+// Each time another server has changed keys meanwhile, and that is rare.
+export const MAX_TRIES = 20
+
+/**
+ * Makes the keys that a state lacks; all that is there is opened first, because under a wrong key-encryption key
+ * nothing may be added. Throws `state_unreadable`.
+ */
+export async function createMissingKeys(options: KeyStepOptions): Promise<void> {
+  const { store, envelope, rules } = options
+  for (const key of await store.keys.list()) loadKey(key, envelope)
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const state = await readState(options)
+    const steps = await Promise.all(
+      KEY_PLACES.map(async (place) =>
+        makeStep(place, state, (keys) => planFirst(keys, rules[place.purpose]), options),
+      ),
+    )
+    if (steps.every(({ changed }) => changed.length === 0)) return
+    const isDone = await store.write(async (transaction) => {
+      if (!(await transaction.keys.advance(state.revision))) return false
+      for (const step of steps) await carryOut(step, transaction)
+      return true
+    })
+    if (isDone) return
+  }
+  throw contended()
+}
+
+/** What is known of the keys, at one revision of them. */
+export interface KeysState {
+  revision: number
+  keys: readonly StoredKey[]
+  now: number
+  /** Since when everybody has served the keys that nobody was sure of. */
+  servedSince: number | undefined
+}
+
+/** What one change of a set comes to. */
+export interface KeyStep {
+  place: KeyPlace
+  /** All keys of the set afterwards. */
+  keys: readonly StoredKey[]
+  changed: readonly StoredKey[]
+  created: ReadonlySet<string>
+}
+
+/** Reads the keys as they are now. */
+export async function readState({
+  store,
+  clock,
+  peers,
+}: Pick<KeyStepOptions, 'store' | 'clock' | 'peers'>): Promise<KeysState> {
+  // In this order: what has changed in between makes the revision old, and then nothing is done.
+  const revision = await store.keys.revision()
+  const keys = await store.keys.list()
+  const now = clock()
+  return { revision, keys, now, servedSince: peers ? await peers.servedSince(revision, now) : now }
+}
+
+/** Decides what has to be done to a set, and makes the keys that are missing: outside of any transaction. */
+export async function makeStep(
+  place: KeyPlace,
+  state: KeysState,
+  planner: Planner,
+  { envelope, peers }: Pick<KeyStepOptions, 'envelope' | 'peers'>,
+): Promise<KeyStep> {
+  const known = learnPublished(place, state)
+  const { now } = state
+  const plan = planner(known, now)
+  const fresh = await Promise.all(plan.creates.map((to) => makeKey({ ...place, state: to }, envelope, now)))
+  // Alone, a key is published with the transaction that adds it.
+  const created = fresh.map((key) => (peers === undefined ? { ...key, publishedAt: now } : key))
+  const after = known.map((key) => {
+    const change = plan.changes.find(({ kid }) => kid === key.kid)
+    return change ? changeKey(key, change.to, now) : key
+  })
+  // In the order of the plan, which is that of what happens.
+  const rank = ({ kid }: StoredKey) => plan.changes.findIndex((change) => change.kid === kid)
+  const changed = after.filter((key) => !state.keys.includes(key)).sort((a, b) => rank(a) - rank(b))
+  return {
+    place,
+    keys: [...after, ...created],
+    changed: [...changed, ...created],
+    created: new Set(created.map(({ kid }) => kid)),
+  }
+}
+
+/** The keys of a set, each with the moment since when everybody has published it. */
+export function learnPublished(
+  place: KeyPlace,
+  { keys, servedSince }: KeysState,
+): readonly (StoredKey & Key)[] {
+  return keys
+    .filter(({ purpose, alg }) => purpose === place.purpose && alg === place.alg)
+    .map((key) =>
+      key.publishedAt === undefined && servedSince !== undefined
+        ? { ...key, publishedAt: Math.max(servedSince, key.createdAt) }
+        : key,
+    ) as (StoredKey & Key)[]
+}
+
+/** Writes what a step comes to. */
+export async function carryOut({ changed, created }: KeyStep, { keys }: Transaction): Promise<void> {
+  for (const key of changed) await (created.has(key.kid) ? keys.insert(key) : keys.update(key))
+}
+
+/** What is thrown where another server has been faster; it is no fault. */
+export function contended(): AuthsecError {
+  return new AuthsecError('temporarily_unavailable', 'another server is changing the keys')
+}
