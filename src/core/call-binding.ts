@@ -58,19 +58,12 @@ export function parseCallArguments(text: string): JsonObject {
 
 /** Holds arguments that have been parsed already to the limits of `parseCallArguments`; throws `invalid_request`. */
 export function assertCallArguments(args: unknown): asserts args is JsonObject {
-  if (!isJsonObject(args)) throw invalid('is not a JSON object')
-  // The depth first: what follows recurses, and a circle would never end.
-  if (isDeeperThan(args, MAX_CALL_DEPTH)) throw invalid(`is nested deeper than ${MAX_CALL_DEPTH}`)
-  if (utf8.encode(canonicalize(args)).length > MAX_CALL_BYTES) throw tooLarge()
+  encodeArguments(args)
 }
 
 /** What is hashed: the salt, then the RFC 8785 bytes of `{v:1, aud, tool, args}`. Throws a `TypeError` as `canonicalJson` does. */
 export function encodeCall({ aud, tool, args }: BoundCall, salt: Uint8Array): Uint8Array {
-  const call = utf8.encode(canonicalJson({ v: 1, aud, tool, args }))
-  const bytes = new Uint8Array(salt.length + call.length)
-  bytes.set(salt)
-  bytes.set(call, salt.length)
-  return bytes
+  return encodeSalted(salt, { aud, tool, args: canonicalJson(args) })
 }
 
 /** The `call` claim of a call whose arguments have been checked. */
@@ -85,8 +78,9 @@ export function hashCall(call: BoundCall, salt: Uint8Array, sha256: Sha256): Cal
 export function matchesCall(claim: unknown, call: BoundCall, sha256: Sha256): boolean {
   if (!isCallHash(claim)) return false
   try {
-    assertCallArguments(call.args)
-    return hashCall(call, decodeBase64url(claim.salt), sha256).hash === claim.hash
+    const { aud, tool } = call
+    const bytes = encodeSalted(decodeBase64url(claim.salt), { aud, tool, args: encodeArguments(call.args) })
+    return encodeBase64url(sha256(bytes)) === claim.hash
   } catch {
     return false
   }
@@ -102,6 +96,26 @@ export function isCallHash(value: unknown): value is CallHash {
     typeof hash === 'string' &&
     /^[\w-]{43}$/.test(hash)
   )
+}
+
+// The arguments in canonical form, held to their limits on the way: an API does this for every call.
+function encodeArguments(args: unknown): string {
+  if (!isJsonObject(args)) throw invalid('is not a JSON object')
+  // The depth first: what follows recurses, and a circle would never end.
+  if (isDeeperThan(args, MAX_CALL_DEPTH)) throw invalid(`is nested deeper than ${MAX_CALL_DEPTH}`)
+  const text = canonicalize(args)
+  // A UTF-16 code unit becomes three bytes at most: only what might be too large is measured.
+  if (text.length > MAX_CALL_BYTES / 3 && utf8.encode(text).length > MAX_CALL_BYTES) throw tooLarge()
+  return text
+}
+
+// The members of `{v:1, aud, tool, args}` in the order of RFC 8785, around arguments that are canonical already.
+function encodeSalted(salt: Uint8Array, { aud, tool, args }: Record<keyof BoundCall, string>): Uint8Array {
+  const call = utf8.encode(`{"args":${args},"aud":${canonicalJson(aud)},"tool":${canonicalJson(tool)},"v":1}`)
+  const bytes = new Uint8Array(salt.length + call.length)
+  bytes.set(salt)
+  bytes.set(call, salt.length)
+  return bytes
 }
 
 function parseArguments(text: string): unknown {
