@@ -19,44 +19,41 @@ export interface Problem {
 
 interface Verdict {
   status: 400 | 401 | 403 | 503
-  /** The error code of the challenge, RFC 6750 §3.1; without one the challenge is bare, or there is none. */
+  /** The error code of the challenge, RFC 6750 §3.1. */
   error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope'
   title: string
 }
 
+const invalid = (title: string): Verdict => ({ status: 401, error: 'invalid_token', title })
+// Without an error code of RFC 6750: no other scope and no newer token would help.
+const forbidden = (title: string): Verdict => ({ status: 403, title })
 const UNAVAILABLE: Verdict = { status: 503, title: 'tokens cannot be verified at the moment' }
 
 const VERDICTS: Readonly<Partial<Record<ErrorCode, Verdict>>> = {
   token_missing: { status: 401, title: 'a bearer token is required' },
   invalid_request: { status: 400, error: 'invalid_request', title: 'exactly one bearer token is required' },
-  token_malformed: { status: 401, error: 'invalid_token', title: 'the token is malformed' },
-  algorithm_rejected: {
-    status: 401,
-    error: 'invalid_token',
-    title: 'the algorithm of the token is not accepted',
-  },
-  signature_invalid: {
-    status: 401,
-    error: 'invalid_token',
-    title: 'the signature of the token is not valid',
-  },
-  type_mismatch: { status: 401, error: 'invalid_token', title: 'the token is of another type' },
-  issuer_mismatch: { status: 401, error: 'invalid_token', title: 'the token is from another issuer' },
-  audience_mismatch: { status: 401, error: 'invalid_token', title: 'the token is for another audience' },
-  tenant_mismatch: { status: 401, error: 'invalid_token', title: 'the token is from another tenant' },
-  claim_invalid: { status: 401, error: 'invalid_token', title: 'a claim of the token is not valid' },
-  token_expired: { status: 401, error: 'invalid_token', title: 'the token has expired' },
-  token_not_yet_valid: { status: 401, error: 'invalid_token', title: 'the token is not valid yet' },
+  token_malformed: invalid('the token is malformed'),
+  algorithm_rejected: invalid('the algorithm of the token is not accepted'),
+  signature_invalid: invalid('the signature of the token is not valid'),
+  type_mismatch: invalid('the token is of another type'),
+  issuer_mismatch: invalid('the token is from another issuer'),
+  audience_mismatch: invalid('the token is for another audience'),
+  tenant_mismatch: invalid('the token is from another tenant'),
+  claim_invalid: invalid('a claim of the token is not valid'),
+  token_expired: invalid('the token has expired'),
+  token_not_yet_valid: invalid('the token is not valid yet'),
+  token_inactive: invalid('the token is no longer alive'),
   permission_missing: { status: 403, error: 'insufficient_scope', title: 'the token lacks a permission' },
-  tool_mismatch: { status: 403, error: 'insufficient_scope', title: 'the token is for another tool' },
-  unhandled_binding: {
-    status: 403,
-    error: 'insufficient_scope',
-    title: 'the binding of the token is not handled',
-  },
+  tool_mismatch: forbidden('the token is for another tool'),
+  unhandled_binding: forbidden('the binding of the token is not handled'),
+  binding_missing: forbidden('the token is not bound as it has to be'),
+  call_mismatch: forbidden('the token is for another call'),
+  replayed: forbidden('the token has been used before'),
   network: UNAVAILABLE,
   timed_out: UNAVAILABLE,
   server_error: UNAVAILABLE,
+  rate_limited: UNAVAILABLE,
+  temporarily_unavailable: UNAVAILABLE,
 }
 
 /**
@@ -77,33 +74,47 @@ export function readBearerToken(authorization: readonly string[]): string {
   return token
 }
 
+/** What a challenge says beside the error: RFC 6750 §3 and RFC 9728 §5.1. */
+export interface Challenge {
+  expect?: Expectation | undefined
+  /** The address at which a client learns how to get a token. */
+  resourceMetadata?: string | undefined
+}
+
 /**
  * Says how to answer a request that was not let through. Undefined for an error that is no verdict about the
  * request but a fault of the API: a wrong configuration, a bug.
  */
-export function describeRefusal(error: unknown, expect: Expectation = {}): HttpRefusal | undefined {
+export function describeRefusal(error: unknown, challenge: Challenge = {}): HttpRefusal | undefined {
   if (!AuthsecError.is(error)) return undefined
-  const verdict = VERDICTS[error.code]
+  const { code, auditId } = error
+  const verdict = VERDICTS[code]
   if (verdict === undefined) return undefined
   const { status, title } = verdict
+  const isChallenged = status === 401 || verdict.error !== undefined
   return {
     status,
     headers: {
       'content-type': 'application/problem+json',
-      ...(status !== UNAVAILABLE.status && {
-        'www-authenticate': formatChallenge(verdict, error.code, expect),
-      }),
+      'cache-control': 'no-store',
+      ...(isChallenged && { 'www-authenticate': formatChallenge(verdict, code, challenge) }),
     },
-    body: { title, status, code: error.code, ...(error.auditId !== undefined && { auditId: error.auditId }) },
+    body: { title, status, code, ...(auditId !== undefined && { auditId }) },
   }
 }
 
-// RFC 6750 §3. Every value is a text of this file or a checked permission: nothing in it needs escaping.
-function formatChallenge({ error, title }: Verdict, code: ErrorCode, expect: Expectation): string {
-  if (error === undefined) return 'Bearer'
-  const parameters = [`error="${error}"`, `error_description="${title}"`]
-  if (code === 'permission_missing' && expect.permissions !== undefined) {
-    parameters.push(`scope="${expect.permissions.join(' ')}"`)
-  }
-  return `Bearer ${parameters.join(', ')}`
+// Every value is a text of this file, a checked permission or a URL: nothing in it needs escaping.
+function formatChallenge(
+  { error, title }: Verdict,
+  code: ErrorCode,
+  { expect, resourceMetadata }: Challenge,
+): string {
+  const parameters = [
+    ...(error === undefined ? [] : [`error="${error}"`, `error_description="${title}"`]),
+    ...(code === 'permission_missing' && expect?.permissions !== undefined
+      ? [`scope="${expect.permissions.join(' ')}"`]
+      : []),
+    ...(resourceMetadata === undefined ? [] : [`resource_metadata="${resourceMetadata}"`]),
+  ]
+  return parameters.length === 0 ? 'Bearer' : `Bearer ${parameters.join(', ')}`
 }

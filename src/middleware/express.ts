@@ -35,7 +35,7 @@ export function requireDelegation<Request extends IncomingMessage = IncomingMess
       const delegation = await verifier.verify(token, expected)
       Object.assign(request, { delegation } satisfies DelegatedRequest)
     } catch (error) {
-      const refusal = describeRefusal(error, expected)
+      const refusal = describeRefusal(error, { expect: expected })
       if (refusal === undefined) return next(error)
       response.writeHead(refusal.status, refusal.headers).end(JSON.stringify(refusal.body))
       return

@@ -2,25 +2,22 @@ import type { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { Expectation } from './expectation.js'
-import type { VerificationKey } from './jwk.js'
-import type { Settings } from './options.js'
 import type { Profile } from './profile.js'
+import type { Settings } from './settings.js'
 import type { Trust } from './trust.js'
 
 /** A token on the table: what stands in it, and everything it is measured by. */
 export interface Presented {
   header: JsonObject
   claims: JsonObject
-  signingInput: string
-  signature: Uint8Array
   profile: Profile
   trust: Trust
   settings: Settings
   expect: Expectation
   /** Seconds since the epoch. */
   now: number
-  /** The key its header means; undefined until it was looked for, or when there is none. */
-  key: VerificationKey | undefined
+  /** Whether the key that its header means made the signature; undefined until that was looked at. */
+  isSigned: boolean | undefined
 }
 
 /** One thing that is asked of a token. */
@@ -52,6 +49,15 @@ export type CheckName =
   | 'chain'
   | 'tool'
   | 'binding'
+  | 'call'
+
+/** Throws the first refusal. */
+export function assertChecks(checks: readonly Check[], presented: Presented): void {
+  for (const check of checks) {
+    const refusal = check.refuse(presented)
+    if (refusal !== undefined) throw refusal
+  }
+}
 
 const MAX_SHOWN = 3
 

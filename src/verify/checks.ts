@@ -1,6 +1,6 @@
 import type { Check } from './check.js'
 import { audience, chain, claims, expiry, issuer, lifetime, scope, start, tenant } from './claim-checks.js'
-import { binding, permissions, tool } from './demand-checks.js'
+import { binding, call, permissions, tool } from './demand-checks.js'
 import { algorithm, header, key, signature, type } from './header-checks.js'
 
 /**
@@ -26,10 +26,17 @@ export const CHECKS: readonly Check[] = [
   chain,
   tool,
   binding,
+  call,
 ]
 
-/** The checks that need no key. */
+/** What needs no key: the form of the header and the claims that are cheap to look at. */
 export const KEYLESS_CHECKS: readonly Check[] = CHECKS.slice(0, CHECKS.indexOf(signature))
 
-/** The signature and what follows it. */
-export const KEYED_CHECKS: readonly Check[] = CHECKS.slice(CHECKS.indexOf(signature))
+/** The signature, and the claims that are looked at once it holds: with them a token is genuine. */
+export const GENUINENESS_CHECKS: readonly Check[] = [signature, claims, scope]
+
+/** What the route demands of a genuine token. */
+export const DEMAND_CHECKS: readonly Check[] = CHECKS.slice(CHECKS.indexOf(permissions))
+
+/** What time can change about a token that was genuine before. */
+export const TIME_CHECKS: readonly Check[] = [expiry, start]

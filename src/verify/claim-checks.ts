@@ -53,9 +53,9 @@ export const tenant: Check = {
 /** `exp` is not over, RFC 7519 §4.1.4. */
 export const expiry: Check = {
   name: 'expiry',
-  refuse({ claims: { exp }, now, settings }) {
+  refuse({ claims: { exp, one_time: oneTime }, now, settings: { clockToleranceSeconds: tolerance } }) {
     if (!isTime(exp)) return new AuthsecError('claim_invalid', 'the claim "exp" is not a time')
-    if (now < exp + settings.clockToleranceSeconds) return undefined
+    if (now < exp + (oneTime === undefined ? tolerance.usual : tolerance.oneTime)) return undefined
     return new AuthsecError('token_expired', `the token expired ${showTime(exp, now)}`, {
       hint: 'Ask for a token right before each call.',
     })

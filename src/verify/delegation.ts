@@ -1,6 +1,7 @@
 import type { ActorClaim, BaseClaims, CallClaims } from '../core/claims.js'
 import type { Permissions } from '../core/permission.js'
 import type { JsonObject } from '../core/strict-json.js'
+import type { Presented } from './check.js'
 import type { ProfileName } from './profile.js'
 
 /** The person for whom an agent acts. */
@@ -29,6 +30,8 @@ export interface VerifiedDelegation {
   permissions: Permissions
   /** The tool the token was issued for, where the request for it named one. */
   tool: string | undefined
+  /** The arguments of the call that the token is bound to, as the route has passed and this has checked them. */
+  call: Readonly<JsonObject> | undefined
   /** The audit event of its issuance; a base token names none. */
   auditId: string | undefined
   /** The claims as they stand in the token. */
@@ -37,13 +40,13 @@ export interface VerifiedDelegation {
 }
 
 /** Tells what a token says, once every check has held: they have made sure that the claims are as typed. */
-export function toDelegation(profile: ProfileName, verified: JsonObject): VerifiedDelegation {
-  return profile === 'call'
-    ? fromCallClaims(verified as unknown as CallClaims)
-    : fromBaseClaims(verified as unknown as BaseClaims)
+export function toDelegation({ profile, claims, expect }: Presented): VerifiedDelegation {
+  return profile.name === 'call'
+    ? fromCallClaims(claims as unknown as CallClaims, expect.call)
+    : fromBaseClaims(claims as unknown as BaseClaims)
 }
 
-function fromCallClaims(claims: CallClaims): VerifiedDelegation {
+function fromCallClaims(claims: CallClaims, call: JsonObject | undefined): VerifiedDelegation {
   const chain: Actor[] = []
   for (let act: ActorClaim | undefined = claims.act; act !== undefined; act = act.act) {
     chain.push({ id: act.sub, clientId: act.client_id })
@@ -55,6 +58,7 @@ function fromCallClaims(claims: CallClaims): VerifiedDelegation {
     chain,
     permissions: new Set(claims.permissions),
     tool: claims.tool,
+    call,
     auditId: claims.authsec_audit,
     claims,
     expiresAt: new Date(claims.exp * 1000),
@@ -70,6 +74,7 @@ function fromBaseClaims(claims: BaseClaims): VerifiedDelegation {
     chain: [actor],
     permissions: new Set(claims.permissions),
     tool: undefined,
+    call: undefined,
     auditId: undefined,
     claims,
     expiresAt: new Date(claims.exp * 1000),

@@ -1,13 +1,12 @@
+import { type Binding, type BoundCall, isCallHash, matchesCall, parseBindings } from '../core/call-binding.js'
 import { BOUND_CALL_TOKEN_TYPE } from '../core/claims.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
-import { type Check, show, showList } from './check.js'
+import { type Check, type Presented, show, showList } from './check.js'
+import { sha256 } from './digest.js'
 import type { Expectation } from './expectation.js'
 import { normalizeType } from './profile.js'
-
-/** Claims that bind a token to a call, a use or a key: to leave one unheeded would drop the condition. */
-const BINDING_CLAIMS = ['bind', 'call', 'one_time', 'cnf']
 
 /** The token carries the permissions that the route asks for. */
 export const permissions: Check = {
@@ -41,21 +40,75 @@ export const tool: Check = {
   describe: ({ claims }) => quote(claims['tool']),
 }
 
-/** Nothing in the token demands a check that this verifier does not make. */
+/**
+ * Every condition that the token is bound by is one that this route checks, and every one that the route demands is
+ * there: to leave one unheeded would drop it. `cnf` would need a proof of a key, which nobody here can check.
+ */
 export const binding: Check = {
   name: 'binding',
-  refuse({ header, claims }) {
-    const unhandled =
-      BINDING_CLAIMS.find((claim) => claim in claims) ??
-      (normalizeType(header['typ']) === BOUND_CALL_TOKEN_TYPE ? BOUND_CALL_TOKEN_TYPE : undefined)
-    if (unhandled === undefined) return undefined
-    return refuseRequest(
-      'unhandled_binding',
-      `the token is bound by "${unhandled}", which is not handled`,
-      claims,
+  refuse(token) {
+    const unhandled = findUnhandled(token)
+    if (unhandled !== undefined) {
+      return refuseRequest(
+        'unhandled_binding',
+        `the token is bound by "${unhandled}", which is not handled`,
+        token.claims,
+      )
+    }
+    const missing = findMissing(token)
+    if (missing === undefined) return undefined
+    return refuseRequest('binding_missing', `the token is not bound by "${missing}"`, token.claims)
+  },
+  describe({ claims }) {
+    const bound = readBind(claims) ?? []
+    return (
+      [...bound.map((name) => `to its ${name}`), ...(isOneTime(claims) ? ['for one use'] : [])].join(', ') ||
+      'unbound'
     )
   },
-  describe: () => 'unbound',
+}
+
+/** The call is the one that the token is bound to, argument by argument. */
+export const call: Check = {
+  name: 'call',
+  skip: ({ expect }) => (expect.call === undefined ? 'none is expected' : undefined),
+  refuse({ claims, expect: { call } }) {
+    const bound = { aud: claims['aud'], tool: claims['tool'], args: call } as BoundCall
+    if (call === undefined || matchesCall(claims['call'], bound, sha256)) return undefined
+    return refuseRequest('call_mismatch', 'the call is not the one that the token is bound to', claims)
+  },
+  describe: () => 'the one that the token is bound to',
+}
+
+// The first condition in the token that nothing here checks: it is unknown, malformed, or the route does not ask for it.
+function findUnhandled({ header, claims, expect, settings }: Presented): string | undefined {
+  if ('cnf' in claims) return 'cnf'
+  const bind = readBind(claims)
+  if (bind === undefined) return 'bind'
+  if (bind.includes('tool') && expect.tool === undefined) return 'tool'
+  if (bind.includes('call') ? expect.call === undefined || !isCallHash(claims['call']) : 'call' in claims) {
+    return 'call'
+  }
+  if ('one_time' in claims && !(isOneTime(claims) && settings.replay)) return 'one_time'
+  const isBound = bind.length > 0 || isOneTime(claims)
+  if (!isBound && normalizeType(header['typ']) === BOUND_CALL_TOKEN_TYPE) return BOUND_CALL_TOKEN_TYPE
+  return undefined
+}
+
+function findMissing({ claims, expect }: Presented): string | undefined {
+  if (expect.call !== undefined && !readBind(claims)?.includes('call')) return 'call'
+  if (expect.oneTime === true && !isOneTime(claims)) return 'one_time'
+  return undefined
+}
+
+// What the token is bound to; undefined for a claim that says something which nobody here understands.
+function readBind({ bind }: JsonObject & { bind?: Json }): readonly Binding[] | undefined {
+  if (bind === undefined) return []
+  try {
+    return Array.isArray(bind) ? parseBindings(bind) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 // A refusal of what is asked, not of the token: whoever is refused can find the token's issuance in the audit log.
@@ -66,4 +119,9 @@ function refuseRequest(code: ErrorCode, message: string, claims: JsonObject): Au
 
 function listExpected({ permissions = [], anyPermission = [] }: Expectation): string[] {
   return [...permissions, ...anyPermission]
+}
+
+/** Whether the token is good for one use only. */
+export function isOneTime(claims: JsonObject): boolean {
+  return claims['one_time'] === true
 }

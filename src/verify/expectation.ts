@@ -1,3 +1,5 @@
+import { isJsonObject, type JsonObject } from '../core/strict-json.js'
+
 /** What a route asks of a delegation beyond its being genuine. */
 export interface Expectation {
   /** Permissions of which the token has to carry every one. */
@@ -6,6 +8,13 @@ export interface Expectation {
   anyPermission?: readonly string[]
   /** The tool, or one of the tools, that the token has to be issued for. */
   tool?: string | readonly string[]
+  /**
+   * The arguments of the call as they have arrived: the token has to be bound to exactly them. Needs `tool`, which is
+   * a part of what is bound.
+   */
+  call?: JsonObject
+  /** Whether the token has to be good for this one use only. Needs the verifier's `replay`. */
+  oneTime?: true
 }
 
 // A permission as it stands in `scope`, RFC 6749 §3.3: nothing that could end a header value or a list.
@@ -15,6 +24,8 @@ const MEMBERS: Readonly<Record<keyof Expectation, (value: unknown) => boolean>> 
   permissions: isPermissionList,
   anyPermission: (value) => isPermissionList(value) && value.length > 0,
   tool: (value) => (Array.isArray(value) ? value.length > 0 && value.every(isName) : isName(value)),
+  call: isJsonObject,
+  oneTime: (value) => value === true,
 }
 
 /**
@@ -28,6 +39,9 @@ export function assertExpectation(expect: unknown): asserts expect is Expectatio
     if (!MEMBERS[name as keyof Expectation](value)) {
       throw new TypeError(`the expectation's "${name}" is not as it has to be`)
     }
+  }
+  if ('call' in expect && !('tool' in expect)) {
+    throw new TypeError('the expectation\'s "call" needs its "tool"')
   }
 }
 

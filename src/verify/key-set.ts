@@ -1,4 +1,5 @@
-import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { AuthsecError } from '../core/errors.js'
+import type { VerifyEvent } from './events.js'
 import { fetchJson } from './fetch-json.js'
 import { type KeyQuery, parseKeySet, selectKey, type VerificationKey } from './jwk.js'
 import { createSingleFlight, elapsedSince } from './single-flight.js'
@@ -13,14 +14,10 @@ export interface KeySet {
   load(): Promise<void>
 }
 
-/** What happened to a key set. */
-export type VerifyEvent =
-  | { type: 'keys.loaded'; url: string; keys: number }
-  /** The server gave no keys; those at hand remain usable for so many milliseconds. */
-  | { type: 'keys.unavailable'; url: string; code: ErrorCode; usableForMs: number }
-
 export interface RemoteKeySetOptions {
   url: URL
+  /** How long keys outlive their fresh time when the server cannot be reached, in milliseconds. */
+  staleGraceMs: number
   fetch: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   clock: () => number
@@ -32,8 +29,8 @@ const MINUTE = 60_000
 const FRESHNESS = { default: 10 * MINUTE, least: MINUTE, most: 60 * MINUTE }
 /** From this part of their fresh time on, keys are renewed while they are still used. */
 const RENEWAL = 0.8
-/** How long keys outlive their fresh time when the server cannot be reached. */
-const STALE_GRACE = 60 * MINUTE
+/** How often an outage is told of. */
+const ALARM_INTERVAL = MINUTE
 /** An unknown key id is a reason to ask the server, but only this often. */
 const UNKNOWN_ID_INTERVAL = 10_000
 /** How long one id is no reason to ask again once the server did not know it, and how many such ids are kept. */
@@ -51,35 +48,47 @@ export function createStaticKeySet(keys: readonly VerificationKey[]): KeySet {
 /**
  * Keys that live at a URL. They are fetched at first use, renewed in the background before they go stale, and
  * fetched early for an id that is not among them; however many tokens ask, the server sees few requests.
- * While it cannot be reached, the keys at hand remain good for another hour.
+ * While it cannot be reached, the keys at hand remain good for the stale grace.
  */
-export function createRemoteKeySet({ url, fetch, clock, onEvent }: RemoteKeySetOptions): KeySet {
+export function createRemoteKeySet(options: RemoteKeySetOptions): KeySet {
+  const { url, staleGraceMs, fetch, clock, onEvent } = options
   let keys: readonly VerificationKey[] = []
   let loadedAt = Number.NEGATIVE_INFINITY
   let freshFor = 0
+  let alarmedAt = Number.NEGATIVE_INFINITY
   const unknownIds = new Map<string, number>()
   const flight = createSingleFlight(fetchKeys, clock)
 
   async function fetchKeys(): Promise<void> {
     try {
       const { document, maxAge } = await fetchJson(url, fetch)
-      keys = parseKeySet(document, url.origin)
+      const published = parseKeySet(document, url.origin, keys)
+      const withdrawn = keys.filter((key) => !published.includes(key))
+      keys = published
       loadedAt = clock()
       freshFor = clampFreshness(maxAge)
+      alarmedAt = Number.NEGATIVE_INFINITY
       onEvent({ type: 'keys.loaded', url: url.href, keys: keys.length })
-    } catch (error) {
-      if (AuthsecError.is(error)) {
-        const usableForMs = Math.max(0, freshFor + STALE_GRACE - age())
-        onEvent({ type: 'keys.unavailable', url: url.href, code: error.code, usableForMs })
+      if (withdrawn.length > 0) {
+        onEvent({ type: 'keys.withdrawn', url: url.href, ids: withdrawn.map(({ id }) => id) })
       }
+    } catch (error) {
+      if (AuthsecError.is(error)) raiseAlarm(error)
       throw error
     }
+  }
+
+  function raiseAlarm({ code }: AuthsecError): void {
+    if (elapsedSince(alarmedAt, clock) < ALARM_INTERVAL) return
+    alarmedAt = clock()
+    const usableForMs = Math.max(0, freshFor + staleGraceMs - age())
+    onEvent({ type: 'keys.unavailable', url: url.href, code, usableForMs })
   }
 
   const age = () => elapsedSince(loadedAt, clock)
   const isFresh = () => age() <= freshFor
   const isRenewalDue = () => age() > freshFor * RENEWAL
-  const isUsable = () => age() <= freshFor + STALE_GRACE
+  const isUsable = () => age() <= freshFor + staleGraceMs
 
   // Whether the server might know a key that is not at hand. A flight that is under way may bring it.
   function isWorthAsking(id: string | undefined): boolean {

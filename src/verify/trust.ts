@@ -4,8 +4,8 @@ import { isSameServer } from '../core/server-url.js'
 import type { Json } from '../core/strict-json.js'
 import { fetchJson } from './fetch-json.js'
 import { createRemoteKeySet, createStaticKeySet, type KeySet } from './key-set.js'
-import type { Settings } from './options.js'
 import type { ProfileName } from './profile.js'
+import type { Settings } from './settings.js'
 import { createSingleFlight } from './single-flight.js'
 
 /** Whom a verifier believes when it looks at one kind of token. Nothing of it is ever taken from a token. */

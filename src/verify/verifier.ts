@@ -1,16 +1,15 @@
 import { AuthsecError } from '../core/errors.js'
-import { type ParsedJwt, parseJwt } from '../core/jwt.js'
-import type { Algorithm } from './algorithm.js'
-import type { Check, Presented } from './check.js'
-import { KEYED_CHECKS, KEYLESS_CHECKS } from './checks.js'
+import { createAdmission } from './admission.js'
+import { createAuthentication } from './authentication.js'
+import { assertChecks, type Presented } from './check.js'
+import { DEMAND_CHECKS } from './checks.js'
 import { toDelegation, type VerifiedDelegation } from './delegation.js'
 import { assertExpectation, type Expectation } from './expectation.js'
-import { canMeanKey } from './header-checks.js'
 import { type Inspection, reportChecks, reportUnreadable } from './inspection.js'
-import type { KeyQuery } from './jwk.js'
-import { readOptions, type VerifierOptions } from './options.js'
-import { normalizeType, PROFILES, type Profile, type ProfileName } from './profile.js'
-import { createTrustSource, type Trust, type TrustByProfile } from './trust.js'
+import type { VerifierOptions } from './options.js'
+import { readOptions } from './settings.js'
+import { signatures } from './signature.js'
+import { createTrustSource } from './trust.js'
 
 /** Verifies delegation tokens for one API. */
 export interface DelegationVerifier {
@@ -18,17 +17,35 @@ export interface DelegationVerifier {
   warm(): Promise<void>
   /**
    * Tells what a token says if every check holds (in the order of `CheckName`), and otherwise throws the first
-   * refusal as an `AuthsecError`. Throws `network`, `timed_out` or `server_error`, all retryable, when the keys
-   * could not be had: then nothing is said about the token.
+   * refusal as an `AuthsecError`; `token_inactive` and `replayed` come last. Throws `network`, `timed_out`,
+   * `server_error` or `temporarily_unavailable`, all retryable, when the keys could not be had or nobody could tell
+   * whether the token was revoked or used: then nothing is said about the token.
    */
   verify(token: string, expect?: Expectation): Promise<VerifiedDelegation>
   /**
    * The same without waiting, from the keys at hand; they are renewed in the background. Throws `configuration`
-   * before `warm()` has ended.
+   * before `warm()` has ended, and always where there is something to wait for: in a runtime without Node's crypto,
+   * with `introspect`, and with a replay store that is not synchronous.
    */
   verifySync(token: string, expect?: Expectation): VerifiedDelegation
-  /** Evaluates every check instead of stopping at the first refusal: for people who wonder what is wrong. */
+  /**
+   * Evaluates every check instead of stopping at the first refusal: for people who wonder what is wrong. Uses no
+   * one-time token up, and asks nobody whether it was revoked.
+   */
   inspect(token: string, expect?: Expectation): Promise<Inspection>
+  /** Throws a `TypeError` or `configuration` for an expectation to which no token could be held here. */
+  assertExpectation(expect: unknown): asserts expect is Expectation
+  /** Where clients find out how to get a token for this API, for the challenge; undefined where nowhere. */
+  readonly resourceMetadata: string | undefined
+  /** The document for that address, which the API serves. Throws as `verify` does when the server cannot be reached. */
+  describeResource(): Promise<ResourceMetadata>
+}
+
+/** What a protected resource says of itself, RFC 9728 §2. */
+export interface ResourceMetadata {
+  resource: string
+  authorization_servers: readonly string[]
+  bearer_methods_supported: readonly string[]
 }
 
 const NOTHING_EXPECTED: Expectation = {}
@@ -40,28 +57,20 @@ const NOTHING_EXPECTED: Expectation = {}
 export function createVerifier(options: VerifierOptions): DelegationVerifier {
   const settings = readOptions(options)
   const source = createTrustSource(settings)
+  const authentication = createAuthentication(settings, source)
+  const admission = createAdmission(settings, findIssuer)
 
-  // The type names the profile. One that is not accepted is measured by the first that is, and refused for its type.
-  function chooseProfile(jwt: ParsedJwt): Profile {
-    const typ = normalizeType(jwt.header['typ'])
-    const name = settings.profiles.find((name) => PROFILES[name].types.includes(typ))
-    return PROFILES[name ?? (settings.profiles[0] as ProfileName)]
+  async function findIssuer(): Promise<string> {
+    const [trust] = (await source.learn()).values()
+    return trust?.issuers[0] as string
   }
 
-  function present(jwt: ParsedJwt, trusted: TrustByProfile, expect: Expectation): Presented {
-    const profile = chooseProfile(jwt)
-    return {
-      header: jwt.header,
-      claims: jwt.claims,
-      signingInput: jwt.signingInput,
-      signature: jwt.signature,
-      profile,
-      trust: trusted.get(profile.name) as Trust,
-      settings,
-      expect,
-      now: settings.clock() / 1000,
-      key: undefined,
-    }
+  function assertExpected(expect: unknown): asserts expect is Expectation {
+    assertExpectation(expect)
+    if (expect.oneTime !== true || settings.replay !== undefined) return
+    throw new AuthsecError('configuration', 'nobody remembers which one-time tokens were used', {
+      hint: 'Pass replay: "server", a store that every process shares, or createMemoryReplayStore().',
+    })
   }
 
   return {
@@ -71,55 +80,52 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
     },
 
     async verify(token, expect = NOTHING_EXPECTED) {
-      assertExpectation(expect)
-      const jwt = parseToken(token)
-      const presented = present(jwt, await source.learn(), expect)
-      assertChecks(KEYLESS_CHECKS, presented)
-      presented.key = await presented.trust.keys.find(queryKey(jwt))
-      assertChecks(KEYED_CHECKS, presented)
-      return toDelegation(presented.profile.name, presented.claims)
+      assertExpected(expect)
+      const presented = demand(await authentication.authenticate(token), expect)
+      return toDelegation(await admission.admit(token, presented))
     },
 
     verifySync(token, expect = NOTHING_EXPECTED) {
-      assertExpectation(expect)
-      const jwt = parseToken(token)
-      const presented = present(jwt, source.learned(), expect)
-      assertChecks(KEYLESS_CHECKS, presented)
-      presented.key = presented.trust.keys.findLoaded(queryKey(jwt))
-      assertChecks(KEYED_CHECKS, presented)
-      return toDelegation(presented.profile.name, presented.claims)
+      assertSynchronous(admission.waitsFor)
+      assertExpected(expect)
+      const presented = demand(authentication.authenticateSync(token), expect)
+      admission.admitSync(presented)
+      return toDelegation(presented)
     },
 
     async inspect(token, expect = NOTHING_EXPECTED) {
-      assertExpectation(expect)
-      let jwt: ParsedJwt
+      assertExpected(expect)
       try {
-        jwt = parseToken(token)
+        return reportChecks({ ...(await authentication.examine(token)), expect })
       } catch (error) {
-        if (AuthsecError.is(error)) return reportUnreadable(error)
+        if (AuthsecError.is(error, 'token_malformed')) return reportUnreadable(error)
         throw error
       }
-      const presented = present(jwt, await source.learn(), expect)
-      if (canMeanKey(presented)) presented.key = await presented.trust.keys.find(queryKey(jwt))
-      return reportChecks(presented)
+    },
+
+    assertExpectation: assertExpected,
+    resourceMetadata: settings.resourceMetadata,
+
+    async describeResource() {
+      return {
+        resource: settings.audience[0] as string,
+        authorization_servers: [await findIssuer()],
+        bearer_methods_supported: ['header'],
+      }
     },
   }
 }
 
-function parseToken(token: string): ParsedJwt {
-  // Whoever calls from JavaScript may hand over anything.
-  if (typeof token !== 'string') throw new AuthsecError('token_malformed', 'the token is not a text')
-  return parseJwt(token)
+function demand(presented: Presented, expect: Expectation): Presented {
+  const demanded = { ...presented, expect }
+  assertChecks(DEMAND_CHECKS, demanded)
+  return demanded
 }
 
-function assertChecks(checks: readonly Check[], presented: Presented): void {
-  for (const check of checks) {
-    const refusal = check.refuse(presented)
-    if (refusal !== undefined) throw refusal
-  }
-}
-
-// The checks before it have seen to the types: `alg` is one that is allowed, `kid` a text or absent.
-function queryKey({ header }: ParsedJwt): KeyQuery {
-  return { id: header['kid'] as string | undefined, algorithm: header['alg'] as Algorithm }
+function assertSynchronous(waitsFor: string | undefined): void {
+  const what = signatures.synchronous ? waitsFor : 'the crypto of this runtime'
+  if (what === undefined) return
+  throw new AuthsecError('configuration', `this verifier has to wait for ${what}`, {
+    hint: 'Use verify(), which waits.',
+  })
 }

@@ -1,5 +1,7 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { hashCall } from '../../src/core/call-binding.js'
 import type { BaseClaims, CallClaims } from '../../src/core/claims.js'
+import type { JsonObject } from '../../src/core/strict-json.js'
 import type { JsonWebKey } from '../../src/verify/jwk.js'
 
 /** The moment at which every token of a test issuer is issued, in milliseconds since the epoch. */
@@ -82,6 +84,14 @@ export function signCall(claims: object = {}, header: object = {}): string {
     { ...CALL_CLAIMS, ...claims },
     CALL_KEY.privateKey,
   )
+}
+
+/** A genuine call token that is bound to a call of the tool `refund` with these arguments. */
+export function signBound(args: JsonObject, claims: object = {}): string {
+  const bound = { aud: BILLING, tool: 'refund', args }
+  const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
+  const call = hashCall(bound, new Uint8Array(16).fill(7), sha256)
+  return signCall({ tool: 'refund', bind: ['tool', 'call'], call, ...claims }, { typ: 'authsec-call+jwt' })
 }
 
 /** A genuine base token, likewise. */

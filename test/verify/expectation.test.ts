@@ -9,6 +9,7 @@ describe('an expectation', () => {
     { permissions: [] },
     { permissions: ['billing:read'], anyPermission: ['a:b', 'c:d'], tool: 'refund' },
     { tool: ['refund', 'read'] },
+    { tool: 'refund', call: {}, oneTime: true },
   ])('may be %j', (expectation) => {
     expect(() => assertExpectation(expectation)).not.toThrow()
   })
@@ -66,6 +67,26 @@ describe('an expectation', () => {
       what: 'none of the tools',
       value: { tool: [] },
       message: 'the expectation\'s "tool" is not as it has to be',
+    },
+    {
+      what: 'a call of no tool',
+      value: { call: { amount: '10.00' } },
+      message: 'the expectation\'s "call" needs its "tool"',
+    },
+    {
+      what: 'a call that is a list',
+      value: { tool: 'refund', call: [] },
+      message: 'the expectation\'s "call" is not as it has to be',
+    },
+    {
+      what: 'a call that is undefined',
+      value: { tool: 'refund', call: undefined },
+      message: 'the expectation\'s "call" is not as it has to be',
+    },
+    {
+      what: 'any number of uses, which is not to ask',
+      value: { oneTime: false },
+      message: 'the expectation\'s "oneTime" is not as it has to be',
     },
   ])('cannot be $what', async ({ value, message }) => {
     const misuse = expect.objectContaining({ name: 'TypeError', message })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Inspection } from '../../src/verify/index.js'
+import { createMemoryReplayStore, type Inspection } from '../../src/verify/index.js'
 import { verifyBase, verifyCalls } from '../support/refused-tokens.js'
 import {
   BILLING,
@@ -7,6 +7,7 @@ import {
   ISSUED_AT,
   ISSUER,
   signBase,
+  signBound,
   signCall,
   TENANT,
 } from '../support/token-issuer.js'
@@ -45,6 +46,7 @@ describe('the inspection of a token', () => {
       'chain ok: 1 actor',
       'tool ok: "get_customer_billing"',
       'binding ok: unbound',
+      'call skipped: none is expected',
     ])
   })
 
@@ -54,6 +56,7 @@ describe('the inspection of a token', () => {
       'tenant',
       'permissions',
       'tool',
+      'call',
     ])
     const base = await verifyBase().inspect(signBase())
     expect(base.checks.filter(({ outcome }) => outcome === 'skipped').map(({ name }) => name)).toEqual([
@@ -61,6 +64,20 @@ describe('the inspection of a token', () => {
       'permissions',
       'chain',
       'tool',
+      'call',
+    ])
+  })
+
+  test('tells to what a token is bound, and uses none up', async () => {
+    const args = { amount: '10.00' }
+    const verifier = verifyCalls({ replay: createMemoryReplayStore({ singleProcess: true }) })
+    const expected = { tool: 'refund', call: args, oneTime: true } as const
+    const token = signBound(args, { one_time: true })
+    const inspect = async () => lines(await verifier.inspect(token, expected)).slice(-2)
+    await inspect()
+    expect(await inspect()).toEqual([
+      'binding ok: to its tool, to its call, for one use',
+      'call ok: the one that the token is bound to',
     ])
   })
 
@@ -71,7 +88,7 @@ describe('the inspection of a token', () => {
       tenant_id: 'x',
       sub: 7,
       scope: 'x',
-      bind: ['tool'],
+      bind: ['call'],
       act: null,
     })
     const verifier = verifyCalls({ clock: () => ISSUED_AT + 3_600_000 })
@@ -116,7 +133,7 @@ describe('the inspection of a token', () => {
       code: 'token_malformed',
     })
     expect(checks.slice(1).every(({ outcome }) => outcome === 'skipped')).toBe(true)
-    expect(checks).toHaveLength(18)
+    expect(checks).toHaveLength(19)
   })
 
   test('tells nothing that could move the cursor', async () => {

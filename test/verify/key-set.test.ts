@@ -1,11 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { VerifyEvent } from '../../src/verify/events.js'
 import { parseKeySet } from '../../src/verify/jwk.js'
-import {
-  createRemoteKeySet,
-  createStaticKeySet,
-  type KeySet,
-  type VerifyEvent,
-} from '../../src/verify/key-set.js'
+import { createRemoteKeySet, createStaticKeySet, type KeySet } from '../../src/verify/key-set.js'
 import { settle } from '../support/fake-clock.js'
 import { answer, noConnection, stubServer } from '../support/stub-server.js'
 import { BASE_KEY, CALL_KEY, createKey, ISSUED_AT } from '../support/token-issuer.js'
@@ -34,6 +30,7 @@ function openKeys(...answers: (object | Error)[]) {
       requests++
       return silent ? new Promise(() => {}) : server.fetch(url, init)
     },
+    staleGraceMs: 60 * MINUTE,
     clock: () => now,
     onEvent: (event) => events.push(event),
   })
@@ -95,12 +92,33 @@ describe('keys at a URL', () => {
   })
 
   test('lose a key that was withdrawn at the next renewal', async () => {
-    const { set, pass } = openKeys(keys(CALL_KEY.jwk, nextKey), keys(nextKey))
+    const { set, pass, events } = openKeys(keys(CALL_KEY.jwk, nextKey), keys(nextKey))
     await expect(set.find(KNOWN)).resolves.toBeDefined()
     pass(8 * MINUTE + 1)
     await expect(set.find(KNOWN)).resolves.toBeDefined()
     await settle()
     await expect(set.find(KNOWN)).resolves.toBeUndefined()
+    expect(events.at(-1)).toEqual({
+      type: 'keys.withdrawn',
+      url: 'http://127.0.0.1:7468/oauth/jwks',
+      ids: ['call-key'],
+    })
+  })
+
+  test('are made ready once: a key that is still published remains the same object', async () => {
+    const { set, pass } = openKeys(keys(CALL_KEY.jwk), keys(nextKey, CALL_KEY.jwk))
+    const before = await set.find(KNOWN)
+    pass(11 * MINUTE)
+    expect(await set.find(KNOWN)).toBe(before)
+  })
+
+  test('are another key under an old id when anything of it has changed', async () => {
+    const { set, pass } = openKeys(keys(CALL_KEY.jwk), keys({ ...nextKey, kid: 'call-key' }))
+    const before = await set.find(KNOWN)
+    pass(11 * MINUTE)
+    const after = await set.find(KNOWN)
+    expect(after).toMatchObject({ id: 'call-key' })
+    expect(after).not.toBe(before)
   })
 
   test('are fetched again after the clock was set back', async () => {
@@ -204,7 +222,24 @@ describe('an outage', () => {
     await expect(set.find(KNOWN)).resolves.toBeDefined()
   })
 
-  test('leaves the known keys usable for an hour beyond their time, with an event for every attempt', async () => {
+  test('is told of once a minute while it lasts', async () => {
+    const { set, requests, pass, events } = openKeys(keys(CALL_KEY.jwk), down)
+    await set.find(KNOWN)
+    pass(10 * MINUTE + 1)
+    // An hour with ten tokens a minute: the server is tried every 30 seconds.
+    await repeat(600, async () => {
+      await expect(set.find(KNOWN)).resolves.toBeDefined()
+      await settle()
+      pass(6 * SECOND)
+    })
+    expect(requests()).toBeGreaterThan(110)
+    const alarms = events.filter(({ type }) => type === 'keys.unavailable')
+    expect(alarms).toHaveLength(60)
+    expect(alarms[0]).toMatchObject({ code: 'network', usableForMs: 60 * MINUTE - 1 })
+    await expect(set.find(KNOWN)).rejects.toMatchObject({ code: 'network' })
+  })
+
+  test('leaves the known keys usable for an hour beyond their time, with an alarm', async () => {
     const { set, pass, events } = openKeys(keys(CALL_KEY.jwk), down)
     await set.find(KNOWN)
     pass(70 * MINUTE - SECOND)
@@ -215,7 +250,7 @@ describe('an outage', () => {
       code: 'network',
       usableForMs: SECOND,
     })
-    pass(2 * SECOND)
+    pass(MINUTE)
     await expect(set.find(KNOWN)).rejects.toMatchObject({ code: 'network' })
     expect(events.at(-1)).toMatchObject({ usableForMs: 0 })
   })

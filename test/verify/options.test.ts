@@ -42,6 +42,12 @@ describe('a verifier can be created', () => {
         algorithms: ['PS256'],
         clockToleranceSeconds: 0,
         maxChainDepth: 1,
+        staleGraceSeconds: 86_400,
+        replay: 'server',
+        introspect: () => false,
+        client: { clientId: 'billing', credentials: { clientSecret: 'x' } },
+        tokenCache: { entries: 1, seconds: 1 },
+        resourceMetadata: `${BILLING}/.well-known/oauth-protected-resource`,
         onEvent: () => {},
         fetch,
         clock: Date.now,
@@ -53,6 +59,9 @@ describe('a verifier can be created', () => {
       verify: expect.any(Function),
       verifySync: expect.any(Function),
       inspect: expect.any(Function),
+      assertExpectation: expect.any(Function),
+      describeResource: expect.any(Function),
+      resourceMetadata: `${BILLING}/.well-known/oauth-protected-resource`,
     })
   })
 })
@@ -119,6 +128,36 @@ describe('a verifier cannot be created', () => {
       why: 'with a chain of none',
       options: { serverUrl, audience, maxChainDepth: 0 },
       message: 'the option "maxChainDepth" is not a whole number from 1 to 5',
+    },
+    {
+      why: 'with keys that outlive their time by two days',
+      options: { serverUrl, audience, staleGraceSeconds: 172_800 },
+      message: 'the option "staleGraceSeconds" is not a whole number from 0 to 86400',
+    },
+    {
+      why: 'with a cache of none',
+      options: { serverUrl, audience, tokenCache: { entries: 0 } },
+      message: 'the option "tokenCache.entries" is not a whole number from 1 to 100000',
+    },
+    {
+      why: 'with a cache that outlives every token',
+      options: { serverUrl, audience, tokenCache: { seconds: 3600 } },
+      message: 'the option "tokenCache.seconds" is not a whole number from 1 to 60',
+    },
+    ...[true, 'memory', {}, null].map((replay) => ({
+      why: `with a replay store that is ${JSON.stringify(replay)}`,
+      options: { serverUrl, audience, replay },
+      message: 'the option "replay" is neither "server" nor a store with a method add',
+    })),
+    {
+      why: 'with an introspection that is text',
+      options: { serverUrl, audience, client: { clientId: 'x' }, introspect: 'always' },
+      message: 'the option "introspect" is not a function',
+    },
+    {
+      why: 'as a client without name',
+      options: { serverUrl, audience, client: {} },
+      message: 'the option "client.clientId" is not a text',
     },
     {
       why: 'with a clock that stands',
@@ -197,6 +236,26 @@ describe('a verifier cannot be created', () => {
       why: 'with HS256',
       options: { serverUrl, audience, algorithms: ['ES256', 'HS256'] },
       message: 'the algorithm "HS256" cannot be allowed',
+    },
+    {
+      why: 'that asks the server about uses as nobody',
+      options: { serverUrl, audience, replay: 'server' },
+      message: 'the server cannot be asked for "replay" by an API that is not known to it',
+    },
+    {
+      why: 'that asks no server about uses',
+      options: { issuer, jwks, audience, replay: 'server', client: { clientId: 'billing' } },
+      message: 'the server cannot be asked for "replay" by an API that is not known to it',
+    },
+    {
+      why: 'that asks the server about every token as nobody',
+      options: { serverUrl, audience, introspect: true },
+      message: 'the server cannot be asked for "introspect" by an API that is not known to it',
+    },
+    {
+      why: 'with metadata in clear text',
+      options: { serverUrl, audience, resourceMetadata: 'http://billing.example/x' },
+      message: '"http://billing.example/x" is not the address of a server',
     },
     {
       why: 'with no usable key',

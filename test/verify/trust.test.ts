@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { readOptions, type VerifierOptions } from '../../src/verify/options.js'
+import type { VerifierOptions } from '../../src/verify/options.js'
+import { readOptions } from '../../src/verify/settings.js'
 import { createTrustSource } from '../../src/verify/trust.js'
 import { answer, noConnection, stubServer } from '../support/stub-server.js'
 import { BILLING, ISSUED_AT, issuerRoutes, TENANT } from '../support/token-issuer.js'
