@@ -190,14 +190,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 }
 
 async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Promise<Identity> {
-  const known = await store.settings.find('tenant_id')
-  if (known === undefined) {
-    await store.write(async ({ settings }) => {
-      await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
-      await settings.insert({ name: 'log_id', value: `authsec/${randomUUID().replaceAll('-', '')}` })
-      await settings.insert({ name: 'issuer', value: issuer })
-    })
-  }
+  await store.write(async ({ settings }) => {
+    // Asked in the transaction, because another server of the store may be at it too.
+    if ((await settings.find('tenant_id')) !== undefined) return
+    await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
+    await settings.insert({ name: 'log_id', value: `authsec/${randomUUID().replaceAll('-', '')}` })
+    await settings.insert({ name: 'issuer', value: issuer })
+  })
   return {
     tenantId: await readSetting(store, 'tenant_id'),
     issuer: await readSetting(store, 'issuer'),

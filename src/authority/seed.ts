@@ -117,7 +117,7 @@ export async function applySeed(
   tenantId: string,
   now: number,
 ): Promise<Seeded> {
-  const planted = (await findPlanted(store)) ?? (await plant(store, asked ?? DEV_SEED, tenantId, now))
+  const planted = (await findPlanted(store)) ?? (await plantOnce(store, asked ?? DEV_SEED, tenantId, now))
   if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(planted.seed)) {
     throw new AuthsecError('conflict', 'the state was made with another seed', {
       hint: 'A seed fills a new state only: name another one with --state, or leave --seed out.',
@@ -154,6 +154,17 @@ function findAdminEmail({ users, roles }: Seed): string {
   const admin = users.find((user) => user.roles.some((role) => roles[role]?.includes(ADMIN_PERMISSION)))
   if (admin === undefined) throw new AuthsecError('usage', `nobody in the seed has ${ADMIN_PERMISSION}`)
   return admin.email
+}
+
+// Another server of the store may have been faster.
+async function plantOnce(store: Store, seed: Seed, tenantId: string, now: number): Promise<Planted> {
+  try {
+    return await plant(store, seed, tenantId, now)
+  } catch (error) {
+    const planted = AuthsecError.is(error, 'conflict') ? await findPlanted(store) : undefined
+    if (planted === undefined) throw error
+    return planted
+  }
 }
 
 function plant(store: Store, seed: Seed, tenantId: string, now: number): Promise<Planted> {

@@ -1,20 +1,25 @@
-import { resolve } from 'node:path'
 import type { RunningServer } from '../server/start.js'
 import type { Context } from './context.js'
+import { readKek } from './kek.js'
 import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
 import { DEV_PROFILE } from './settings.js'
+import { isInDatabase, readPlace } from './state-place.js'
+
+const EPHEMERAL = ':memory:'
 
 /**
  * Serves one developer on one machine until it is asked to stop, whose reason it throws. While it runs, the profile
  * `dev` is this server, unless nothing of it is kept.
  */
 export async function serveDeveloper(context: Context, flags: ServeFlags): Promise<never> {
-  const state = flags.ephemeral ? undefined : resolve(flags.state ?? context.environment.stateDirectory)
+  const place = await readDevPlace(context, flags)
+  // Only of a directory is anything written down: one server has it, and for a while.
+  const state = place.state === EPHEMERAL ? undefined : place.state
   const { parseSeed, startServer } = await import('../server/index.js')
   const server = await startServer({
     ...readServingOptions(context, flags),
-    state: state ?? ':memory:',
+    ...place,
     quirks: flags.quirks,
     ...(flags.ciba !== undefined && { ciba: flags.ciba }),
     ...(flags.seed !== undefined && { seed: parseSeed(await readSeedFile(flags.seed)) }),
@@ -29,7 +34,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
         await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
       }
       if (flags.json) io.jsonLine(facts)
-      printBanner(context, server, state, flags)
+      printBanner(context, server, state ?? flags.store ?? flags.storeFile, flags)
     },
     // Another server may have been started since: only what is still ours is taken back.
     async withdraw() {
@@ -38,6 +43,17 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
       await credentials.remove(DEV_PROFILE, adminToken)
     },
     ready: { file: flags.readyFile, content: { ...facts, admin_token: adminToken } },
+  })
+}
+
+async function readDevPlace(context: Context, flags: ServeFlags) {
+  const { allowDevPostgres, ephemeral, kekFile } = flags
+  if (isInDatabase(flags)) {
+    return { ...(await readPlace(flags)), allowDevPostgres, kek: await readKek(context, kekFile) }
+  }
+  return readPlace({
+    ...flags,
+    state: ephemeral ? EPHEMERAL : (flags.state ?? context.environment.stateDirectory),
   })
 }
 

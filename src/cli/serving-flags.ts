@@ -3,13 +3,14 @@ import type { Mode } from '../authority/client-authentication.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { RateLimitsName } from '../server/rate-limits.js'
+import { isInDatabase, type PlaceFlags } from './state-place.js'
 
 /** What `dev serve` is asked for. */
-export interface ServeFlags {
+export interface ServeFlags extends PlaceFlags {
   mode: Mode
   port: number
   host: string
-  state?: string | undefined
+  allowDevPostgres: boolean
   ephemeral: boolean
   seed?: string | undefined
   quirks: readonly string[]
@@ -37,6 +38,11 @@ const DEV_ONLY: readonly Rule[] = [
   ['--ephemeral', ({ ephemeral }) => ephemeral, 'A team keeps its state: name it with --state.'],
   ['--seed', ({ seed }) => seed !== undefined, 'Give the seed to authsec dev init, once.'],
   ['--quirks', ({ quirks }) => quirks.length > 0, 'Nothing dangerous is served to a team: leave it out.'],
+  [
+    '--allow-dev-postgres',
+    ({ allowDevPostgres }) => allowDevPostgres,
+    'A team needs no leave: leave it out.',
+  ],
   ['--ciba', ({ ciba }) => ciba !== undefined, 'People answer for themselves: leave it out.'],
 ]
 
@@ -49,15 +55,24 @@ const SHARED_ONLY: readonly Rule[] = [
   ],
   [
     '--kek-file',
-    ({ kekFile }) => kekFile !== undefined,
+    (flags) => flags.kekFile !== undefined && !isInDatabase(flags),
     'Add --mode shared; a dev server makes a key of its own.',
+  ],
+  [
+    '--store',
+    (flags) => isInDatabase(flags) && !flags.allowDevPostgres,
+    'Add --mode shared; for tests of several dev servers, --allow-dev-postgres lets them share one on this machine.',
   ],
 ]
 
 /** What a server that is shared cannot do without. */
 const SHARED_NEEDS: readonly Rule[] = [
   ['--issuer', ({ issuer }) => issuer !== undefined, 'Name the URL of the server: https://authsec.example.'],
-  ['--state', ({ state }) => state !== undefined, 'Name the directory that authsec dev init has filled.'],
+  [
+    '--state or --store',
+    (flags) => flags.state !== undefined || isInDatabase(flags),
+    'Name the directory or the database that authsec dev init has filled.',
+  ],
 ]
 
 /** Refuses what does not go with the mode; throws `usage` naming what to do instead. */

@@ -1,9 +1,9 @@
-import { resolve } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import type { Context } from './context.js'
 import { readKek } from './kek.js'
 import { readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
+import { readPlace } from './state-place.js'
 
 /**
  * Serves a team until it is asked to stop, whose reason it throws. It leaves no profile and no session anywhere:
@@ -11,14 +11,12 @@ import type { ServeFlags } from './serving-flags.js'
  */
 export async function serveTeam(context: Context, flags: ServeFlags): Promise<never> {
   const { io } = context
-  const { issuer, state } = flags
-  if (issuer === undefined || state === undefined) {
-    throw new AuthsecError('usage', '--mode shared needs --issuer and --state')
-  }
+  const { issuer } = flags
+  if (issuer === undefined) throw new AuthsecError('usage', '--mode shared needs --issuer')
+  const place = await readPlace(flags)
   const kek = await readKek(context, flags.kekFile)
   const { startSharedServer } = await import('../server/index.js')
-  const place = resolve(state)
-  const server = await startSharedServer({ ...readServingOptions(context, flags), state: place, issuer, kek })
+  const server = await startSharedServer({ ...readServingOptions(context, flags), ...place, issuer, kek })
   const facts = { url: server.url, pid: process.pid, tenant_id: server.tenantId, issuer: server.issuer }
   return runUntilStopped(context, server, {
     async announce() {
@@ -26,7 +24,7 @@ export async function serveTeam(context: Context, flags: ServeFlags): Promise<ne
       const lines = [
         `AuthSec server of ${server.issuer}`,
         `listens at ${server.url}: let a proxy with TLS pass on what comes to the issuer`,
-        `state in ${place}`,
+        `state in ${server.place}`,
         `log in with: authsec login --server ${server.issuer}`,
         'stop with Ctrl-C',
       ]

@@ -24,14 +24,15 @@ const FILE_NAME = 'passwords.json'
 export async function seedPasswords(options: {
   store: Store
   seed: Seed
-  place: string
+  /** A directory; `:memory:` and a database keep no file. */
+  place: string | undefined
   chosen: Readonly<Record<string, string>>
 }): Promise<void> {
   const { store, seed, place, chosen } = options
   const stranger = Object.keys(chosen).find((email) => !seed.users.some((user) => user.email === email))
   if (stranger !== undefined) throw new AuthsecError('usage', `${quote(stranger)} is not a seeded user`)
 
-  const file = place === ':memory:' ? undefined : join(place, FILE_NAME)
+  const file = place === undefined || place === ':memory:' ? undefined : join(place, FILE_NAME)
   const known = file === undefined ? {} : readPasswords(file)
   const random = Object.fromEntries(
     seed.users

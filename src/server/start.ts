@@ -4,14 +4,17 @@ import type { CibaMode } from '../authority/ciba.js'
 import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { isLocalPostgres } from '../store/postgres-url.js'
 import { parseQuirks } from './quirks.js'
 import { runServer, type ServingOptions } from './run.js'
 import { seedPasswords } from './seed-passwords.js'
-import { openState } from './state.js'
+import { type OpenState, openState, type StatePlace } from './state.js'
 
-export interface ServerOptions extends ServingOptions {
-  /** The directory that holds everything, or `:memory:`. */
-  state: string
+export interface ServerOptions extends ServingOptions, StatePlace {
+  /** The key-encryption key, 32 bytes; a directory makes one of its own, a database needs this one. */
+  kek?: Uint8Array
+  /** Whether the state may be in a database on this machine, as tests of several servers want it; default false. */
+  allowDevPostgres?: boolean
   /** A loopback address; default 127.0.0.1. */
   host?: string
   /** Who answers what programs ask people for (CIBA): people, or the server by itself; default `manual`. */
@@ -60,11 +63,11 @@ const REGRANT_CHECK_MS = 60_000
  * the state, `state_newer` and `state_unreadable`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { state: place, seed, passwords = {}, onSurprise = () => {} } = options
+  const { seed, passwords = {}, onSurprise = () => {} } = options
   const host = readHost(options.host ?? '127.0.0.1')
   const quirks = parseQuirks(options.quirks ?? [])
   const plan = {
-    state: await openState(place),
+    state: await openDevState(options),
     mode: 'dev',
     host,
     tenantId: seed?.tenantId,
@@ -77,7 +80,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const seeded = await applySeed(plan.state.store, seed, identity.tenantId, clock())
     const [first] = seeded.delegations
     if (first === undefined) throw new AuthsecError('usage', 'the seed has no delegation to start with')
-    await seedPasswords({ store: plan.state.store, seed: seeded.seed, place, chosen: passwords })
+    await seedPasswords({
+      store: plan.state.store,
+      seed: seeded.seed,
+      place: options.state,
+      chosen: passwords,
+    })
     for (const delegation of seeded.delegations) await keepAlive(opened, delegation, 'start')
     return { ...seeded, first, adminToken: await sessions.start(seeded.admin) }
   })
@@ -108,6 +116,23 @@ function readHost(text: string): string {
   if (LOOPBACK.test(host)) return host
   throw new AuthsecError('usage', `${quote(text)} is not an address of this machine only`, {
     hint: 'Every process that reaches this server can act as every agent: bind to 127.0.0.1.',
+  })
+}
+
+// Whoever reaches a dev server can act as every agent: that must never be the agents of a team.
+async function openDevState(options: ServerOptions): Promise<OpenState> {
+  const { store, allowDevPostgres = false } = options
+  if (store !== undefined && !(allowDevPostgres && isLocalPostgres(store))) {
+    throw new AuthsecError('usage', 'a dev server keeps its state in no database', {
+      hint: 'Share it with a team in mode shared; for tests a database on this machine can be allowed.',
+    })
+  }
+  const state = await openState(options, options.kek)
+  const issuer = store && (await state.store.settings.find('issuer'))
+  if (!issuer?.startsWith('https:')) return state
+  await state.close()
+  throw new AuthsecError('configuration', `${state.name} belongs to the issuer ${quote(issuer, 200)}`, {
+    hint: 'It is the state of a team: serve it in mode shared.',
   })
 }
 

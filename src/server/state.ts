@@ -3,14 +3,27 @@ import { join } from 'node:path'
 import { createKek, openKekFile } from '../authority/kek.js'
 import { AuthsecError } from '../core/errors.js'
 import { openStore } from '../store/open.js'
+import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
 import type { Store } from '../store/store.js'
 
 /** The place of a state that is gone with the process. */
 const EPHEMERAL = ':memory:'
 
+/** Where the state of a server is kept: one of `state` and `store`. */
+export interface StatePlace {
+  /** The directory that holds everything, or `:memory:`. */
+  state?: string | undefined
+  /** `postgres://…`: a database instead, which any number of servers share. */
+  store?: string | undefined
+  /** Whether the database is refused unless a standby confirms each commit; default false. */
+  requireSyncStandby?: boolean | undefined
+}
+
 /** Everything a server keeps, opened and locked. */
 export interface OpenState {
   store: Store
+  /** What messages call it. */
+  name: string
   /** The key-encryption key. */
   kek: Uint8Array
   /** Closes the store and lets another server have the state. */
@@ -18,14 +31,43 @@ export interface OpenState {
 }
 
 /**
- * Opens the state in a directory, or creates it there: the database, which is the lock too, the key-encryption
- * key unless one is given, and a file that tells others which process has it. Throws `state_locked`, `state_newer` and
- * `state_unreadable`.
+ * Opens a state, or creates it. In a directory: the database, which is the lock too, the key-encryption key unless one
+ * is given, and a file that tells others which process has it. A database needs a key, because nothing that belongs to
+ * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable`, and
+ * of a database what `openStore` throws.
  */
-export async function openState(place: string, kek?: Uint8Array): Promise<OpenState> {
+export async function openState(place: StatePlace, kek?: Uint8Array): Promise<OpenState> {
+  const { state, store } = place
+  if (state !== undefined && store === undefined) return openDirectory(state, kek)
+  if (store === undefined || state !== undefined) {
+    throw new AuthsecError('usage', 'a server keeps its state either in a directory or in a database')
+  }
+  return openDatabase(store, place, kek)
+}
+
+async function openDatabase(
+  url: string,
+  options: StatePlace,
+  kek: Uint8Array | undefined,
+): Promise<OpenState> {
+  if (!isPostgresUrl(url)) {
+    throw new AuthsecError('usage', 'the store is not the address of a PostgreSQL database', {
+      hint: 'Write postgres://user@host/database; a state in a file is named by its directory.',
+    })
+  }
+  if (kek === undefined) {
+    throw new AuthsecError('usage', 'a database needs a key-encryption key', {
+      hint: 'Give every server of the database the same one.',
+    })
+  }
+  const store = await openStore(url, options)
+  return { store, name: parsePostgresUrl(url).name, kek, close: () => store.close() }
+}
+
+async function openDirectory(place: string, kek: Uint8Array | undefined): Promise<OpenState> {
   if (place === EPHEMERAL) {
     const store = await openStore(EPHEMERAL)
-    return { store, kek: kek ?? createKek(), close: () => store.close() }
+    return { store, name: place, kek: kek ?? createKek(), close: () => store.close() }
   }
   createDirectory(place)
   const pidFile = join(place, 'server.pid')
@@ -35,7 +77,7 @@ export async function openState(place: string, kek?: Uint8Array): Promise<OpenSt
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
     const opened = kek ?? openKekFile(join(place, 'kek'), (await store.keys.list()).length === 0)
-    return { store, kek: opened, close: () => closeState(store, pidFile) }
+    return { store, name: place, kek: opened, close: () => closeState(store, pidFile) }
   } catch (error) {
     await closeState(store, pidFile)
     throw error

@@ -6,12 +6,10 @@ import { ADMIN_PERMISSION } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { runServer, type ServingOptions } from './run.js'
-import { type OpenState, openState } from './state.js'
+import { type OpenState, openState, type StatePlace } from './state.js'
 
 /** A server for a team, behind a proxy that terminates TLS. */
-export interface SharedServerOptions extends ServingOptions {
-  /** The directory that holds everything. */
-  state: string
+export interface SharedServerOptions extends ServingOptions, StatePlace {
   /** The key-encryption key, 32 bytes; a shared server never makes one. */
   kek: Uint8Array
   /** The `https` URL by which everybody knows the server, without a path. */
@@ -23,6 +21,8 @@ export interface SharedServerOptions extends ServingOptions {
 export interface SharedServer {
   /** Where it listens; everybody else uses the issuer. */
   readonly url: string
+  /** Where its state is kept; never a password. */
+  readonly place: string
   readonly issuer: string
   readonly tenantId: string
   readonly fetch: (request: Request) => Promise<Response>
@@ -30,7 +30,7 @@ export interface SharedServer {
 }
 
 /** The first start of a shared server. */
-export interface InitOptions extends Pick<SharedServerOptions, 'state' | 'kek' | 'issuer'> {
+export interface InitOptions extends StatePlace, Pick<SharedServerOptions, 'kek' | 'issuer'> {
   seed?: Seed | undefined
   admin: { email: string; password: string }
   /** Milliseconds since the epoch. */
@@ -48,7 +48,7 @@ const ADMIN_ROLE = 'admin'
 export async function startSharedServer(options: SharedServerOptions): Promise<SharedServer> {
   const { host = '127.0.0.1', rateLimits = 'shared' } = options
   const issuer = readIssuer(options.issuer)
-  const state = await openState(options.state, options.kek)
+  const state = await openState(options, options.kek)
   try {
     await assertInitialised(state, issuer)
   } catch (error) {
@@ -57,23 +57,25 @@ export async function startSharedServer(options: SharedServerOptions): Promise<S
   }
   const plan = { state, mode: 'shared', host, issuer, rateLimits } as const
   const { url, authority, fetch, close } = await runServer(plan, options, async () => undefined)
-  return { url, issuer, tenantId: authority.identity.tenantId, fetch, close }
+  return { url, place: state.name, issuer, tenantId: authority.identity.tenantId, fetch, close }
 }
 
 /**
  * Fills the empty state of a shared server, once: its tenant, its keys, its seed, and the password of its first
  * admin. Throws `conflict` on a state that is not empty and `usage` for a password or an admin that cannot be.
  */
-export async function initServer(options: InitOptions): Promise<{ tenantId: string; issuer: string }> {
+export async function initServer(
+  options: InitOptions,
+): Promise<{ tenantId: string; issuer: string; place: string }> {
   const { admin, clock = Date.now } = options
   const issuer = readIssuer(options.issuer)
   const seed = withAdmin(options.seed ?? EMPTY_SEED, admin.email)
   const hash = await hashPassword(admin.password, CHOSEN_PASSWORD_COST)
-  const state = await openState(options.state, options.kek)
+  const state = await openState(options, options.kek)
   const { store, kek } = state
   try {
     if ((await store.settings.find('tenant_id')) !== undefined) {
-      throw new AuthsecError('conflict', `${options.state} has been initialised already`, {
+      throw new AuthsecError('conflict', `${state.name} has been initialised already`, {
         hint: 'One server serves one tenant: name another state for another one.',
       })
     }
@@ -93,7 +95,7 @@ export async function initServer(options: InitOptions): Promise<{ tenantId: stri
     })
     for (const { user, ...grant } of delegations)
       await authority.delegations.grant(grant, user, SERVER_ITSELF)
-    return { tenantId, issuer }
+    return { tenantId, issuer, place: state.name }
   } finally {
     await state.close()
   }

@@ -13,7 +13,7 @@ import { createKeys } from './keys.js'
 import { assertReadable, migrate } from './migrate.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
-import { isPostgresUrl } from './postgres-url.js'
+import { isPostgresUrl, type PostgresOptions } from './postgres-url.js'
 import { createResources } from './resources.js'
 import { createRevision, type Revision, type RevisionChanges } from './revision.js'
 import { createRevocations } from './revocations.js'
@@ -33,10 +33,10 @@ import { createUses } from './uses.js'
  * `state_unreadable` when it is not ours; nothing is changed in any of these cases. For a database also
  * `configuration` when it can never be reached that way and `temporarily_unavailable` when it cannot be reached now.
  */
-export async function openStore(location: string): Promise<Store> {
+export async function openStore(location: string, options: PostgresOptions = {}): Promise<Store> {
   if (isPostgresUrl(location)) {
     const { openPostgres } = await import('./postgres.js')
-    const engine = openPostgres(location)
+    const engine = openPostgres(location, options)
     return createStore(engine, engine.name)
   }
   const { openSqlite } = await import('./sqlite.js')

@@ -83,7 +83,8 @@ function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): A
   })
 }
 
-function createUnavailable(cause: unknown): AuthsecError {
+/** What every write and read is told while the database does not do its part. */
+export function createUnavailable(cause: unknown): AuthsecError {
   return new AuthsecError('temporarily_unavailable', 'the store cannot be read or written right now', {
     hint: 'Check that the database runs, has free space, and accepts connections.',
     cause,

@@ -37,9 +37,20 @@ export interface PostgresTls {
   key?: string
 }
 
+/** What is asked of a database beyond its address. */
+export interface PostgresOptions {
+  /** Whether it is refused unless a standby confirms each commit; default false. */
+  requireSyncStandby?: boolean | undefined
+}
+
 /** Whether a store is to be PostgreSQL: `postgres://…` or `postgresql://…`. */
 export function isPostgresUrl(location: string): boolean {
   return /^postgres(?:ql)?:\/\//i.test(location)
+}
+
+/** Whether a database is on this machine, as far as its address tells. Throws `configuration`. */
+export function isLocalPostgres(url: string): boolean {
+  return staysHere(parsePostgresUrl(url).host)
 }
 
 const OPTIONS = [

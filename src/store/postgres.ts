@@ -1,14 +1,16 @@
 import { PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely'
 import pg from 'pg'
-import { AuthsecError } from '../core/errors.js'
-import { quote } from '../core/printable.js'
 import { bindValues } from './bound-values.js'
 import type { Engine } from './engine.js'
-import { explainPostgresFailure, isConnectionLost, refuseConnection } from './postgres-failures.js'
-import { type PostgresTarget, parsePostgresUrl } from './postgres-url.js'
+import {
+  createUnavailable,
+  explainPostgresFailure,
+  isConnectionLost,
+  refuseConnection,
+} from './postgres-failures.js'
+import { assertFit } from './postgres-fitness.js'
+import { type PostgresOptions, type PostgresTarget, parsePostgresUrl } from './postgres-url.js'
 
-/** The oldest version that is known to do. */
-const MIN_VERSION = 14
 /** How much later than the server the driver gives up on a statement: only when nobody answers at all. */
 const GRACE_MS = 2_000
 
@@ -27,12 +29,12 @@ const BYTEA = 17
  *
  * Throws `configuration` when the address cannot be understood.
  */
-export function openPostgres(url: string): Engine & { name: string } {
+export function openPostgres(url: string, options: PostgresOptions = {}): Engine & { name: string } {
   const target = parsePostgresUrl(url)
   return {
     name: target.name,
     alternative: 'name another database in --store, or a schema of its own with ?schema=NAME',
-    dialect: new PostgresDialect({ pool: createPool(target) }),
+    dialect: new PostgresDialect({ pool: createPool(target, options) }),
     makeDurable() {
       // Each transaction sees to that by itself, and is durable when its commit is answered.
     },
@@ -48,7 +50,7 @@ export function openPostgres(url: string): Engine & { name: string } {
   }
 }
 
-function createPool(target: PostgresTarget): PostgresPool {
+function createPool(target: PostgresTarget, options: PostgresOptions): PostgresPool {
   const pool = new pg.Pool({
     host: target.host,
     port: target.port,
@@ -80,7 +82,7 @@ function createPool(target: PostgresTarget): PostgresPool {
         throw refuseConnection(error, target, isFirst)
       })
       try {
-        if (!checked.has(client)) await assertFit(client, target)
+        if (!checked.has(client)) await assertFit(client, target, options)
       } catch (error) {
         client.release(true)
         throw refuseConnection(error, target, isFirst)
@@ -135,7 +137,14 @@ function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClien
   }
 
   async function commit(): Promise<pg.QueryResult> {
-    const result = await ask('commit')
+    let warning: unknown
+    // So the server says that somebody has cancelled the wait for the standby: nobody knows whether it is there.
+    const onNotice = (notice: { severity?: string | undefined }) => {
+      if (notice.severity === 'WARNING') warning = notice
+    }
+    client.on('notice', onNotice)
+    const result = await ask('commit').finally(() => client.removeListener('notice', onNotice))
+    if (warning !== undefined) throw createUnavailable(warning)
     // So, and without an error, the server answers when something had failed that was then passed over.
     if (result.command !== 'COMMIT') throw new Error('a failure was passed over, and all of it undone')
     return result
@@ -161,45 +170,6 @@ function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClien
       client.removeListener('error', onError)
       client.release(isBroken)
     },
-  }
-}
-
-interface Session {
-  version: number
-  encoding: string
-  fsync: string
-  full_page_writes: string
-  schema: string | null
-}
-
-/** Refuses a database that could not keep what it is given. */
-async function assertFit(client: pg.PoolClient, target: PostgresTarget): Promise<void> {
-  const { rows } = await client.query<Session>(`
-    select current_setting('server_version_num')::integer as version,
-      current_setting('server_encoding') as encoding,
-      current_setting('fsync') as fsync,
-      current_setting('full_page_writes') as full_page_writes,
-      current_schema() as schema`)
-  const [session] = rows
-  if (session === undefined) throw new Error('a session without settings')
-  const { version, encoding, fsync, full_page_writes, schema } = session
-  const refuse = (clause: string, hint: string) =>
-    new AuthsecError('configuration', `${target.name} ${clause}`, { hint })
-
-  if (version < MIN_VERSION * 10_000) {
-    throw refuse(`has version ${Math.floor(version / 10_000)}`, `Use PostgreSQL ${MIN_VERSION} or later.`)
-  }
-  if (encoding !== 'UTF8') {
-    throw refuse(`keeps text as ${quote(encoding)}`, 'Use a database that was created with encoding UTF8.')
-  }
-  if (fsync !== 'on' || full_page_writes !== 'on') {
-    throw refuse('may lose what it has committed', 'Set fsync and full_page_writes to on.')
-  }
-  if (schema === null) {
-    throw refuse(
-      `has no schema ${target.schema === undefined ? 'for this user' : quote(target.schema)}`,
-      'Create the schema, or name another one with ?schema=NAME.',
-    )
   }
 }
 

@@ -4,6 +4,8 @@ import { runCli } from '../support/run-cli.js'
 
 const SHARED = ['--mode', 'shared', '--issuer', 'https://authsec.example', '--state', '/nowhere']
 
+const STORE = ['--store', 'postgres://authsec@127.0.0.1/authsec']
+
 describe('dev serve', () => {
   test.each<{ args: readonly string[]; says: string; hint: string }>([
     { args: ['--mode', 'team'], says: 'Allowed choices are dev, shared', hint: '--help' },
@@ -23,7 +25,35 @@ describe('dev serve', () => {
       hint: 'Add --mode shared',
     },
     { args: ['--mode', 'shared'], says: '--mode shared needs --issuer', hint: 'https://authsec.example' },
-    { args: SHARED.slice(0, 4), says: '--mode shared needs --state', hint: 'authsec dev init' },
+    { args: SHARED.slice(0, 4), says: '--mode shared needs --state or --store', hint: 'authsec dev init' },
+    { args: [...SHARED, ...STORE], says: 'the state has one place, and more are named', hint: '--store' },
+    {
+      args: STORE,
+      says: '--store does not go with --mode dev',
+      hint: '--allow-dev-postgres lets them share one',
+    },
+    {
+      args: ['--store-file', 'store'],
+      says: '--store does not go with --mode dev',
+      hint: 'Add --mode shared',
+    },
+    {
+      args: [...STORE, '--allow-dev-postgres'],
+      says: 'the key-encryption key is missing',
+      hint: '--kek-file',
+    },
+    {
+      args: [...SHARED.slice(0, 4), ...STORE, '--allow-dev-postgres'],
+      says: '--allow-dev-postgres does not go with --mode shared',
+      hint: 'leave it out',
+    },
+    {
+      args: [...SHARED, '--require-sync-standby'],
+      says: '--require-sync-standby needs a database',
+      hint: '--store',
+    },
+    { args: ['--store', 'authsec.db'], says: 'is not the address of a PostgreSQL database', hint: '--state' },
+    { args: ['--store', 'https://db.example/x'], says: 'is not the address of a PostgreSQL', hint: '' },
     { args: SHARED, says: 'the key-encryption key is missing', hint: '--kek-file, or set AUTHSEC_KEK' },
     {
       args: [...SHARED.slice(0, 4), '--ephemeral'],

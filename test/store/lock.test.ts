@@ -40,7 +40,7 @@ describe('a state that another process holds', () => {
   test('is refused with the pid of that process, which goes on', async () => {
     const holder = await holdState()
     expect(holder.said).toBe('holds')
-    await expect(openState(state.directory)).rejects.toMatchObject({
+    await expect(openState({ state: state.directory })).rejects.toMatchObject({
       name: 'AuthsecError',
       code: 'state_locked',
       message: expect.stringMatching(new RegExp(`pid ${holder.pid}\\b`)),
@@ -53,7 +53,7 @@ describe('a state that another process holds', () => {
   test('is refused where nobody knows its pid', async () => {
     await holdState()
     rmSync(path.join(state.directory, 'server.pid'))
-    await expect(openState(state.directory)).rejects.toMatchObject({
+    await expect(openState({ state: state.directory })).rejects.toMatchObject({
       code: 'state_locked',
       message: expect.stringContaining('another process'),
     })
@@ -63,7 +63,7 @@ describe('a state that another process holds', () => {
     const holder = await holdState()
     expect(await holder.ask('write')).toBe('written')
     await holder.end('SIGKILL')
-    const { store, close } = await openState(state.directory)
+    const { store, close } = await openState({ state: state.directory })
     expect(await store.settings.find('n0')).toBe(String(holder.pid))
     await close()
   })
@@ -71,20 +71,20 @@ describe('a state that another process holds', () => {
   test('is free when that process has closed it, though it still runs', async () => {
     const holder = await holdState()
     expect(await holder.ask('close')).toBe('closed')
-    await (await openState(state.directory)).close()
+    await (await openState({ state: state.directory })).close()
   })
 })
 
 describe('a state that this process holds', () => {
   test('is refused to others', async () => {
-    const { close } = await openState(state.directory)
+    const { close } = await openState({ state: state.directory })
     expect((await holdState()).said).toBe(`state_locked ${process.pid}`)
     await close()
     expect((await holdState()).said).toBe('holds')
   })
 
   test('is still refused to others after it was refused to itself', async () => {
-    const { close } = await openState(state.directory)
+    const { close } = await openState({ state: state.directory })
     await expect(openStore(state.file)).rejects.toMatchObject({ code: 'state_locked' })
     // The file must not even have been opened: that would have dropped the lock.
     expect((await holdState()).said).toMatch(/^state_locked/)
@@ -92,7 +92,7 @@ describe('a state that this process holds', () => {
   })
 
   test('is free for this process once it is closed', async () => {
-    for (let time = 0; time < 3; time++) await (await openState(state.directory)).close()
+    for (let time = 0; time < 3; time++) await (await openState({ state: state.directory })).close()
   })
 })
 

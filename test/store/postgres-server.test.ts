@@ -177,6 +177,14 @@ describe('a server that cannot be trusted with the state', () => {
     await open(schema.url)
   })
 
+  test('because it waits for no standby is refused where one is required', async () => {
+    await expect(openStore(schema.url, { requireSyncStandby: true })).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('waits for no standby'),
+      hint: expect.stringContaining('synchronous_standby_names'),
+    })
+  })
+
   test.each([
     {
       what: 'the password',
@@ -306,3 +314,36 @@ function expectNoPassword(error: unknown): void {
   const shown = inspect(error, { depth: 10, showHidden: true })
   for (const form of [password, decodeURIComponent(password), 'WRONG']) expect(shown).not.toContain(form)
 }
+
+describe('a commit that no standby has confirmed', () => {
+  beforeAll(async () => {
+    await (await openStore(schema.url)).close()
+    await schema.run(`alter system set synchronous_standby_names = 'nobody'`)
+    await schema.run('select pg_reload_conf()')
+  })
+  afterAll(async () => {
+    await schema.run('alter system reset synchronous_standby_names')
+    await schema.run('select pg_reload_conf()')
+  })
+
+  test.each([
+    { what: 'an administrator has cancelled the wait', timeout: '60000', end: cancelWait },
+    // The last one, because the server goes on waiting, and nobody else writes meanwhile.
+    { what: 'the wait for it is over', timeout: '100', end: async () => {} },
+  ])('is nobody knows what, once $what', async ({ timeout, end }) => {
+    const url = new URL(schema.url)
+    const name = `unconfirmed ${timeout}`
+    url.searchParams.set('statement_timeout', timeout)
+    url.searchParams.set('application_name', name)
+    const store = await openStore(url.href, { requireSyncStandby: true })
+    stores.push(store)
+    const write = store.write(async ({ settings }) => settings.insert({ name, value: 'here' }))
+    await Promise.all([end(name), expect(write).rejects.toMatchObject({ code: 'temporarily_unavailable' })])
+  })
+
+  async function cancelWait(name: string): Promise<void> {
+    const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
+      where wait_event = 'SyncRep' and application_name = '${name}'`
+    while ((await schema.run(cancel)).length === 0) await schema.run('select pg_sleep(0.05)')
+  }
+})

@@ -4,7 +4,7 @@ import { openState } from '../../src/server/state.js'
 
 // A process that holds the state of a directory until it is told otherwise or killed.
 try {
-  const { store, close } = await openState(process.argv[2] ?? '')
+  const { store, close } = await openState({ state: process.argv[2] ?? '' })
   console.log('holds')
   let count = 0
   for await (const command of createInterface({ input: process.stdin })) {

@@ -1,13 +1,12 @@
-import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { readNewPassword } from '../../password.js'
 import { readSeedFile } from '../../server-run.js'
+import { addStoreFlags, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
-interface InitFlags {
-  state: string
+interface InitFlags extends PlaceFlags {
   issuer: string
   admin: string
   seed?: string | undefined
@@ -17,7 +16,7 @@ interface InitFlags {
 }
 
 export function addInit(parent: Command, context: Context): void {
-  describe(parent.command('init'), {
+  const command = describe(parent.command('init'), {
     summary: "fill the empty state of a team's server",
     details:
       'Makes the tenant, its keys, what the seed names and the first admin, once: a state that is not empty is ' +
@@ -31,40 +30,44 @@ export function addInit(parent: Command, context: Context): void {
         'pass authsec/ada | authsec dev init --state /var/lib/authsec --issuer https://authsec.example --admin ada@team.example --kek-file kek --seed team.json --password-stdin',
         'in a script, with roles, people and policies',
       ],
+      [
+        'authsec dev init --store postgres://authsec@db.example/authsec --issuer https://authsec.example --admin ada@team.example --kek-file kek',
+        'for several servers on one database, whose password is in PGPASSWORD',
+      ],
     ],
     exits: [0, 2, 7, 130, 143],
     seeAlso: ['authsec dev serve', 'authsec help seed'],
   })
-    .requiredOption('--state <directory>', 'where its keys and data will be kept')
+    .option('--state <directory>', 'where its keys and data will be kept')
     .requiredOption('--issuer <url>', 'the https URL by which everybody will know the server, for good')
     .requiredOption('--admin <email>', 'the first admin')
     .option('--seed <file>', 'who and what it starts with, as JSON; see authsec help seed')
     .option('--kek-file <file>', 'the key-encryption key, 32 bytes in base64 (AUTHSEC_KEK)')
     .option('--password-stdin', 'read the password of the admin from standard input', false)
     .option('--json', 'print one JSON object', false)
-    .action((flags) => init(context, flags))
+  addStoreFlags(command).action((flags) => init(context, flags))
 }
 
 async function init(context: Context, flags: InitFlags): Promise<void> {
   const { io } = context
   const { issuer, admin } = flags
-  const state = resolve(flags.state)
+  const place = await readPlace(flags)
   // Whatever can be wrong is found before somebody types a password.
   const kek = await readKek(context, flags.kekFile)
   const { initServer, parseSeed } = await import('../../../server/index.js')
   const seed = flags.seed === undefined ? undefined : parseSeed(await readSeedFile(flags.seed))
   const password = await readNewPassword(context, flags.passwordStdin)
-  const made = await initServer({ state, issuer, kek, seed, admin: { email: admin, password } })
+  const made = await initServer({ ...place, issuer, kek, seed, admin: { email: admin, password } })
   if (flags.json) {
-    io.json({ tenant_id: made.tenantId, issuer: made.issuer, admin, state })
+    io.json({ tenant_id: made.tenantId, issuer: made.issuer, admin, state: made.place })
     return
   }
   io.record([
     ['tenant id', made.tenantId],
     ['issuer', made.issuer],
     ['admin', admin],
-    ['state', state],
+    ['state', made.place],
   ])
   const kekFlag = flags.kekFile === undefined ? '' : ` --kek-file ${flags.kekFile}`
-  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} --state ${state}${kekFlag}`)
+  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} ${repeatPlace(flags)}${kekFlag}`)
 }

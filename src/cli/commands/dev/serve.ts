@@ -11,13 +11,14 @@ import {
   collectOrigin,
   parseNames,
 } from '../../serving-flags.js'
+import { addStoreFlags } from '../../state-place.js'
 import { serveTeam } from '../../team-server.js'
 
 const DEFAULT_PORT = 7468
 const DEFAULT_HOST = '127.0.0.1'
 
 export function addServe(parent: Command, context: Context): void {
-  describe(parent.command('serve'), {
+  const command = describe(parent.command('serve'), {
     summary: 'run an AuthSec server on this machine, or one that a team shares',
     details:
       'Runs until Ctrl-C. It comes with a tenant, people, APIs, the agent demo-agent and its delegation. Its ' +
@@ -33,6 +34,10 @@ export function addServe(parent: Command, context: Context): void {
       [
         'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek',
         'for a team, behind a proxy',
+      ],
+      [
+        'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek',
+        'one of several servers of a team; the password of the database is in PGPASSWORD',
       ],
     ],
     exits: [0, 2, 7, 130, 143],
@@ -100,9 +105,14 @@ export function addServe(parent: Command, context: Context): void {
       parseDuration,
     )
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
+    .option(
+      '--allow-dev-postgres',
+      'in mode dev, keep the state in a database on this machine; for tests',
+      false,
+    )
     .option('--json', 'print one JSON object when it is ready', false)
-    .action(async (flags) => {
-      assertFitsMode(flags)
-      await (flags.mode === 'dev' ? serveDeveloper(context, flags) : serveTeam(context, flags))
-    })
+  addStoreFlags(command).action(async (flags) => {
+    assertFitsMode(flags)
+    await (flags.mode === 'dev' ? serveDeveloper(context, flags) : serveTeam(context, flags))
+  })
 }
