@@ -19,6 +19,7 @@ const SMALL_PARTS = {
   ...Object.fromEntries(listCommands()),
   chalk: 'chalk',
   'cli-table3': 'cli-table3',
+  'json-selection': 'src/cli/json-selection.ts',
 }
 
 /** What is large shares what it has in common. */
@@ -51,8 +52,8 @@ const BUNDLE = {
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
-  // Native modules, and the optional peers: they are found where the package is installed.
-  external: ['libsql', '@napi-rs/keyring', 'langchain', '@langchain/*'],
+  // Native modules, WebAssembly with its file beside it, and the optional peers: they are found where the package is installed.
+  external: ['libsql', '@napi-rs/keyring', 'jq-wasm', 'langchain', '@langchain/*'],
   write: false,
   metafile: true,
   logLevel: 'warning',

@@ -21,6 +21,8 @@ export interface ApiRequest {
   form?: Readonly<Record<string, string | undefined>>
   /** How long the whole answer may take, in milliseconds. */
   timeoutMs?: number
+  /** Whether success comes without a body, as in RFC 7009. */
+  emptyAnswer?: boolean
   /** Tells a refusal of this endpoint more precisely than its status does. */
   explain?: (refusal: Refusal) => Explanation | undefined
 }
@@ -86,7 +88,7 @@ export function assertSession(target: ApiTarget): void {
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
   if (request.session === 'required') assertSession(target)
   const { response, text } = await exchange(target, request)
-  const body = parseBody(text)
+  const body = request.emptyAnswer && response.ok && text === '' ? null : parseBody(text)
   const requestId = readRequestId(response)
   if (response.status >= 300 && response.status < 400) {
     throw new AuthsecError('server_error', `${origin(target)} answered with a redirect, which is refused`, {

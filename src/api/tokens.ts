@@ -70,6 +70,20 @@ export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): P
   return readShape(body, CALL_TOKEN, 'call token')
 }
 
+/** Makes a token of a client worthless, RFC 7009; an unknown one is a success too. */
+export async function revokeToken(
+  target: ApiTarget,
+  { token, clientId }: { token: string; clientId: string },
+): Promise<void> {
+  await callServer(target, {
+    method: 'POST',
+    path: '/oauth/revoke',
+    session: 'never',
+    form: { token, client_id: clientId },
+    emptyAnswer: true,
+  })
+}
+
 function explainExchange({ error }: Refusal): Explanation | undefined {
   if (error !== 'invalid_scope' && error !== 'invalid_target') return undefined
   return { code: error, hint: 'See authsec policy list for what may be delegated, and where.' }

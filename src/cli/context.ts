@@ -26,6 +26,10 @@ export interface Context {
   readonly random: () => number
   /** Ends with `signal`. */
   readonly fetch: typeof fetch
+  /** The same without that end, for what has to be undone after it. */
+  readonly fetchAtEnd: typeof fetch
+  /** The exit code when nothing is thrown. */
+  readonly status: { code: number }
   /** Aborted by Ctrl-C, SIGTERM or a closed pipe; the reason is an `AuthsecError` that says which. */
   readonly signal: AbortSignal
   readVersion(): string
@@ -56,6 +60,10 @@ export interface Environment {
   /** Where `dev serve` keeps its state. */
   stateDirectory: string
   color: ColorChoice
+  /** Whether output and prompts are for somebody who hears them: nothing is drawn, choices have numbers. */
+  isAccessible: boolean
+  /** All of them as they are, for a program that is started. */
+  variables: Readonly<Record<string, string | undefined>>
   isGitHubActions: boolean
   isDebugging: boolean
 }
@@ -70,6 +78,7 @@ export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_KEK: 'key-encryption key of a server that a team shares, 32 bytes in base64',
   AUTHSEC_CONFIG_DIR: 'directory of config.json and credentials.json',
   AUTHSEC_DEBUG: '1 prints the stack of an error; it holds no secret',
+  ACCESSIBLE: '1 draws nothing: tables become lists, choices have numbers',
   NO_COLOR: 'no colour; wins over FORCE_COLOR and CLICOLOR_FORCE',
   FORCE_COLOR: 'colour also where there is no terminal (also CLICOLOR_FORCE)',
 } as const
@@ -98,6 +107,7 @@ export function createContext(surroundings: Surroundings): Context {
     io: createIo({
       streams,
       color: environment.color,
+      isAccessible: environment.isAccessible,
       signal,
       onClosed: () => closedPipe.abort(new AuthsecError('output_closed', 'standard output was closed')),
     }),
@@ -113,6 +123,8 @@ export function createContext(surroundings: Surroundings): Context {
       const signals = init?.signal ? [signal, init.signal] : [signal]
       return surroundings.fetch(input, { ...init, signal: AbortSignal.any(signals) })
     },
+    fetchAtEnd: surroundings.fetch,
+    status: { code: 0 },
     signal,
     readVersion,
     close: surroundings.close ?? (() => {}),
@@ -165,6 +177,8 @@ export function readEnvironment(
     workingDirectory,
     stateDirectory: join(stateHome ?? join(home, '.local', 'state'), 'authsec', 'dev'),
     color: readColor(read),
+    isAccessible: isOn(read('ACCESSIBLE')),
+    variables,
     isGitHubActions: read('GITHUB_ACTIONS') === 'true',
     isDebugging: isOn(read('AUTHSEC_DEBUG')),
   }

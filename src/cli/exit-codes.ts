@@ -20,6 +20,7 @@ export const EXIT_MEANINGS = {
   21: 'server error, or an answer that is not JSON',
   22: 'rate limited',
   23: 'timed out',
+  125: 'exec: the program could not be started',
   130: 'interrupted',
   143: 'terminated',
 } as const
@@ -38,6 +39,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   terminated: 143,
   output_closed: 0,
   pending: 8,
+  not_started: 125,
   login_required: 4,
   not_found: 6,
   conflict: 7,

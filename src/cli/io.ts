@@ -1,7 +1,9 @@
 import type { Readable, Writable } from 'node:stream'
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
+import type { Json } from '../core/strict-json.js'
 import { alignPairs } from './columns.js'
+import type { JsonSelection } from './json-selection.js'
 import { formatJson } from './json-text.js'
 
 export interface Streams {
@@ -17,6 +19,10 @@ export interface Manners {
   color: ColorChoice
   /** One JSON object or JSON Lines instead of text; standard error then holds no chatter. */
   json: boolean
+  /** What of the JSON is printed, where that is not all of it; texts then stand without quotes. */
+  select: JsonSelection | undefined
+  /** Whether nobody wants to be told what is going on. */
+  quiet: boolean
   /** Whether prompts are allowed where there is a terminal. */
   input: boolean
 }
@@ -51,7 +57,7 @@ export interface Io {
   table(titles: readonly string[], rows: readonly (readonly string[])[]): Promise<void>
   /** Prints named values, one per line; aligned on a terminal, tab-separated elsewhere. */
   record(pairs: readonly (readonly [name: string, value: string])[]): void
-  /** Tells a person what is going on; silent with `--json`. */
+  /** Tells a person what is going on; silent with `--json` and `--quiet`. */
   note(text: string): void
   /** Tells what may surprise, also with `--json`. */
   warn(text: string): void
@@ -68,6 +74,7 @@ export interface IoOptions {
   streams: Streams
   /** What the environment says about colour when no flag does. */
   color: ColorChoice
+  isAccessible: boolean
   signal: AbortSignal
   /** Called when the reader of standard output has gone away. */
   onClosed: () => void
@@ -76,8 +83,8 @@ export interface IoOptions {
 const PLAIN: Style = { good: same, bad: same, caution: same, faint: same, strong: same }
 
 /** Takes charge of the streams; none is touched before it is used. */
-export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
-  const manners: Manners = { color: 'auto', json: false, input: true }
+export function createIo({ streams, color, isAccessible, signal, onClosed }: IoOptions): Io {
+  const manners: Manners = { color: 'auto', json: false, select: undefined, quiet: false, input: true }
   let isListening = false
   let isClosed = false
   let failure: Error | undefined
@@ -93,6 +100,13 @@ export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
       })
     }
     if (!isClosed) streams.stdout.write(text)
+  }
+
+  // As jq -r prints, but for what could not be printed safely.
+  function writeSelected(values: readonly Json[]): void {
+    for (const value of values) {
+      write(`${typeof value === 'string' ? toPrintable(value) : formatJson(value)}\n`)
+    }
   }
 
   function complain(text: string): void {
@@ -122,14 +136,17 @@ export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
       write(`${text}\n`)
     },
     json(value) {
-      write(`${formatJson(value, 2)}\n`)
+      if (manners.select) writeSelected(manners.select(value as Json))
+      else write(`${formatJson(value, 2)}\n`)
     },
     jsonLine(value) {
-      write(`${formatJson(value)}\n`)
+      if (manners.select) writeSelected(manners.select(value as Json))
+      else write(`${formatJson(value)}\n`)
     },
     async table(titles, rows) {
       const cells = rows.map((row) => row.map(toPrintable))
-      if (streams.stdout.isTTY === true) write(`${await formatTable(titles, cells, this.columns)}\n`)
+      if (streams.stdout.isTTY === true && isAccessible) write(formatList(titles, cells))
+      else if (streams.stdout.isTTY === true) write(`${await formatTable(titles, cells, this.columns)}\n`)
       else for (const row of cells) write(`${row.join('\t')}\n`)
     },
     record(pairs) {
@@ -138,7 +155,7 @@ export function createIo({ streams, color, signal, onClosed }: IoOptions): Io {
       for (const line of lines) write(`${line}\n`)
     },
     note(text) {
-      if (!manners.json) complain(text)
+      if (!manners.json && !manners.quiet) complain(text)
     },
     warn(text) {
       complain(`warning: ${text}`)
@@ -167,6 +184,13 @@ async function loadColors(): Promise<Style> {
   // The level is ours to say: what the terminal or the environment want has been decided above.
   const { green, red, yellow, dim, bold } = new Chalk({ level: 1 })
   return { good: green, bad: red, caution: yellow, faint: dim, strong: bold }
+}
+
+// A table as it is heard: each row a paragraph, each cell with its title.
+function formatList(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  return rows
+    .map((row) => row.flatMap((cell, index) => (cell === '' ? [] : [`${titles[index]}: ${cell}\n`])).join(''))
+    .join('\n')
 }
 
 async function formatTable(

@@ -10,9 +10,10 @@ import { isVersionAsked, printVersion } from './version.js'
 export async function main(args: readonly string[], context: Context = openContext()): Promise<number> {
   const { io } = context
   // Decided before the arguments are parsed, because an error in them is reported that way too.
-  io.setManners({ json: args.includes('--json') })
+  io.setManners({ json: listFlags(args).some((arg) => /^--(?:json|fields|jq)(?:=|$)/.test(arg)) })
   try {
     refuseTokenArguments(args)
+    refuseSecretFlags(args)
     const code = await answer(args, context)
     await io.flush()
     return code
@@ -47,4 +48,31 @@ function refuseTokenArguments(args: readonly string[]): void {
       hint: 'Pipe it in and write - for it, as in: authsec token mint | authsec token verify -',
     },
   )
+}
+
+const SECRET_FLAGS: Readonly<Record<string, string>> = {
+  '--password': 'Pipe it in and add --password-stdin, or leave it out to be asked for it.',
+  '--token': 'Pipe it in, or set AUTHSEC_TOKEN.',
+  '--session': 'Log in with authsec login, or set AUTHSEC_TOKEN.',
+  '--secret': 'Name a file that only you can read.',
+  '--client-secret': 'Name a file that only you can read.',
+  '--kek': 'Use --kek-file, or set AUTHSEC_KEK.',
+}
+
+function refuseSecretFlags(args: readonly string[]): void {
+  const flag = listFlags(args)
+    .map((arg) => arg.replace(/=.*$/s, ''))
+    .find((name) => Object.hasOwn(SECRET_FLAGS, name))
+  if (flag === undefined) return
+  throw new AuthsecError(
+    'usage',
+    `${flag} does not exist: a secret on the command line can be read by every process of this machine`,
+    { hint: SECRET_FLAGS[flag] },
+  )
+}
+
+// What stands behind -- is somebody else's command line.
+function listFlags(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).filter((arg) => arg.startsWith('-'))
 }

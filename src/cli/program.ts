@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from '@commander-js/extra-typings'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
-import { type AnyCommand, describe, describeCommand, formatHelp } from './help.js'
+import { type AnyCommand, describe, describeCommand, formatHelp, pathOf } from './help.js'
 import type { ColorChoice } from './io.js'
 import { formatJson } from './json-text.js'
 
@@ -102,12 +104,14 @@ const COMMANDS: Commands = {
   login: async () => (await import('./commands/login.js')).addLogin,
   logout: async () => (await import('./commands/logout.js')).addLogout,
   whoami: async () => (await import('./commands/whoami.js')).addWhoami,
+  exec: async () => (await import('./commands/exec.js')).addExec,
+  commands: async () => (await import('./commands/commands.js')).addCommands,
   demo: async () => (await import('./commands/demo.js')).addDemo,
   help: async () => (await import('./commands/help.js')).addHelp,
 }
 
 /** The commands that tell about all commands. */
-const TELLING: readonly string[] = ['help']
+const TELLING: readonly string[] = ['help', 'commands']
 
 /** The code of the exception that ends the parsing when `--version` is met. */
 export const VERSION_ASKED = 'authsec.version'
@@ -186,12 +190,37 @@ function createRoot({ io }: Context) {
         .choices(['auto', 'always', 'never'] as const)
         .default('auto' satisfies ColorChoice as ColorChoice),
     )
+    .option('--fields <names>', 'of the JSON only these members, separated by commas', parseFields)
+    .option('--jq <filter>', 'of the JSON what this filter in the language of jq makes of it')
+    .option('-q, --quiet', 'nothing on standard error but warnings and errors', false)
     .option('--no-input', 'never prompt, not even on a terminal')
     .on('option:version', () => {
       throw new CommanderError(0, VERSION_ASKED, 'the version was asked for')
     })
-    .hook('preAction', (root) => {
-      const { color, input } = root.opts()
-      io.setManners({ color, input })
+    .hook('preAction', async (root, command) => {
+      const { color, input, quiet, fields, jq } = root.opts()
+      io.setManners({ color, input, quiet })
+      if (fields === undefined && jq === undefined) return
+      const { readSelection } = await import('./json-selection.js')
+      demandJson(command, fields ? '--fields' : '--jq')
+      io.setManners({ select: await readSelection({ fields, jq }, (text) => io.warn(text)) })
     })
+}
+
+// Both flags are about JSON, so nobody has to ask for it as well.
+function demandJson(command: AnyCommand, flag: string): void {
+  if (!command.options.some(({ long }) => long === '--json')) {
+    throw new AuthsecError('usage', `${flag} is about JSON, which ${pathOf(command)} does not print`, {
+      hint: `Leave ${flag} out.`,
+    })
+  }
+  command.setOptionValueWithSource('json', true, 'implied')
+}
+
+function parseFields(text: string): string[] {
+  const fields = text.split(',').map((field) => field.trim())
+  if (fields.every((field) => /^[\w-]+(?:\.[\w-]+)*$/.test(field))) return fields
+  throw new AuthsecError('usage', `${quote(text)} is not a list of fields`, {
+    hint: 'Separate names by commas, as in --fields client_id,name.',
+  })
 }

@@ -11,7 +11,7 @@ export async function runCommand(args: readonly string[], context: Context): Pro
   const program = await createProgram(context, args)
   try {
     await program.parseAsync([...args], { from: 'user' })
-    return 0
+    return context.status.code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.code === VERSION_ASKED) printVersion(context)

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'not_found'
   | 'conflict'
   | 'internal'
+  | 'not_started'
   // Checking a token
   | 'token_malformed'
   | 'signature_invalid'

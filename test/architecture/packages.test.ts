@@ -27,6 +27,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   chalk: { files: ['cli/io.ts'] },
   'cli-table3': { files: ['cli/io.ts'] },
   conf: { files: ['cli/config.ts'] },
+  'jq-wasm': { files: ['cli/json-selection.ts'] },
   '@napi-rs/keyring': { files: ['cli/keychain.ts'] },
   hono: { files: ['server/app.ts'] },
   '@hono/node-server': { files: ['server/socket.ts'] },

@@ -47,7 +47,7 @@ describe('the help', () => {
     ).toBeLessThanOrEqual(82)
   })
 
-  test.each([['exit-codes'], ['environment']])('explains %s, also as data', async (topic) => {
+  test.each([['exit-codes'], ['environment'], ['formatting']])('explains %s, also as data', async (topic) => {
     const text = await runCli(['help', topic])
     expect(text.stdout).toMatchSnapshot()
     const data = await runCli(['help', topic, '--json'])
@@ -58,7 +58,7 @@ describe('the help', () => {
     {
       args: ['help', 'tokn'],
       stderr:
-        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, seed\.\n$/,
+        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, formatting, seed\.\n$/,
     },
     { args: ['help', 'constructor'], stderr: /^authsec: authsec has no command "constructor"/ },
     { args: ['help', 'token', 'burn'], stderr: /^authsec: authsec token has no command "burn"/ },
@@ -90,7 +90,12 @@ function listLeaves(tree: CommandHelp): CommandHelp[] {
 // Every call of authsec in a line of shell, as words.
 function findCalls(line: string): string[][] {
   return [...line.matchAll(/\bauthsec ([^|)]*)/g)].map(([call]) =>
-    call.replace(/["']/g, '').trim().split(/\s+/),
+    // What stands behind -- is another program.
+    call
+      .replace(/ -- .*$/, '')
+      .replace(/["']/g, '')
+      .trim()
+      .split(/\s+/),
   )
 }
 

@@ -23,6 +23,23 @@ const SEED_MEANINGS = {
   delegations: '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile',
 } as const
 
+/** How output is shaped, for the help. */
+const FORMATTING_MEANINGS = {
+  terminal: 'tables with titles, colours, times as distances; cut to the width of the terminal',
+  pipe: 'the same without colour: tab-separated, no titles, times in RFC 3339 and UTC; never JSON unasked',
+  '--json':
+    'one JSON object or array; streams print JSON Lines, each with a type. Errors are {"error": {...}} on standard error',
+  '--fields a,b.c': 'only these members, of an object or of each object of an array; implies --json',
+  "--jq '.[].name'":
+    'what a filter in the language of jq makes of it; texts stand without quotes; implies --json',
+  '--quiet': 'nothing on standard error but warnings and errors',
+  '--color, NO_COLOR, FORCE_COLOR':
+    'whether there is colour; the first that is given decides. Nothing is told by colour alone',
+  'ACCESSIBLE=1': 'nothing is drawn: tables become lists, choices have numbers',
+  'authsec commands --json':
+    'the name of the schema of what each command prints; members are added, never changed',
+} as const
+
 /** What there is to explain beside the commands. */
 const TOPICS: Readonly<Record<string, Topic>> = {
   'exit-codes': {
@@ -32,6 +49,10 @@ const TOPICS: Readonly<Record<string, Topic>> = {
   environment: {
     summary: 'the environment variables that count; a flag wins over them, they win over a profile',
     entries: ENVIRONMENT_MEANINGS,
+  },
+  formatting: {
+    summary: 'how output is shaped, for people and for scripts',
+    entries: FORMATTING_MEANINGS,
   },
   seed: {
     summary: 'the members of a seed file, a JSON object; clients go by name, users by e-mail address',

@@ -80,8 +80,8 @@ async function loginByCode(context: Context, place: LoginPlace, { store, json }:
   tell(context, place, session, where, json)
 
   function showCode({ io }: Context, { userCode, link, expiresAt }: PendingLogin): void {
-    io.note(`your code is ${toPrintable(userCode)}`)
-    io.note(`confirm it at ${toPrintable(link)}`)
+    io.complain(`your code is ${toPrintable(userCode)}`)
+    io.complain(`confirm it at ${toPrintable(link)}`)
     io.note(`waiting; the code expires ${formatRelative(expiresAt, clock.now())}`)
   }
 }

@@ -1,0 +1,57 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+
+/** The signals that are passed on to a child: all that ask a program to do something, or to end. */
+const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
+export interface ChildOptions {
+  variables: Readonly<Record<string, string | undefined>>
+  /** A terminal sends Ctrl-C to the child as well; everywhere else it is passed on. */
+  isAtTerminal: boolean
+}
+
+/** A program that runs, with the streams of this process. */
+export interface Child {
+  /** Its exit code; 128 and the number of the signal that ended it. */
+  ended: Promise<number>
+}
+
+/** Starts a program; throws `not_started` naming why it could not be. */
+export async function startChild(
+  [program = '', ...args]: readonly string[],
+  { variables, isAtTerminal }: ChildOptions,
+): Promise<Child> {
+  const [{ spawn }, { constants }] = await Promise.all([import('node:child_process'), import('node:os')])
+  const child = spawn(program, args, { stdio: 'inherit', env: variables })
+  const passed = isAtTerminal ? PASSED_ON : ([...PASSED_ON, 'SIGINT'] as const)
+  // While these are here Node does not end this process either: it has a token to revoke.
+  const listeners = passed.map((signal) => [signal, () => child.kill(signal)] as const)
+  const ignore = () => {}
+  for (const [signal, listener] of listeners) process.on(signal, listener)
+  if (isAtTerminal) process.on('SIGINT', ignore)
+
+  const ended = new Promise<number>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+  }).finally(() => {
+    for (const [signal, listener] of listeners) process.off(signal, listener)
+    process.off('SIGINT', ignore)
+  })
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (cause: NodeJS.ErrnoException) => reject(describeFailure(program, cause)))
+  })
+  return { ended }
+}
+
+function describeFailure(program: string, cause: NodeJS.ErrnoException): AuthsecError {
+  const reason =
+    cause.code === 'ENOENT'
+      ? 'there is no such program'
+      : cause.code === 'EACCES'
+        ? 'it may not be run'
+        : String(cause.code)
+  return new AuthsecError('not_started', `${quote(program, 200)} could not be started: ${reason}`, {
+    hint: 'Write the program and its arguments behind --, as in authsec exec -- node agent.js.',
+    cause,
+  })
+}

@@ -1,0 +1,78 @@
+import { revokeToken } from '../api/tokens.js'
+import { AuthsecError } from '../core/errors.js'
+import type { Connection } from './connection.js'
+import type { Context } from './context.js'
+import { type MintedToken, type MintRequest, mintToken } from './minting.js'
+
+/** A token that another program has for a while. */
+export interface LentToken {
+  /** What is valid now. */
+  readonly current: MintedToken
+  /** Renews it, and hands each new one out, until `signal` is aborted or a new one cannot be had any more. */
+  keepFresh(handOut: (token: string) => Promise<void>, signal: AbortSignal): Promise<void>
+  /** Makes the call tokens that still live worthless; a base token is the agent's own and stays. */
+  takeBack(): Promise<void>
+}
+
+/** When a token is renewed: this part of its life is over. */
+const RENEW_AT = 2 / 3
+const SHORTEST_PAUSE_MS = 1_000
+
+/** Mints a token to lend; throws what minting throws. */
+export async function lendToken(
+  context: Context,
+  connection: Connection,
+  request: MintRequest,
+): Promise<LentToken> {
+  const { io, clock, environment, fetchAtEnd } = context
+  const given: MintedToken[] = []
+
+  async function mint(): Promise<MintedToken> {
+    const minted = await mintToken(connection, clock, request)
+    // Before anything else can print it.
+    if (environment.isGitHubActions) io.complain(`::add-mask::${minted.token}`)
+    given.push(minted)
+    return minted
+  }
+
+  async function renew(): Promise<MintedToken | undefined> {
+    try {
+      return await mint()
+    } catch (error) {
+      if (!AuthsecError.is(error)) throw error
+      io.warn(`the token could not be renewed: ${error.message}`)
+      return undefined
+    }
+  }
+
+  let current = await mint()
+  return {
+    get current() {
+      return current
+    },
+    async keepFresh(handOut, signal) {
+      while (!signal.aborted) {
+        const left = current.expiresAt - clock.now()
+        await clock.sleep(Math.max(SHORTEST_PAUSE_MS, left * RENEW_AT), signal)
+        const fresh = await renew()
+        if (fresh === undefined) {
+          if (current.expiresAt <= clock.now()) return
+          continue
+        }
+        current = fresh
+        await handOut(fresh.token)
+      }
+    },
+    async takeBack() {
+      const live = given.filter(({ kind, expiresAt }) => kind === 'call' && expiresAt > clock.now())
+      for (const { token, clientId } of live) {
+        await revokeToken({ ...connection.target, fetch: fetchAtEnd }, { token, clientId }).catch(
+          (error: unknown) => {
+            if (!AuthsecError.is(error)) throw error
+            io.warn(`the token was not revoked: ${error.message}`)
+          },
+        )
+      }
+    },
+  }
+}
