@@ -97,6 +97,11 @@ export type ErrorCode =
   | 'token_rejected'
   | 'scope_required'
   | 'step_up_required'
+  // Checking the audit log
+  | 'checkpoint_malformed'
+  | 'checkpoint_forged'
+  | 'audit_altered'
+  | 'audit_incomplete'
   // Running a server
   | 'port_in_use'
   | 'state_locked'
