@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
+import { createPublishedLog, type PublishedLog } from './audit/published-log.js'
+import { createSealing, type HighWaterMark, type Sealing } from './audit/sealing.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
 import { type Callers, createCallers } from './callers.js'
@@ -44,6 +46,10 @@ export interface Authority {
   /** The longest life of a call token, in seconds. */
   readonly maxCallTtl: number
   readonly audit: AuditLog
+  /** Signs the head of the log. */
+  readonly sealing: Sealing
+  /** The log as anybody can check it. */
+  readonly publishedLog: PublishedLog
   readonly ciba: Ciba
   readonly agentActions: AgentActions
   readonly callers: Callers
@@ -95,6 +101,10 @@ export interface AuthorityOptions {
   keyTimings?: KeyTimings | undefined
   /** The other servers of the store; default: none. */
   peers?: KeyPeers | undefined
+  /** Where the highest head that was ever signed is kept; default: in memory. */
+  highWater?: HighWaterMark | undefined
+  /** Told of what goes wrong behind the requests. */
+  onFailure?: ((error: unknown) => void) | undefined
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -114,7 +124,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const making = { store, envelope, clock, rules, peers: options.peers }
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope)
-  const audit = createAuditLog({ store, clock, tenantId, bootId, logId })
+  const { highWater, onFailure } = options
+  const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
+  const audit = createAuditLog({ store, clock, tenantId, bootId, logId, onRecorded: sealing.count })
   const { base, session, assertSigning } = keyring
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
@@ -147,6 +159,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     keys: createKeyLife({ ...making, audit, keyring }),
     maxCallTtl: timings.maxCallTtl,
     audit,
+    sealing,
+    publishedLog: createPublishedLog({ store, keyring, sealing, logId }),
     agentActions: createAgentActions(shared),
     callers: createCallers({ ...shared, sessions, baseTokens }),
     clients: { ...createClients(shared), ...createClientChanges(shared) },

@@ -6,7 +6,7 @@ import type { CallAlgorithm } from '../store/store.js'
 import type { SigningAlgorithm } from './signer.js'
 
 /** What a key is for; one key never serves two purposes. */
-export type KeyPurpose = 'call' | 'base' | 'session'
+export type KeyPurpose = 'call' | 'base' | 'session' | 'audit'
 
 /** A set of keys of which one signs. */
 export interface KeyPlace {
@@ -37,6 +37,7 @@ export const KEY_PLACES: readonly KeyPlace[] = [
   ...CALL_ALGORITHMS.map((alg) => ({ purpose: 'call', alg }) as const),
   { purpose: 'base', alg: 'RS256' },
   { purpose: 'session', alg: 'HS256' },
+  { purpose: 'audit', alg: 'EdDSA' },
 ]
 
 const DEFAULTS: CompleteKeyTimings = {
@@ -46,6 +47,8 @@ const DEFAULTS: CompleteKeyTimings = {
   skewSeconds: 60,
 }
 const MAX_SESSION_TTL = 86_400
+/** How long the key of the log that was active before signs along, so that whoever trusts it learns of the next. */
+const AUDIT_OVERLAP_SECONDS = 7 * 86_400
 
 /** Fills in what has not been chosen. Throws `configuration` for what is no time, and for tokens that live too long. */
 export function completeTimings(chosen: KeyTimings): CompleteKeyTimings {
@@ -82,6 +85,13 @@ export function createKeyRules(timings: CompleteKeyTimings): Readonly<Record<Key
       rotateSeconds: Math.max(rotateSeconds, sessionOverlap),
       overlapSeconds: sessionOverlap,
       keepsPrepared: true,
+    },
+    // People have written it down: only a person replaces it.
+    audit: {
+      publishSeconds: 0,
+      rotateSeconds: undefined,
+      overlapSeconds: AUDIT_OVERLAP_SECONDS,
+      keepsPrepared: false,
     },
   }
   for (const each of Object.values(rules)) assertKeyRules(each)

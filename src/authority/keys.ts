@@ -23,6 +23,7 @@ export interface Keyring {
   readonly trustedCall: readonly SigningKey[]
   readonly base: SigningKeys
   readonly session: SigningKeys
+  readonly audit: AuditKeys
   /** What `/oauth/jwks` serves: the public keys of call tokens. */
   readonly callKeySet: { keys: JWK[] }
   /** What the tenant bundle serves: the one key of base tokens, under AuthSec's name for it. */
@@ -32,8 +33,17 @@ export interface Keyring {
   refresh(): Promise<void>
 }
 
+/** The keys of the audit log. */
+export interface AuditKeys {
+  /** Those that sign its head: the active one, then those that it takes over from. */
+  signing: readonly [SigningKey, ...SigningKey[]]
+  /** Every one there ever was: an older head bears their signatures. */
+  known: readonly SigningKey[]
+}
+
 /** What is known of the keys at one revision. */
-interface Loaded extends Pick<Keyring, 'active' | 'call' | 'trustedCall' | 'callKeySet' | 'bundle'> {
+interface Loaded
+  extends Pick<Keyring, 'active' | 'call' | 'trustedCall' | 'audit' | 'callKeySet' | 'bundle'> {
   base: SigningKeys
   session: SigningKeys
   /** The revision of authority under which it was read. */
@@ -101,6 +111,9 @@ export async function openKeyring(store: Store, envelope: Envelope): Promise<Key
     },
     base: keysOf('base'),
     session: keysOf('session'),
+    get audit() {
+      return loaded.audit
+    },
 
     async assertSigning({ kid }, transaction) {
       if ((await transaction.delegations.revision()) === loaded.revision) return
@@ -146,12 +159,18 @@ function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'revision'> {
   }
   const base = arrangeSet(findActive('base', 'RS256'), 'base')
   const session = arrangeSet(findActive('session', 'HS256'), 'session')
+  const auditActive = findActive('audit', 'EdDSA')
+  const retiring = inState('audit', ({ state }) => state === 'retiring').map(({ ready }) => ready)
   // The active ones first, in the order of their algorithms: a verifier that takes the first takes the right one.
   const signing = CALL_ALGORITHMS.map((alg) => call[alg])
   const published = inState('call', isPublished).map(({ ready }) => ready)
   const others = published.filter((key) => !signing.includes(key))
   return {
-    active: { call: call.ES256, base: base.active, session: session.active },
+    active: { call: call.ES256, base: base.active, session: session.active, audit: auditActive },
+    audit: {
+      signing: [auditActive, ...retiring],
+      known: inState('audit', () => true).map(({ ready }) => ready),
+    },
     call,
     trustedCall: inState('call', isTrusted).map(({ ready }) => ready),
     base,

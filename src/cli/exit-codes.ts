@@ -110,6 +110,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   state_locked: 7,
   state_newer: 7,
   state_unreadable: 7,
+  state_rolled_back: 7,
 }
 
 /** The exit code of a failure; 1 for everything that is not an `AuthsecError` with a row in the table. */

@@ -107,6 +107,7 @@ export type ErrorCode =
   | 'state_locked'
   | 'state_newer'
   | 'state_unreadable'
+  | 'state_rolled_back'
 
 export interface AuthsecErrorOptions {
   /** The next action, as a sentence for a person. */

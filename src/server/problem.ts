@@ -27,6 +27,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   rate_limited: 429,
   internal: 500,
   state_unreadable: 500,
+  state_rolled_back: 500,
   temporarily_unavailable: 503,
 }
 

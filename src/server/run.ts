@@ -13,6 +13,9 @@ import type { OpenState } from './state.js'
 /** AuthSec's own port. */
 export const DEFAULT_PORT = 7468
 
+/** How long what is recorded stays unsigned at most, in milliseconds. */
+const SEAL_EVERY_MS = 1_000
+
 /** How a server meets the network, in either mode. */
 export interface ServingOptions {
   /** 0 picks a free one; default 7468. */
@@ -86,8 +89,11 @@ export async function runServer<T>(
       tenantId,
       keyTimings,
       clock,
+      onFailure: (error) => onSurprise(error, SERVER_ITSELF),
       ...(ciba && { ciba }),
     })
+    // A log that is not the one that was signed is found out before anything is added to it.
+    await authority.sealing.seal()
     const { issuer } = authority.identity
     await recordRun('server.started', authority, url)
     const prepared = await prepare(authority)
@@ -107,15 +113,22 @@ export async function runServer<T>(
       stopping: stopping.signal,
       onSurprise,
     })
+    await authority.sealing.seal()
     socket.serve(app)
     const upkeep = startKeyUpkeep({ keys: authority.keys, clock, onSurprise })
+    const seals = setInterval(() => {
+      authority.sealing.seal().catch((error) => onSurprise(error, SERVER_ITSELF))
+    }, SEAL_EVERY_MS).unref()
 
     const close = async () => {
       stopping.abort()
+      clearInterval(seals)
       await socket.close()
       await upkeep.stop()
       // Whatever the disk says about the last record, the state is free afterwards.
-      await recordRun('server.stopped', authority, url).finally(() => state.close())
+      await recordRun('server.stopped', authority, url)
+        .then(() => authority.sealing.seal())
+        .finally(() => state.close())
     }
     let closed: Promise<void> | undefined
     return {

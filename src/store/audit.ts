@@ -24,6 +24,8 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
       const { head } = await selectHead(db).executeTakeFirstOrThrow()
       return Number(head)
     },
+    find: (id) =>
+      db.selectFrom('audit_events').select(['seq', 'record']).where('id', '=', id).executeTakeFirst(),
   }
 }
 

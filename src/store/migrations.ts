@@ -242,4 +242,21 @@ export const MIGRATIONS: readonly Migration[] = [
       `insert into settings (name, value) values ('key_revision', '0')`,
     ],
   },
+  {
+    version: 10,
+    statements: [
+      `create table audit_tiles (
+        level integer not null,
+        tile bigint not null,
+        hashes blob not null,
+        primary key (level, tile)
+      )`,
+      `create table audit_heads (
+        size bigint primary key,
+        note text not null,
+        signed_at bigint not null,
+        handover integer not null
+      )`,
+    ],
+  },
 ]

@@ -4,6 +4,7 @@ import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAppendRecords, createAuditQueries } from './audit.js'
+import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
 import { createDelegations } from './delegations.js'
 import type { Engine } from './engine.js'
@@ -21,7 +22,7 @@ import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import { keepStandings } from './standing-cache.js'
-import type { AuditQueries, AuditRecord, Queries, Store, Transaction } from './store.js'
+import type { AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
@@ -82,6 +83,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     clients: { ...queries.clients, findStanding: clientStandings.find },
     delegations: { ...queries.delegations, findStanding: standings.find },
     audit: readDurably(queries.audit, commits.settled),
+    auditTree: readDurably(queries.auditTree, commits.settled),
     write: (work) => commits.write(work),
     async close() {
       await commits.drain()
@@ -91,15 +93,16 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
 }
 
 /** The log as it will be after a power cut too: what is read of it leaves only when it is durable. */
-function readDurably({ search, page, head }: AuditQueries, settled: () => Promise<void>): AuditQueries {
-  const durably =
-    <A extends unknown[], T>(read: (...query: A) => Promise<T>) =>
-    async (...query: A) => {
+function readDurably<Q extends object>(queries: Q, settled: () => Promise<void>): Q {
+  const durable = Object.entries(queries).map(([name, read]) => [
+    name,
+    async (...query: unknown[]) => {
       const found = await read(...query)
       await settled()
       return found
-    }
-  return { search: durably(search), page: durably(page), head: durably(head) }
+    },
+  ])
+  return Object.fromEntries(durable)
 }
 
 function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
@@ -120,6 +123,7 @@ function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
     agentActions: createAgentActions(db),
     uses: createUses(db),
     audit: createAuditQueries(db),
+    auditTree: createAuditTree(db),
   }
 }
 
@@ -145,5 +149,6 @@ function createTransaction(
     externalServices: createExternalServices(trx),
     agentActions: createAgentActions(trx),
     audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
+    auditTree: createAuditTree(trx),
   }
 }

@@ -16,6 +16,8 @@ export interface Schema {
   approvals: ApprovalRow
   audit_events: AuditRow
   audit_private: AuditPrivateRow
+  audit_tiles: { level: number; tile: number; hashes: Uint8Array }
+  audit_heads: AuditHeadRow
   used_tokens: { jti: string; expires_at: number }
   revoked_tokens: { jti: string; expires_at: number }
   used_assertions: { client_id: string; jti_hash: string; expires_at: number }
@@ -160,6 +162,15 @@ export interface AuditPrivateRow {
   event_id: string
   ip: string | null
   user_agent: string | null
+}
+
+export interface AuditHeadRow {
+  size: number
+  /** The signed checkpoint, verbatim. */
+  note: string
+  signed_at: number
+  /** Whether it is kept although there are later ones. */
+  handover: number
 }
 
 export interface ExternalServiceRow {

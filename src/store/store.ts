@@ -3,6 +3,7 @@ import type { AgentActionChanges, AgentActionQueries } from './agent-actions.js'
 import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
 import type { AuditPage, AuditPageQuery } from './audit-pages.js'
+import type { AuditTreeChanges, AuditTreeQueries } from './audit-tree.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
@@ -54,6 +55,7 @@ export interface Queries {
   externalServices: ExternalServiceQueries
   agentActions: AgentActionQueries
   audit: AuditQueries
+  auditTree: AuditTreeQueries
   uses: UseQueries
 }
 
@@ -75,6 +77,7 @@ export interface Transaction extends Queries {
   externalServices: ExternalServiceChanges
   agentActions: AgentActionChanges
   audit: AuditChanges
+  auditTree: AuditTreeChanges
 }
 
 export interface Setting {
@@ -268,6 +271,8 @@ export interface AuditQueries {
   page(query: AuditPageQuery): Promise<AuditPage>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
+  /** The record of one event. */
+  find(id: string): Promise<StoredRecord | undefined>
 }
 export interface AuditChanges extends AuditQueries {
   /** Stored with the others of the transaction just before it commits, numbered without gaps. */

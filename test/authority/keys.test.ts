@@ -18,6 +18,7 @@ const stored = await store.keys.list()
 describe('the keys of a new state', () => {
   test('are one that signs and one to come for each purpose and algorithm, and no two the same', () => {
     expect(stored.map(({ purpose, alg, state }) => `${purpose} ${alg} ${state}`).sort()).toEqual([
+      'audit EdDSA active',
       'base RS256 active',
       'call ES256 active',
       'call ES256 prepared',
@@ -28,11 +29,12 @@ describe('the keys of a new state', () => {
       'session HS256 active',
       'session HS256 prepared',
     ])
-    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(9)
+    expect(new Set(stored.map(({ kid }) => kid)).size).toBe(10)
     expect(keyring.active).toMatchObject({
       call: { alg: 'ES256' },
       base: { alg: 'RS256' },
       session: { alg: 'HS256' },
+      audit: { alg: 'EdDSA' },
     })
   })
 
@@ -93,7 +95,7 @@ describe('the keys of a state that has some', () => {
     const added = await openKeys(old, envelope, NOW)
     expect(added.active.call.kid).toBe(keyring.active.call.kid)
     expect(Object.values(added.call).map(({ alg }) => alg)).toEqual(['ES256', 'RS256', 'EdDSA'])
-    expect(await old.keys.list()).toHaveLength(9)
+    expect(await old.keys.list()).toHaveLength(10)
   })
 
   test('stay closed and untouched under another key-encryption key', async () => {
@@ -104,7 +106,7 @@ describe('the keys of a state that has some', () => {
   test('are not added to under another key-encryption key', async () => {
     const partial = await createStore(stored.filter(({ purpose }) => purpose !== 'session'))
     await expect(openKeys(partial, wrongEnvelope, NOW)).rejects.toMatchObject({ code: 'state_unreadable' })
-    expect(await partial.keys.list()).toHaveLength(7)
+    expect(await partial.keys.list()).toHaveLength(8)
   })
 
   test('are added to for a purpose that has none', async () => {

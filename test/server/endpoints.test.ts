@@ -7,7 +7,7 @@ describe('the list of endpoints', () => {
     (_name, endpoint) => {
       expect(endpoint.modes).toContain('dev')
       expect(endpoint.summary).not.toBe('')
-      expect(endpoint.speaks).toMatch(/^(?:AuthSec [ABP]|RFC \d+|OpenID|authsec)/)
+      expect(endpoint.speaks).toMatch(/^(?:AuthSec [ABP]|RFC \d+|OpenID|C2SP|authsec)/)
       // Only public documents leave no record: what every page may read, and what the server says of itself.
       const isDocument = endpoint.crossOrigin === true || endpoint.paths.includes('/dev/support')
       expect(endpoint.event === undefined).toBe(isDocument)

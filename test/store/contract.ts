@@ -4,6 +4,7 @@ import { describeAudit } from './audit-contract.js'
 import { describeCommits } from './commit-contract.js'
 import { describeRecords } from './record-contract.js'
 import { describeRevision } from './revision-contract.js'
+import { describeTree } from './tree-contract.js'
 import { describeValues } from './value-contract.js'
 
 /** A store that is new and empty, with a hand on what it is kept in. */
@@ -36,5 +37,6 @@ export function describeStore(name: string, open: OpenStore): void {
     describeRecords(() => opened)
     describeValues(() => opened)
     describeAudit(() => opened, open)
+    describeTree(() => opened)
   })
 }

@@ -60,13 +60,15 @@ export interface AuditLogOptions {
   logId: string
   tenantId: string
   bootId: string
+  /** Told of every record that is durable. */
+  onRecorded?: (() => void) | undefined
 }
 
 /** The provenance of what the server does by itself. */
 export const SERVER_ITSELF: Provenance = { requestId: 'server', source: 'server' }
 
 export function createAuditLog(options: AuditLogOptions): AuditLog {
-  const { store, clock } = options
+  const { store, clock, onRecorded = () => {} } = options
   const waiting = new Set<() => void>()
 
   async function write<T>(
@@ -78,6 +80,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       transaction.audit.append(createRecord())
       return result
     })
+    onRecorded()
     for (const wake of waiting) wake()
     return value
   }

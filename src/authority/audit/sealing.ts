@@ -1,0 +1,191 @@
+import { type Checkpoint, isSignedBy, parseCheckpoint } from '../../core/checkpoint.js'
+import { AuthsecError } from '../../core/errors.js'
+import { countTileLevels, listTiles, splitTile, TILE_WIDTH } from '../../core/log-tiles.js'
+import { equalHashes, hashLeaf } from '../../core/merkle.js'
+import { createTileEdge, type GrownTile, type TileEdge } from '../../core/tile-edge.js'
+import type { HashTile, SignedHead } from '../../store/audit-tree.js'
+import { shareNext } from '../../store/share-next.js'
+import type { Store } from '../../store/store.js'
+import type { Keyring } from '../keys.js'
+import { sha256, signHead, toVerifierKey, verifyEd25519 } from './log-key.js'
+
+/** Signs the head of the log, behind the requests and never in their way. */
+export interface Sealing {
+  /**
+   * Resolves once a head is signed that covers everything recorded before the call; whoever asks meanwhile shares
+   * the next one. Throws `state_unreadable` where what is stored is not what was signed before: then nothing is.
+   */
+  seal(): Promise<void>
+  /** Counts a record; many of them are not left waiting for the next turn of the clock. */
+  count(): void
+}
+
+/** The highest head that was ever signed, kept where no backup of the store reaches. */
+export interface HighWaterMark {
+  read(): Promise<string | undefined>
+  /** Keeps a checkpoint before it is published. */
+  raise(note: string): Promise<void>
+}
+
+export interface SealingOptions {
+  store: Store
+  keyring: Keyring
+  /** The origin of the log. */
+  logId: string
+  clock: () => number
+  /** Default: in the memory of this process. */
+  highWater?: HighWaterMark | undefined
+  /** Told what goes wrong where nobody waits for it. */
+  onFailure?: ((error: unknown) => void) | undefined
+}
+
+/** So many records are not left unsigned until the second is over. */
+const SEAL_AFTER = 256
+/** How many records one signature covers at most: a long log that has none yet gets it in steps. */
+const MAX_STEP = 16_384
+const READ_AT_ONCE = 1_024
+const MAX_TRIES = 20
+
+const utf8 = new TextEncoder()
+
+export function createSealing(options: SealingOptions): Sealing {
+  const { store, keyring, logId, clock, onFailure = () => {} } = options
+  const highWater = options.highWater ?? createMemoryMark()
+  let unsealed = 0
+
+  const seal = shareNext(async () => {
+    unsealed = 0
+    const target = (await store.audit.head()) + 1
+    for (let tries = 0; tries < MAX_TRIES; ) {
+      const last = await store.auditTree.head()
+      assertHighest(last, await highWater.read(), logId)
+      const from = last?.size ?? 0
+      if (from >= target) return
+      const edge = await openEdge(last)
+      await growEdge(edge)
+      if (await advance(edge, from, last)) tries = 0
+      else tries++
+    }
+    throw new AuthsecError('temporarily_unavailable', 'other servers sign the log all the time')
+  })
+
+  /** The end of the log as it was signed last. Whatever is signed next goes on from there, and so agrees with it. */
+  async function openEdge(last: SignedHead | undefined): Promise<TileEdge> {
+    if (last === undefined) return createTileEdge(sha256)
+    const { origin, root } = readOwnHead(last, keyring, logId)
+    const isSigned = (edge: TileEdge) => origin === logId && equalHashes(edge.root(), root)
+    const edge = createTileEdge(sha256, { size: last.size, lastTiles: await readLastTiles(last.size) })
+    if (isSigned(edge)) return edge
+    // The tiles follow from the records: where these are still those that were signed, nothing is lost.
+    const rebuilt = createTileEdge(sha256)
+    await growEdge(rebuilt, last.size)
+    if (isSigned(rebuilt)) {
+      const tiles = rebuilt.takeGrown().map(toStoredTile)
+      await store.write(({ auditTree }) => auditTree.replaceTiles(tiles))
+      return createTileEdge(sha256, { size: last.size, lastTiles: await readLastTiles(last.size) })
+    }
+    throw new AuthsecError(
+      'state_unreadable',
+      `the audit log is not the one that was signed at ${last.size}`,
+      {
+        hint: 'Keep the store for inspection and see what is left of it with authsec audit verify.',
+      },
+    )
+  }
+
+  function readLastTiles(size: number): Promise<Uint8Array[][]> {
+    const levels = Array.from({ length: countTileLevels(size) }, (_, level) => listTiles(level, size).at(-1))
+    return Promise.all(
+      levels.map(async (tile, level) => {
+        if (tile === undefined || tile.width === TILE_WIDTH) return []
+        const hashes = await store.auditTree.findTile(level, tile.index)
+        return splitTile(hashes ?? new Uint8Array()).slice(0, tile.width)
+      }),
+    )
+  }
+
+  async function growEdge(edge: TileEdge, end: number = edge.size + MAX_STEP): Promise<void> {
+    for (let isMore = true; isMore && edge.size < end; ) {
+      const limit = Math.min(READ_AT_ONCE, end - edge.size)
+      const records = await store.audit.search({ after: edge.size - 1, limit })
+      for (const { seq, record } of records) {
+        if (seq !== edge.size) {
+          throw new AuthsecError('state_unreadable', `the record ${edge.size} of the audit log is missing`)
+        }
+        edge.append(hashLeaf(utf8.encode(record), sha256))
+      }
+      isMore = records.length === limit
+    }
+  }
+
+  async function advance(edge: TileEdge, from: number, last: SignedHead | undefined): Promise<boolean> {
+    const { signing } = keyring.audit
+    const { size } = edge
+    const note = signHead({ origin: logId, size, root: edge.root() }, signing)
+    const keepsLast = last !== undefined && signersOf(last.note) !== signersOf(note)
+    const tiles = edge.takeGrown().map(toStoredTile)
+    // A write may run more than once.
+    const isDone = await store.write(async ({ auditTree, keys: stored }) => {
+      // Another key has taken over: it has to sign what covers that.
+      if ((await stored.findState(signing[0].kid)) !== 'active') return false
+      const to = { size, note, signedAt: clock(), keepsLast }
+      return auditTree.advance(from, to, tiles)
+    })
+    if (isDone) await highWater.raise(note)
+    else await keyring.refresh()
+    return isDone
+  }
+
+  return {
+    seal,
+    count() {
+      unsealed++
+      if (unsealed === SEAL_AFTER) seal().catch(onFailure)
+    },
+  }
+}
+
+/** Keeps the mark for as long as the process runs: it finds out a store that is exchanged beneath it. */
+function createMemoryMark(): HighWaterMark {
+  let highest: string | undefined
+  return {
+    read: async () => highest,
+    async raise(note) {
+      highest = note
+    },
+  }
+}
+
+/** Reads the head that was signed last, which has to bear the signature of a key of ours. */
+function readOwnHead({ note }: SignedHead, { audit }: Keyring, logId: string): Checkpoint {
+  const head = parseCheckpoint(note)
+  const keys = audit.known.map((key) => toVerifierKey(key, logId))
+  if (keys.some((key) => isSignedBy(head, key, verifyEd25519))) return head
+  throw new AuthsecError('state_unreadable', 'the last checkpoint of the audit log is signed by no key of it')
+}
+
+/** Throws `state_rolled_back` where a head of this log has been signed that is higher than what is stored. */
+function assertHighest(stored: SignedHead | undefined, mark: string | undefined, logId: string): void {
+  if (mark === undefined) return
+  const highest = parseCheckpoint(mark)
+  const size = stored?.size ?? 0
+  if (highest.origin !== logId || highest.size < size) return
+  const isSame = highest.size === size && stored !== undefined
+  if (isSame && equalHashes(parseCheckpoint(stored.note).root, highest.root)) return
+  const what = isSame
+    ? `is another one than the log that was signed at ${size}`
+    : `ends at ${size}, and was signed up to ${highest.size}`
+  throw new AuthsecError('state_rolled_back', `the audit log ${what}`, {
+    hint: 'An older copy of the store has been put back. Restore the newest one, or see authsec dev recover --help.',
+  })
+}
+
+function signersOf(note: string): string {
+  return parseCheckpoint(note)
+    .signatures.map(({ keyId }) => keyId)
+    .join(' ')
+}
+
+function toStoredTile({ level, index, hashes }: GrownTile): HashTile {
+  return { level, index, hashes: new Uint8Array(Buffer.concat(hashes)) }
+}
