@@ -93,6 +93,7 @@ export type ErrorCode =
   | 'subject_mismatch'
   | 'approval_rejected'
   | 'approval_unsupported'
+  | 'delegation_undeclared'
   | 'origin_rejected'
   | 'token_rejected'
   | 'scope_required'

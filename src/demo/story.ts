@@ -60,14 +60,22 @@ export async function runDemo({ json, emit, note, signal }: DemoOptions): Promis
   if (!json) note('everything happens on this machine; nothing is kept')
 
   const server = await startServer({ state: ':memory:', port: 0 })
-  const authsec = createAuthsecClient({ serverUrl: server.url, clientId: server.clientId })
   names.set(server.clientId, 'demo-agent').set(server.user.id, 'alice')
   const apis: DemoApi[] = []
+  let authsec: AuthsecClient | undefined
   try {
     tell({ type: 'scene', ...SCENES.parts })
     tell({ type: 'server.started', url: server.url, agent: server.clientId, user: server.user.id })
     apis.push(...(await startApis(server.url, tell)))
     for (const { name, audience, url } of apis) tell({ type: 'api.started', api: name, audience, url })
+
+    authsec = createAuthsecClient({
+      serverUrl: server.url,
+      clientId: server.clientId,
+      audiences: Object.fromEntries(
+        apis.map(({ name, audience, url }) => [name, { resource: audience, origins: [url] }]),
+      ),
+    })
 
     tell({ type: 'scene', ...SCENES.agent })
     const surroundings: AgentSurroundings = { authsec, apis, tell, signal }
@@ -85,7 +93,7 @@ export async function runDemo({ json, emit, note, signal }: DemoOptions): Promis
     for (const entry of await readAudit(server)) tell(toAuditEvent(entry))
   } finally {
     await Promise.all(apis.map((api) => api.close()))
-    await authsec.close()
+    await authsec?.close()
     await server.close()
   }
   const isAsExpected = happened.size === EXPECTED.length

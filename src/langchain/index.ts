@@ -1,7 +1,13 @@
+export type { ApprovalInterrupt } from './approval.js'
 export {
-  type DelegatedContext,
-  type DelegatedToolFields,
-  delegatedTool,
-  type TokenGiver,
-  type ToolDelegation,
-} from './delegated-tool.js'
+  AuthsecCallbackHandler,
+  type CallbackHandlerOptions,
+  type TokenUse,
+  type ToolRunReport,
+} from './callback-handler.js'
+export { currentDelegation, type DelegatedContext } from './current-delegation.js'
+export { type DelegatedToolFields, delegatedTool } from './delegated-tool.js'
+export { type DelegationContext, delegationContext } from './delegation-context.js'
+export { type DelegationMiddlewareOptions, delegationMiddleware } from './delegation-middleware.js'
+export type { ApprovalPrompt, ToolDelegation } from './tool-delegation.js'
+export { type OnDenied, type TokenGiver, withDelegation } from './with-delegation.js'

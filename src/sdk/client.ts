@@ -139,11 +139,12 @@ class Client implements AuthsecClient {
     const { audiences, fetch } = this.#context.options
     const asked = audiences.resolve(request)
     const { call } = readRequest(asked)
-    const { fetch: send = fetch, replay = 'safe' } = options
+    const { fetch: send = fetch, replay = 'safe', onToken } = options
     return createDelegatedFetch({
       origins: audiences.originsOf(call?.audience),
       send,
       replay,
+      onToken,
       getToken: (signal) => this.getDelegationToken(withSignal(asked, signal)),
       isNew: (token) => (this.#calls.source.ageOf(token) ?? Number.POSITIVE_INFINITY) < NEW_MS,
       invalidate: (token) => this.invalidate(token),

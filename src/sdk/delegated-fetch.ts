@@ -15,6 +15,8 @@ export interface DelegatedFetchOptions {
    * never sent again.
    */
   replay?: 'safe' | 'always'
+  /** Told which token a request goes with, before it is sent. */
+  onToken?: (token: DelegationToken) => void
 }
 
 /** What the fetch needs of the client. */
@@ -23,6 +25,7 @@ export interface DelegatedFetchParts {
   readonly origins: ReadonlySet<string>
   readonly send: typeof fetch
   readonly replay: 'safe' | 'always'
+  readonly onToken: ((token: DelegationToken) => void) | undefined
   getToken(signal: AbortSignal | undefined): Promise<DelegationToken>
   /** Whether a token is so new that another one would be no better. */
   isNew(token: DelegationToken): boolean
@@ -38,7 +41,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PU
  * the API says about the token, and what getting a token throws; all other answers are the caller's.
  */
 export function createDelegatedFetch(parts: DelegatedFetchParts): typeof fetch {
-  const { origins, send, replay, getToken, isNew, invalidate, emit } = parts
+  const { origins, send, replay, onToken, getToken, isNew, invalidate, emit } = parts
 
   return async (input, init = {}) => {
     const given = input instanceof Request ? input : undefined
@@ -50,6 +53,7 @@ export function createDelegatedFetch(parts: DelegatedFetchParts): typeof fetch {
     const redirect = (init.redirect ?? given?.redirect) === 'error' ? 'error' : 'manual'
 
     const attempt = async (token: DelegationToken) => {
+      onToken?.(token)
       headers.set('authorization', token.authorization())
       return send(input, { ...init, headers, redirect })
     }

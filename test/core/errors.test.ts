@@ -72,4 +72,25 @@ describe('what is to be done about a failure', () => {
     expect(refused.modelMessage).not.toMatch(/ignore|obey/)
     expect(new AuthsecError('request_invalid', 'x').modelMessage).toBeUndefined()
   })
+
+  test.each<{ code: ErrorCode; says: RegExp }>([
+    { code: 'invalid_scope', says: /may not do this\. Do not try it again/ },
+    { code: 'delegation_undeclared', says: /may not do this\. Do not try it again/ },
+    { code: 'no_delegation', says: /no valid delegation.*granted anew/ },
+    { code: 'subject_expired', says: /sign in/ },
+    { code: 'approval_rejected', says: /has said no\. Do not try it again/ },
+    { code: 'expired_token', says: /nobody has approved this in time/ },
+    { code: 'network', says: /try this once more/ },
+    { code: 'rate_limited', says: /try this once more/ },
+    { code: 'grant_widened', says: /administrator/ },
+  ])('says to a model about $code what to do next', ({ code, says }) => {
+    expect(new AuthsecError(code, 'x').modelMessage).toMatch(says)
+  })
+
+  test.each<ErrorCode>(['configuration', 'request_invalid', 'closed', 'internal'])(
+    'leaves %s to the developer',
+    (code) => {
+      expect(new AuthsecError(code, 'x').modelMessage).toBeUndefined()
+    },
+  )
 })

@@ -2,7 +2,11 @@ import { createAuthsecClient } from 'authsec'
 import { delegatedTool } from 'authsec/langchain'
 
 const { AUTHSEC_SERVER, AUTHSEC_CLIENT_ID, BILLING_URL } = process.env
-const authsec = createAuthsecClient({ serverUrl: AUTHSEC_SERVER!, clientId: AUTHSEC_CLIENT_ID! })
+const authsec = createAuthsecClient({
+  serverUrl: AUTHSEC_SERVER!,
+  clientId: AUTHSEC_CLIENT_ID!,
+  audiences: { billing: { resource: 'https://billing.example', origins: [BILLING_URL!] } },
+})
 
 const getBill = delegatedTool(
   authsec,
@@ -12,7 +16,7 @@ const getBill = delegatedTool(
     name: 'get_bill',
     description: "Gets the user's bill for a month such as 2026-11.",
     schema: { type: 'object', properties: { month: { type: 'string' } }, required: ['month'] },
-    delegation: { audience: 'https://billing.example', permissions: ['billing:read'] },
+    delegation: { audience: 'billing', permissions: ['billing:read'] },
   },
 )
 

@@ -128,7 +128,8 @@ describe('delegatedTool', () => {
       delegation: { audience: BILLING, permissions: [] },
       says: /permissions/,
     },
-    { why: 'a condition it cannot keep', delegation: { ...delegation, binding: 'call' }, says: /"binding"/ },
+    { why: 'a condition it cannot keep', delegation: { ...delegation, region: 'eu' }, says: /"region"/ },
+    { why: 'a binding it does not know', delegation: { ...delegation, binding: 'args' }, says: /"args"/ },
   ])('refuses $why when it is made', ({ delegation, says }) => {
     const { authsec } = createStubbedClient()
     const create = () => createBillTool(authsec, { delegation })

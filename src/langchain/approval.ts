@@ -1,0 +1,73 @@
+import type { ToolRunnableConfig } from '@langchain/core/tools'
+import type { AuthsecClient, DelegationSubject } from '../sdk/index.js'
+import { type ApprovalPrompt, misconfigured } from './tool-delegation.js'
+
+/** What a run is interrupted with while a person is asked. */
+export interface ApprovalInterrupt {
+  type: 'authsec.approval'
+  tool: string
+  toolCallId: string | undefined
+  /** What the person reads. */
+  message: string
+  /** Until when the person can answer, RFC 3339. */
+  expiresAt: string
+}
+
+/** A call that a person has to approve. */
+export interface CallToApprove {
+  tool: string
+  input: unknown
+  permissions: readonly string[]
+  /** For whom the run acts. */
+  subject: DelegationSubject | undefined
+  prompt: ApprovalPrompt
+}
+
+const LONGEST_MESSAGE = 256
+
+/**
+ * Asks a person, and resolves with them as the subject of this one call. A run that is interrupted and goes on finds the
+ * question that was put, by its thread and the id of the tool call; what it is resumed with decides nothing.
+ */
+export async function obtainApproval(
+  authsec: Pick<AuthsecClient, 'requestApproval'>,
+  { tool, input, permissions, subject, prompt }: CallToApprove,
+  { toolCall, configurable, signal, ...config }: ToolRunnableConfig,
+): Promise<DelegationSubject> {
+  const { user, surface = 'await' } = prompt
+  const message = prompt.message ?? describeCall(tool, input)
+  const id =
+    toolCall?.id === undefined ? undefined : JSON.stringify([configurable?.['thread_id'], toolCall.id])
+  const approval = await authsec.requestApproval({ permissions, message, user, subject, id, signal })
+  if (surface === 'interrupt') {
+    const expiresAt = approval.expiresAt.toISOString()
+    const value: ApprovalInterrupt = {
+      type: 'authsec.approval',
+      tool,
+      toolCallId: toolCall?.id,
+      message,
+      expiresAt,
+    }
+    findInterrupt(tool, config)(value)
+  }
+  return approval.settled({ signal })
+}
+
+// Whoever approves has to see all of what is done.
+function describeCall(tool: string, input: unknown): string {
+  const message = `${tool} ${JSON.stringify(input)}`
+  if (message.length <= LONGEST_MESSAGE) return message
+  throw misconfigured(
+    tool,
+    `its arguments do not fit into the ${LONGEST_MESSAGE} characters that people are shown`,
+    'Say what will happen with a message of your own: approval: (input) => ({ message }).',
+  )
+}
+
+// LangGraph hands it to every node; taken from there, it is that of the copy that runs the graph.
+function findInterrupt(tool: string, config: object): (value: ApprovalInterrupt) => unknown {
+  if ('interrupt' in config && typeof config.interrupt === 'function') {
+    return config.interrupt as (value: ApprovalInterrupt) => unknown
+  }
+  throw misconfigured(tool, 'nothing can be interrupted outside of a LangGraph run', "Use surface: 'await'.")
+}

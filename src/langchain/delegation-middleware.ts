@@ -1,0 +1,65 @@
+import { ToolMessage } from '@langchain/core/messages'
+import type { AgentMiddleware } from 'langchain'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { assertDelegation, type ToolDelegation } from './tool-delegation.js'
+import { delegate, type OnDenied, type TokenGiver } from './with-delegation.js'
+
+export interface DelegationMiddlewareOptions {
+  /** The delegations of the agent's tools, by the names of the tools. */
+  tools: Readonly<Record<string, ToolDelegation<never>>>
+  /** What happens to a tool that is not named there: it is refused (`deny`, the default), or left alone (`pass`). */
+  undeclared?: 'deny' | 'pass'
+  /** What becomes of a refusal: a message for the model (the default), or an error that ends the run. */
+  onDenied?: OnDenied
+}
+
+/**
+ * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
+ * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in the loop.
+ * Throws `configuration` for a delegation that is not well formed.
+ */
+export function delegationMiddleware(
+  authsec: TokenGiver,
+  { tools, undeclared = 'deny', onDenied = 'tool-message' }: DelegationMiddlewareOptions,
+): AgentMiddleware {
+  const delegations = new Map(Object.entries(tools))
+  for (const [name, delegation] of delegations) assertDelegation(name, delegation)
+  const delegated = new WeakMap<object, { name: string }>()
+
+  const middleware: Pick<AgentMiddleware, 'name' | 'wrapToolCall'> = {
+    name: 'authsec',
+    wrapToolCall(request, handler) {
+      const { tool, toolCall } = request
+      const delegation = delegations.get(toolCall.name)
+      if (delegation === undefined || tool === undefined) {
+        if (undeclared === 'pass' || tool === undefined) return handler(request)
+        return refuseUndeclared(toolCall, onDenied)
+      }
+      const known = delegated.get(tool) ?? delegate(authsec, tool as { name: string }, delegation, onDenied)
+      delegated.set(tool, known)
+      return handler({ ...request, tool: known as typeof tool })
+    },
+  }
+  // What createMiddleware would make of it, without loading all of langchain for that.
+  return { ...middleware, [Symbol.for('AgentMiddleware')]: true } as unknown as AgentMiddleware
+}
+
+function refuseUndeclared({ name, id }: { name: string; id?: string | undefined }, onDenied: OnDenied) {
+  const error = new AuthsecError(
+    'delegation_undeclared',
+    `nobody has said what the tool ${quote(name)} may do`,
+    {
+      hint: 'Name it in the tools of delegationMiddleware, or let undeclared tools pass.',
+    },
+  )
+  if (onDenied === 'throw') throw error
+  const { code, modelMessage = '' } = error
+  return new ToolMessage({
+    content: modelMessage,
+    name,
+    tool_call_id: id ?? '',
+    status: 'error',
+    artifact: { code },
+  })
+}

@@ -1,0 +1,76 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+
+/** What a tool may do, and where. */
+export interface ToolDelegation<InputT = unknown> {
+  /** The API that the tool calls, byte for byte as it calls itself, or by its name in the client's `audiences`. */
+  audience: string
+  /** What one call of the tool needs, in general or for this input. */
+  permissions: readonly string[] | ((input: InputT) => readonly string[])
+  /**
+   * To what the token is bound beside that: with `call` to this tool and these arguments, which the API has to check.
+   * `none` by default, and `call` where the tool asks for approval.
+   */
+  binding?: 'none' | 'tool' | 'call' | undefined
+  /** The arguments that are bound, a JSON object; the input by default. */
+  call?: ((input: InputT) => unknown) | undefined
+  /** Whether the token is good for one use only. */
+  oneTime?: boolean | undefined
+  /** Whether a person has to approve the call before it is made, in general or for this input. */
+  approval?: boolean | ((input: InputT) => ApprovalPrompt | false) | undefined
+  /** Whether the tool acts only in runs with a `delegationContext`; otherwise it acts for the user who has delegated. */
+  requireSubject?: boolean | undefined
+  /** What sends the requests of `context.fetch`; the client's own by default. */
+  fetch?: typeof fetch | undefined
+}
+
+/** How a person is asked to approve a call. */
+export interface ApprovalPrompt {
+  /** What the person reads, at most 256 characters; by default the tool with its arguments. */
+  message?: string | undefined
+  /** Who is asked, by e-mail address or user id; by default the user for whom the agent acts. */
+  user?: string | undefined
+  /**
+   * `await` (the default) lets the tool wait for the answer. `interrupt` stops the run with a LangGraph interrupt, so that
+   * the program can end meanwhile and go on when the person has answered; that needs a checkpointer.
+   */
+  surface?: 'await' | 'interrupt' | undefined
+}
+
+const MEMBERS: ReadonlySet<string> = new Set<keyof ToolDelegation>([
+  'audience',
+  'permissions',
+  'binding',
+  'call',
+  'oneTime',
+  'approval',
+  'requireSubject',
+  'fetch',
+])
+const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
+
+/** Throws `configuration` at creation, so that a tool that could never get a token does not wait for a model to find out. */
+export function assertDelegation(name: string, delegation: unknown): asserts delegation is ToolDelegation {
+  if (typeof delegation !== 'object' || delegation === null) throw misconfigured(name, 'it has no delegation')
+  const { audience, permissions, binding } = delegation as ToolDelegation
+  const unknown = Object.keys(delegation).find((member) => !MEMBERS.has(member))
+  if (unknown !== undefined) {
+    throw misconfigured(name, `${quote(unknown)} is not a member of its delegation`)
+  }
+  if (typeof audience !== 'string' || audience === '') {
+    throw misconfigured(name, `its audience ${quote(audience)} is not the name of an API`)
+  }
+  const isList = Array.isArray(permissions) && permissions.length > 0
+  if (!isList && typeof permissions !== 'function') {
+    throw misconfigured(name, 'its permissions are neither a list with something in it nor a function')
+  }
+  if (!BINDINGS.includes(binding)) {
+    throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)
+  }
+}
+
+/** A `configuration` error about one tool. */
+export function misconfigured(name: string, message: string, hint?: string): AuthsecError {
+  const text = `the tool ${quote(name)} is not set up correctly: ${message}`
+  return new AuthsecError('configuration', text, { hint })
+}

@@ -1,0 +1,160 @@
+import { ToolMessage } from '@langchain/core/messages'
+import type { StructuredToolInterface, ToolRunnableConfig } from '@langchain/core/tools'
+import { AuthsecError } from '../core/errors.js'
+import type { AuthsecClient, DelegationRequest, DelegationSubject, DelegationToken } from '../sdk/index.js'
+import { obtainApproval } from './approval.js'
+import { noteToken } from './callback-handler.js'
+import { type DelegatedContext, runWithDelegation } from './current-delegation.js'
+import { readSubject } from './delegation-context.js'
+import { assertDelegation, misconfigured, type ToolDelegation } from './tool-delegation.js'
+
+/** What the tools need of a client. */
+export type TokenGiver = Pick<AuthsecClient, 'getDelegationToken' | 'fetch' | 'requestApproval'>
+
+/** What becomes of a token that cannot be had: a message for the model, or an error that ends the run. */
+export type OnDenied = 'tool-message' | 'throw'
+
+/** What LangChain calls, once it has checked the input. */
+interface CallableTool {
+  name: string
+  responseFormat?: string
+  _call(input: unknown, runManager: RunManager | undefined, config: ToolRunnableConfig): unknown
+}
+
+interface RunManager {
+  runId: string
+  handlers: readonly unknown[]
+}
+
+/**
+ * The same tool with a delegation: inside it `currentDelegation()` has the token and the `fetch` of the call. Everything
+ * else of the tool stays as it is, and the tool that is given is not changed. Failures are answered as those of
+ * `delegatedTool`. Throws `configuration` for a delegation that is not well formed.
+ */
+export function withDelegation<ToolT extends Pick<StructuredToolInterface, 'name' | 'invoke'>, InputT>(
+  authsec: TokenGiver,
+  tool: ToolT,
+  delegation: ToolDelegation<InputT>,
+): ToolT {
+  return delegate(authsec, tool, delegation, 'tool-message')
+}
+
+/** `withDelegation`, which can let a run end instead. */
+export function delegate<ToolT extends { name: string }>(
+  authsec: TokenGiver,
+  tool: ToolT,
+  delegation: unknown,
+  onDenied: OnDenied,
+): ToolT {
+  assertDelegation(tool.name, delegation)
+  assertCallable(tool)
+  const copy = Object.create(Object.getPrototypeOf(tool), Object.getOwnPropertyDescriptors(tool))
+  const call: CallableTool['_call'] = async (input, runManager, config) => {
+    const toolCallId = config.toolCall?.id
+    try {
+      const context = await prepare(authsec, tool.name, delegation, input, runManager, config)
+      return await runWithDelegation(context, () => tool._call(input, runManager, config))
+    } catch (error) {
+      const answer = onDenied === 'throw' ? undefined : describeFailure(error, tool.name, toolCallId)
+      if (answer === undefined) throw error
+      // With this format LangChain insists on a pair, and takes a message in it for the whole answer.
+      return tool.responseFormat === 'content_and_artifact' ? [answer, undefined] : answer
+    }
+  }
+  return Object.defineProperty(copy, '_call', { value: call, configurable: true, writable: true })
+}
+
+/** The tool message of a failure that a model may know; undefined for every other one. */
+export function describeFailure(
+  error: unknown,
+  name: string,
+  toolCallId: string | undefined,
+): ToolMessage | undefined {
+  if (toolCallId === undefined || !AuthsecError.is(error)) return undefined
+  const { code, auditId, modelMessage } = error
+  if (modelMessage === undefined) return undefined
+  return new ToolMessage({
+    content: modelMessage,
+    name,
+    tool_call_id: toolCallId,
+    status: 'error',
+    artifact: { code, auditId },
+  })
+}
+
+// Before the tool begins, so that nothing it has done is done again when an interrupted run goes on.
+async function prepare(
+  authsec: TokenGiver,
+  tool: string,
+  delegation: ToolDelegation,
+  input: unknown,
+  runManager: RunManager | undefined,
+  config: ToolRunnableConfig,
+): Promise<DelegatedContext> {
+  const subject = readSubject(config)
+  if (subject === undefined && delegation.requireSubject) {
+    throw misconfigured(
+      tool,
+      'it acts for the user of a run, and this run has none',
+      'Pass context: delegationContext(subject) to the run.',
+    )
+  }
+  const { approval = false } = delegation
+  const prompt = typeof approval === 'function' ? approval(input) : approval && {}
+  if (!prompt) return createContext(authsec, tool, delegation, input, subject, runManager, config)
+  const permissions = permissionsOf(delegation, input)
+  const approved = await obtainApproval(authsec, { tool, input, permissions, subject, prompt }, config)
+  const bound: ToolDelegation = { binding: 'call', ...delegation }
+  return createContext(authsec, tool, bound, input, approved, runManager, config)
+}
+
+function createContext(
+  authsec: TokenGiver,
+  tool: string,
+  delegation: ToolDelegation,
+  input: unknown,
+  subject: DelegationSubject | undefined,
+  runManager: RunManager | undefined,
+  { toolCall, signal }: ToolRunnableConfig,
+): DelegatedContext {
+  const { fetch } = delegation
+  const note = (token: DelegationToken) => {
+    if (runManager !== undefined) noteToken(runManager.handlers, runManager.runId, token)
+    return token
+  }
+  const request = () => ({ ...toRequest(tool, delegation, input), subject, signal })
+  return {
+    fetch: async (resource, init = {}) => {
+      const own = init.signal ?? (resource instanceof Request ? resource.signal : undefined)
+      const signals = [own, signal].filter((one) => one !== undefined && one !== null)
+      const send = authsec.fetch(request(), { ...(fetch && { fetch }), onToken: note })
+      return send(resource, signals.length > 0 ? { ...init, signal: AbortSignal.any(signals) } : init)
+    },
+    token: async () => note(await authsec.getDelegationToken(request())),
+    // Made only where one is wanted: a tool call is cheap, a signal that never fires is not.
+    get signal() {
+      return signal ?? new AbortController().signal
+    },
+    toolCallId: toolCall?.id,
+  }
+}
+
+function toRequest(tool: string, delegation: ToolDelegation, input: unknown): DelegationRequest {
+  const { audience, binding = 'none', call, oneTime } = delegation
+  const permissions = permissionsOf(delegation, input)
+  if (binding !== 'call') return { audience, permissions, tool, binding, oneTime }
+  return { audience, permissions, tool, binding, oneTime, call: call === undefined ? input : call(input) }
+}
+
+function permissionsOf({ permissions }: ToolDelegation, input: unknown): readonly string[] {
+  return typeof permissions === 'function' ? permissions(input) : permissions
+}
+
+function assertCallable(tool: { name: string }): asserts tool is CallableTool {
+  if ('_call' in tool && typeof tool._call === 'function') return
+  throw misconfigured(
+    tool.name,
+    'it is no structured tool of LangChain',
+    'Make it with tool() or delegatedTool().',
+  )
+}

@@ -1,0 +1,121 @@
+import { AIMessage, type ToolMessage } from '@langchain/core/messages'
+import { tool } from '@langchain/core/tools'
+import { Command, MemorySaver } from '@langchain/langgraph'
+import { type AgentMiddleware, createAgent, fakeModel, humanInTheLoopMiddleware } from 'langchain'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import {
+  currentDelegation,
+  type DelegationMiddlewareOptions,
+  delegationContext,
+  delegationMiddleware,
+} from '../../src/langchain/index.js'
+import type { AuthsecClient } from '../../src/sdk/index.js'
+import { oauthError } from '../support/stub-authsec.js'
+import { createStubbedClient } from '../support/stub-client.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
+
+const getBill = tool(async ({ id }) => `${id} with ${(await currentDelegation().token()).jti}`, {
+  name: 'get_bill',
+  schema: z.object({ id: z.string().default('7') }),
+})
+const getTime = tool(async () => 'noon', { name: 'get_time', schema: z.object({}) })
+
+// Its own types do not agree with exactOptionalPropertyTypes.
+const hitl = humanInTheLoopMiddleware as unknown as (options: object) => AgentMiddleware
+
+const tools: DelegationMiddlewareOptions['tools'] = {
+  get_bill: { audience: 'https://billing.example', permissions: ['billing:read'] },
+}
+
+function createBillAgent(
+  authsec: AuthsecClient,
+  options: Partial<DelegationMiddlewareOptions> = {},
+  name = 'get_bill',
+) {
+  const model = fakeModel()
+    .respondWithTools([{ name, args: {}, id: 'a' }])
+    .respond(new AIMessage('done'))
+  const middleware = [delegationMiddleware(authsec, { tools, ...options })]
+  return createAgent({ model, tools: [getBill, getTime], middleware })
+}
+
+async function ask(agent: ReturnType<typeof createBillAgent>, config: object = {}): Promise<ToolMessage> {
+  const { messages } = await agent.invoke({ messages: [{ role: 'user', content: 'x' }] }, config)
+  return messages.find((message): message is ToolMessage => message.type === 'tool') as ToolMessage
+}
+
+describe('delegationMiddleware', () => {
+  test('gives a tool that knows nothing of it the token that its name has', async () => {
+    const { authsec, stub } = createStubbedClient()
+    expect(await ask(createBillAgent(authsec))).toMatchObject({ content: '7 with call-1', status: 'success' })
+    expect(stub.requests.at(-1)?.form.get('tool')).toBe('get_bill')
+  })
+
+  test('acts for the subject of the run', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
+    await ask(createBillAgent(authsec), { context: delegationContext(authsec.subject(bob)) })
+    expect(stub.requests.at(-1)?.form.get('subject_token')).toBe(bob)
+  })
+
+  test('sees the input as the tool does, defaults included', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const bound = { get_bill: { ...tools['get_bill'], binding: 'call' } } as typeof tools
+    await ask(createBillAgent(authsec, { tools: bound }))
+    expect(stub.requests.at(-1)?.form.get('call')).toBe('{"id":"7"}')
+  })
+
+  test('binds a call to the arguments that a person has edited, not to those of the model', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const bound = { get_bill: { ...tools['get_bill'], binding: 'call' } } as typeof tools
+    const model = fakeModel()
+      .respondWithTools([{ name: 'get_bill', args: { id: 'model' }, id: 'a' }])
+      .respond(new AIMessage('done'))
+    const agent = createAgent({
+      model,
+      tools: [getBill],
+      checkpointer: new MemorySaver(),
+      middleware: [
+        hitl({ interruptOn: { get_bill: true } }),
+        delegationMiddleware(authsec, { tools: bound }),
+      ],
+    })
+    const config = { configurable: { thread_id: 'thread-1' } }
+    await agent.invoke({ messages: [{ role: 'user', content: 'x' }] }, config)
+    expect(stub.count('exchange')).toBe(0)
+    const editedAction = { name: 'get_bill', args: { id: 'person' } }
+    await agent.invoke(new Command({ resume: { decisions: [{ type: 'edit', editedAction }] } }), config)
+    expect(stub.requests.at(-1)?.form.get('call')).toBe('{"id":"person"}')
+  })
+
+  test('refuses a tool that nobody has declared, and lets it pass when told to', async () => {
+    const { authsec, stub } = createStubbedClient()
+    expect(await ask(createBillAgent(authsec, {}, 'get_time'))).toMatchObject({
+      status: 'error',
+      content: expect.stringMatching(/^Access denied/),
+      artifact: { code: 'delegation_undeclared' },
+    })
+    const passing = createBillAgent(authsec, { undeclared: 'pass' }, 'get_time')
+    expect(await ask(passing)).toMatchObject({ status: 'success', content: 'noon' })
+    expect(stub.requests).toEqual([])
+  })
+
+  test('makes a refusal a message for the model, or the end of the run', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.script('exchange', () => oauthError(403, 'access_denied', 'no'))
+    expect(await ask(createBillAgent(authsec))).toMatchObject({
+      status: 'error',
+      artifact: { code: 'access_denied' },
+    })
+    await expect(ask(createBillAgent(authsec, { onDenied: 'throw' }))).rejects.toThrow('no')
+    await expect(ask(createBillAgent(authsec, { onDenied: 'throw' }, 'get_time'))).rejects.toThrow('get_time')
+  })
+
+  test('refuses a broken delegation when it is made', () => {
+    const { authsec } = createStubbedClient()
+    const create = () =>
+      delegationMiddleware(authsec, { tools: { get_bill: { audience: '', permissions: [] } } })
+    expect(create).toThrow(expect.objectContaining({ code: 'configuration' }))
+  })
+})
