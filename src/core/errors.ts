@@ -94,6 +94,7 @@ export type ErrorCode =
   | 'approval_rejected'
   | 'approval_unsupported'
   | 'delegation_undeclared'
+  | 'token_leaked'
   | 'origin_rejected'
   | 'token_rejected'
   | 'scope_required'

@@ -47,6 +47,7 @@ const REACHABLE: Readonly<Record<string, readonly string[]>> = {
   './express': [],
   './langchain': ['@langchain/core'],
   './server': ['@hono/node-server', 'hono', 'jose', 'kysely', 'libsql', 'pg'],
+  './testing': ['hono', 'jose', 'kysely', 'libsql', 'pg'],
 }
 
 const tree = readSourceTree()

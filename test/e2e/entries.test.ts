@@ -29,6 +29,7 @@ describe('an installed entry', () => {
     ...ALONE.map((entry) => ({ entry, where: 'alone' as const })),
     { entry: 'authsec/langchain', where: 'langchain' as const },
     { entry: 'authsec/server', where: 'server' as const },
+    { entry: 'authsec/testing', where: 'server' as const },
   ]
 
   test.each(entries)('$entry can be imported', async ({ entry, where }) => {

@@ -1,0 +1,6 @@
+export type { FaultOptions, Faults, FaultTarget } from './faults.js'
+export { createTestAuthsec, type TestAuthsec, type TestAuthsecOptions } from './test-authsec.js'
+export { createTestClock, settle, type TestClock } from './test-clock.js'
+export type { TestPolicy, TestWorld } from './test-seed.js'
+export type { TestServer } from './test-server.js'
+export { expectNoTokenLeak, type WatchedRun } from './token-leak.js'

@@ -1,0 +1,101 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import {
+  type AuthsecClient,
+  type AuthsecClientOptions,
+  createAuthsecClient,
+  type DelegationSubject,
+} from '../sdk/index.js'
+import { createVerifier, type DelegationVerifier, type VerifierOptions } from '../verify/index.js'
+import type { Faults } from './faults.js'
+import { createTestClock, type TestClock } from './test-clock.js'
+import { DEFAULT_WORLD, type TestWorld } from './test-seed.js'
+import { openTestServer, type TestServer } from './test-server.js'
+
+export interface TestAuthsecOptions extends Partial<TestWorld> {
+  /** Who answers what people are asked for (CIBA); `manual` by default: nobody. */
+  approvals?: 'manual' | 'auto-approve' | 'auto-deny'
+  /** When the test begins, in milliseconds since the epoch. */
+  now?: number
+}
+
+/** An AuthSec server, an agent and an API in this process: real tokens and real signatures, no socket, and time that stands. */
+export interface TestAuthsec {
+  readonly server: TestServer
+  /** The first agent. */
+  readonly authsec: AuthsecClient
+  /** The first API. */
+  readonly verifier: DelegationVerifier
+  readonly clock: TestClock
+  readonly faults: Faults
+  /** A client for an agent by its name, the first by default. */
+  createClient(agent?: string, options?: Partial<AuthsecClientOptions>): AuthsecClient
+  /** A verifier for an API by the name that its tokens carry. */
+  createVerifier(audience: string, options?: Partial<VerifierOptions>): DelegationVerifier
+  /** Signs a user in, and stands for them at the first agent. */
+  signIn(user: string): Promise<DelegationSubject>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a server in memory with these users, agents and policies, and what speaks to it. Throws `configuration` for a
+ * world in which nobody has delegated to any agent, or that names somebody who is not in it.
+ */
+export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promise<TestAuthsec> {
+  const { approvals, now, ...asked } = options
+  const world: TestWorld = { ...DEFAULT_WORLD, ...asked }
+  assertWorld(world)
+  const clock = createTestClock(now)
+  const { server, faults } = await openTestServer(world, { clock, approvals })
+  const [agent = ''] = Object.keys(world.agents)
+  const clients = new Set<AuthsecClient>()
+
+  const createClient = (name = agent, more: Partial<AuthsecClientOptions> = {}) => {
+    const client = createAuthsecClient({
+      serverUrl: server.url,
+      clientId: server.clientIdOf(name),
+      clock,
+      random: () => 0.5,
+      fetch: server.fetch,
+      ...more,
+    })
+    clients.add(client)
+    return client
+  }
+  const openVerifier = (audience: string, more: Partial<VerifierOptions> = {}) =>
+    createVerifier({ serverUrl: server.url, audience, clock: clock.wall, fetch: server.fetch, ...more })
+
+  const authsec = createClient()
+  return {
+    server,
+    authsec,
+    verifier: openVerifier(world.policies[0]?.resources[0] as string),
+    clock,
+    faults,
+    createClient,
+    createVerifier: openVerifier,
+    signIn: async (user) => authsec.subject(await server.signIn(user)),
+    async close() {
+      await Promise.all([...clients].map((client) => client.close()))
+      await server.close()
+    },
+  }
+}
+
+function assertWorld({ users, agents, policies }: TestWorld): void {
+  const [first] = Object.entries(agents)
+  if (first === undefined) throw misconfigured('a test needs an agent')
+  if (policies[0]?.resources[0] === undefined) throw misconfigured('a test needs a policy with an API')
+  for (const [agent, user] of Object.entries(agents)) {
+    if (user !== undefined && users[user] === undefined) {
+      throw misconfigured(`${quote(user)}, who has delegated to ${quote(agent)}, is no user of the test`)
+    }
+  }
+  const stranger = policies.find(({ agent }) => agent !== undefined && !(agent in agents))?.agent
+  if (stranger !== undefined)
+    throw misconfigured(`${quote(stranger)}, whom a policy names, is no agent of the test`)
+}
+
+function misconfigured(message: string): AuthsecError {
+  return new AuthsecError('configuration', message)
+}

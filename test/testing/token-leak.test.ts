@@ -1,0 +1,109 @@
+import { AIMessage } from '@langchain/core/messages'
+import { RunCollectorCallbackHandler } from '@langchain/core/tracers/run_collector'
+import { MemorySaver } from '@langchain/langgraph'
+import { createAgent, fakeModel } from 'langchain'
+import { describe, expect, test } from 'vitest'
+import { AuthsecCallbackHandler, delegatedTool } from '../../src/langchain/index.js'
+import { expectNoTokenLeak, type WatchedRun } from '../../src/testing/index.js'
+
+const BILLING = 'https://billing.example'
+const request = { audience: BILLING, permissions: ['billing:read'] }
+
+describe('expectNoTokenLeak', () => {
+  test('finds nothing after a whole run: tracer, handler, checkpointer, errors, console and inspect', async () => {
+    const answer = await expectNoTokenLeak(async ({ authsec, callbacks, watch }) => {
+      const tracer = new RunCollectorCallbackHandler()
+      const reports: unknown[] = []
+      const handler = new AuthsecCallbackHandler({ onToolRun: (report) => reports.push(report) })
+      const checkpointer = new MemorySaver()
+      const getBill = delegatedTool(
+        authsec,
+        async (_input: object, { token }) => {
+          const bill = await token()
+          // A careless tool: it prints the token, and gives it to the model.
+          console.log(bill)
+          return { bill }
+        },
+        { name: 'get_bill', schema: { type: 'object', properties: {} }, delegation: request },
+      )
+      const refund = delegatedTool(authsec, async (_input: object, { token }) => (await token()).jti, {
+        name: 'refund',
+        schema: { type: 'object', properties: {} },
+        delegation: { audience: BILLING, permissions: ['billing:refund'] },
+      })
+      const model = fakeModel()
+        .respondWithTools([{ name: 'get_bill', args: {}, id: 'a' }])
+        .respondWithTools([{ name: 'refund', args: {}, id: 'b' }])
+        .respond(new AIMessage('done'))
+      const agent = createAgent({ model, tools: [getBill, refund], checkpointer })
+      const config: object = {
+        callbacks: [...callbacks, tracer, handler],
+        configurable: { thread_id: 'thread-1' },
+      }
+      const input = { messages: [{ role: 'user', content: 'my bill' }] }
+      const streamed: unknown[] = []
+      for await (const event of agent.streamEvents(input, { ...config, version: 'v2' })) streamed.push(event)
+      const thrown = await authsec
+        .getDelegationToken({ ...request, permissions: ['billing:refund'] })
+        .catch((error) => error)
+      const state = await agent.graph.getState({ configurable: { thread_id: 'thread-1' } })
+      const left = { tracer, reports, checkpointer, thrown, state, streamed }
+      for (const [place, value] of Object.entries(left)) watch(place, value)
+      return state.values.messages.at(-1)?.text
+    })
+    expect(answer).toBe('done')
+  })
+
+  test.each<{ where: string; leak: (run: WatchedRun, jwt: string) => unknown }>([
+    { where: 'the result', leak: (_run, jwt) => ({ deep: [{ jwt }] }) },
+    { where: 'the output', leak: (_run, jwt) => console.log('got %s', jwt) },
+    { where: 'the output', leak: (_run, jwt) => process.stderr.write(`${jwt}\n`) },
+    {
+      where: 'what was thrown',
+      leak(_run, jwt) {
+        throw new Error('failed', { cause: { jwt } })
+      },
+    },
+    { where: 'a list', leak: ({ watch }, jwt) => watch('a list', [new Map([['token', jwt]])]) },
+    { where: 'a checkpoint', leak: ({ watch }, jwt) => watch('a checkpoint', new TextEncoder().encode(jwt)) },
+    { where: 'the result', leak: (_run, jwt) => jwt.split('.')[1] },
+    { where: 'the result', leak: (_run, jwt) => Buffer.from(jwt).toString('base64') },
+    {
+      where: 'a callback',
+      async leak({ callbacks, authsec }) {
+        const careless = delegatedTool(
+          authsec,
+          async (_input: object, { token }) => (await token()).reveal(),
+          {
+            name: 'get_bill',
+            schema: { type: 'object', properties: {} },
+            delegation: request,
+          },
+        )
+        await careless.invoke({}, { callbacks: [...callbacks] as never })
+      },
+    },
+  ])('finds a token that was left in $where, and does not repeat it', async ({ where, leak }) => {
+    let jwt = ''
+    const failure = await expectNoTokenLeak(async (run) => {
+      jwt = (await run.authsec.getDelegationToken(request)).reveal()
+      return leak(run, jwt)
+    }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'token_leaked', message: expect.stringContaining(where) })
+    expect(String(failure)).not.toContain(jwt)
+  })
+
+  test('passes on what a run without a leak returns or throws', async () => {
+    const run = async ({ authsec }: WatchedRun) => (await authsec.getDelegationToken(request)).permissions
+    expect(await expectNoTokenLeak(run)).toEqual(['billing:read'])
+    const failing = expectNoTokenLeak(async (watched) => {
+      await run(watched)
+      throw new RangeError('no such bill')
+    })
+    await expect(failing).rejects.toThrow(RangeError)
+  })
+
+  test('is no proof where no token was issued', async () => {
+    await expect(expectNoTokenLeak(async () => 'nothing')).rejects.toMatchObject({ code: 'token_leaked' })
+  })
+})
