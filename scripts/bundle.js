@@ -17,6 +17,7 @@ const SMALL_PARTS = {
   main: 'src/cli/main.ts',
   run: 'src/cli/run.ts',
   ...Object.fromEntries(listCommands()),
+  'claim-meanings': 'src/cli/claim-meanings.ts',
   chalk: 'chalk',
   'cli-table3': 'cli-table3',
   'json-selection': 'src/cli/json-selection.ts',

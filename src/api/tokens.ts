@@ -18,6 +18,11 @@ const CALL_TOKEN = {
   authsec_audit: 'text?',
 } as const
 
+const INTROSPECTION = { active: 'flag' } as const
+
+/** What a server says about a token, RFC 7662 §2.2. */
+export type Introspection = Shaped<typeof INTROSPECTION>
+
 /** An agent's base token as AuthSec hands it out on pull. */
 export type BaseToken = Shaped<typeof BASE_TOKEN>
 
@@ -82,6 +87,31 @@ export async function revokeToken(
     form: { token, client_id: clientId },
     emptyAnswer: true,
   })
+}
+
+/**
+ * Asks whether a token is alive and what it is worth now, RFC 7662; an admin session proves who asks. Members other
+ * than `active` are as the server sends them. Throws `conflict` where the server has no introspection.
+ */
+export async function introspectToken(target: ApiTarget, token: string): Promise<Introspection> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/oauth/introspect',
+    session: 'required',
+    form: { token },
+    explain: explainAbsence(target, 'introspection'),
+  })
+  return readShape(body, INTROSPECTION, 'introspection')
+}
+
+function explainAbsence(
+  { serverUrl }: ApiTarget,
+  what: string,
+): (refusal: Refusal) => Explanation | undefined {
+  return ({ status }) =>
+    status === 404
+      ? { code: 'conflict', message: `${serverUrl} offers no ${what}`, hint: undefined }
+      : undefined
 }
 
 function explainExchange({ error }: Refusal): Explanation | undefined {

@@ -10,6 +10,8 @@ export interface Profile {
   tenant_id?: string
   client_id?: string
   generation?: Generation
+  /** Issuers beside the server itself whose tokens `token verify` believes. */
+  trusted_issuers?: string[]
 }
 
 /** What the file `config.json` says. */
@@ -116,7 +118,7 @@ function readProfiles(value: Json | undefined, path: string): Record<string, Pro
 }
 
 function readProfile(name: string, value: Json, path: string): Profile {
-  const { server_url, tenant_id, client_id, generation } = isJsonObject(value) ? value : {}
+  const { server_url, tenant_id, client_id, generation, trusted_issuers } = isJsonObject(value) ? value : {}
   if (typeof server_url !== 'string') {
     throw new AuthsecError(
       'configuration',
@@ -132,6 +134,9 @@ function readProfile(name: string, value: Json, path: string): Profile {
     ...(typeof tenant_id === 'string' && { tenant_id }),
     ...(typeof client_id === 'string' && { client_id }),
     ...(known !== undefined && { generation: known }),
+    ...(Array.isArray(trusted_issuers) && {
+      trusted_issuers: trusted_issuers.filter((issuer) => typeof issuer === 'string'),
+    }),
   }
 }
 

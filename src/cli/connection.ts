@@ -23,6 +23,8 @@ export interface Connection {
   profile: string | undefined
   /** Where the session of the target comes from. */
   session: SessionSource | undefined
+  /** Who is believed beside the server itself, as its profile says. */
+  trustedIssuers: readonly string[]
   /**
    * The tenant: as configured, otherwise as the server says. Only requests with a session need it, so without one
    * it throws `login_required`; `configuration` when nobody knows the tenant.
@@ -43,7 +45,7 @@ export interface SessionSource {
  */
 export async function openConnection(context: Context, flags: ConnectionFlags): Promise<Connection> {
   const settings = await readSettings(context, flags)
-  const { server, profile, tenant_id, client_id, generation } = settings
+  const { server, profile, tenant_id, client_id, generation, trustedIssuers } = settings
   if (server === undefined) {
     throw new AuthsecError('configuration', 'no server is given', {
       hint: 'Start one with authsec dev serve, or name one with --server or AUTHSEC_SERVER.',
@@ -59,6 +61,7 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
     generation: generation?.value,
     profile: profile?.value,
     session,
+    trustedIssuers,
     async findTenant() {
       assertSession(target)
       return tenant_id?.value ?? (await askTenant(target))

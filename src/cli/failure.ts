@@ -4,8 +4,8 @@ import { toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'
 import { exitCodeOf } from './exit-codes.js'
 
-/** Endings that the person or the reader of the output brought about: nothing is left to say. */
-const QUIET: ReadonlySet<string> = new Set(['interrupted', 'terminated', 'output_closed'])
+/** Endings after which nothing is left to say: somebody brought them about, or the output has said it. */
+const QUIET: ReadonlySet<string> = new Set(['interrupted', 'terminated', 'output_closed', 'answer_no'])
 
 /** Says what went wrong on standard error, as text or as one JSON object, and returns the exit code. */
 export function reportFailure({ io, environment }: Context, error: unknown): number {

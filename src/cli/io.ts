@@ -27,13 +27,18 @@ export interface Manners {
   input: boolean
 }
 
+/** Gives a printable text its colour. */
+export type Paint = (text: string) => string
+
 /** Colours for standard output; plain text where there is no colour. The texts must be printable. */
 export interface Style {
-  good: (text: string) => string
-  bad: (text: string) => string
-  caution: (text: string) => string
-  faint: (text: string) => string
-  strong: (text: string) => string
+  good: Paint
+  bad: Paint
+  caution: Paint
+  faint: Paint
+  strong: Paint
+  /** Three colours that keep apart the parts of one thing. */
+  tints: readonly [Paint, Paint, Paint]
 }
 
 /** The only way to the three streams: results go to standard output, everything else to standard error. */
@@ -80,7 +85,14 @@ export interface IoOptions {
   onClosed: () => void
 }
 
-const PLAIN: Style = { good: same, bad: same, caution: same, faint: same, strong: same }
+const PLAIN: Style = {
+  good: same,
+  bad: same,
+  caution: same,
+  faint: same,
+  strong: same,
+  tints: [same, same, same],
+}
 
 /** Takes charge of the streams; none is touched before it is used. */
 export function createIo({ streams, color, isAccessible, signal, onClosed }: IoOptions): Io {
@@ -182,8 +194,8 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
 async function loadColors(): Promise<Style> {
   const { Chalk } = await import('chalk')
   // The level is ours to say: what the terminal or the environment want has been decided above.
-  const { green, red, yellow, dim, bold } = new Chalk({ level: 1 })
-  return { good: green, bad: red, caution: yellow, faint: dim, strong: bold }
+  const { green, red, yellow, dim, bold, cyan, magenta, blue } = new Chalk({ level: 1 })
+  return { good: green, bad: red, caution: yellow, faint: dim, strong: bold, tints: [cyan, magenta, blue] }
 }
 
 // A table as it is heard: each row a paragraph, each cell with its title.

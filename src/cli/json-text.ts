@@ -2,7 +2,11 @@ import { toPrintable } from '../core/printable.js'
 
 /** JSON whose texts cannot reach the terminal: what is not printable is escaped, so nothing is lost. */
 export function formatJson(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, null, indent)
+  return escapeJson(JSON.stringify(value, null, indent))
+}
+
+/** The same for JSON that is text already: it stays as it is but for what is not printable. */
+export function escapeJson(text: string): string {
   const lines = text.split('\n')
   return lines.map((line) => (toPrintable(line) === line ? line : escapeUnits(line))).join('\n')
 }

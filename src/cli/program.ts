@@ -89,6 +89,10 @@ const GROUPS: readonly Group[] = [
       mint: async () => (await import('./commands/token/mint.js')).addMint,
       decode: async () => (await import('./commands/token/decode.js')).addDecode,
       verify: async () => (await import('./commands/token/verify.js')).addVerify,
+      lint: async () => (await import('./commands/token/lint.js')).addLint,
+      diff: async () => (await import('./commands/token/diff.js')).addDiff,
+      can: async () => (await import('./commands/token/can.js')).addCan,
+      'needs-renewal': async () => (await import('./commands/token/needs-renewal.js')).addNeedsRenewal,
     },
   },
   {

@@ -39,6 +39,8 @@ export interface Settings {
   tenant_id: Setting | undefined
   client_id: Setting | undefined
   generation: Setting<Generation> | undefined
+  /** Issuers beside the server itself that are believed, as the profile says and nobody else. */
+  trustedIssuers: readonly string[]
 }
 
 /** The profile that `dev serve` writes, and that is used when nothing else says otherwise. */
@@ -73,6 +75,7 @@ export async function readSettings(context: Context, flags: ServerFlags): Promis
     tenant_id: pick('AUTHSEC_TENANT', environment.tenantId, 'tenant_id'),
     client_id: pick('AUTHSEC_CLIENT_ID', environment.clientId, 'client_id'),
     generation: readProfileMember(profile, from, 'generation'),
+    trustedIssuers: profile?.trusted_issuers ?? [],
   }
 }
 

@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'conflict'
   | 'internal'
   | 'not_started'
+  | 'answer_no'
+  | 'findings'
   // Checking a token
   | 'token_malformed'
   | 'signature_invalid'
@@ -32,10 +34,10 @@ export type ErrorCode =
   | 'unhandled_binding'
   | 'binding_missing'
   | 'call_mismatch'
-  | 'token_inactive'
   | 'token_missing'
   | 'token_expired'
   | 'token_not_yet_valid'
+  | 'token_inactive'
   // Asking for a token, RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2, RFC 9396 §5
   | 'invalid_request'
   | 'invalid_client'

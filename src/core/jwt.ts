@@ -46,6 +46,11 @@ export function parseJwt(token: string, maxLength: number = MAX_JWT_LENGTH): Par
   }
 }
 
+/** Reads the header of any compact JOSE object, RFC 7515 §3.1 and RFC 7516 §3.1; throws `token_malformed`. */
+export function parseJoseHeader(token: string): JsonObject {
+  return parsePart('header', token.split('.', 1)[0] ?? '')
+}
+
 function describeShape(token: string, parts: number): string {
   if (token === '') return 'the token is empty'
   if (parts === 5) return 'the token is encrypted (five parts), not a signed JWT'

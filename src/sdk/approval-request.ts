@@ -31,7 +31,7 @@ export interface ApprovalQuestion extends ApprovalRequest {
 }
 
 /** The longest message that people are shown, in characters. */
-export const MAX_APPROVAL_MESSAGE = 256
+const MAX_APPROVAL_MESSAGE = 256
 const LONGEST_SECONDS = 300
 
 const MEMBERS: ReadonlySet<string> = new Set<keyof ApprovalRequest>([

@@ -38,7 +38,9 @@ async function show(context: Context, named: string | undefined, json: boolean):
   if (json) io.json(facts)
   else
     io.record(
-      Object.entries(facts).flatMap(([key, value]) => (value === null ? [] : [[label(key), value] as const])),
+      Object.entries(facts).flatMap(([key, value]) =>
+        value === null ? [] : [[label(key), [value].flat().join(', ')] as const],
+      ),
     )
 }
 

@@ -1,45 +1,52 @@
 import type { Command } from '@commander-js/extra-typings'
-import { fetchMetadata } from '../../../api/metadata.js'
+import { introspectToken } from '../../../api/tokens.js'
 import { parseDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
+import type { ParsedJwt } from '../../../core/jwt.js'
 import { quote } from '../../../core/printable.js'
-import type {
-  CheckResult,
-  Inspection,
-  JsonWebKeySet,
-  ProfileName,
-  VerifierOptions,
-} from '../../../verify/index.js'
+import { formatTime, parseTime } from '../../../core/time.js'
+import type { Algorithm } from '../../../verify/algorithm.js'
+import type { Inspection } from '../../../verify/index.js'
 import { formatChain, readChain } from '../../claims-text.js'
 import { alignPairs } from '../../columns.js'
-import { readJsonFile } from '../../config.js'
-import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
+import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { findDecisive, SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
+import { formatAnnotation } from '../../github-annotation.js'
 import { describe } from '../../help.js'
 import type { Style } from '../../io.js'
 import { parseTokenInput, readTokenInput, type TokenInput } from '../../token-input.js'
+import {
+  checkAlgorithm,
+  checkPermissions,
+  checkRequirement,
+  checkType,
+  type Finding,
+  parseRequirement,
+  type Requirement,
+} from '../../verify-demands.js'
+import { readTrust, type Trust, type TrustFlags } from '../../verify-trust.js'
 
-interface VerifyRequest {
-  input: TokenInput
-  /** Whom to believe, and as which kinds of token. */
-  trust: Omit<VerifierOptions, 'audience'>
+interface VerifyFlags extends TrustFlags {
   /** None: the audience is not checked, and the report says so. */
   audience: readonly string[]
-  permissions: readonly string[]
+  permission: readonly string[]
+  require: readonly Requirement[]
+  alg: readonly string[]
   /** How long after its expiry a token still counts, in seconds. */
-  leewaySeconds: number
+  leeway: number
+  at?: string | undefined
+  online: boolean
+  report?: 'github' | undefined
   json: boolean
 }
 
-interface TrustFlags extends ConnectionFlags {
-  issuer?: string | undefined
-  jwks?: string | undefined
-  typ?: keyof typeof PROFILE_OF_TYPE | undefined
+/** What was found out about one token. */
+interface Report extends Omit<Inspection, 'checks' | 'profile'> {
+  checks: readonly Finding[]
+  profile: string
 }
-
-const PROFILE_OF_TYPE = { 'at+jwt': 'call', JWT: 'base' } as const satisfies Record<string, ProfileName>
 
 /** In seconds; what the verifier allows at most. */
 const MAX_LEEWAY = 5
@@ -52,8 +59,9 @@ export function addVerify(parent: Command, context: Context): void {
     summary: 'check a token as an API would',
     details:
       'Makes every check and lists them; the exit code names the most decisive failure, so a script may ask ' +
-      'for a new token on 11. There is no leeway on the expiry. What the token says about its own keys or ' +
-      'issuer decides nothing.',
+      'for a new token on 11. There is no leeway on the expiry. Any JWT is checked, not only those of AuthSec. The ' +
+      'server in use is believed, and the issuers under trusted_issuers of its profile; what the token says about ' +
+      'its own keys or issuer decides nothing.',
     examples: [
       [
         'authsec token verify - --audience https://billing.example --permission billing:read < token.jwt',
@@ -63,9 +71,14 @@ export function addVerify(parent: Command, context: Context): void {
         'authsec token verify token.jwt --issuer https://auth.example --jwks keys.json --audience https://billing.example',
         'offline, with keys from a file',
       ],
+      [
+        'authsec token verify id.jwt --issuer https://token.actions.githubusercontent.com --require repository_owner_id=42',
+        'the identity token of a GitHub workflow, whose issuer publishes its keys',
+      ],
+      ['authsec token verify token.jwt --at 2026-03-01T10:02:11Z', 'would it have been valid then?'],
     ],
-    exits: [0, 2, 11, 12, 13, 14, 16, ...SERVER_EXITS],
-    seeAlso: ['authsec token decode', 'authsec help exit-codes'],
+    exits: [0, 2, 4, 6, 11, 12, 13, 14, 15, 16, ...SERVER_EXITS],
+    seeAlso: ['authsec token decode', 'authsec token lint', 'authsec help exit-codes'],
   })
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
     .option('--audience <uri>', 'the API that the token has to be for; repeatable: one of them', collect, [])
@@ -77,10 +90,19 @@ export function addVerify(parent: Command, context: Context): void {
     )
     .option('--issuer <url>', 'whose tokens to believe, instead of the server in use')
     .option('--jwks <file|url>', 'the keys of that issuer, instead of those it publishes')
-    .addOption(
-      parent
-        .createOption('--typ <typ>', 'the kind of token, instead of either')
-        .choices(['at+jwt', 'JWT'] as const),
+    .option('--key <file>', 'the one key to believe: PEM, certificate or JWK')
+    .option(
+      '--alg <algorithm>',
+      'the algorithm it has to be signed with; repeatable: one of them',
+      collect,
+      [],
+    )
+    .option('--typ <typ>', 'the type that its header has to name, as at+jwt')
+    .option(
+      '--require <claim[=value]>',
+      'a claim that has to be there, and what it has to say; repeatable',
+      (text: string, earlier: Requirement[]) => [...earlier, parseRequirement(text)],
+      [],
     )
     .option(
       '--leeway <duration>',
@@ -88,71 +110,161 @@ export function addVerify(parent: Command, context: Context): void {
       parseLeeway,
       0,
     )
-    .option('--json', 'print one JSON object', false)
+    .option(
+      '--at <time>',
+      'as of another time, such as 2026-03-01T10:02:11Z or 15m for a quarter of an hour ago',
+    )
+    .option('--online', 'also ask the server whether it is revoked; needs an admin session', false)
+    .addOption(
+      parent
+        .createOption('--report <form>', 'print annotations for a CI system')
+        .choices(['github'] as const),
+    )
+    .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('report'))
   addConnectionFlags(command).action(async (source, flags) => {
     const input = await readTokenInput(context.io, source)
     // What is no token at all needs no keys, and nobody to ask for them.
-    parseTokenInput(input)
-    const { audience, permission: permissions, leeway: leewaySeconds, json } = flags
-    const trust = await readTrust(context, flags)
-    await verify(context, { input, trust, audience, permissions, leewaySeconds, json })
+    const jwt = parseTokenInput(input)
+    await verify(context, flags, input, jwt)
   })
 }
 
-async function verify({ io, clock, fetch }: Context, request: VerifyRequest): Promise<void> {
-  const { createVerifier } = await import('../../../verify/index.js')
-  const audience = request.audience.length > 0 ? request.audience : [NO_AUDIENCE]
-  const verifier = createVerifier({
-    ...request.trust,
-    audience,
-    clockToleranceSeconds: request.leewaySeconds,
-    clock: clock.now,
-    fetch,
-  })
-  const inspection = await verifier.inspect(request.input.token, { permissions: request.permissions })
-  const report = request.audience.length > 0 ? inspection : withoutAudience(inspection)
-  if (request.json)
-    io.json({ ...report, chain: readChain(report.claims ?? {}), stripped: request.input.stripped })
+async function verify(
+  context: Context,
+  flags: VerifyFlags,
+  input: TokenInput,
+  jwt: ParsedJwt,
+): Promise<void> {
+  const { io } = context
+  const report = await examine(context, flags, input.token, jwt)
+  if (flags.json) io.json({ ...report, chain: readChain(jwt.claims), stripped: input.stripped })
+  else if (flags.report === 'github') for (const line of annotate(report)) io.line(line)
   else for (const line of formatReport(report, await io.style())) io.line(line)
   assertVerified(report)
 }
 
-function withoutAudience(inspection: Inspection): Inspection {
-  const checks = inspection.checks.map((check): CheckResult => {
-    if (check.name !== 'audience') return check
-    return { name: 'audience', outcome: 'skipped', detail: 'NOT CHECKED, because --audience is not given' }
-  })
-  return { ...inspection, checks, verified: checks.every(({ outcome }) => outcome !== 'failed') }
+async function examine(context: Context, flags: VerifyFlags, token: string, jwt: ParsedJwt): Promise<Report> {
+  const { clock } = context
+  const algorithms = await readAlgorithms(flags.alg)
+  const at = flags.at === undefined ? undefined : parseTime(flags.at, clock.now())
+  const trust = await readTrust(context, flags, jwt)
+  const inspection = await inspect(context, flags, token, trust, algorithms, at)
+  const checks = [
+    { name: 'time', outcome: 'skipped', detail: at === undefined ? '' : `as of ${formatTime(at)}` } as const,
+    ...openChecks(inspection.checks, flags, trust),
+    ...checkDemands(jwt, flags, trust),
+    ...(flags.online ? [await checkOnline(context, flags, token)] : []),
+  ].filter(({ detail }) => detail !== '')
+  return {
+    verified: checks.every(({ outcome }) => outcome !== 'failed'),
+    checks,
+    profile: trust.kind === 'foreign' ? 'jwt' : (inspection.profile ?? 'jwt'),
+    header: jwt.header,
+    claims: jwt.claims,
+  }
 }
 
-function formatReport({ verified, checks, profile, claims }: Inspection, style: Style): string[] {
+async function inspect(
+  { clock, fetch }: Context,
+  { audience: named, permission: permissions, leeway }: VerifyFlags,
+  token: string,
+  trust: Trust,
+  algorithms: readonly Algorithm[],
+  at: number | undefined,
+): Promise<Inspection> {
+  const audience = named.length > 0 ? named : [NO_AUDIENCE]
+  const now = at === undefined ? clock.now : () => at
+  if (trust.kind === 'foreign') {
+    const { inspectForeignToken } = await import('../../foreign-token.js')
+    const { issuer, keys } = trust
+    const expected = { issuer, keys, audience, algorithms, leewaySeconds: leeway, clock: now, fetch }
+    return await inspectForeignToken(token, expected)
+  }
+  const { createVerifier } = await import('../../../verify/index.js')
+  const verifier = createVerifier({
+    ...trust.options,
+    audience,
+    ...(algorithms.length > 0 && { algorithms }),
+    clockToleranceSeconds: leeway,
+    clock: now,
+    fetch,
+  })
+  return await verifier.inspect(token, { permissions })
+}
+
+// What nobody asked to be checked is said to be unchecked, and decides nothing.
+function openChecks(checks: readonly Finding[], flags: VerifyFlags, trust: Trust): Finding[] {
+  const open: Readonly<Record<string, string | undefined>> = {
+    audience: flags.audience.length > 0 ? undefined : 'NOT CHECKED, because --audience is not given',
+    issuer: trust.isIssuerOpen ? 'NOT CHECKED, because --issuer is not given' : undefined,
+    tenant: trust.isIssuerOpen ? 'NOT CHECKED, because AUTHSEC_TENANT is not set' : undefined,
+  }
+  return checks.map((check) => {
+    const detail = Object.hasOwn(open, check.name) ? open[check.name] : undefined
+    return detail === undefined ? check : { name: check.name, outcome: 'skipped', detail }
+  })
+}
+
+function checkDemands({ header, claims }: ParsedJwt, flags: VerifyFlags, trust: Trust): Finding[] {
+  const { typ, alg, permission, require } = flags
+  const isForeign = trust.kind === 'foreign'
+  // The two kinds of AuthSec's are told apart by their type, and base tokens have one algorithm only.
+  const isKind = !isForeign && (typ === 'at+jwt' || typ === 'JWT')
+  const isBase = !isForeign && trust.options.profiles?.includes('base') === true
+  return [
+    ...(typ !== undefined && !isKind ? [checkType(header, typ)] : []),
+    ...(alg.length > 0 && isBase ? [checkAlgorithm(header, alg)] : []),
+    ...(permission.length > 0 && isForeign ? [checkPermissions(claims, permission)] : []),
+    ...require.map((requirement) => checkRequirement(claims, requirement)),
+  ]
+}
+
+async function checkOnline(context: Context, flags: VerifyFlags, token: string): Promise<Finding> {
+  const { target } = await openConnection(context, { ...flags, server: flags.server ?? flags.issuer })
+  const { active } = await introspectToken(target, token)
+  if (active) return { name: 'online', outcome: 'ok', detail: `alive at ${target.serverUrl}` }
+  const detail = `${target.serverUrl} calls the token inactive: revoked, replaced, or not its own`
+  return { name: 'online', outcome: 'failed', code: 'token_inactive', detail }
+}
+
+function formatReport({ verified, checks, profile, claims }: Report, style: Style): string[] {
   const marks = { ok: style.good('ok  '), failed: style.bad('FAIL'), skipped: style.faint('-   ') }
   const verdict = verified ? style.good('VERIFIED') : style.bad('NOT VERIFIED')
   const details = alignPairs(checks.map(({ name, detail }) => [name, detail]))
   const chain = verified ? alignPairs(formatChain(readChain(claims ?? {}))) : []
   return [
-    verified ? `${verdict}  ${profile} token` : verdict,
+    verified ? `${verdict}  ${profile === 'jwt' ? 'JWT' : `${profile} token`}` : verdict,
     '',
     ...checks.map(({ outcome }, index) => `  ${marks[outcome]}  ${details[index]}`),
     ...(chain.length > 0 ? ['', ...chain.map((line) => `  ${line}`)] : []),
   ]
 }
 
-function assertVerified({ checks }: Inspection): void {
+function annotate({ verified, checks }: Report): string[] {
+  const title = 'authsec token verify'
+  if (verified) return [formatAnnotation('notice', 'the token is verified', { title })]
+  const failures = checks.filter(({ outcome }) => outcome === 'failed')
+  return failures.map(({ name, detail }) => formatAnnotation('error', `${name}: ${detail}`, { title }))
+}
+
+function assertVerified({ checks }: Report): void {
   const failures = checks.flatMap(({ name, code, detail }) =>
     code === undefined ? [] : [{ name, code, detail }],
   )
   const decisive = findDecisive(failures)
   if (decisive === undefined) return
   const others = failures.filter((failure) => failure !== decisive).map(({ name }) => name)
-  throw new AuthsecError(decisive.code, decisive.detail, {
+  const said = decisive.name.startsWith('claim ') ? `${decisive.name}: ${decisive.detail}` : decisive.detail
+  throw new AuthsecError(decisive.code, said, {
     hint: others.length > 0 ? `Failed as well: ${others.join(', ')}.` : HINTS[decisive.code],
   })
 }
 
 const HINTS: Partial<Record<string, string>> = {
   token_expired: 'Get a new one with authsec token mint, right before each call.',
+  token_inactive: 'See authsec audit search for who ended it.',
   permission_missing: 'See authsec token decode for what it carries.',
+  issuer_mismatch: 'To believe another issuer, name it with --issuer or in trusted_issuers of the profile.',
 }
 
 function parseLeeway(text: string): number {
@@ -163,48 +275,12 @@ function parseLeeway(text: string): number {
   })
 }
 
-async function readTrust(context: Context, flags: TrustFlags): Promise<VerifyRequest['trust']> {
-  const { issuer, jwks, server, typ } = flags
-  if (server !== undefined && (issuer !== undefined || jwks !== undefined)) {
-    throw new AuthsecError('usage', '--server is given together with --issuer or --jwks', {
-      hint: 'Name the server, or the issuer whose tokens to believe.',
-    })
-  }
-  const profile = typ && PROFILE_OF_TYPE[typ]
-  if (jwks === undefined) {
-    const connection = await openConnection(context, { ...flags, server: issuer ?? server })
-    const tenant = connection.tenantId ?? (await askTenant(connection))
-    // Base tokens are signed for a tenant: without one there are none to believe.
-    const profiles: ProfileName[] = tenant === undefined ? ['call'] : ['call', 'base']
-    return { serverUrl: connection.target.serverUrl, tenant, profiles: profile ? [profile] : profiles }
-  }
-  const keys = await readKeys(jwks)
-  if (profile === 'base') return { jwks: keys, tenant: context.environment.tenantId, profiles: ['base'] }
-  if (issuer === undefined) {
-    throw new AuthsecError('usage', '--jwks needs --issuer: keys are believed for one issuer', {
-      hint: 'Add --issuer with the address that stands in iss.',
-    })
-  }
-  return { issuer, jwks: keys, profiles: ['call'] }
-}
-
-async function askTenant({ target }: Connection): Promise<string | undefined> {
-  try {
-    return (await fetchMetadata(target)).tenantId
-  } catch (error) {
-    // A server that says nothing about itself: the verifier tells what that means for the token.
-    if (AuthsecError.is(error, 'not_found')) return undefined
-    throw error
-  }
-}
-
-async function readKeys(source: string): Promise<URL | JsonWebKeySet> {
-  if (/^https?:\/\//.test(source)) return new URL(source)
-  const keys = await readJsonFile(source)
-  if (keys === undefined) throw new AuthsecError('not_found', `there is no file ${quote(source)}`)
-  if ('kty' in keys) return { keys: [keys] } as unknown as JsonWebKeySet
-  if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
-  throw new AuthsecError('usage', `${quote(source)} is not a key set`, {
-    hint: 'Give a file with a JWK or a JWK set in it, or the URL of one.',
+async function readAlgorithms(names: readonly string[]): Promise<Algorithm[]> {
+  if (names.length === 0) return []
+  const { ALGORITHMS, isAlgorithm } = await import('../../../verify/algorithm.js')
+  const wrong = names.find((name) => !isAlgorithm(name))
+  if (wrong === undefined) return names.filter(isAlgorithm)
+  throw new AuthsecError('usage', `the algorithm ${quote(wrong)} cannot be allowed`, {
+    hint: `Allow signatures by public keys: ${[...ALGORITHMS.keys()].join(', ')}.`,
   })
 }

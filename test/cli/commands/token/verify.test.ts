@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -348,5 +349,229 @@ describe('authsec token verify', () => {
     const routes = { [METADATA]: { issuer: ISSUER, jwks_uri: `${ISSUER}/oauth/jwks` } }
     expect(await verify(call(), [], { routes })).toMatchObject({ code: 0 })
     expect(await verify(signBase(), [], { routes })).toMatchObject({ code: 14 })
+  })
+
+  describe('--key', () => {
+    const pem = (key: KeyObject) => createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string
+
+    test.each([
+      { what: 'PEM', content: pem(CALL_KEY.privateKey), token: signCall(), code: 0 },
+      {
+        what: 'a JWK of another name',
+        content: { ...CALL_KEY.jwk, kid: 'other' },
+        token: signCall(),
+        code: 0,
+      },
+      { what: 'the key of the tenant', content: pem(BASE_KEY.privateKey), token: signBase(), code: 0 },
+      {
+        what: 'the key of a stranger',
+        content: pem(createKey('ES256').privateKey),
+        token: signCall(),
+        code: 13,
+      },
+      { what: 'a private JWK', content: { ...CALL_KEY.jwk, d: 'AA' }, token: signCall(), code: 2 },
+      { what: 'a shared secret', content: { kty: 'oct', k: 'AAAA' }, token: signCall(), code: 2 },
+      { what: 'a key set', content: { keys: [CALL_KEY.jwk] }, token: signCall(), code: 2 },
+      { what: 'PEM that is none', content: '-----BEGIN PUBLIC KEY-----\nAAAA\n', token: signCall(), code: 2 },
+      { what: 'no key at all', content: {}, token: signCall(), code: 2 },
+    ])('with $what is $code', async ({ content, token, code }) => {
+      const file = join(await makeDirectory(), 'key')
+      await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content))
+      const run = await runCli(['token', 'verify', '-', '--key', file, '--audience', BILLING], {
+        clock: CLOCK,
+        stdin: token,
+      })
+      expect(run).toMatchObject({ code })
+      if (code === 0) expect(run.stdout).toMatch(/issuer +NOT CHECKED, because --issuer is not given/)
+      if (code === 2) expect(run.stdout).toBe('')
+    })
+
+    test('still holds the token to the issuer that is named', async () => {
+      const file = join(await makeDirectory(), 'key')
+      await writeFile(file, pem(CALL_KEY.privateKey))
+      const args = ['token', 'verify', '-', '--key', file, '--issuer', 'https://other.example']
+      expect(await runCli(args, { clock: CLOCK, stdin: signCall() })).toMatchObject({ code: 14 })
+    })
+  })
+
+  describe('a token of another issuer', () => {
+    const GITHUB = 'https://token.actions.githubusercontent.com'
+    const CI_KEY = createKey('RS256', { kid: 'ci-1' })
+    const CI_CLAIMS = {
+      iss: GITHUB,
+      sub: 'repo:acme/shop:ref:refs/heads/main',
+      aud: 'https://authsec.example',
+      iat: seconds - 60,
+      nbf: seconds - 60,
+      exp: seconds + 240,
+      repository_owner_id: '42',
+      groups: ['dev', 'ops'],
+      act: { client_id: 'c1' },
+    }
+    const DISCOVERY = { issuer: GITHUB, jwks_uri: `${GITHUB}/.well-known/jwks` }
+    const routes = {
+      'GET /.well-known/openid-configuration': DISCOVERY,
+      'GET /.well-known/jwks': { keys: [CI_KEY.jwk] },
+    }
+    const sign = (claims: object = {}, header: object = {}) =>
+      signJwt(
+        { alg: 'RS256', typ: 'JWT', kid: 'ci-1', ...header },
+        { ...CI_CLAIMS, ...claims },
+        CI_KEY.privateKey,
+      )
+    const check = (token: string, args: readonly string[], more: typeof routes | object = routes) => {
+      const { fetch, calls } = stubServer(more as Parameters<typeof stubServer>[0])
+      return { calls, done: runCli(['token', 'verify', ...args], { clock: CLOCK, stdin: token, fetch }) }
+    }
+
+    test('is verified by the keys that its issuer publishes', async () => {
+      const run = await check(sign(), ['--issuer', GITHUB, '--audience', CI_CLAIMS.aud]).done
+      expect(run).toMatchObject({ code: 0, stderr: '' })
+      expect(run.stdout).toMatch(/^VERIFIED {2}JWT\n/)
+    })
+
+    test.each([
+      { why: 'a changed claim', token: flipBit(sign()), args: [], code: 13 },
+      { why: 'another key', token: sign({}, { kid: 'ci-2' }), args: [], code: 13 },
+      { why: 'a key of its own', token: sign({}, { jku: 'https://evil.example' }), args: [], code: 13 },
+      { why: 'HMAC', token: sign({}, { alg: 'HS256' }), args: [], code: 13 },
+      { why: 'an algorithm that is not pinned', token: sign(), args: ['--alg', 'ES256'], code: 13 },
+      { why: 'another audience', token: sign(), args: ['--audience', 'x'], code: 14 },
+      { why: 'another type', token: sign(), args: ['--typ', 'at+jwt'], code: 14 },
+      { why: 'a missing claim', token: sign(), args: ['--require', 'email'], code: 14 },
+      { why: 'another value', token: sign(), args: ['--require', 'repository_owner_id=43'], code: 14 },
+      { why: 'no member of a list', token: sign(), args: ['--require', 'groups=admin'], code: 14 },
+      { why: 'an inherited name', token: sign(), args: ['--require', 'constructor'], code: 14 },
+      { why: 'a missing permission', token: sign({ scope: 'a:b' }), args: ['--permission', 'a:c'], code: 14 },
+      { why: 'another issuer', token: sign({ iss: 'https://gitlab.example' }), args: [], code: 14 },
+      { why: 'its end', token: sign({ exp: seconds }), args: [], code: 11 },
+      { why: 'its beginning', token: sign({ nbf: seconds + 60 }), args: [], code: 12 },
+      { why: 'no end', token: sign({ exp: undefined }), args: [], code: 14 },
+    ])('is refused for $why with $code', async ({ token, args, code }) => {
+      const run = await check(token, ['--issuer', GITHUB, ...args]).done
+      expect(run).toMatchObject({ code, stdout: expect.stringMatching(/^NOT VERIFIED\n[\s\S]*FAIL/) })
+    })
+
+    test.each([
+      ['--require', 'repository_owner_id=42'],
+      ['--require', 'groups=ops'],
+      ['--require', 'act.client_id=c1'],
+      ['--typ', 'jwt'],
+      ['--alg', 'RS256'],
+    ])('holds %s %s', async (...flag) => {
+      expect(await check(sign(), ['--issuer', GITHUB, ...flag]).done).toMatchObject({ code: 0 })
+    })
+
+    test('needs neither iat nor a name for a lone key', async () => {
+      const token = sign({ iat: undefined, nbf: undefined }, { kid: undefined })
+      expect(await check(token, ['--issuer', GITHUB]).done).toMatchObject({ code: 0 })
+    })
+
+    test('is believed when the profile trusts its issuer, and nobody is asked when it does not', async () => {
+      const home = await makeDirectory()
+      const profile = { server_url: ISSUER, trusted_issuers: [GITHUB] }
+      await writeFile(join(home, 'config.json'), JSON.stringify({ profiles: { dev: profile } }))
+      const { fetch } = stubServer(routes)
+      const env = { AUTHSEC_CONFIG_DIR: home }
+      const options = { clock: CLOCK, env, fetch }
+      expect(await runCli(['token', 'verify'], { ...options, stdin: sign() })).toMatchObject({ code: 0 })
+
+      const { fetch: _unused, ...alone } = options
+      const stranger = sign({ iss: 'https://gitlab.example' })
+      const run = await runCli(['token', 'verify'], { ...alone, stdin: stranger })
+      expect(run).toMatchObject({
+        code: 14,
+        stderr: expect.stringMatching(
+          /the issuer is "https:\/\/gitlab\.example".*\nhint: To believe another/s,
+        ),
+      })
+      expect(run.stdout).toMatch(/- {5}signature +nobody is believed who could have made it/)
+    })
+
+    test.each([
+      { why: 'calls itself another', routes: { ...DISCOVERY, issuer: 'https://evil.example' }, code: 21 },
+      {
+        why: 'has its keys at no safe place',
+        routes: { ...DISCOVERY, jwks_uri: 'http://evil.example' },
+        code: 2,
+      },
+      { why: 'says nothing', routes: {}, code: 21 },
+    ])('is not judged when its issuer $why', async ({ routes, code }) => {
+      const document = { 'GET /.well-known/openid-configuration': routes }
+      const { done } = check(sign(), ['--issuer', GITHUB], document)
+      expect(await done).toMatchObject({ code, stdout: '' })
+    })
+
+    test('is never taken for a delegation token', async () => {
+      const token = sign({ authsec_grant: 'standing' }, { typ: 'at+jwt' })
+      expect((await check(token, ['--issuer', GITHUB]).done).code).not.toBe(0)
+    })
+  })
+
+  test('judges a token as of another time', async () => {
+    const old = signCall({ iat: seconds - 3600, nbf: seconds - 3600, exp: seconds - 3540 })
+    expect(await verify(old)).toMatchObject({ code: 11 })
+    const then = await verify(old, ['--at', '1h'])
+    expect(then).toMatchObject({ code: 0, stdout: expect.stringMatching(/time +as of 2026-11-24T08:00:00Z/) })
+    expect(await verify(signCall(), ['--at', '2h'])).toMatchObject({ code: 12 })
+    expect(await verify(signCall(), ['--at', 'noon'])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  describe('--online', () => {
+    const env = { AUTHSEC_SERVER: ISSUER, AUTHSEC_TOKEN: 'admin-session' }
+    const online = (active: object) =>
+      verify(signCall(), ['--online'], { env, routes: { 'POST /oauth/introspect': active } })
+
+    test.each([
+      { why: 'alive', answer: { active: true }, code: 0 },
+      { why: 'revoked', answer: { active: false }, code: 15 },
+      { why: 'of another shape', answer: { active: 'yes' }, code: 21 },
+    ])('a token that is $why ends with $code', async ({ answer, code }) => {
+      expect(await online(answer)).toMatchObject({ code })
+    })
+
+    test('comes after what the token itself says, and before its end', async () => {
+      const routes = { 'POST /oauth/introspect': { active: false } }
+      const ended = signCall({ iat: seconds - 60, nbf: seconds - 60, exp: seconds })
+      expect(await verify(ended, ['--online'], { env, routes })).toMatchObject({ code: 15 })
+      expect(await verify(ended, ['--online', '--audience', 'x'], { env, routes })).toMatchObject({
+        code: 14,
+      })
+    })
+
+    test('needs a session, and a server that can tell', async () => {
+      expect(await verify(signCall(), ['--online'])).toMatchObject({ code: 4, stdout: '' })
+      expect(await verify(signCall(), ['--online'], { env })).toMatchObject({ code: 7, stdout: '' })
+    })
+  })
+
+  test('annotates for GitHub, and lets no claim begin a command of its own', async () => {
+    const run = await verify(signCall({ iss: 'x\n::add-mask::y%0A' }), [
+      '--report',
+      'github',
+      '--audience',
+      'a',
+    ])
+    expect(run.code).toBe(14)
+    expect(run.stdout.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(
+        /^::error title=authsec token verify::issuer: the issuer is "x\\u000a::add-mask::y%250A"/,
+      ),
+      expect.stringMatching(/^::error title=authsec token verify::audience: /),
+    ])
+    expect(await verify(signCall(), ['--report', 'github', '--json'])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  test.each([
+    { flag: ['--alg', 'HS256'], stderr: /"HS256" cannot be allowed/ },
+    { flag: ['--alg', 'none'], stderr: /"none" cannot be allowed/ },
+    { flag: ['--require', '=x'], stderr: /is not a requirement/ },
+    { flag: ['--key', 'a', '--jwks', 'b'], stderr: /--jwks is given together with --key/ },
+  ])('refuses $flag', async ({ flag, stderr }) => {
+    expect(await verify(signCall(), flag)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(stderr),
+    })
   })
 })

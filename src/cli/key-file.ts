@@ -1,0 +1,77 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
+import type { JsonWebKeySet } from '../verify/index.js'
+
+const MAX_FILE_BYTES = 1024 * 1024
+
+/** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
+export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
+  const keys = parseJson(path, await readText(path))
+  if ('kty' in keys) return toKeySet(keys)
+  if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
+  throw new AuthsecError('usage', `${quote(path)} is not a key set`, {
+    hint: 'Give a file with a JWK or a JWK set in it, or the URL of one.',
+  })
+}
+
+/**
+ * Reads the key that is believed, in PEM (a public key or a certificate) or as a JWK. It answers to the name by which
+ * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
+ */
+export async function readKeyFile(path: string, { kid }: JsonObject): Promise<JsonWebKeySet> {
+  const text = await readText(path)
+  const { kid: _own, ...jwk } = text.includes('-----BEGIN')
+    ? await readPem(path, text)
+    : parseJson(path, text)
+  if ('keys' in jwk) {
+    throw new AuthsecError('usage', `${quote(path)} is a set of keys, not one key`, {
+      hint: 'Give it with --jwks and --issuer.',
+    })
+  }
+  if (!('kty' in jwk)) {
+    throw new AuthsecError('usage', `${quote(path)} is neither PEM nor a JWK`, {
+      hint: 'Give a public key in PEM, a certificate or a JWK.',
+    })
+  }
+  return toKeySet(kid === undefined ? jwk : { ...jwk, kid })
+}
+
+async function readPem(path: string, text: string): Promise<JsonObject> {
+  const { createPublicKey } = await import('node:crypto')
+  try {
+    return createPublicKey(text).export({ format: 'jwk' }) as JsonObject
+  } catch (error) {
+    throw new AuthsecError('usage', `the PEM in ${quote(path)} holds no key that can be read`, {
+      hint: 'Give a public key (-----BEGIN PUBLIC KEY-----) or a certificate.',
+      cause: error,
+    })
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  const { readFile, stat } = await import('node:fs/promises')
+  try {
+    if ((await stat(path)).size <= MAX_FILE_BYTES) return await readFile(path, 'utf8')
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (isMissing) throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
+    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
+  }
+  throw new AuthsecError('usage', `${quote(path)} is larger than any key`)
+}
+
+function parseJson(path: string, text: string): JsonObject {
+  let value: Json
+  try {
+    value = parseStrictJson(text)
+  } catch (error) {
+    throw new AuthsecError('usage', `${quote(path)} is not JSON`, { cause: error })
+  }
+  if (isJsonObject(value)) return value
+  throw new AuthsecError('usage', `${quote(path)} is not a JSON object`)
+}
+
+function toKeySet(jwk: JsonObject): JsonWebKeySet {
+  return { keys: [jwk] } as unknown as JsonWebKeySet
+}

@@ -1,0 +1,161 @@
+import { fetchMetadata } from '../api/metadata.js'
+import { BOUND_CALL_TOKEN_TYPE, CALL_TOKEN_TYPE } from '../core/claims.js'
+import { AuthsecError } from '../core/errors.js'
+import { parseServerUrl } from '../core/server-url.js'
+import type { JsonObject } from '../core/strict-json.js'
+import type { JsonWebKeySet, ProfileName, VerifierOptions } from '../verify/index.js'
+import { type Connection, type ConnectionFlags, openConnection } from './connection.js'
+import type { Context } from './context.js'
+import { readKeyFile, readKeySetFile } from './key-file.js'
+
+/** The flags that say whom to believe. */
+export interface TrustFlags extends ConnectionFlags {
+  issuer?: string | undefined
+  jwks?: string | undefined
+  key?: string | undefined
+  typ?: string | undefined
+}
+
+/** Whom a token is measured by: as a delegation token, or as any other JWT. */
+export type Trust = (
+  | { kind: 'delegation'; options: Omit<VerifierOptions, 'audience'> }
+  /** Without an issuer there is nobody whose tokens of this kind are believed. */
+  | { kind: 'foreign'; issuer: string | undefined; keys: URL | JsonWebKeySet | 'discovered' }
+) & {
+  /** Whether the issuer is whatever the token says, because only a key was given. */
+  isIssuerOpen: boolean
+}
+
+const PROFILE_OF_TYPE: Readonly<Record<string, ProfileName>> = { [CALL_TOKEN_TYPE]: 'call', JWT: 'base' }
+
+/** Stands for an issuer or a tenant that nobody has. */
+const NOBODY = 'urn:authsec:nobody'
+
+/**
+ * Decides whom to believe: the key or keys that are given, the issuer that is named, otherwise the server in use and
+ * the issuers that its profile trusts. The token only chooses among those. Throws `usage`, `configuration`,
+ * `not_found` and what asking the server throws.
+ */
+export async function readTrust(
+  context: Context,
+  flags: TrustFlags,
+  token: { header: JsonObject; claims: JsonObject },
+): Promise<Trust> {
+  assertTogether(flags)
+  const isDelegation = isDelegationToken(token)
+  if (flags.key !== undefined) {
+    const keys = await readKeyFile(flags.key, token.header)
+    return isDelegation
+      ? trustKey(context, flags, token, keys)
+      : trustForeign(flags.issuer, keys, token.claims)
+  }
+  if (flags.jwks !== undefined) {
+    const keys = /^https?:\/\//.test(flags.jwks)
+      ? parseServerUrl(flags.jwks)
+      : await readKeySetFile(flags.jwks)
+    return isDelegation || flags.issuer === undefined
+      ? trustKeys(context, flags, keys)
+      : trustForeign(flags.issuer, keys, token.claims)
+  }
+  if (isDelegation) return await trustServer(context, flags)
+  if (flags.issuer !== undefined) {
+    parseServerUrl(flags.issuer)
+    return trustForeign(flags.issuer, 'discovered', token.claims)
+  }
+  const { trustedIssuers } = await openConnection(context, flags)
+  const issuer = trustedIssuers.find((trusted) => trusted === token.claims['iss'])
+  return { kind: 'foreign', issuer, keys: 'discovered', isIssuerOpen: false }
+}
+
+/** Whether a token is one of AuthSec's, by what it says of itself. */
+export function isDelegationToken({ header, claims }: { header: JsonObject; claims: JsonObject }): boolean {
+  const typ = String(header['typ'] ?? 'jwt')
+    .toLowerCase()
+    .replace(/^application\//, '')
+  if (typ === BOUND_CALL_TOKEN_TYPE) return true
+  if (typ === CALL_TOKEN_TYPE)
+    return 'act' in claims || Object.keys(claims).some((name) => /^authsec_/.test(name))
+  return isBaseToken(claims)
+}
+
+function isBaseToken({ iss }: JsonObject): boolean {
+  return typeof iss === 'string' && iss.startsWith('spiffe://')
+}
+
+function trustForeign(
+  issuer: string | undefined,
+  keys: URL | JsonWebKeySet | 'discovered',
+  { iss }: JsonObject,
+): Trust {
+  const named = issuer ?? (typeof iss === 'string' && iss !== '' ? iss : NOBODY)
+  return { kind: 'foreign', issuer: named, keys, isIssuerOpen: issuer === undefined }
+}
+
+function trustKey(
+  { environment }: Context,
+  { issuer, typ }: TrustFlags,
+  { claims }: { claims: JsonObject },
+  jwks: JsonWebKeySet,
+): Trust {
+  const profile = PROFILE_OF_TYPE[typ ?? ''] ?? (isBaseToken(claims) ? 'base' : 'call')
+  const says = (name: string) =>
+    typeof claims[name] === 'string' && claims[name] !== '' ? claims[name] : NOBODY
+  if (profile === 'call') {
+    const options = { issuer: issuer ?? says('iss'), jwks, profiles: [profile] } as const
+    return { kind: 'delegation', options, isIssuerOpen: issuer === undefined }
+  }
+  const tenant = environment.tenantId ?? says('tenant_id')
+  const options = { jwks, tenant, profiles: [profile] } as const
+  return { kind: 'delegation', options, isIssuerOpen: environment.tenantId === undefined }
+}
+
+function trustKeys({ environment }: Context, { issuer, typ }: TrustFlags, jwks: URL | JsonWebKeySet): Trust {
+  if (PROFILE_OF_TYPE[typ ?? ''] === 'base') {
+    const options = { jwks, tenant: environment.tenantId, profiles: ['base'] } as const
+    return { kind: 'delegation', options, isIssuerOpen: false }
+  }
+  if (issuer === undefined) {
+    throw new AuthsecError('usage', '--jwks needs --issuer: keys are believed for one issuer', {
+      hint: 'Add --issuer with the address that stands in iss, or give one key with --key.',
+    })
+  }
+  return { kind: 'delegation', options: { issuer, jwks, profiles: ['call'] }, isIssuerOpen: false }
+}
+
+async function trustServer(context: Context, flags: TrustFlags): Promise<Trust> {
+  const { issuer, server, typ } = flags
+  const connection = await openConnection(context, { ...flags, server: issuer ?? server })
+  const tenant = connection.tenantId ?? (await askTenant(connection))
+  // Base tokens are signed for a tenant: without one there are none to believe.
+  const profiles: ProfileName[] = tenant === undefined ? ['call'] : ['call', 'base']
+  const profile = PROFILE_OF_TYPE[typ ?? '']
+  const options = {
+    serverUrl: connection.target.serverUrl,
+    tenant,
+    profiles: profile === undefined ? profiles : [profile],
+  }
+  return { kind: 'delegation', options, isIssuerOpen: false }
+}
+
+async function askTenant({ target }: Connection): Promise<string | undefined> {
+  try {
+    return (await fetchMetadata(target)).tenantId
+  } catch (error) {
+    // A server that says nothing about itself: the verifier tells what that means for the token.
+    if (AuthsecError.is(error, 'not_found')) return undefined
+    throw error
+  }
+}
+
+function assertTogether({ server, issuer, jwks, key }: TrustFlags): void {
+  if (server !== undefined && (issuer !== undefined || jwks !== undefined || key !== undefined)) {
+    throw new AuthsecError('usage', '--server is given together with --issuer, --jwks or --key', {
+      hint: 'Name the server, or the issuer whose tokens to believe.',
+    })
+  }
+  if (jwks !== undefined && key !== undefined) {
+    throw new AuthsecError('usage', '--jwks is given together with --key', {
+      hint: 'Give the set of keys, or the one key.',
+    })
+  }
+}
