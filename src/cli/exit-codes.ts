@@ -62,6 +62,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   unhandled_binding: 14,
   binding_missing: 14,
   call_mismatch: 14,
+  field_unbound: 14,
   token_inactive: 15,
   token_missing: 2,
   token_expired: 11,

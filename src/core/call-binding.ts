@@ -38,7 +38,7 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array
 /** Bytes of salt in a `call` claim. */
 export const CALL_SALT_BYTES = 16
 /** The longest arguments that a token can be bound to, in bytes of UTF-8, as sent and in canonical form. */
-const MAX_CALL_BYTES: number = 16 * 1024
+export const MAX_CALL_BYTES: number = 16 * 1024
 /** How many objects and arrays of the arguments may stand inside each other, the outermost included. */
 export const MAX_CALL_DEPTH = 16
 

@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'unhandled_binding'
   | 'binding_missing'
   | 'call_mismatch'
+  | 'field_unbound'
   | 'token_missing'
   | 'token_expired'
   | 'token_not_yet_valid'

@@ -48,6 +48,7 @@ const VERDICTS: Readonly<Partial<Record<ErrorCode, Verdict>>> = {
   unhandled_binding: forbidden('the binding of the token is not handled'),
   binding_missing: forbidden('the token is not bound as it has to be'),
   call_mismatch: forbidden('the token is for another call'),
+  field_unbound: forbidden('the request has a field that a call must not have here'),
   replayed: forbidden('the token has been used before'),
   network: UNAVAILABLE,
   timed_out: UNAVAILABLE,

@@ -1,16 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { VerifiedDelegation } from '../verify/delegation.js'
-import { assertExpectation, type Expectation } from '../verify/expectation.js'
-import type { DelegationVerifier } from '../verify/verifier.js'
-import { describeRefusal, readBearerToken } from './bearer.js'
+import type { ServerResponse } from 'node:http'
+import { createGuard, type Demand, type RouteVerifier } from './guard.js'
+import { type NodeRequest, showNodeRequest } from './node-request.js'
 
-/** A request that `requireDelegation` has let through. */
-export interface DelegatedRequest {
-  delegation: VerifiedDelegation
-}
+export type { CallFields } from './call-fields.js'
+export { type DelegatedRequest, type RouteExpectation, readDelegation } from './guard.js'
 
 /** A handler for express, connect, or any router that calls its handlers like them. */
-export type DelegationHandler<Request extends IncomingMessage> = (
+export type DelegationHandler<Request> = (
   request: Request,
   response: ServerResponse,
   next: (error?: unknown) => void,
@@ -19,34 +15,29 @@ export type DelegationHandler<Request extends IncomingMessage> = (
 /**
  * Lets a request through when it carries a delegation token that the verifier accepts and that meets the
  * expectation; the handlers after it find it with `readDelegation`. Otherwise answers 400, 401 or 403 with a
- * challenge (RFC 6750 §3), or 503 when the keys cannot be had. A fault of the API itself goes to `next`.
+ * challenge (RFC 6750 §3, RFC 9728 §5.1), or 503 when nobody can tell. A fault of the API itself goes to `next`.
+ *
+ * With `call`, it stands at the route itself, where the fields of the path are known, and after a parser of the body,
+ * if there is one.
  */
-export function requireDelegation<Request extends IncomingMessage = IncomingMessage>(
-  verifier: Pick<DelegationVerifier, 'verify'>,
-  expect: Expectation | ((request: Request) => Expectation) = {},
+export function requireDelegation<Request extends NodeRequest = NodeRequest>(
+  verifier: RouteVerifier,
+  expect: Demand<Request> = {},
 ): DelegationHandler<Request> {
-  if (typeof expect !== 'function') assertExpectation(expect)
+  const guard = createGuard(verifier, expect)
 
   return async (request, response, next) => {
-    let expected: Expectation | undefined
     try {
-      expected = typeof expect === 'function' ? expect(request) : expect
-      const token = readBearerToken(request.headersDistinct['authorization'] ?? [])
-      const delegation = await verifier.verify(token, expected)
-      Object.assign(request, { delegation } satisfies DelegatedRequest)
+      const outcome = await guard(request, showNodeRequest(request))
+      if ('refusal' in outcome) {
+        const { status, headers, body } = outcome.refusal
+        response.writeHead(status, headers).end(JSON.stringify(body))
+        return
+      }
+      Object.assign(request, outcome)
     } catch (error) {
-      const refusal = describeRefusal(error, { expect: expected })
-      if (refusal === undefined) return next(error)
-      response.writeHead(refusal.status, refusal.headers).end(JSON.stringify(refusal.body))
-      return
+      return next(error)
     }
     next()
   }
-}
-
-/** The delegation of a request that `requireDelegation` has let through; throws a `TypeError` where it was not asked. */
-export function readDelegation(request: object): VerifiedDelegation {
-  const { delegation } = request as Partial<DelegatedRequest>
-  if (delegation === undefined) throw new TypeError('requireDelegation does not stand before this handler')
-  return delegation
 }

@@ -29,7 +29,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   conf: { files: ['cli/config.ts'] },
   'jq-wasm': { files: ['cli/json-selection.ts'] },
   '@napi-rs/keyring': { files: ['cli/keychain.ts'] },
-  hono: { files: ['server/app.ts'] },
+  hono: { files: ['server/app.ts'], types: ['middleware/hono.ts'] },
   '@hono/node-server': { files: ['server/socket.ts'] },
   kysely: { files: ['store/'] },
   libsql: { files: ['store/sqlite.ts'] },
@@ -37,7 +37,6 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   jose: { files: ['authority/'] },
   '@langchain/core': { files: ['langchain/', 'demo/'] },
   langchain: { files: ['langchain/', 'demo/'] },
-  express: { files: [], types: ['middleware/express.ts'] },
 }
 
 /** What may be loaded, sooner or later, by whoever imports an entry. */
@@ -45,6 +44,9 @@ const REACHABLE: Readonly<Record<string, readonly string[]>> = {
   '.': [],
   './verify': [],
   './express': [],
+  './fastify': [],
+  './hono': [],
+  './web': [],
   './langchain': ['@langchain/core'],
   './server': ['@hono/node-server', 'hono', 'jose', 'kysely', 'libsql', 'pg'],
   './testing': ['hono', 'jose', 'kysely', 'libsql', 'pg'],
@@ -102,6 +104,7 @@ describe('findStrangers', () => {
     { name: 'cli/commands/demo.ts', text: "import { Command } from 'commander'" },
     { name: 'cli/commands/demo.ts', text: "const chalk = await import('chalk')" },
     { name: 'middleware/express.ts', text: "import express from 'express'" },
+    { name: 'middleware/hono.ts', text: "import { Hono } from 'hono'" },
     { name: 'core/jwt.ts', text: "import leftPad from 'left-pad'" },
     { name: 'cli/io.ts', text: "import { input } from '@inquirer/prompts'" },
     { name: 'store/sqlite.ts', text: "import { Pool } from 'pg'" },

@@ -5,7 +5,14 @@ import { execaNode } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type InstalledPackage, installPackage, readDependencies } from './installed-package.js'
 
-const ALONE = ['authsec', 'authsec/verify', 'authsec/express']
+const ALONE = [
+  'authsec',
+  'authsec/verify',
+  'authsec/express',
+  'authsec/fastify',
+  'authsec/hono',
+  'authsec/web',
+]
 
 /** Where an entry has everything it needs, and nothing more. */
 const installations: Record<'alone' | 'langchain' | 'server', InstalledPackage | undefined> = {

@@ -12,6 +12,7 @@ import { createVerifier } from '../../src/verify/index.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BILLING = 'https://billing.example'
+const APIS = ['protected-api.ts', 'fastify-api.ts', 'hono-api.ts', 'web-api.ts']
 
 let authsec: Awaited<ReturnType<typeof startServer>>
 let billing: Awaited<ReturnType<typeof startBilling>>
@@ -27,14 +28,11 @@ afterAll(async () => {
 })
 
 describe('the programs of the README', () => {
-  test.each(['five-lines.ts', 'langchain-tool.ts', 'protected-api.ts'])(
-    '%s stands there as it runs',
-    async (name) => {
-      const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-      const program = await readFile(new URL(name, import.meta.url), 'utf8')
-      expect(readme).toContain(`\`\`\`ts\n${program}\`\`\`\n`)
-    },
-  )
+  test.each(['five-lines.ts', 'langchain-tool.ts', ...APIS])('%s stands there as it runs', async (name) => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const program = await readFile(new URL(name, import.meta.url), 'utf8')
+    expect(readme).toContain(`\`\`\`ts\n${program}\`\`\`\n`)
+  })
 
   test('five lines get a token and an API accepts it', async () => {
     const run = await runExample('five-lines.ts')
@@ -52,9 +50,9 @@ describe('the programs of the README', () => {
   })
 })
 
-describe('the API of the README', () => {
-  test('lets an agent in with its token, and nobody without one', async () => {
-    const { url, stop } = await startExample('protected-api.ts')
+describe('the APIs of the README', () => {
+  test.each(APIS)('%s lets an agent in with its token, and nobody without one', async (name) => {
+    const { url, stop } = await startExample(name)
     const client = createAuthsecClient({ serverUrl: authsec.url, clientId: authsec.clientId })
     try {
       const token = await client.getDelegationToken({ audience: BILLING, permissions: ['billing:read'] })
@@ -62,7 +60,38 @@ describe('the API of the README', () => {
       expect(await accepted.json()).toMatchObject({ for: authsec.user.id, by: authsec.clientId })
       const refused = await fetch(`${url}/bill`)
       expect(refused.status).toBe(401)
-      expect(refused.headers.get('www-authenticate')).toBe('Bearer')
+      expect(refused.headers.get('www-authenticate')).toBe(
+        `Bearer resource_metadata="${BILLING}/.well-known/oauth-protected-resource"`,
+      )
+    } finally {
+      await client.close()
+      await stop()
+    }
+  })
+
+  test('protected-api.ts refunds exactly what the agent has asked for', async () => {
+    const { url, stop } = await startExample('protected-api.ts')
+    const client = createAuthsecClient({ serverUrl: authsec.url, clientId: authsec.clientId })
+    try {
+      const call = { invoice: 'in_1', amount: '10.00' }
+      const token = await client.getDelegationToken({
+        audience: BILLING,
+        tool: 'refund',
+        binding: 'call',
+        call,
+      })
+      const refund = (body: object) =>
+        fetch(`${url}/refunds`, {
+          method: 'POST',
+          headers: { authorization: token.authorization(), 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      const changed = await refund({ ...call, amount: '90.00' })
+      expect(changed.status).toBe(403)
+      expect(await changed.json()).toMatchObject({ code: 'call_mismatch' })
+      const widened = await refund({ ...call, account: 'mine' })
+      expect(await widened.json()).toMatchObject({ code: 'field_unbound' })
+      expect(await (await refund({ ...call, note: 'broken lamp' })).json()).toEqual({ refunded: call })
     } finally {
       await client.close()
       await stop()

@@ -13,6 +13,11 @@ api.get('/bill', requireDelegation(verifier, { permissions: ['billing:read'] }),
   response.json({ bill: '49.00 EUR', for: user.id, by: actor.clientId })
 })
 
+const refund = { tool: 'refund', call: { bound: ['invoice', 'amount'], unbound: ['note'] } }
+api.post('/refunds', requireDelegation(verifier, refund), (request, response) => {
+  response.json({ refunded: readDelegation(request).call })
+})
+
 const server = api.listen(Number(process.env['PORT'] ?? 3000), '127.0.0.1', () => {
   console.log(server.address())
 })

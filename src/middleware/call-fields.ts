@@ -1,0 +1,81 @@
+import { MAX_CALL_BYTES, parseCallArguments } from '../core/call-binding.js'
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+
+/**
+ * Every field that the requests of a route may have, by its name, wherever it stands: in the path, the query or the
+ * JSON body. A field that is not named here is refused: it could change what a bound call does.
+ */
+export interface CallFields {
+  /** The arguments of the call, by the names that they have in the tool. */
+  bound: readonly string[]
+  /** What may differ between two requests for the same call. */
+  unbound?: readonly string[]
+}
+
+/** Where the fields of a request stand. */
+export interface RequestFields {
+  path(): Readonly<Record<string, unknown>>
+  query(): Iterable<[name: string, value: string]>
+  /** The parsed body; undefined where there is none. */
+  body(): Promise<unknown>
+}
+
+/** Throws a `TypeError` for what could not be held to. */
+export function assertCallFields(fields: unknown): asserts fields is CallFields {
+  const { bound, unbound = [], ...others } = (isJsonObject(fields) ? fields : {}) as Partial<CallFields>
+  const [foreign] = Object.keys(others)
+  if (foreign !== undefined) throw new TypeError(`the fields of a call have no member "${foreign}"`)
+  const names = [bound, unbound].flatMap((list) => (Array.isArray(list) ? list : [undefined]))
+  if (names.some((name) => typeof name !== 'string' || name === '')) {
+    throw new TypeError('the fields of a call are names, in "bound" and "unbound"')
+  }
+  if (new Set(names).size < names.length) throw new TypeError('a field of a call is named twice')
+}
+
+/**
+ * The arguments of the call that a request makes. Throws `field_unbound` for a field that the route does not name, and
+ * `call_mismatch` for one that stands twice or a body that is no JSON object: two readers could make two calls of it.
+ */
+export async function collectCall(
+  { bound, unbound = [] }: CallFields,
+  request: RequestFields,
+): Promise<JsonObject> {
+  const body = (await request.body()) ?? {}
+  if (!isJsonObject(body)) throw mismatch('the body is no JSON object')
+  const fields = [...Object.entries(request.path()), ...request.query(), ...Object.entries(body)]
+  const named = new Map<string, unknown>()
+  for (const [name, value] of fields) {
+    if (named.has(name)) throw mismatch(`the field ${quote(name, 100)} stands twice`)
+    named.set(name, value)
+    if (bound.includes(name) || unbound.includes(name)) continue
+    throw new AuthsecError('field_unbound', `the field ${quote(name, 100)} is neither bound nor unbound`)
+  }
+  return Object.fromEntries([...named].filter(([name]) => bound.includes(name))) as Record<string, Json>
+}
+
+/** Reads a body that nobody has read yet; throws `call_mismatch` for what no call can be bound to. */
+export async function parseBody(chunks: AsyncIterable<Uint8Array>): Promise<JsonObject | undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
+  let size = 0
+  try {
+    for await (const chunk of chunks) {
+      size += chunk.byteLength
+      if (size > MAX_CALL_BYTES) throw mismatch('the body is too large')
+      text += decoder.decode(chunk, { stream: true })
+    }
+    text += decoder.decode()
+    return text === '' ? undefined : parseCallArguments(text)
+  } catch (error) {
+    if (AuthsecError.is(error, 'invalid_request') || error instanceof TypeError) {
+      throw mismatch('the body is not JSON that a call can be bound to')
+    }
+    throw error
+  }
+}
+
+function mismatch(message: string): AuthsecError {
+  return new AuthsecError('call_mismatch', message)
+}

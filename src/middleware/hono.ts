@@ -1,0 +1,35 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { createGuard, type DelegatedRequest, type Demand, type RouteVerifier } from './guard.js'
+import { showWebRequest, toResponse } from './web-request.js'
+
+export type { CallFields } from './call-fields.js'
+export type { DelegatedRequest, RouteExpectation } from './guard.js'
+
+/** What the handlers after `requireDelegation` find in their context: `c.var.delegation`. */
+export interface DelegationEnv {
+  Variables: DelegatedRequest
+}
+
+/**
+ * A middleware for hono. Lets a request through when it carries a delegation token that the verifier accepts and that
+ * meets the expectation; the handlers after it find it as `c.var.delegation`. Otherwise answers 400, 401 or 403 with a
+ * challenge (RFC 6750 §3, RFC 9728 §5.1), or 503 when nobody can tell. A fault of the API itself is thrown.
+ *
+ * With `call`, it stands at the route itself, where the fields of the path are known.
+ */
+export function requireDelegation(
+  verifier: RouteVerifier,
+  expect: Demand<Context> = {},
+): MiddlewareHandler<DelegationEnv> {
+  const guard = createGuard(verifier, expect)
+
+  return async (context, next) => {
+    const { req } = context
+    const incoming = showWebRequest(req.raw)
+    const outcome = await guard(context, { ...incoming, path: () => req.param() })
+    if ('refusal' in outcome) return toResponse(outcome.refusal)
+    context.set('delegation', outcome.delegation)
+    await next()
+    return undefined
+  }
+}
