@@ -9,11 +9,16 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundleCommand } from './bundle.js'
+import { writeManPages } from './man.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
 
-const kept = new Set([...compileLibrary(), ...(await bundleCommand('dist/cli'))])
+const kept = new Set([
+  ...compileLibrary(),
+  ...(await bundleCommand('dist/cli')),
+  ...writeManPages('dist/man'),
+])
 removeOthers('dist', kept)
 
 /** Compiles the library entries and returns what was written. */

@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+import { keepNames } from './completion-names.js'
 
 /** A server with what is usually said about it. It holds no secret. */
 export interface Profile {
@@ -62,6 +63,7 @@ export function createConfig(directory: string): Config {
       const { profiles } = await read()
       const config = await openForWriting()
       config.set('profiles', { ...profiles, [name]: profile })
+      await keepNames(directory, 'profiles', Object.keys({ ...profiles, [name]: profile }))
     },
     async removeProfile(name, serverUrl) {
       const { used, profiles } = await read()
@@ -70,6 +72,7 @@ export function createConfig(directory: string): Config {
       const config = await openForWriting()
       config.set('profiles', others)
       if (used === name) config.delete('profile')
+      await keepNames(directory, 'profiles', Object.keys(others))
     },
     async useProfile(name) {
       await read()

@@ -109,13 +109,16 @@ const COMMANDS: Commands = {
   logout: async () => (await import('./commands/logout.js')).addLogout,
   whoami: async () => (await import('./commands/whoami.js')).addWhoami,
   exec: async () => (await import('./commands/exec.js')).addExec,
+  doctor: async () => (await import('./commands/doctor.js')).addDoctor,
+  explain: async () => (await import('./commands/explain.js')).addExplain,
   commands: async () => (await import('./commands/commands.js')).addCommands,
+  completion: async () => (await import('./commands/completion.js')).addCompletion,
   demo: async () => (await import('./commands/demo.js')).addDemo,
   help: async () => (await import('./commands/help.js')).addHelp,
 }
 
 /** The commands that tell about all commands. */
-const TELLING: readonly string[] = ['help', 'commands']
+const TELLING: readonly string[] = ['help', 'commands', 'completion']
 
 /** The code of the exception that ends the parsing when `--version` is met. */
 export const VERSION_ASKED = 'authsec.version'

@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type ClientSearch, isActive, listClients } from '../../../api/clients.js'
 import { formatWhen } from '../../columns.js'
+import { keepNames } from '../../completion-names.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -33,12 +34,14 @@ export function addClientList(parent: Command, context: Context): void {
 }
 
 async function list(
-  { io, clock }: Context,
+  { io, clock, environment }: Context,
   { target, findTenant }: Connection,
   search: ClientSearch,
   json: boolean,
 ): Promise<void> {
   const clients = await listClients(target, await findTenant(), search)
+  const names = clients.flatMap((client) => [client.client_id, client.name])
+  await keepNames(environment.configDirectory, 'clients', names)
   if (json) {
     io.json(clients)
     return

@@ -1,0 +1,155 @@
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createMemoryKeychain } from '../../support/memory-keychain.js'
+import { makeDirectory, type RunOptions, runCli } from '../../support/run-cli.js'
+import { startTestServer, type TestServer } from '../../support/running-server.js'
+
+interface Finding {
+  name: string
+  outcome: string
+  detail: string
+  hint?: string
+}
+
+const SECRET = 'planted-secret-session'
+
+let server: TestServer
+let directory: string
+beforeAll(async () => {
+  server = await startTestServer()
+})
+beforeEach(async () => {
+  directory = await makeDirectory()
+})
+afterAll(() => server.close())
+
+async function doctor(args: readonly string[] = [], options: RunOptions = {}) {
+  const run = await runCli(['doctor', '--json', ...args], {
+    fetch: globalThis.fetch,
+    clock: { now: Date.now },
+    ...options,
+    env: { AUTHSEC_CONFIG_DIR: directory, AUTHSEC_SERVER: server.url, ...options.env },
+  })
+  const findings: Finding[] = JSON.parse(run.stdout)
+  const find = (name: string) => findings.find((finding) => finding.name === name)
+  return { ...run, findings, find }
+}
+
+/** A command of this name in a folder of its own. */
+async function makeCommand(name: string): Promise<string> {
+  const folder = join(directory, name)
+  await mkdir(folder)
+  await writeFile(join(folder, 'authsec'), '#!/bin/sh\n')
+  await chmod(join(folder, 'authsec'), 0o755)
+  return folder
+}
+
+describe('authsec doctor', () => {
+  test('finds nothing wrong with a server that runs', async () => {
+    const { code, findings, find } = await doctor([], { env: { AUTHSEC_TOKEN: server.adminToken } })
+    expect(code).toBe(0)
+    expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+    expect(find('server')).toMatchObject({
+      outcome: 'ok',
+      detail: expect.stringMatching(/answered in \d+ ms/),
+    })
+    expect(find('clock')).toMatchObject({ outcome: 'ok' })
+    expect(find('generation')?.detail).toBe('the server is of generation A')
+    expect(find('keys')?.detail).toMatch(/^\d+ published for call tokens: /)
+    expect(find('settings')?.detail).toContain('(AUTHSEC_SERVER)')
+  })
+
+  test('measures how far the clocks are apart', async () => {
+    const { code, find } = await doctor([], { clock: { now: () => Date.now() - 90_000 } })
+    expect(code).toBe(0)
+    expect(find('clock')).toMatchObject({
+      outcome: 'warning',
+      detail: expect.stringMatching(/^the clock of the server is (?:89|90|91) s ahead of this one$/),
+    })
+  })
+
+  test.each([
+    { why: 'nobody listens', env: { AUTHSEC_SERVER: 'http://127.0.0.1:9' }, name: 'server', code: 20 },
+    { why: 'no server is given', env: { AUTHSEC_SERVER: '' }, name: 'settings', code: 2 },
+    { why: 'the session is stale', env: { AUTHSEC_TOKEN: SECRET }, name: 'session', code: 4 },
+  ])('ends with $code when $why, after all the other checks', async ({ env, name, code }) => {
+    const run = await doctor([], { env })
+    expect(run.code).toBe(code)
+    expect(run.find(name)).toMatchObject({ outcome: 'failed' })
+    expect(run.findings.length).toBeGreaterThan(8)
+  })
+
+  test('notices a profile that takes the server for another generation', async () => {
+    const profiles = { here: { server_url: server.url, generation: 'B' } }
+    await writeFile(join(directory, 'config.json'), JSON.stringify({ profiles }))
+    expect((await doctor()).find('generation')).toMatchObject({
+      outcome: 'warning',
+      detail: 'the server is of generation A, the profile says B',
+      hint: expect.stringContaining('authsec config set generation A'),
+    })
+  })
+
+  test('notices another authsec that comes first, or later', async () => {
+    const [one, two] = [await makeCommand('one'), await makeCommand('two')]
+    const { find } = await doctor([], { env: { PATH: `${one}:${two}` } })
+    expect(find('command')).toMatchObject({
+      outcome: 'warning',
+      detail: `"${one}/authsec" is another authsec, and comes first`,
+    })
+  })
+
+  test("leaves the file of AuthSec's SDKs alone, and warns when others can read its token", async () => {
+    const file = join(directory, '.authsec.json')
+    await writeFile(file, JSON.stringify({ base_url: 'x', access_token: SECRET }), { mode: 0o644 })
+    const { find, stdout } = await doctor()
+    expect(find('other tools')).toMatchObject({
+      outcome: 'warning',
+      detail: expect.stringContaining('others can read its "access_token"'),
+    })
+    expect(stdout).not.toContain(SECRET)
+    await chmod(file, 0o600)
+    expect((await doctor()).find('other tools')).toMatchObject({ outcome: 'ok' })
+  })
+
+  test('fails when others can read the sessions', async () => {
+    await writeFile(join(directory, 'credentials.json'), '{}', { mode: 0o644 })
+    const { code, find } = await doctor()
+    expect(code).toBe(2)
+    expect(find('credentials')).toMatchObject({
+      outcome: 'failed',
+      hint: expect.stringContaining('chmod 600'),
+    })
+  })
+
+  test('says whether a keychain answers', async () => {
+    expect((await doctor([], { keychain: createMemoryKeychain() })).find('keychain')).toMatchObject({
+      outcome: 'ok',
+    })
+    expect((await doctor()).find('keychain')).toMatchObject({ outcome: 'skipped' })
+  })
+
+  test('writes a report without a secret, for its owner only', async () => {
+    const session = { access_token: SECRET, server_url: server.url }
+    await writeFile(join(directory, 'credentials.json'), JSON.stringify({ here: session }), { mode: 0o600 })
+    const file = join(directory, 'report.json')
+    const env = { AUTHSEC_TOKEN: SECRET, AUTHSEC_KEK: `${SECRET}-kek` }
+    const run = await doctor(['--bundle', file], { env })
+    const text = await readFile(file, 'utf8')
+    expect(JSON.parse(text)).toMatchObject({
+      variables: expect.arrayContaining(['AUTHSEC_TOKEN', 'AUTHSEC_KEK']),
+    })
+    expect(`${text}${run.stdout}${run.stderr}`).not.toContain(SECRET)
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+  })
+
+  test('prints a line for each check, and what to do', async () => {
+    const run = await runCli(['doctor'], { env: { AUTHSEC_CONFIG_DIR: directory } })
+    expect(run.code).toBe(2)
+    expect(run.stdout).toMatch(/^ok {6} version {6}authsec \d/)
+    expect(run.stdout).toMatch(
+      /^failed {3}settings {5}no server is given\n {22}Start one with authsec dev serve/m,
+    )
+    expect(run.stderr).toMatch(/^authsec: 1 of \d+ checks failed\nhint: Start one/)
+  })
+})
