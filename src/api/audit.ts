@@ -1,11 +1,11 @@
-import type { AuditFilter } from '../core/audit-filter.js'
+import { type AuditFilter, formatAuditFilter } from '../core/audit-filter.js'
 import type { AuditEntry } from '../core/audit-record.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import { readShape, readShapes } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 
 export interface AuditQuery {
-  filters: readonly AuditFilter[]
+  filter: AuditFilter
   /** Only what comes after this sequence number. */
   after?: number | undefined
   /** Only the newest so many. */
@@ -43,7 +43,7 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
       since: query.since,
       until: query.until,
       wait: query.waitSeconds,
-      filter: query.filters.map(({ field, value }) => `${field}=${value}`),
+      filter: query.filter.length === 0 ? undefined : formatAuditFilter(query.filter),
     },
     timeoutMs: ANSWER_TIMEOUT_MS + (query.waitSeconds ?? 0) * 1000,
   })

@@ -1,4 +1,4 @@
-import { parseAuditFilter } from '../core/audit-filter.js'
+import type { AuditFilter } from '../core/audit-filter.js'
 import type { AuditEvent } from '../core/audit-record.js'
 import type { AuditLog } from './audit/log.js'
 
@@ -34,8 +34,7 @@ export async function findLiveTokens(
   for (const type of ISSUING) {
     let after = -1
     for (;;) {
-      const filters = [parseAuditFilter(`type=${type}`), parseAuditFilter('outcome=allow')]
-      const entries = await audit.search({ filters, since, after, limit: PAGE })
+      const entries = await audit.search({ filter: allowed(type, since), after, limit: PAGE })
       for (const { event } of entries) {
         const token = event.kid === kid ? toLiveToken(event) : undefined
         if (token === undefined || (token.expiresAt ?? Number.POSITIVE_INFINITY) <= now) continue
@@ -46,6 +45,14 @@ export async function findLiveTokens(
     }
   }
   return [...found.values()]
+}
+
+function allowed(type: string, since: number): AuditFilter {
+  return [
+    { field: 'type', operator: '=', value: type },
+    { field: 'outcome', operator: '=', value: 'allow' },
+    { field: 'since', operator: '=', value: new Date(since).toISOString() },
+  ]
 }
 
 function toLiveToken({

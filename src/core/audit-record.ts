@@ -63,7 +63,11 @@ export const AUDIT_EVENTS = {
 } as const
 
 export type AuditEventType = keyof typeof AUDIT_EVENTS
-export type AuditOutcome = 'allow' | 'deny' | 'error'
+
+/** How what was tried ended: done, refused, or gone wrong by surprise. */
+export const AUDIT_OUTCOMES = ['allow', 'deny', 'error'] as const
+
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number]
 
 /** Someone or something in an event, by opaque id only. */
 export interface AuditParty {

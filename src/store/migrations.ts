@@ -259,4 +259,20 @@ export const MIGRATIONS: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    version: 11,
+    statements: [
+      `alter table audit_events add column policy text`,
+      `drop index audit_events_jti`,
+      `drop index audit_events_parent_jti`,
+      `create index audit_events_jti on audit_events (jti, seq)`,
+      `create index audit_events_parent_jti on audit_events (parent_jti, seq)`,
+      `create index audit_events_txn on audit_events (txn, seq)`,
+      `create index audit_events_policy on audit_events (policy, seq)`,
+      `create index audit_events_subject on audit_events (subject, seq)`,
+      `create index audit_events_type on audit_events (type, seq)`,
+      `create index audit_events_occurred_at on audit_events (occurred_at, seq)`,
+      `create index audit_events_refused on audit_events (outcome, seq) where outcome <> 'allow'`,
+    ],
+  },
 ]

@@ -4,6 +4,7 @@ import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAppendRecords, createAuditQueries } from './audit.js'
+import { rebuildAuditIndex } from './audit-index.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
 import { createDelegations } from './delegations.js'
@@ -148,7 +149,11 @@ function createTransaction(
     uses: createUses(trx),
     externalServices: createExternalServices(trx),
     agentActions: createAgentActions(trx),
-    audit: { ...createAuditQueries(trx), append: (record) => void records.push(record) },
+    audit: {
+      ...createAuditQueries(trx),
+      append: (record) => void records.push(record),
+      reindex: () => rebuildAuditIndex(trx),
+    },
     auditTree: createAuditTree(trx),
   }
 }

@@ -155,6 +155,7 @@ export interface AuditRow {
   parent_jti: string | null
   delegation: string | null
   txn: string | null
+  policy: string | null
   occurred_at: number
 }
 

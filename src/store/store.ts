@@ -232,10 +232,9 @@ export interface KeyChanges extends KeyQueries {
   advance(from: number): Promise<boolean>
 }
 
-/** A record ready to be stored: its canonical bytes and what is derived from them for search. */
-export interface AuditRecord {
+/** What a record can be searched by; all of it is derived from the record. */
+export interface AuditTerms {
   id: string
-  record: string
   type: string
   outcome: string
   reason?: string | undefined
@@ -245,28 +244,41 @@ export interface AuditRecord {
   parentJti?: string | undefined
   delegation?: string | undefined
   txn?: string | undefined
+  policy?: string | undefined
   occurredAt: number
+}
+/** A record ready to be stored: its canonical bytes and what is derived from them for search. */
+export interface AuditRecord extends AuditTerms {
+  record: string
   /** Personal data, kept beside the record and never part of it. */
   ip?: string | undefined
   userAgent?: string | undefined
 }
 export interface AuditQuery {
-  filters?: readonly AuditFilter[] | undefined
+  filter?: AuditFilter | undefined
   /** Only events with a higher sequence number. */
   after?: number | undefined
-  since?: number | undefined
-  until?: number | undefined
+  /** Only events with a lower one. */
+  before?: number | undefined
   limit: number
   /** The newest `limit` events that match instead of the oldest; ascending all the same. */
   newest?: boolean | undefined
+}
+/** What a search has found when it stopped, and how far it came. */
+export interface AuditScan {
+  records: StoredRecord[]
+  /** The last sequence number that was looked at: every match up to it is there, or with `newest` down to it. */
+  seen: number
 }
 export interface StoredRecord {
   seq: number
   record: string
 }
 export interface AuditQueries {
-  /** In ascending order. */
+  /** In ascending order, however many records have to be looked at. */
   search(query: AuditQuery): Promise<StoredRecord[]>
+  /** The same, but stops after about `budget` records that were looked at. */
+  scan(query: AuditQuery, budget: number): Promise<AuditScan>
   /** The newest first, with the personal data that is kept beside the records. */
   page(query: AuditPageQuery): Promise<AuditPage>
   /** The highest sequence number; -1 while the log is empty. */
@@ -277,4 +289,6 @@ export interface AuditQueries {
 export interface AuditChanges extends AuditQueries {
   /** Stored with the others of the transaction just before it commits, numbered without gaps. */
   append(record: AuditRecord): void
+  /** Drops whatever was derived from the records for the search, and makes it again; says how many there are. */
+  reindex(): Promise<number>
 }

@@ -47,7 +47,12 @@ describe('the help', () => {
     ).toBeLessThanOrEqual(82)
   })
 
-  test.each([['exit-codes'], ['environment'], ['formatting']])('explains %s, also as data', async (topic) => {
+  test.each([
+    ['exit-codes'],
+    ['environment'],
+    ['filters'],
+    ['formatting'],
+  ])('explains %s, also as data', async (topic) => {
     const text = await runCli(['help', topic])
     expect(text.stdout).toMatchSnapshot()
     const data = await runCli(['help', topic, '--json'])
@@ -58,7 +63,7 @@ describe('the help', () => {
     {
       args: ['help', 'tokn'],
       stderr:
-        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, formatting, seed\.\n$/,
+        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, filters, formatting, seed\.\n$/,
     },
     { args: ['help', 'constructor'], stderr: /^authsec: authsec has no command "constructor"/ },
     { args: ['help', 'token', 'burn'], stderr: /^authsec: authsec token has no command "burn"/ },

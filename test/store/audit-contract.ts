@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AUDIT_FILTER_FIELDS, type AuditFilter, matchesAuditFilter } from '../../src/core/audit-filter.js'
+import type { AuditCondition, AuditFilterField } from '../../src/core/audit-filter.js'
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventType } from '../../src/core/audit-record.js'
-import type { AuditQuery } from '../../src/store/store.js'
+import { AUDIT_INDEXES } from '../../src/store/audit-index.js'
+import type { AuditQuery, Store } from '../../src/store/store.js'
 import type { GetOpened, OpenStore } from './contract.js'
 import { createRecord, NOW, recordEvent } from './samples.js'
 
@@ -58,98 +59,221 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       expect(await store.audit.search({ limit: 1 })).toEqual([{ seq: 0, record: record.record }])
     })
 
-    test('answers a search as a scan of all records does', async () => {
+    test('answers 500 random searches as a scan of all records does, and again when they are paged', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(EVENT, { maxLength: 40 }),
-          fc.array(QUERY, { maxLength: 20 }),
+          fc.array(QUERY, { minLength: 20, maxLength: 20 }),
           async (drafts, queries) => {
             const { store, remove } = await open()
             try {
-              const events = drafts.map((draft, index) => ({ ...draft, id: `event ${index}` }))
-              await store.write(async ({ audit }) => {
-                for (const event of events) audit.append(recordEvent(event))
-              })
+              const events = await keep(store, drafts)
               for (const query of queries) {
-                const found = await store.audit.search(query)
-                expect(found.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))).toEqual(
-                  scan(events, query),
-                )
+                const expected = scan(events, query)
+                expect(await readAll(store, query), JSON.stringify(query)).toEqual(expected)
+              }
+              for (const query of queries.slice(0, 5)) {
+                expect(await readPaged(store, query, 1), JSON.stringify(query)).toEqual(scan(events, query))
               }
             } finally {
               await remove()
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: 25 },
       )
+    }, 120_000)
+
+    test('answers the same across the windows of a long log, whatever is asked', async () => {
+      const { store } = getOpened()
+      const events = await keep(store, fc.sample(EVENT, { numRuns: 2_600, seed: 7 }))
+      for (const query of fc.sample(QUERY, { numRuns: 20, seed: 7 })) {
+        const wide = { ...query, after: undefined, before: undefined, limit: query.limit * 40 }
+        const expected = scan(events, wide)
+        expect(await readAll(store, wide), JSON.stringify(wide)).toEqual(expected)
+        expect(await readPaged(store, wide, 2_000), JSON.stringify(wide)).toEqual(expected)
+      }
+    }, 120_000)
+
+    test('answers the same after what was derived is gone and made again', async () => {
+      const { store, tamper } = getOpened()
+      const events = await keep(store, fc.sample(EVENT, { numRuns: 1_200, seed: 3 }))
+      const queries = fc.sample(QUERY, { numRuns: 30, seed: 3 })
+      await tamper([
+        `update audit_events set type = 'x', outcome = 'x', reason = 'x', client = 'x', subject = 'x', jti = 'x'`,
+        `update audit_events set parent_jti = null, delegation = null, txn = 'x', policy = 'x', occurred_at = 0`,
+        ...Object.keys(AUDIT_INDEXES).map((name) => `drop index ${name}`),
+      ])
+      const isWrong = async (query: AuditQuery) =>
+        JSON.stringify(await readAll(store, query)) !== JSON.stringify(scan(events, query))
+      expect((await Promise.all(queries.map(isWrong))).filter(Boolean).length).toBeGreaterThan(5)
+
+      expect(await store.write(({ audit }) => audit.reindex())).toBe(1_200)
+      for (const query of queries) expect(await readAll(store, query)).toEqual(scan(events, query))
     })
 
-    test.each(AUDIT_FILTER_FIELDS)('finds by %s what a scan finds, and not everything', async (field) => {
+    test('makes anew what was derived from records of an older version, which lack a column', async () => {
+      const { store, tamper } = getOpened()
+      const [event] = await keep(store, [{ ...OF_POLICY, policy: 'p' }])
+      await tamper(['update audit_events set policy = null'])
+      const query = { filter: [{ field: 'policy', operator: '=', value: 'p' }], limit: 1 } as const
+      expect(await readAll(store, query)).toEqual([])
+      await store.write(({ audit }) => audit.reindex())
+      expect(await readAll(store, query)).toEqual([{ seq: 0, event }])
+    })
+
+    test.each(FIELDS)('finds by %s what a scan finds, and not everything', async (field) => {
       const { store } = getOpened()
-      const events = fc
-        .sample(EVENT, { numRuns: 200, seed: 1 })
-        .map((draft, index) => ({ ...draft, id: `event ${index}` }))
-      await store.write(async ({ audit }) => {
-        for (const event of events) audit.append(recordEvent(event))
-      })
-      const values = field === 'type' ? TYPES : field === 'outcome' ? OUTCOMES : IDS
+      const events = await keep(store, fc.sample(EVENT, { numRuns: 200, seed: 1 }))
+      const values = field === 'type' ? TYPES : field === 'outcome' ? OUTCOMES : field === 'id' ? [] : IDS
       for (const value of values) {
-        const query = { filters: [{ field, value }], limit: 1000 }
-        const found = await store.audit.search(query)
-        expect(found.map(({ seq }) => seq)).toEqual(scan(events, query).map(({ seq }) => seq))
-        expect(found.length).toBeGreaterThan(0)
-        expect(found.length).toBeLessThan(200)
+        for (const operator of ['=', '!='] as const) {
+          const query: AuditQuery = { filter: [{ field, operator, value }], limit: 1000 }
+          const found = await store.audit.search(query)
+          expect(found.map(({ seq }) => seq)).toEqual(scan(events, query).map(({ seq }) => seq))
+          expect(found.length).toBeGreaterThan(0)
+          expect(found.length).toBeLessThan(200)
+        }
       }
     })
   })
 }
 
-const TYPES = ['token.exchanged', 'token.*', 'client.read', 'client.*', 'c*'] as const
+async function keep(store: Store, drafts: readonly Draft[]): Promise<AuditEvent[]> {
+  const events = drafts.map((draft, index) => ({ ...draft, id: `event ${index}` }))
+  await store.write(async ({ audit }) => {
+    for (const event of events) audit.append(recordEvent(event))
+  })
+  return events
+}
+
+async function readAll(store: Store, query: AuditQuery): Promise<{ seq: number; event: AuditEvent }[]> {
+  return (await store.audit.search(query)).map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
+}
+
+/** The same in steps that look at so many records each, by the cursors alone. */
+async function readPaged(
+  store: Store,
+  query: AuditQuery,
+  budget: number,
+): Promise<{ seq: number; event: AuditEvent }[]> {
+  const found: { seq: number; event: AuditEvent }[] = []
+  let rest = query
+  for (let step = 0; step < 10_000; step++) {
+    const { records, seen } = await store.audit.scan({ ...rest, limit: query.limit - found.length }, budget)
+    const page = records.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
+    if (query.newest) found.unshift(...page)
+    else found.push(...page)
+    const head = await store.audit.head()
+    const isOver = query.newest
+      ? seen <= (query.after ?? -1) + 1
+      : seen >= Math.min(head, (query.before ?? Number.POSITIVE_INFINITY) - 1)
+    if (isOver || found.length >= query.limit) return found
+    rest = query.newest ? { ...query, before: seen } : { ...query, after: seen }
+  }
+  throw new Error('the pages never end')
+}
+
+type Draft = Omit<AuditEvent, 'id'>
+
+const TYPES = ['token.exchanged', 'client.read', 'client.updated'] as const
 const OUTCOMES = ['allow', 'deny', 'error'] as const
 // Few, so that they meet; and some that differ in case, or begin alike.
 const IDS = ['a', 'A', 'ab', "a'b", 'ä', '🙂'] as const
+const FIELDS: readonly AuditFilterField[] = [
+  'type',
+  'outcome',
+  'reason',
+  'client',
+  'agent',
+  'actor',
+  'subject',
+  'user',
+  'jti',
+  'parent_jti',
+  'delegation',
+  'txn',
+  'aud',
+  'permission',
+  'policy',
+  'kid',
+  'request_id',
+  'source',
+  'id',
+]
 
 const ID = fc.constantFrom(...IDS)
 const EVENT_TYPE = fc.constantFrom(...(Object.keys(AUDIT_EVENTS) as AuditEventType[]))
+const COMMON_TYPE = fc.oneof(fc.constantFrom(...TYPES), EVENT_TYPE)
 const TIME = fc.integer({ min: NOW, max: NOW + 20 })
+const PARTY = fc.record({ type: fc.constantFrom('user' as const, 'client' as const), id: ID })
 
-const EVENT: fc.Arbitrary<Omit<AuditEvent, 'id'>> = fc
+const OF_POLICY: Draft = {
+  v: 1,
+  log: 'authsec/1',
+  tenant: 't',
+  boot: 'b',
+  type: 'policy.created',
+  outcome: 'allow',
+  occurred_at: new Date(NOW).toISOString(),
+}
+
+const EVENT: fc.Arbitrary<Draft> = fc
   .record(
     {
-      type: EVENT_TYPE,
+      type: COMMON_TYPE,
       outcome: fc.constantFrom(...OUTCOMES),
       occurred_at: TIME.map((time) => new Date(time).toISOString()),
       reason: ID,
+      actor: PARTY,
       client: ID,
-      subject: ID.map((id) => ({ type: 'user' as const, id })),
+      subject: PARTY,
+      act: fc.tuple(ID, ID).map(([one, two]) => ({
+        sub: 's',
+        client_id: one,
+        act: { sub: 's', client_id: two },
+      })),
       jti: ID,
       parent_jti: ID,
       delegation: ID,
       txn: ID,
+      aud: fc.array(ID, { maxLength: 2 }),
+      permissions: fc.record(
+        { asked: fc.array(ID, { maxLength: 2 }), granted: fc.array(ID, { maxLength: 2 }) },
+        { requiredKeys: [] },
+      ),
+      policy: ID,
+      kid: ID,
+      request_id: ID,
+      source: ID,
     },
     { requiredKeys: ['type', 'outcome', 'occurred_at'] },
   )
   .map((fields) => ({ v: 1 as const, log: 'authsec/1', tenant: 't', boot: 'b', ...fields }))
 
-const FILTER: fc.Arbitrary<AuditFilter> = fc.oneof(
+const OPERATOR = fc.constantFrom('=', '=', '!=', '~', '!~' as const)
+const TEXT = fc.oneof(ID, fc.constantFrom('*', 'a*', '*b', 'A*B', 'token.*', '.read'))
+
+const CONDITION: fc.Arbitrary<AuditCondition> = fc.oneof(
+  fc.record({ field: fc.constant('type' as const), operator: OPERATOR, value: fc.oneof(COMMON_TYPE, TEXT) }),
   fc.record({
-    field: fc.constant('type' as const),
-    value: fc.oneof(EVENT_TYPE, fc.constantFrom('*', 'token.*', 'c*', 'client.r*', 'token.exchanged*', 'T*')),
+    field: fc.constant('outcome' as const),
+    operator: OPERATOR,
+    value: fc.constantFrom(...OUTCOMES),
   }),
-  fc.record({ field: fc.constant('outcome' as const), value: fc.constantFrom(...OUTCOMES) }),
   fc.record({
-    field: fc.constantFrom(...AUDIT_FILTER_FIELDS.filter((field) => field !== 'type' && field !== 'outcome')),
-    value: ID,
+    field: fc.constantFrom('since' as const, 'until' as const),
+    operator: fc.constant('=' as const),
+    value: TIME.map((time) => new Date(time).toISOString()),
   }),
+  fc.record({ field: fc.constantFrom(...FIELDS, 'text' as const), operator: OPERATOR, value: TEXT }),
 )
 
 const QUERY: fc.Arbitrary<AuditQuery> = fc.record(
   {
-    filters: fc.array(FILTER, { maxLength: 2 }),
+    filter: fc.array(CONDITION, { maxLength: 3 }),
     after: fc.integer({ min: -1, max: 45 }),
-    since: TIME,
-    until: TIME,
+    before: fc.integer({ min: 0, max: 45 }),
     limit: fc.integer({ min: 0, max: 50 }),
     newest: fc.boolean(),
   },
@@ -158,18 +282,50 @@ const QUERY: fc.Arbitrary<AuditQuery> = fc.record(
 
 function scan(
   events: readonly AuditEvent[],
-  { filters = [], after = -1, since, until, limit, newest }: AuditQuery,
+  { filter = [], after = -1, before = Number.POSITIVE_INFINITY, limit, newest }: AuditQuery,
 ): { seq: number; event: AuditEvent }[] {
   const matching = events
     .map((event, seq) => ({ seq, event }))
-    .filter(({ seq, event }) => {
-      const time = Date.parse(event.occurred_at)
-      if (seq <= after || time < (since ?? time) || time >= (until ?? Number.POSITIVE_INFINITY)) return false
-      return filters.every((filter) => matchesAuditFilter(event, filter))
-    })
-  return newest === true && limit > 0
-    ? matching.slice(-limit)
-    : newest === true
-      ? []
-      : matching.slice(0, limit)
+    .filter(({ seq, event }) => seq > after && seq < before && filter.every((one) => looksLike(event, one)))
+  return newest === true ? matching.slice(Math.max(0, matching.length - limit)) : matching.slice(0, limit)
+}
+
+// The language once more, out of its help: by regular expressions over what JSON shows of the event.
+function looksLike(event: AuditEvent, { field, operator, value }: AuditCondition): boolean {
+  if (field === 'since') return event.occurred_at >= value
+  if (field === 'until') return event.occurred_at < value
+  const isMet = listValues(event, field).some((found) => {
+    if (!operator.endsWith('~')) return found === value
+    const pattern = value.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
+    return new RegExp(value.includes('*') ? `^(?:${pattern})$` : pattern, 'is').test(found)
+  })
+  return operator.startsWith('!') ? !isMet : isMet
+}
+
+function listValues(event: AuditEvent, field: AuditFilterField): string[] {
+  const { act, actor, subject, permissions, aud, ...rest } = event
+  switch (field) {
+    case 'agent':
+      return act === undefined ? [] : [act.client_id, act.act?.client_id ?? '']
+    case 'actor':
+      return actor === undefined ? [] : [actor.id]
+    case 'subject':
+      return subject === undefined ? [] : [subject.id]
+    case 'user':
+      return [actor, subject].filter((party) => party?.type === 'user').map((party) => party?.id ?? '')
+    case 'aud':
+      return aud ?? []
+    case 'permission':
+      return [...(permissions?.asked ?? []), ...(permissions?.granted ?? [])]
+    case 'text': {
+      const texts: string[] = []
+      JSON.stringify(event, (_, member) => {
+        if (typeof member === 'string') texts.push(member)
+        return member
+      })
+      return texts
+    }
+    default:
+      return rest[field] === undefined ? [] : [String(rest[field])]
+  }
 }

@@ -14,6 +14,8 @@ export interface OpenedStore {
   exhaust(): Promise<void>
   /** There is room again. */
   relieve(): Promise<void>
+  /** Runs statements behind the store's back. */
+  tamper(statements: readonly string[]): Promise<void>
   /** Closes the store and removes what it was kept in. */
   remove(): Promise<void>
 }

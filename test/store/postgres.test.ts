@@ -23,6 +23,9 @@ async function openSchema(): Promise<OpenedStore> {
     async relieve() {
       await schema.run('drop trigger full_disk on settings')
     },
+    async tamper(statements) {
+      for (const statement of statements) await schema.run(statement)
+    },
     async remove() {
       await store.close()
       await schema.run(EMPTY)

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../../src/core/audit-record.js'
 import { encodeAuditEvent } from '../../src/core/audit-record.js'
+import { indexAuditEvent } from '../../src/store/audit-index.js'
 import type { StoredSession } from '../../src/store/sessions.js'
 import type { AuditRecord, Client, Delegation, Policy, Resource, StoredKey } from '../../src/store/store.js'
 
@@ -103,18 +104,5 @@ export function createSession(id: string, fields: Partial<StoredSession> = {}): 
 
 /** The record that the authority makes of an event. */
 export function recordEvent(event: AuditEvent): AuditRecord {
-  return {
-    id: event.id,
-    record: encodeAuditEvent(event),
-    type: event.type,
-    outcome: event.outcome,
-    reason: event.reason,
-    client: event.client,
-    subject: event.subject?.id,
-    jti: event.jti,
-    parentJti: event.parent_jti,
-    delegation: event.delegation,
-    txn: event.txn,
-    occurredAt: Date.parse(event.occurred_at),
-  }
+  return { ...indexAuditEvent(event), record: encodeAuditEvent(event) }
 }

@@ -1,5 +1,6 @@
 import { Kysely, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
+import { AUDIT_INDEXES } from '../../src/store/audit-index.js'
 import { createStore } from '../../src/store/open.js'
 import { openSqlite } from '../../src/store/sqlite.js'
 import { describeStore, type OpenedStore } from './contract.js'
@@ -62,6 +63,23 @@ test('what makes writing impossible is temporarily_unavailable, and over when it
   await store.close()
 })
 
+test('the search index that is made again has the indexes that the migrations have made', async () => {
+  const engine = openSqlite(':memory:')
+  const db = new Kysely<object>({ dialect: engine.dialect })
+  const store = await createStore(engine, 'memory')
+  const readIndexes = async () => {
+    const { rows } = await sql<{ name: string; sql: string }>`
+      select name, sql from sqlite_master where type = 'index' and sql is not null and tbl_name = 'audit_events'
+      order by name`.execute(db)
+    return rows.map(({ sql: text }) => text.toLowerCase().replaceAll('"', ''))
+  }
+  const before = await readIndexes()
+  await store.write(({ audit }) => audit.reindex())
+  expect(await readIndexes()).toEqual(before)
+  expect(before).toHaveLength(Object.keys(AUDIT_INDEXES).length)
+  await store.close()
+})
+
 async function openEngine(file: string, remove: () => void): Promise<OpenedStore> {
   const engine = openSqlite(file)
   const store = await createStore(engine, file)
@@ -74,6 +92,9 @@ async function openEngine(file: string, remove: () => void): Promise<OpenedStore
     },
     async relieve() {
       await sql`pragma max_page_count = 1000000`.execute(db)
+    },
+    async tamper(statements) {
+      for (const statement of statements) await sql.raw(statement).execute(db)
     },
     async remove() {
       await store.close()

@@ -40,9 +40,9 @@ export function describeValues(getOpened: GetOpened): void {
       })
       expect(await store.settings.find(`key ${text}`)).toBe(text)
       expect(await store.clients.find('c')).toEqual(client)
-      expect(await store.audit.search({ filters: [{ field: 'client', value: text }], limit: 2 })).toEqual([
-        { seq: 0, record: text },
-      ])
+      expect(
+        await store.audit.search({ filter: [{ field: 'client', operator: '=', value: text }], limit: 2 }),
+      ).toEqual([{ seq: 0, record: text }])
     })
 
     test.each(TEXTS)('are found by what they are and nothing else: $what', async ({ text }) => {
@@ -53,7 +53,9 @@ export function describeValues(getOpened: GetOpened): void {
       expect(await store.resources.find(text)).toBeUndefined()
       expect(await store.policies.findApplicable([text], text)).toBeUndefined()
       expect(await store.delegations.findStanding(text, text)).toBeUndefined()
-      expect(await store.audit.search({ filters: [{ field: 'jti', value: text }], limit: 2 })).toEqual([])
+      expect(
+        await store.audit.search({ filter: [{ field: 'jti', operator: '=', value: text }], limit: 2 }),
+      ).toEqual([])
     })
 
     test.each(REFUSED)('are refused when they would not come back the same: $what', async ({ value }) => {

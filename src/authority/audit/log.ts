@@ -1,8 +1,9 @@
 import type { AuditDraft, AuditEntry, AuditEvent, AuditOutcome } from '../../core/audit-record.js'
 import { encodeAuditEvent } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
+import { indexAuditEvent } from '../../store/audit-index.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
-import type { AuditQuery, AuditRecord, Store, Transaction } from '../../store/store.js'
+import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 
 /** Where a request came from, as far as the log tells it. */
@@ -46,6 +47,8 @@ export interface AuditLog {
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
   search(query: AuditQuery): Promise<AuditEntry[]>
+  /** The same as the records are stored; a search that takes long comes back early and says how far it came. */
+  scan(query: AuditQuery): Promise<AuditScan>
   /** A page of it, the newest first, with the personal data that is kept beside the events. */
   page(query: AuditPageQuery): Promise<{ entries: PersonalEntry[]; total: number }>
   /** The highest sequence number; -1 while the log is empty. */
@@ -63,6 +66,9 @@ export interface AuditLogOptions {
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
+
+/** How many records one search looks at before it comes back. */
+const SCAN_BUDGET = 50_000
 
 /** The provenance of what the server does by itself. */
 export const SERVER_ITSELF: Provenance = { requestId: 'server', source: 'server' }
@@ -158,6 +164,8 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       return rows.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
     },
 
+    scan: (query) => store.audit.scan(query, SCAN_BUDGET),
+
     async page(query) {
       const { records, total } = await store.audit.page(query)
       const entries = records.map(({ record, ...rest }) => ({ ...rest, event: JSON.parse(record) }))
@@ -217,18 +225,8 @@ function toRecord(
     v: 1,
   } satisfies { [name in keyof Required<AuditEvent>]: AuditEvent[name] }
   return {
-    id,
+    ...indexAuditEvent(event),
     record: encodeAuditEvent(event),
-    type: event.type,
-    outcome: event.outcome,
-    reason: event.reason,
-    client: event.client,
-    subject: event.subject?.id,
-    jti: event.jti,
-    parentJti: event.parent_jti,
-    delegation: event.delegation,
-    txn: event.txn,
-    occurredAt: now,
     ip: provenance.ip,
     userAgent: provenance.userAgent?.slice(0, 1024),
   }

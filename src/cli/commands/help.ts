@@ -1,4 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
+import { AUDIT_FILTER_FIELDS, AUDIT_FILTER_SYNTAX } from '../../core/audit-filter.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { alignPairs } from '../columns.js'
@@ -49,6 +50,10 @@ const TOPICS: Readonly<Record<string, Topic>> = {
   environment: {
     summary: 'the environment variables that count; a flag wins over them, they win over a profile',
     entries: ENVIRONMENT_MEANINGS,
+  },
+  filters: {
+    summary: 'how audit tail, search and export are told which events are meant',
+    entries: { ...AUDIT_FILTER_SYNTAX, ...AUDIT_FILTER_FIELDS },
   },
   formatting: {
     summary: 'how output is shaped, for people and for scripts',

@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
 import { parseTime } from '../../../core/time.js'
-import { addAuditFlags, readFilters } from '../../audit-flags.js'
+import { addAuditFlags, readFilter } from '../../audit-flags.js'
 import { formatEntry } from '../../audit-text.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -27,11 +27,11 @@ export function addSearch(parent: Command, context: Context): void {
     .option('--until <time>', 'up to this time', readTime)
     .option('--limit <n>', 'how many at most', parseWholeNumber(1, MAX_AUDIT_PAGE), DEFAULT_LIMIT)
     .option('--json', 'print a JSON array', false)
-  addConnectionFlags(addAuditFlags(command)).action(async (flags) => {
+  addConnectionFlags(addAuditFlags(command, now)).action(async (flags) => {
     const { since, until, limit, json } = flags
     const connection = await openConnection(context, flags)
-    const filters = await readFilters(connection, flags)
-    await search(context, connection, { filters, since, until, last: limit }, json)
+    const filter = await readFilter(connection, flags)
+    await search(context, connection, { filter, since, until, last: limit }, json)
   })
 
   function readTime(text: string): string {

@@ -1,10 +1,15 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type AuditPage, type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
-import { type AuditFilter, matchesAuditFilter, parseAuditFilter } from '../../../core/audit-filter.js'
+import {
+  type AuditFilter,
+  formatAuditFilter,
+  matchesAuditFilter,
+  parseAuditFilter,
+} from '../../../core/audit-filter.js'
 import { formatDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { parseTime } from '../../../core/time.js'
-import { addAuditFlags, readFilters } from '../../audit-flags.js'
+import { addAuditFlags, readFilter } from '../../audit-flags.js'
 import { type FollowOptions, type FollowStep, followAudit } from '../../audit-follow.js'
 import { createAuditPrinter } from '../../audit-printer.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -14,7 +19,7 @@ import { addConnectionFlags, parseSeconds, parseWholeNumber } from '../../flags.
 import { describe } from '../../help.js'
 
 interface TailRequest {
-  filters: readonly AuditFilter[]
+  filter: AuditFilter
   /** Where to begin: after this event, at this time, or with the newest so many. */
   cursor: number | undefined
   since: string | undefined
@@ -58,25 +63,29 @@ export function addTail(parent: Command, context: Context): void {
     .option('--cursor <seq>', 'begin after this event', parseWholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option('--no-follow', 'end after what there is')
     .option('--for <duration>', 'end after so long', parseSeconds)
-    .option('--until-match <field=value>', 'end at the first event with this', parseAuditFilter)
+    .option('--until-match <expr>', 'end at the first event that fits', readExpression)
     .option('--json', 'print JSON Lines, each with a type', false)
-  addConnectionFlags(addAuditFlags(command)).action(async (flags) => {
+  addConnectionFlags(addAuditFlags(command, now)).action(async (flags) => {
     const connection = await openConnection(context, flags)
-    const filters = await readFilters(connection, flags)
+    const filter = await readFilter(connection, flags)
     await tail(context, connection, {
-      filters,
+      filter,
       cursor: flags.cursor,
       since: flags.since,
       lines: flags.lines,
       follow: flags.follow,
       forSeconds: flags.for,
       untilMatch: flags.untilMatch,
-      resume: listResumeWords(filters, flags),
+      resume: listResumeWords(filter, flags),
     })
   })
 
   function readTime(text: string): string {
     return new Date(parseTime(text, now())).toISOString()
+  }
+
+  function readExpression(text: string): AuditFilter {
+    return parseAuditFilter(text, now())
   }
 }
 
@@ -85,11 +94,11 @@ async function tail(
   { target }: Connection,
   request: TailRequest,
 ): Promise<void> {
-  const { filters, untilMatch } = request
+  const { filter, untilMatch } = request
   const deadline = startDeadline(clock, request.forSeconds)
   const ending = AbortSignal.any([signal, deadline.signal])
-  const read = (query: Omit<AuditQuery, 'filters'>) =>
-    readAudit({ ...target, fetch: endFetchWith(target.fetch, ending) }, { filters, ...query })
+  const read = (query: Omit<AuditQuery, 'filter'>) =>
+    readAudit({ ...target, fetch: endFetchWith(target.fetch, ending) }, { filter, ...query })
   const printer = await createAuditPrinter(io, request.resume)
   let next: number | undefined
   try {
@@ -118,7 +127,7 @@ async function tail(
   }
 }
 
-type Read = (query: Omit<AuditQuery, 'filters'>) => Promise<AuditPage>
+type Read = (query: Omit<AuditQuery, 'filter'>) => Promise<AuditPage>
 
 async function* readSteps(
   read: Read,
@@ -185,7 +194,7 @@ function endFetchWith(fetch: typeof globalThis.fetch, ending: AbortSignal): type
 }
 
 function listResumeWords(
-  filters: readonly AuditFilter[],
+  filter: AuditFilter,
   flags: {
     untilMatch?: AuditFilter | undefined
     server?: string | undefined
@@ -194,8 +203,8 @@ function listResumeWords(
   },
 ): string[] {
   const words = ['authsec', 'audit', 'tail']
-  for (const { field, value } of filters) words.push('--filter', `${field}=${value}`)
-  if (flags.untilMatch) words.push('--until-match', `${flags.untilMatch.field}=${flags.untilMatch.value}`)
+  if (filter.length > 0) words.push('--filter', formatAuditFilter(filter))
+  if (flags.untilMatch) words.push('--until-match', formatAuditFilter(flags.untilMatch))
   if (flags.server !== undefined) words.push('--server', flags.server)
   if (flags.profile !== undefined) words.push('--profile', flags.profile)
   if (flags.json) words.push('--json')

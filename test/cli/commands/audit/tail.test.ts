@@ -107,7 +107,7 @@ describe('authsec audit tail', () => {
     ]
     const { done } = tail(args, [page(5)], { stopAt: '5\t' })
     expect((await done).stderr).toContain(
-      "go on with: authsec audit tail --filter 'type=token.*' --until-match 'jti=it'\\''s' --server http://localhost:7468 --cursor 5\n",
+      "go on with: authsec audit tail --filter 'type~token.*' --until-match 'jti=it'\\''s' --server http://localhost:7468 --cursor 5\n",
     )
   })
 
