@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
+import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { createPublishedLog, type PublishedLog } from './audit/published-log.js'
+import { type AuditReads, createAuditReads } from './audit/reads.js'
 import { createSealing, type HighWaterMark, type Sealing } from './audit/sealing.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
@@ -50,6 +52,8 @@ export interface Authority {
   readonly sealing: Sealing
   /** The log as anybody can check it. */
   readonly publishedLog: PublishedLog
+  readonly auditFeed: AuditFeed
+  readonly auditReads: AuditReads
   readonly ciba: Ciba
   readonly agentActions: AgentActions
   readonly callers: Callers
@@ -161,6 +165,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     audit,
     sealing,
     publishedLog: createPublishedLog({ store, keyring, sealing, logId }),
+    auditFeed: createAuditFeed(audit),
+    auditReads: createAuditReads(audit),
     agentActions: createAgentActions(shared),
     callers: createCallers({ ...shared, sessions, baseTokens }),
     clients: { ...createClients(shared), ...createClientChanges(shared) },

@@ -125,6 +125,7 @@ export async function runServer<T>(
       clearInterval(seals)
       await socket.close()
       await upkeep.stop()
+      await authority.auditReads.flush().catch((error) => onSurprise(error, SERVER_ITSELF))
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url)
         .then(() => authority.sealing.seal())

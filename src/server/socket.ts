@@ -15,12 +15,19 @@ export interface Socket {
 }
 
 const DRAIN_MS = 2_000
+/** A connection over which nothing moves for so long is cut: its reader has stopped. */
+const STILL_MS = 60_000
 
 /**
  * Takes a port. The app has to know its own URL, so the port comes first. Throws `port_in_use`, and `usage` for
  * an address that this machine does not have.
  */
-export async function openSocket(port: number, host: string, stopping: AbortSignal): Promise<Socket> {
+export async function openSocket(
+  port: number,
+  host: string,
+  stopping: AbortSignal,
+  stillMs: number = STILL_MS,
+): Promise<Socket> {
   let serve: (app: App) => void = () => {}
   const ready = new Promise<App>((resolve) => {
     serve = resolve
@@ -33,6 +40,7 @@ export async function openSocket(port: number, host: string, stopping: AbortSign
       return response
     },
   })
+  if ('setTimeout' in server) server.setTimeout(stillMs)
   const url = await listen(server, port, host)
   return { url, serve, close: () => closeServer(server) }
 }

@@ -47,17 +47,15 @@ describe('the help', () => {
     ).toBeLessThanOrEqual(82)
   })
 
-  test.each([
-    ['exit-codes'],
-    ['environment'],
-    ['filters'],
-    ['formatting'],
-  ])('explains %s, also as data', async (topic) => {
-    const text = await runCli(['help', topic])
-    expect(text.stdout).toMatchSnapshot()
-    const data = await runCli(['help', topic, '--json'])
-    expect(Object.keys(JSON.parse(data.stdout)).length).toBeGreaterThan(5)
-  })
+  test.each([['exit-codes'], ['environment'], ['filters'], ['formatting']])(
+    'explains %s, also as data',
+    async (topic) => {
+      const text = await runCli(['help', topic])
+      expect(text.stdout).toMatchSnapshot()
+      const data = await runCli(['help', topic, '--json'])
+      expect(Object.keys(JSON.parse(data.stdout)).length).toBeGreaterThan(5)
+    },
+  )
 
   test.each([
     {

@@ -1,10 +1,14 @@
 import type { AnyEndpoint } from '../endpoint.js'
+import { event } from './event.js'
 import { events } from './events.js'
 import { eventProof, logCheckpoint, logEntries, logKeys, logTile } from './log.js'
+import { eventStream } from './stream.js'
 
 /** The audit log. */
 export const AUDIT_ENDPOINTS: readonly AnyEndpoint[] = [
   events,
+  eventStream,
+  event,
   eventProof,
   logCheckpoint,
   logKeys,

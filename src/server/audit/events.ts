@@ -1,16 +1,16 @@
 import type { AuditLog } from '../../authority/audit/log.js'
 import { type AuditFilter, parseAuditFilter } from '../../core/audit-filter.js'
-import type { AuditEntry } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { parseTime } from '../../core/time.js'
-import type { AuditQuery } from '../../store/store.js'
+import type { AuditQuery, StoredRecord } from '../../store/store.js'
 import type { Endpoint } from '../endpoint.js'
 import { readQueryInteger, readQueryString, readQueryStrings } from '../fields.js'
+import { joinSignals } from '../signals.js'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 const MAX_WAIT_SECONDS = 25
-const MAX_FILTERS = 20
+const MAX_CONDITIONS = 20
 
 /** Events by sequence number; `wait` holds the answer until there is one, which is how `audit tail` follows. */
 export const events: Endpoint<'admin'> = {
@@ -23,13 +23,15 @@ export const events: Endpoint<'admin'> = {
   event: 'audit.read',
   errors: 'authsec',
 
-  async handle(request, { authority, stopping }) {
+  async handle(request, { authority, caller, stopping, provenance }) {
     const query = new URL(request.url).searchParams
     const search = readSearch(query, authority.clock())
     const wait = readQueryInteger(query, 'wait', { min: 0, max: MAX_WAIT_SECONDS }) ?? 0
     const waiting = joinSignals([stopping, request.signal], wait * 1000)
     try {
-      return Response.json(await readPage(authority.audit, search, waiting.signal))
+      const page = await readPage(authority.audit, search, waiting.signal)
+      authority.auditReads.note(caller, search.filter ?? [], page.records, provenance)
+      return formatPage(page, search)
     } finally {
       waiting.release()
     }
@@ -37,9 +39,10 @@ export const events: Endpoint<'admin'> = {
 }
 
 interface Page {
-  events: AuditEntry[]
-  /** What to pass as `after` to go on from here. */
-  next: number
+  records: readonly StoredRecord[]
+  seen: number
+  /** The end of the log before it was searched. */
+  head: number
 }
 
 /** Searches until something is found, or once when the signal has aborted. */
@@ -49,64 +52,55 @@ async function readPage(audit: AuditLog, query: AuditQuery, waiting: AbortSignal
     // Listen before looking: what is appended in between is not missed.
     const more = audit.appended(waiting)
     const head = await audit.head()
-    const events = await audit.search(search)
-    const found = events.at(-1)?.seq ?? search.after ?? -1
-    // A page that is not full has seen the whole log: whoever goes on need not search it again.
-    const isFull = events.length === search.limit && !search.newest
-    const next = isFull ? found : Math.max(found, head)
-    if (events.length > 0 || waiting.aborted) return { events, next }
-    search = { ...search, after: next }
-    await more
+    const { records, seen } = await audit.scan(search)
+    if (records.length > 0 || waiting.aborted) return { records, seen, head }
+    search = { ...search, after: search.newest ? head : seen }
+    if (seen >= head || search.newest) await more
   }
 }
 
-/**
- * A signal that aborts with any of the others, or after a time, until it is released. `AbortSignal.any` would
- * leave an entry for each request in the signal that lives as long as the server (Node 20).
- */
-function joinSignals(
-  signals: readonly AbortSignal[],
-  timeoutMs: number,
-): { signal: AbortSignal; release: () => void } {
-  const joined = new AbortController()
-  const end = () => joined.abort()
-  if (timeoutMs === 0 || signals.some(({ aborted }) => aborted)) end()
-  const timer = setTimeout(end, timeoutMs)
-  for (const signal of signals) signal.addEventListener('abort', end)
-  return {
-    signal: joined.signal,
-    release() {
-      clearTimeout(timer)
-      for (const signal of signals) signal.removeEventListener('abort', end)
-      end()
-    },
-  }
+/** The records as they are stored, with where to go on: `next` is an `after`, `previous` a `before`. */
+function formatPage({ records, seen, head }: Page, { after = -1, newest }: AuditQuery): Response {
+  const place = newest
+    ? { next: Math.max(after, head), ...(seen > after + 1 && { previous: seen }) }
+    : { next: seen, ...(seen < head && { more: true }) }
+  const body = `{"events":[${records.map(formatRecord).join(',')}],${JSON.stringify(place).slice(1)}`
+  return new Response(body, { headers: { 'content-type': 'application/json' } })
+}
+
+/** A record as it is stored, with its place in the log. */
+export function formatRecord({ seq, record }: StoredRecord): string {
+  return `{"seq":${seq},"event":${record}}`
 }
 
 function readSearch(query: URLSearchParams, now: number): AuditQuery {
   const last = readQueryInteger(query, 'last', { min: 0, max: MAX_LIMIT })
   const limit = readQueryInteger(query, 'limit', { min: 1, max: MAX_LIMIT }) ?? DEFAULT_LIMIT
   return {
-    filters: readFilters(query),
+    filter: readFilter(query, now),
     after: readQueryInteger(query, 'after', { min: -1, max: Number.MAX_SAFE_INTEGER }),
-    since: readInstant(query, 'since', now),
-    until: readInstant(query, 'until', now),
+    before: readQueryInteger(query, 'before', { min: 0, max: Number.MAX_SAFE_INTEGER }),
     limit: last ?? limit,
     newest: last !== undefined,
   }
 }
 
-function readFilters(query: URLSearchParams): AuditFilter[] {
+/** The conditions of a query: `filter`, several of which hold together, `since` and `until`. Throws `invalid_request`. */
+export function readFilter(query: URLSearchParams, now: number): AuditFilter {
   const texts = readQueryStrings(query, 'filter')
-  if (texts.length > MAX_FILTERS) {
-    throw new AuthsecError('invalid_request', `more than ${MAX_FILTERS} filters`)
+  const times = (['since', 'until'] as const).flatMap((field) => {
+    const text = readQueryString(query, field)
+    return text === undefined ? [] : [{ field, operator: '=', value: readInstant(text, now) } as const]
+  })
+  const filter = [...texts.flatMap((text) => asRequestError(() => parseAuditFilter(text, now))), ...times]
+  if (filter.length > MAX_CONDITIONS) {
+    throw new AuthsecError('invalid_request', `more than ${MAX_CONDITIONS} conditions`)
   }
-  return texts.map((text) => asRequestError(() => parseAuditFilter(text)))
+  return filter
 }
 
-function readInstant(query: URLSearchParams, name: string, now: number): number | undefined {
-  const text = readQueryString(query, name)
-  return text === undefined ? undefined : asRequestError(() => parseTime(text, now))
+function readInstant(text: string, now: number): string {
+  return asRequestError(() => new Date(parseTime(text, now)).toISOString())
 }
 
 // The readers serve the command line too, where the same mistake is a matter of usage.

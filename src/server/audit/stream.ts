@@ -1,0 +1,142 @@
+import type { AuditFollower } from '../../authority/audit/feed.js'
+import type { AuditFilter } from '../../core/audit-filter.js'
+import type { StoredRecord } from '../../store/store.js'
+import { readBearer } from '../caller.js'
+import type { Endpoint } from '../endpoint.js'
+import { readQueryInteger, readQueryString } from '../fields.js'
+import { joinSignals } from '../signals.js'
+import { formatRecord, readFilter } from './events.js'
+
+/** How long nothing may be said; proxies cut what is silent for a minute. */
+const HEARTBEAT_MS = 15_000
+
+/**
+ * Events as they happen, as server-sent events (WHATWG HTML §9.2): `event` for each that fits, with its sequence
+ * number as the id, `heartbeat` with the number that everything has been looked at up to, and `gap` where what the
+ * caller has seen last is not what comes before.
+ */
+export const eventStream: Endpoint<'admin'> = {
+  method: 'GET',
+  paths: ['/audit/events/stream'],
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Follow the audit log as server-sent events',
+  speaks: 'authsec',
+  event: 'audit.read',
+  errors: 'authsec',
+
+  async handle(request, { authority, caller, stopping, provenance }) {
+    const { audit, auditFeed, auditReads, identity, sessions, clock } = authority
+    const query = new URL(request.url).searchParams
+    const filter = readFilter(query, clock())
+    const asked = readCursor(request, query)
+    const head = await audit.head()
+    const start = findStart(asked, readQueryString(query, 'log'), { head, log: identity.logId })
+    const token = readBearer(request)
+    const stream = createStream(auditFeed.follow(), {
+      ...start,
+      filter,
+      log: identity.logId,
+      stopping,
+      onRecords: (records) => auditReads.note(caller, filter, records, provenance),
+      // A session may end while its holder listens.
+      isAlive: () =>
+        sessions.resume(token).then(
+          () => true,
+          () => false,
+        ),
+    })
+    return new Response(stream, {
+      headers: {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      },
+    })
+  },
+}
+
+interface StreamOptions {
+  after: number
+  gap: object | undefined
+  filter: AuditFilter
+  log: string
+  stopping: AbortSignal
+  onRecords(records: readonly StoredRecord[]): void
+  isAlive(): Promise<boolean>
+}
+
+/**
+ * What is written when the reader wants more: a slow one makes nobody else wait, and nothing is kept for it. One that
+ * has stopped is cut off by its socket.
+ */
+function createStream(follower: AuditFollower, options: StreamOptions): ReadableStream<Uint8Array> {
+  const { filter, log, stopping, onRecords, isAlive } = options
+  const leaving = new AbortController()
+  const utf8 = new TextEncoder()
+  let { after, gap } = options
+  let isNew = true
+
+  async function readNext(): Promise<string | undefined> {
+    if (isNew) {
+      isNew = false
+      return `${gap === undefined ? '' : formatFrame('gap', gap)}${formatFrame('heartbeat', { next: after, log })}`
+    }
+    const waiting = joinSignals([stopping, leaving.signal], HEARTBEAT_MS)
+    try {
+      const { records, seen } = await follower.read({ after, filter }, waiting.signal)
+      after = seen
+      onRecords(records)
+      if (records.length > 0) return records.map(formatEvent).join('')
+    } finally {
+      waiting.release()
+    }
+    if (stopping.aborted || leaving.signal.aborted || !(await isAlive())) return undefined
+    return formatFrame('heartbeat', { next: after, log })
+  }
+
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const text = await readNext().catch(() => undefined)
+        if (leaving.signal.aborted) return
+        if (text !== undefined) return controller.enqueue(utf8.encode(text))
+        follower.close()
+        controller.close()
+      },
+      cancel() {
+        leaving.abort()
+        follower.close()
+      },
+    },
+    { highWaterMark: 1 },
+  )
+}
+
+function formatEvent(stored: StoredRecord): string {
+  return `event: event\nid: ${stored.seq}\ndata: ${formatRecord(stored)}\n\n`
+}
+
+function formatFrame(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+// A browser that connects again says where it was in a header.
+function readCursor(request: Request, query: URLSearchParams): number | undefined {
+  const named = request.headers.get('last-event-id')
+  const cursor = named === null ? query : new URLSearchParams({ after: named })
+  return readQueryInteger(cursor, 'after', { min: -1, max: Number.MAX_SAFE_INTEGER })
+}
+
+/** Where the stream begins: at the cursor, at the end without one, and at the beginning of a log that is another one. */
+function findStart(
+  asked: number | undefined,
+  askedLog: string | undefined,
+  { head, log }: { head: number; log: string },
+): { after: number; gap: object | undefined } {
+  if (asked === undefined) return { after: head, gap: undefined }
+  const reason = askedLog !== undefined && askedLog !== log ? 'other_log' : asked > head ? 'ahead' : undefined
+  if (reason === undefined) return { after: asked, gap: undefined }
+  const after = reason === 'other_log' ? -1 : head
+  return { after, gap: { reason, asked, next: after, log } }
+}
