@@ -101,7 +101,7 @@ const GROUPS: readonly Group[] = [
     commands: {
       tail: async () => (await import('./commands/audit/tail.js')).addTail,
       search: async () => (await import('./commands/audit/search.js')).addSearch,
-      types: async () => (await import('./commands/audit/types.js')).addTypes,
+      types: async () => (await import('./commands/audit/event-types.js')).addTypes,
     },
   },
 ]

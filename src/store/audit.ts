@@ -1,7 +1,7 @@
 import { type CompiledQuery, type Kysely, type SelectQueryBuilder, sql } from 'kysely'
-import { toTermColumns } from './audit-index.js'
 import { readAuditPage } from './audit-pages.js'
 import { scanAudit } from './audit-search.js'
+import { toTermColumns } from './audit-terms.js'
 import { createInsert } from './insert.js'
 import type { AuditPrivateRow, AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '../../src/core/audit-record.js'
 import { encodeAuditEvent } from '../../src/core/audit-record.js'
-import { indexAuditEvent } from '../../src/store/audit-index.js'
+import { indexAuditEvent } from '../../src/store/audit-terms.js'
 import type { StoredSession } from '../../src/store/sessions.js'
 import type { AuditRecord, Client, Delegation, Policy, Resource, StoredKey } from '../../src/store/store.js'
 

@@ -1,6 +1,6 @@
 import { Kysely, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { AUDIT_INDEXES } from '../../src/store/audit-index.js'
+import { AUDIT_INDEXES } from '../../src/store/audit-terms.js'
 import { createStore } from '../../src/store/open.js'
 import { openSqlite } from '../../src/store/sqlite.js'
 import { describeStore, type OpenedStore } from './contract.js'

@@ -1,8 +1,8 @@
 import type { AuditDraft, AuditEntry, AuditEvent, AuditOutcome } from '../../core/audit-record.js'
 import { encodeAuditEvent } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
-import { indexAuditEvent } from '../../store/audit-index.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
+import { indexAuditEvent } from '../../store/audit-terms.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 
