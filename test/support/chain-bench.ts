@@ -42,6 +42,8 @@ export interface ChainBench extends AuthorityBench {
   chain(length: number, from?: 'base' | 'session', fields?: Fields): Promise<string>
   /** The same exchange as a request on the wire. */
   send(fields: Fields, headers?: Record<string, string>): Promise<WireReply>
+  /** The server itself, for whoever would reach it by a socket. */
+  fetch: typeof globalThis.fetch
   /** Any form on the wire. */
   post(path: string, fields: Fields, headers?: Record<string, string>): Promise<WireReply>
 }
@@ -134,6 +136,7 @@ export async function openChainBench(): Promise<ChainBench> {
       return token
     },
 
+    fetch: async (input, init) => app(new Request(input, init)),
     post,
 
     send(fields, headers) {

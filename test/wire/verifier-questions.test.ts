@@ -1,0 +1,82 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { createVerifier, type DelegationVerifier, type VerifierOptions } from '../../src/verify/index.js'
+import { ISSUER } from '../support/authority-bench.js'
+import { type ChainBench, type Fields, openChainBench } from '../support/chain-bench.js'
+
+let bench: ChainBench
+
+beforeEach(async () => {
+  bench = await openChainBench()
+})
+
+/** The API of the second agent, which asks the server as that agent unless something else is said. */
+function openApi(options: Partial<VerifierOptions>): DelegationVerifier {
+  const { id: clientId, api: audience } = bench.agents[1]!
+  const { fetch, clock } = bench
+  return createVerifier({
+    serverUrl: ISSUER,
+    audience,
+    client: { clientId },
+    fetch,
+    clock: () => clock.now,
+    ...options,
+  })
+}
+
+/** A token of the first agent for that API. */
+async function issue(fields: Fields = {}): Promise<string> {
+  return (await bench.exchange(bench.baseToken, { resource: bench.agents[1]!.api, ...fields })).access_token
+}
+
+describe('a one-time token of the bundled server', () => {
+  test('is used up there by the first of several APIs, and on record', async () => {
+    const token = await issue({ one_time: 'true' })
+    const apis = Array.from({ length: 5 }, () => openApi({ replay: 'server' }))
+    const answers = await Promise.allSettled(apis.map((api) => api.verify(token, { oneTime: true })))
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const refusals = answers.filter((answer) => answer.status === 'rejected')
+    expect(refusals.map(({ reason }) => reason.code)).toEqual(Array(4).fill('replayed'))
+    const used = (await bench.events()).filter(
+      ({ type, outcome }) => type === 'token.used' && outcome === 'allow',
+    )
+    expect(used).toHaveLength(1)
+  })
+
+  test('is not used up by an API that does not own the resource, which is told why', async () => {
+    const token = await issue({ one_time: 'true' })
+    const stranger = openApi({ replay: 'server', client: { clientId: bench.agents[2]!.id } })
+    await expect(stranger.verify(token)).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('is not run by this client'),
+    })
+    await expect(openApi({ replay: 'server' }).verify(token)).resolves.toBeDefined()
+  })
+})
+
+describe('a bound token of the bundled server', () => {
+  const call = { invoice: 'in_1', amount: '10.00' }
+
+  test('is accepted for its call, and for none of which a digit has changed', async () => {
+    const token = await issue({ tool: 'refund', call: JSON.stringify(call) })
+    const api = openApi({})
+    await expect(api.verify(token, { tool: 'refund', call })).resolves.toMatchObject({ call })
+    await expect(
+      api.verify(token, { tool: 'refund', call: { ...call, amount: '10.01' } }),
+    ).rejects.toMatchObject({ code: 'call_mismatch', auditId: expect.any(String) })
+    await expect(api.verify(token, { tool: 'refund' })).rejects.toMatchObject({ code: 'unhandled_binding' })
+  })
+})
+
+describe('a token that was revoked at the bundled server', () => {
+  test('is refused at once by an API that asks, and accepted until it expires by one that does not', async () => {
+    const session = await bench.authority.sessions.start(bench.admin.user)
+    const custom = async () => ({ headers: { authorization: `Bearer ${session}` } })
+    const client = { clientId: bench.agents[1]!.id, credentials: { custom } }
+    const [asking, trusting] = [openApi({ introspect: true, client }), openApi({})]
+    const token = await issue()
+    await expect(asking.verify(token)).resolves.toBeDefined()
+    await bench.post('/oauth/revoke', { client_id: bench.agents[0]!.id, token })
+    await expect(asking.verify(token)).rejects.toMatchObject({ code: 'token_inactive' })
+    await expect(trusting.verify(token)).resolves.toBeDefined()
+  })
+})
