@@ -1,64 +1,75 @@
 import { AIMessage, type BaseMessage } from '@langchain/core/messages'
 import { createAgent, fakeModel } from 'langchain'
-import { delegatedTool } from '../langchain/index.js'
+import { delegatedTool, type ToolDelegation } from '../langchain/index.js'
 import type { AuthsecClient } from '../sdk/index.js'
 import type { DemoApi } from './apis.js'
 import type { StoryEvent } from './events.js'
+import { REFUND_LIMIT, REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
 
-/** What a tool calls, and with which permission. */
+/** What a tool calls, and with which delegation. */
 interface ToolPlan {
   name: string
   api: string
-  permission: string
   description: string
+  delegation: Omit<ToolDelegation<ToolInput>, 'audience'>
 }
 
-export const READING_TOOLS: readonly ToolPlan[] = [
+/** The input of all tools: those that read ignore it. */
+interface ToolInput {
+  invoice?: string
+  amount?: string
+}
+
+/** A tool with its arguments, as the model calls it. */
+export interface PlannedCall {
+  tool: string
+  args?: ToolInput & { order?: string }
+}
+
+const TOOLS: readonly ToolPlan[] = [
   {
     name: 'get_billing',
     api: 'billing',
-    permission: 'billing:read',
     description: 'The plan and the next invoice of the user',
+    delegation: { permissions: ['billing:read'] },
   },
-  { name: 'get_profile', api: 'profile', permission: 'profile:read', description: 'The profile of the user' },
+  {
+    name: 'get_profile',
+    api: 'profile',
+    description: 'The profile of the user',
+    delegation: { permissions: ['profile:read'] },
+  },
   {
     name: 'list_orders',
     api: 'orders',
-    permission: 'orders:read',
     description: 'The last orders of the user',
+    delegation: { permissions: ['orders:read'] },
+  },
+  {
+    name: 'track_order',
+    api: 'orders',
+    description: 'Where an order is',
+    delegation: { permissions: ['orders:read'] },
+  },
+  {
+    name: REFUND_TOOL,
+    api: 'billing',
+    description: 'Refund an amount of an invoice of the user',
+    delegation: {
+      permissions: [REFUND_PERMISSION],
+      binding: 'call',
+      approval: ({ amount, invoice }) =>
+        Number(amount) > REFUND_LIMIT && { message: `Refund ${amount} EUR of ${invoice}?` },
+    },
+  },
+  {
+    // It asks for more than anybody has delegated.
+    name: 'close_account',
+    api: 'profile',
+    description: 'Close the account of the user',
+    delegation: { permissions: ['profile:delete'] },
   },
 ]
-
-/** A tool that asks for more than the policy lets anyone delegate. */
-export const REFUND_TOOL: ToolPlan = {
-  name: 'refund_invoice',
-  api: 'billing',
-  permission: 'billing:refund',
-  description: 'Refund the last invoice of the user',
-}
-
-/**
- * Asks a LangChain agent whose model follows a script: it calls one tool after the other and sums up what they said.
- * Returns what the agent answered and the tool messages it was given.
- */
-export async function askAgent(
-  question: string,
-  plans: readonly ToolPlan[],
-  { authsec, apis, tell, signal }: AgentSurroundings,
-): Promise<{ answer: string; toolMessages: BaseMessage[] }> {
-  // One tool in each turn, so that the story can be followed.
-  const model = fakeModel()
-  for (const { name } of plans) model.respondWithTools([{ name, args: {} }])
-  model.respond((messages) => new AIMessage(sumUp(messages)))
-  const tools = plans.map((plan) => createTool(plan, { authsec, apis, tell, signal }))
-  const agent = createAgent({ model, tools })
-
-  const { messages } = await agent.invoke({ messages: [{ role: 'user', content: question }] }, { signal })
-  return {
-    answer: messages.at(-1)?.text ?? '',
-    toolMessages: messages.filter((message) => message.type === 'tool'),
-  }
-}
 
 /** What the agent works with. */
 export interface AgentSurroundings {
@@ -68,23 +79,54 @@ export interface AgentSurroundings {
   signal: AbortSignal
 }
 
+/**
+ * Asks a LangChain agent whose model follows a script: in each turn it makes the calls that stand there, and in the end it
+ * sums up what they said. Returns what the agent answered and the tool messages it was given.
+ */
+export async function askAgent(
+  question: string,
+  turns: readonly (readonly PlannedCall[])[],
+  surroundings: AgentSurroundings,
+): Promise<{ answer: string; toolMessages: BaseMessage[] }> {
+  const model = fakeModel()
+  for (const calls of turns) {
+    model.respondWithTools(calls.map(({ tool, args = {} }) => ({ name: tool, args: { ...args } })))
+  }
+  model.respond((messages) => new AIMessage(sumUp(messages)))
+  const agent = createAgent({ model, tools: TOOLS.map((plan) => createTool(plan, surroundings)) })
+
+  const { signal } = surroundings
+  const { messages } = await agent.invoke({ messages: [{ role: 'user', content: question }] }, { signal })
+  return {
+    answer: messages.at(-1)?.text ?? '',
+    toolMessages: messages.filter((message) => message.type === 'tool'),
+  }
+}
+
 function createTool(plan: ToolPlan, { authsec, apis, tell }: AgentSurroundings) {
   const api = apis.find(({ name }) => name === plan.api)
   if (api === undefined) throw new TypeError(`no API ${plan.api}`)
+  const isBound = plan.delegation.binding === 'call'
   return delegatedTool(
     authsec,
-    async (_input: object, context) => {
+    async (input: ToolInput, context) => {
       tell({ type: 'tool.chosen', tool: plan.name })
-      const token = await context.token()
-      tell({
-        type: 'token.issued',
-        tool: plan.name,
-        audience: api.audience,
-        permissions: token.permissions,
-        ttl_seconds: Math.ceil((token.expiresAt.getTime() - Date.now()) / 1000),
-        audit_id: token.auditId,
-      })
-      const response = await context.fetch(api.url)
+      // A token that is bound to its call is good for one: the one that fetch asks for.
+      if (!isBound) {
+        const token = await context.token()
+        tell({
+          type: 'token.issued',
+          tool: plan.name,
+          audience: api.audience,
+          permissions: token.permissions,
+          ttl_seconds: Math.ceil((token.expiresAt.getTime() - Date.now()) / 1000),
+          audit_id: token.auditId,
+        })
+      }
+      const response = await context.fetch(
+        api.url,
+        isBound ? { method: 'POST', body: JSON.stringify(input) } : {},
+      )
       const text = await response.text()
       tell({ type: 'tool.answered', tool: plan.name, text })
       return text
@@ -93,7 +135,7 @@ function createTool(plan: ToolPlan, { authsec, apis, tell }: AgentSurroundings) 
       name: plan.name,
       description: plan.description,
       schema: { type: 'object', properties: {} },
-      delegation: { audience: api.audience, permissions: [plan.permission] },
+      delegation: { ...plan.delegation, audience: api.audience },
     },
   )
 }

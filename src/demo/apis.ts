@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { readDelegation, requireDelegation } from '../middleware/express.js'
 import { createVerifier } from '../verify/index.js'
 import type { StoryEvent } from './events.js'
+import { createRefundRoute } from './refunds.js'
 
 /** What an API knows and who may ask it. */
 interface ApiPlan {
@@ -55,6 +56,7 @@ async function startApi(
   // No tolerance for clocks: they are all this machine's, and the story shows a token that has just expired.
   const verifier = createVerifier({ serverUrl, audience, clockToleranceSeconds: 0 })
   const guard = requireDelegation(verifier, { permissions: [permission] })
+  const refund = createRefundRoute(verifier, tell)
 
   const server = createServer((request, response) => {
     const next = (error?: unknown) => {
@@ -70,7 +72,8 @@ async function startApi(
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(answer))
     }
-    guard(request, response, next).catch(next)
+    const route = name === 'billing' && request.method === 'POST' ? refund : guard
+    route(request, response, next).catch(next)
   })
   return { name, audience, url: await listen(server), close: () => close(server) }
 }

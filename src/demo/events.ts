@@ -16,6 +16,9 @@ export type StoryEvent =
       audit_id: string | undefined
     }
   | { type: 'api.accepted'; api: string; agent: string; user: string; permissions: readonly string[] }
+  | { type: 'fan_out'; calls: number; tokens: number }
+  | { type: 'approval.answered'; user: string; message: string; approved: boolean }
+  | { type: 'refunded'; amount: string; invoice: string; approved: boolean; agent: string; user: string }
   | { type: 'tool.answered'; tool: string; text: string }
   | { type: 'answer'; text: string }
   | { type: 'refused'; what: string; by: string; code: string; audit_id?: string | undefined }
@@ -37,7 +40,7 @@ function describe(event: StoryEvent): string {
     case 'server.started':
       return (
         `AuthSec  ${event.url}  issues the tokens; the user ${event.user} has delegated to the ` +
-        `agent ${event.agent}: read billing, profile and orders`
+        `agent ${event.agent}: read billing, profile and orders, and refund`
       )
     case 'api.started':
       return `${event.api.padEnd(7)}  ${event.url}  an API that accepts only tokens for ${event.audience}`
@@ -55,6 +58,15 @@ function describe(event: StoryEvent): string {
         `  API verified  ${event.api}: this is the agent ${event.agent}, acting for ${event.user}, ` +
         `allowed ${event.permissions.join(' and ')}`
       )
+    case 'fan_out':
+      return `  ${event.calls} calls of one tool at once cost ${event.tokens} token${event.tokens === 1 ? '' : 's'}`
+    case 'approval.answered':
+      return `  ${event.user} is asked: ${quote(event.message, 200)} and says ${event.approved ? 'yes' : 'no'}`
+    case 'refunded':
+      return (
+        `  API verified  billing: ${event.amount} EUR of ${event.invoice} is what the token was made for, ` +
+        `${event.approved ? 'and' : 'by'} ${event.user} ${event.approved ? 'has approved it' : 'through the standing delegation'}`
+      )
     case 'tool.answered':
       return `  API answered  ${event.text}`
     case 'answer':
@@ -62,7 +74,7 @@ function describe(event: StoryEvent): string {
     case 'refused':
       return `  refused       by ${event.by} (${event.code}): ${event.what}`
     case 'waited':
-      return `\n  waited        ${event.seconds} second: ${event.why}`
+      return `\n  waited        ${event.seconds} second${event.seconds === 1 ? '' : 's'}: ${event.why}`
     case 'audit':
       return `${String(event.seq).padStart(3)}  ${event.time}  ${event.outcome.padEnd(5)}  ${event.event.padEnd(19)}  ${event.words}`
     case 'end':

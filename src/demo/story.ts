@@ -1,10 +1,15 @@
+import { randomUUID } from 'node:crypto'
+import { DEV_SEED, type Seed } from '../authority/seed.js'
 import { AUDIT_EVENTS, type AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { type AuthsecClient, createAuthsecClient } from '../sdk/index.js'
 import { type RunningServer, startServer } from '../server/index.js'
-import type { AgentSurroundings } from './agent.js'
+import type { AgentSurroundings, PlannedCall } from './agent.js'
 import { type DemoApi, startApis } from './apis.js'
 import { formatEvent, type StoryEvent } from './events.js'
+import { type Person, signIn } from './person.js'
+import { REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
+import { callAnotherApi, callWithExpiredToken, refundMore, refundWithoutApproval } from './refusals.js'
 
 export interface DemoOptions {
   /** JSON Lines instead of plain words. */
@@ -15,8 +20,6 @@ export interface DemoOptions {
   note: (line: string) => void
   signal: AbortSignal
 }
-
-const QUESTION = 'show me my billing details, my profile and my last orders'
 
 const SCENES = {
   parts: {
@@ -29,6 +32,17 @@ const SCENES = {
     title: 'An agent works for a user',
     about: 'A LangChain agent answers one question with three tools. Each tool gets a token of its own.',
   },
+  fanOut: {
+    title: 'Many calls at once',
+    about:
+      'A model that calls one tool six times in one breath needs one token: the SDK asks once for all who wait.',
+  },
+  refunds: {
+    title: 'An agent that moves money',
+    about:
+      'The token of a refund is made for this invoice and this amount, and is good for nothing else. Above 50.00 EUR the\n' +
+      'API wants the approval of the user, who is asked by AuthSec and not by the agent.',
+  },
   refusals: {
     title: 'What is refused',
     about:
@@ -40,54 +54,110 @@ const SCENES = {
   },
 } as const
 
-/** The three calls that have to be accepted, and the three that have to be refused. */
-const EXPECTED = ['billing', 'profile', 'orders', 'permission', 'expired', 'audience'] as const
+const ALICE = 'alice@authsec.test'
+const READING: readonly PlannedCall[][] = [
+  [{ tool: 'get_billing' }],
+  [{ tool: 'get_profile' }],
+  [{ tool: 'list_orders' }],
+]
+const ORDERS = ['A-1042', 'A-1043', 'A-1044', 'A-1045', 'A-1046', 'A-1047']
+
+/** The calls that have to be accepted, then those that have to be refused. */
+const EXPECTED = [
+  'billing',
+  'profile',
+  'orders',
+  'fan_out',
+  'refund',
+  'approved_refund',
+  'permission',
+  'amount',
+  'approval',
+  'expired',
+  'audience',
+] as const
 type Outcome = (typeof EXPECTED)[number]
 
 /**
- * Tells the whole story on this machine: an agent calls three APIs with call tokens, three calls are refused,
- * and the audit log shows all of it. Resolves to whether everything went as expected. Throws `configuration`
- * where langchain is not installed.
+ * Tells the whole story on this machine: an agent calls three APIs with call tokens, refunds money with the approval of its
+ * user, five calls are refused, and the audit log shows all of it. Resolves to whether everything went as expected. Throws
+ * `configuration` where langchain is not installed.
  */
 export async function runDemo({ json, emit, note, signal }: DemoOptions): Promise<boolean> {
   const happened = new Set<Outcome>()
   const names = new Map<string, string>()
+  let isQuiet = false
   const tell = (event: StoryEvent) => {
     if (event.type === 'api.accepted') happened.add(event.api as Outcome)
-    emit(json ? JSON.stringify(event) : formatEvent(event, names))
+    if (event.type === 'refunded') happened.add(event.approved ? 'approved_refund' : 'refund')
+    if (!isQuiet) emit(json ? JSON.stringify(event) : formatEvent(event, names))
   }
-  const { askAgent, READING_TOOLS, REFUND_TOOL } = await loadAgent()
+  const { askAgent } = await loadAgent()
   if (!json) note('everything happens on this machine; nothing is kept')
 
-  const server = await startServer({ state: ':memory:', port: 0 })
+  const password = randomUUID()
+  const server = await startServer({
+    state: ':memory:',
+    port: 0,
+    seed: createSeed(),
+    passwords: { [ALICE]: password },
+  })
   names.set(server.clientId, 'demo-agent').set(server.user.id, 'alice')
   const apis: DemoApi[] = []
   let authsec: AuthsecClient | undefined
+  const failed = new AbortController()
   try {
     tell({ type: 'scene', ...SCENES.parts })
     tell({ type: 'server.started', url: server.url, agent: server.clientId, user: server.user.id })
     apis.push(...(await startApis(server.url, tell)))
     for (const { name, audience, url } of apis) tell({ type: 'api.started', api: name, audience, url })
-
+    const alice = await signIn(server, ALICE, password)
     authsec = createAuthsecClient({
       serverUrl: server.url,
       clientId: server.clientId,
       audiences: Object.fromEntries(
         apis.map(({ name, audience, url }) => [name, { resource: audience, origins: [url] }]),
       ),
+      onEvent({ type }) {
+        if (type !== 'approval.requested') return
+        letApprove(alice, server.user.id, tell).catch((error) => failed.abort(error))
+      },
     })
+    const stop = AbortSignal.any([signal, failed.signal])
+    const surroundings: AgentSurroundings = { authsec, apis, tell, signal: stop }
+    const ask = async (question: string, turns: readonly (readonly PlannedCall[])[]) => {
+      tell({ type: 'question', text: question })
+      return askAgent(question, turns, surroundings)
+    }
 
     tell({ type: 'scene', ...SCENES.agent })
-    const surroundings: AgentSurroundings = { authsec, apis, tell, signal }
-    tell({ type: 'question', text: QUESTION })
-    const { answer } = await askAgent(QUESTION, READING_TOOLS, surroundings)
+    const { answer } = await ask('show me my billing details, my profile and my last orders', READING)
     tell({ type: 'answer', text: answer })
 
+    tell({ type: 'scene', ...SCENES.fanOut })
+    const before = authsec.stats().exchanges
+    const tracking = ORDERS.map((order) => ({ tool: 'track_order', args: { order } }))
+    const question = `where are my ${tracking.length} orders`
+    tell({ type: 'question', text: question })
+    isQuiet = true
+    await askAgent(question, [tracking], surroundings)
+    isQuiet = false
+    const tokens = authsec.stats().exchanges - before
+    tell({ type: 'fan_out', calls: tracking.length, tokens })
+    if (tokens === 1) happened.add('fan_out')
+
+    tell({ type: 'scene', ...SCENES.refunds })
+    await ask('refund me 20.00 EUR of INV-7', [[planRefund('20.00')]])
+    await ask('refund me 120.00 EUR of INV-7', [[planRefund('120.00')]])
+
     tell({ type: 'scene', ...SCENES.refusals })
-    const { toolMessages } = await askAgent('refund my last invoice', [REFUND_TOOL], surroundings)
+    const { toolMessages } = await ask('close my account', [[{ tool: 'close_account' }]])
     if (tellToolRefusal(toolMessages, tell)) happened.add('permission')
-    if (await callWithExpiredToken(authsec, apis, tell, signal)) happened.add('expired')
-    if (await callAnotherApi(authsec, apis, tell)) happened.add('audience')
+    const parts = { authsec, apis, tell, signal: stop }
+    if (await refundMore(parts)) happened.add('amount')
+    if (await refundWithoutApproval(parts)) happened.add('approval')
+    if (await callWithExpiredToken(parts)) happened.add('expired')
+    if (await callAnotherApi(parts)) happened.add('audience')
 
     tell({ type: 'scene', ...SCENES.audit })
     for (const entry of await readAudit(server)) tell(toAuditEvent(entry))
@@ -99,6 +169,24 @@ export async function runDemo({ json, emit, note, signal }: DemoOptions): Promis
   const isAsExpected = happened.size === EXPECTED.length
   tell({ type: 'end', expected: EXPECTED.length, happened: happened.size, as_expected: isAsExpected })
   return isAsExpected
+}
+
+// The users' world of a dev server, in which the agent may refund as well.
+function createSeed(): Seed {
+  const policies = DEV_SEED.policies.map((policy) => ({
+    ...policy,
+    allowedPermissions: [...policy.allowedPermissions, REFUND_PERMISSION],
+  }))
+  return { ...DEV_SEED, policies }
+}
+
+function planRefund(amount: string): PlannedCall {
+  return { tool: REFUND_TOOL, args: { invoice: 'INV-7', amount } }
+}
+
+async function letApprove(person: Person, user: string, tell: (event: StoryEvent) => void): Promise<void> {
+  const message = await person.approve()
+  tell({ type: 'approval.answered', user, message, approved: true })
 }
 
 // The one part that needs langchain, which is an optional peer.
@@ -123,57 +211,12 @@ function tellToolRefusal(
   const { code, auditId } = (message?.artifact ?? {}) as { code?: string; auditId?: string }
   tell({
     type: 'refused',
-    what: 'the tool refund_invoice asked for billing:refund, which nobody has delegated to the agent',
+    what: 'the tool close_account asked for profile:delete, which nobody has delegated to the agent',
     by: 'AuthSec',
     code: code ?? 'not refused',
     audit_id: auditId,
   })
   return code === 'invalid_scope'
-}
-
-async function callWithExpiredToken(
-  authsec: AuthsecClient,
-  apis: readonly DemoApi[],
-  tell: (event: StoryEvent) => void,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const api = findApi(apis, 'billing')
-  const token = await authsec.getDelegationToken({
-    audience: api.audience,
-    permissions: ['billing:read'],
-    ttlSeconds: 1,
-  })
-  await sleep(token.expiresAt.getTime() - Date.now() + 50, signal)
-  tell({ type: 'waited', seconds: 1, why: 'the life of a token that was asked for with one second' })
-  const what = 'a token that has just expired, sent to the billing API'
-  return tellApiRefusal(await call(api, token.authorization()), 'token_expired', { api, what, tell })
-}
-
-async function callAnotherApi(
-  authsec: AuthsecClient,
-  apis: readonly DemoApi[],
-  tell: (event: StoryEvent) => void,
-): Promise<boolean> {
-  const { audience } = findApi(apis, 'billing')
-  const api = findApi(apis, 'orders')
-  const token = await authsec.getDelegationToken({ audience, permissions: ['billing:read'] })
-  const what = 'a token for the billing API, sent to the orders API'
-  return tellApiRefusal(await call(api, token.authorization()), 'audience_mismatch', { api, what, tell })
-}
-
-function call(api: DemoApi, authorization: string): Promise<Response> {
-  return fetch(api.url, { headers: { authorization } })
-}
-
-async function tellApiRefusal(
-  response: Response,
-  expected: string,
-  { api, what, tell }: { api: DemoApi; what: string; tell: (event: StoryEvent) => void },
-): Promise<boolean> {
-  const { code } = (await response.json()) as { code?: string }
-  const by = `the ${api.name} API with ${response.status}`
-  tell({ type: 'refused', what, by, code: code ?? 'not refused' })
-  return response.status === 401 && code === expected
 }
 
 async function readAudit(server: RunningServer): Promise<AuditEntry[]> {
@@ -194,20 +237,4 @@ function toAuditEvent({ seq, event }: AuditEntry): StoryEvent {
     event: event.type,
     words: [AUDIT_EVENTS[event.type], ...subject, event.reason].filter(Boolean).join('  '),
   }
-}
-
-function findApi(apis: readonly DemoApi[], name: string): DemoApi {
-  const api = apis.find((candidate) => candidate.name === name)
-  if (api === undefined) throw new TypeError(`no API ${name}`)
-  return api
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    })
-  })
 }

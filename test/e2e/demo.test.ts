@@ -26,5 +26,18 @@ describe('authsec demo', () => {
       .map((line) => JSON.parse(line))
     expect(lines.length).toBeGreaterThan(10)
     for (const line of lines) expect(line).toHaveProperty('type')
+    expect(lines).toContainEqual({ type: 'fan_out', calls: 6, tokens: 1 })
+    expect(lines.filter(({ type }) => type === 'refunded')).toMatchObject([
+      { amount: '20.00', approved: false },
+      { amount: '120.00', approved: true },
+    ])
+    expect(lines.filter(({ type }) => type === 'refused').map(({ code }) => code)).toEqual([
+      'invalid_scope',
+      'call_mismatch',
+      'approval_required',
+      'token_expired',
+      'audience_mismatch',
+    ])
+    expect(lines.at(-1)).toEqual({ type: 'end', expected: 11, happened: 11, as_expected: true })
   })
 })

@@ -8,7 +8,7 @@ export function addDemo(parent: Command, context: Context): void {
     summary: 'watch an agent work with delegation tokens, offline',
     details:
       'Starts a server and three APIs on free ports of this machine, lets a LangChain agent call them with ' +
-      'call tokens, shows what is refused, and ends. Needs langchain, but no model service and no network.',
+      'call tokens and refund money with approval, shows what is refused, and ends. Needs langchain, but no model service and no network.',
     examples: [['authsec demo', 'the whole story']],
     exits: [0, 1, 2, 130],
   })
