@@ -1,11 +1,15 @@
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 /**
  * Writes a file that only its owner may read: a new file (0600) beside it takes its place in one step, so that
- * nobody ever sees half of it. Missing directories are made (0700).
+ * nobody ever sees half of it. Missing directories are made (0700). What is no file, such as `/dev/stdout` or a pipe,
+ * is written to and stays what it is.
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const { mkdir, open, rename, rm } = await import('node:fs/promises')
+  const { lstat, mkdir, open, rename, rm, writeFile } = await import('node:fs/promises')
+  const there = await lstat(path).catch(() => undefined)
+  const isSpecial = there?.isFIFO() || there?.isCharacterDevice() || resolve(path).startsWith('/dev/')
+  if (isSpecial) return await writeFile(path, text)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${crypto.randomUUID()}.tmp`
   try {

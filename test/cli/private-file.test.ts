@@ -1,4 +1,5 @@
-import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { writePrivateFile } from '../../src/cli/private-file.js'
@@ -22,6 +23,15 @@ describe('a private file', () => {
     await symlink(join(directory, 'elsewhere'), join(directory, 'secret'))
     await writePrivateFile(join(directory, 'secret'), 'a')
     expect(await readFile(join(directory, 'elsewhere'), 'utf8')).toBe('untouched')
+  })
+
+  test('leaves a pipe and a device what they are', async () => {
+    const pipe = join(await makeDirectory(), 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const [text] = await Promise.all([readFile(pipe, 'utf8'), writePrivateFile(pipe, 'a')])
+    expect(text).toBe('a')
+    await writePrivateFile('/dev/null', 'b')
+    expect((await lstat('/dev/null')).isCharacterDevice()).toBe(true)
   })
 
   test('leaves nothing behind when it cannot be written', async () => {
