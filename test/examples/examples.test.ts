@@ -28,17 +28,29 @@ afterAll(async () => {
 })
 
 describe('the programs of the README', () => {
-  test.each(['five-lines.ts', 'langchain-tool.ts', ...APIS])('%s stands there as it runs', async (name) => {
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-    const program = await readFile(new URL(name, import.meta.url), 'utf8')
-    expect(readme).toContain(`\`\`\`ts\n${program}\`\`\`\n`)
-  })
+  test.each(['five-lines.ts', 'langchain-tool.ts', 'existing-tools.ts', 'test-kit.ts', ...APIS])(
+    '%s stands there as it runs',
+    async (name) => {
+      const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+      const program = await readFile(new URL(name, import.meta.url), 'utf8')
+      expect(readme).toContain(`\`\`\`ts\n${program}\`\`\`\n`)
+    },
+  )
 
   test('five lines get a token and an API accepts it', async () => {
     const run = await runExample('five-lines.ts')
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toContain(`for: '${authsec.user.id}'`)
     expect(run.stdout).toContain(`by: '${authsec.clientId}'`)
+  })
+
+  test('a LangChain tool that existed gets one as well', async () => {
+    const run = await runExample('existing-tools.ts')
+    expect(run).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('list_bills') })
+  })
+
+  test('the test kit does what it says', async () => {
+    expect(await runExample('test-kit.ts')).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('a LangChain tool gets one of its own', async () => {
