@@ -86,9 +86,8 @@ export function assertSession(target: ApiTarget): void {
  * `server_error` for what is not JSON, and otherwise the code that the status or the OAuth error names.
  */
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
-  if (request.session === 'required') assertSession(target)
-  const { response, text } = await exchange(target, request)
-  const body = request.emptyAnswer && response.ok && text === '' ? null : parseBody(text)
+  const { response, bytes } = await exchange(target, request)
+  const body = request.emptyAnswer && response.ok && bytes.length === 0 ? null : parseBody(bytes)
   const requestId = readRequestId(response)
   if (response.status >= 300 && response.status < 400) {
     throw new AuthsecError('server_error', `${origin(target)} answered with a redirect, which is refused`, {
@@ -108,6 +107,16 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
   return body
 }
 
+/**
+ * Sends one request and returns the bytes of a 2xx answer, whatever they are. Throws what `callServer` throws, and for
+ * a refusal that is not JSON what its status says.
+ */
+export async function downloadFile(target: ApiTarget, request: ApiRequest): Promise<Uint8Array> {
+  const { response, bytes } = await exchange(target, request)
+  if (response.ok) return bytes
+  throw readRefusal(response, parseBody(bytes) ?? {}, request, readRequestId(response))
+}
+
 // An `error` that is empty or null says that there was none.
 function isRefusal(body: Json): boolean {
   return isJsonObject(body) && typeof body['error'] === 'string' && body['error'] !== ''
@@ -116,7 +125,8 @@ function isRefusal(body: Json): boolean {
 async function exchange(
   target: ApiTarget,
   request: ApiRequest,
-): Promise<{ response: Response; text: string }> {
+): Promise<{ response: Response; bytes: Uint8Array }> {
+  if (request.session === 'required') assertSession(target)
   const headers: Record<string, string> = { accept: 'application/json' }
   if (request.session !== 'never' && target.session !== undefined) {
     headers['authorization'] = `Bearer ${target.session}`
@@ -137,7 +147,7 @@ async function exchange(
       signal: AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       ...(body !== undefined && { body }),
     })
-    return { response, text: await readText(response) }
+    return { response, bytes: await readBytes(response) }
   } catch (error) {
     throw describeFailure(error, target)
   }
@@ -159,9 +169,8 @@ function present(form: Readonly<Record<string, string | undefined>>): Record<str
   return Object.fromEntries(entries)
 }
 
-async function readText(response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
+async function readBytes(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength
@@ -169,14 +178,14 @@ async function readText(response: Response): Promise<string> {
     if (size > MAX_BODY_BYTES) {
       throw new AuthsecError('server_error', `the answer is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB`)
     }
-    text += decoder.decode(chunk, { stream: true })
+    chunks.push(chunk)
   }
-  return text + decoder.decode()
+  return Buffer.concat(chunks)
 }
 
-function parseBody(text: string): Json | undefined {
+function parseBody(bytes: Uint8Array): Json | undefined {
   try {
-    return JSON.parse(text)
+    return JSON.parse(new TextDecoder().decode(bytes))
   } catch {
     return undefined
   }

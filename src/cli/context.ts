@@ -6,6 +6,7 @@ import { type Config, createConfig } from './config.js'
 import { type Credentials, createCredentials } from './credentials.js'
 import { type ColorChoice, createIo, type Io, type Streams } from './io.js'
 import { createKeychain, type Keychain } from './keychain.js'
+import { createKnownLogs, type KnownLogs } from './known-logs.js'
 import { createProjectFile, type ProjectFile } from './project-file.js'
 import { createPrompts, type Prompts } from './prompts.js'
 
@@ -19,6 +20,8 @@ export interface Context {
   readonly config: Config
   readonly project: ProjectFile
   readonly credentials: Credentials
+  /** What this machine has seen of audit logs. */
+  readonly knownLogs: KnownLogs
   readonly keychain: Keychain
   readonly environment: Environment
   readonly clock: Clock
@@ -115,6 +118,7 @@ export function createContext(surroundings: Surroundings): Context {
     config: createConfig(environment.configDirectory),
     project: createProjectFile(environment.workingDirectory),
     credentials: createCredentials(environment.configDirectory, keychain),
+    knownLogs: createKnownLogs(environment.configDirectory),
     keychain,
     environment,
     clock,

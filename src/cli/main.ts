@@ -60,9 +60,11 @@ const SECRET_FLAGS: Readonly<Record<string, string>> = {
 }
 
 function refuseSecretFlags(args: readonly string[]): void {
+  // There the flag names a file, and what looks like a token has been refused already.
+  const takesFile = args[0] === 'audit' && args[1] === 'verify'
   const flag = listFlags(args)
     .map((arg) => arg.replace(/=.*$/s, ''))
-    .find((name) => Object.hasOwn(SECRET_FLAGS, name))
+    .find((name) => Object.hasOwn(SECRET_FLAGS, name) && !(takesFile && name === '--token'))
   if (flag === undefined) return
   throw new AuthsecError(
     'usage',

@@ -102,6 +102,9 @@ const GROUPS: readonly Group[] = [
       tail: async () => (await import('./commands/audit/tail.js')).addTail,
       search: async () => (await import('./commands/audit/search.js')).addSearch,
       types: async () => (await import('./commands/audit/event-types.js')).addTypes,
+      export: async () => (await import('./commands/audit/export.js')).addExport,
+      verify: async () => (await import('./commands/audit/verify.js')).addAuditVerify,
+      checkpoint: async () => (await import('./commands/audit/checkpoint.js')).addCheckpoint,
     },
   },
 ]

@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises'
+import { type AuditProof, formatAuditProof, holdsAuditProof, parseAuditProof } from '../core/audit-proof.js'
+import { encodeBase64 } from '../core/base64.js'
+import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
+import { AuthsecError } from '../core/errors.js'
+import type { LogSource } from '../core/log-source.js'
+import { findTile, listTiles, readNode, splitEntries, TILE_WIDTH } from '../core/log-tiles.js'
+import type { Evidence } from '../core/log-verdict.js'
+import { proveInclusion, type ReadNodes } from '../core/merkle.js'
+import { quote } from '../core/printable.js'
+import type { Context } from './context.js'
+import { chooseKey } from './log-contact.js'
+import { sha256, verifyEd25519 } from './log-crypto.js'
+
+interface ProofFlags {
+  key?: VerifierKey | undefined
+  require: Evidence
+  json: boolean
+}
+
+/** Prints the proof that an event is in the log, and checks it. Throws `not_found`, and what `verifyProof` throws. */
+export async function proveEvent(
+  context: Context,
+  eventId: string,
+  {
+    source,
+    server,
+  }: { source: LogSource; server: { fetchProof: (id: string) => Promise<string> } | undefined },
+  flags: ProofFlags,
+): Promise<void> {
+  const text = server ? await server.fetchProof(eventId) : await buildProof(source, eventId)
+  const { verifierKey } = await source.readKeys()
+  await checkProof(context, text, flags, verifierKey, () => {
+    if (!flags.json) for (const line of text.trimEnd().split('\n')) context.io.line(line)
+  })
+}
+
+/**
+ * Checks a proof that lies in a file, and says of what. Throws `audit_altered` where it does not hold or another key
+ * has signed it, and `audit_incomplete` where no key is known.
+ */
+export async function verifyProof(context: Context, text: string, flags: ProofFlags): Promise<void> {
+  await checkProof(context, text, flags, undefined, (proof) => {
+    if (!flags.json) context.io.line(Buffer.from(proof.record).toString())
+  })
+}
+
+/** Reads the file of a proof; one that is longer than any proof is not read to its end. */
+export async function readProofFile(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause) => {
+    throw new AuthsecError('not_found', `${quote(path, 200)} cannot be read (${cause.code})`, { cause })
+  })
+}
+
+async function checkProof(
+  context: Context,
+  text: string,
+  { key: given, require, json }: ProofFlags,
+  told: string | undefined,
+  print: (proof: AuditProof) => void,
+): Promise<void> {
+  const { io, knownLogs } = context
+  const proof = parseAuditProof(text)
+  const { checkpoint, index } = proof
+  const key = chooseKey(given, await knownLogs.find(checkpoint.origin), told)
+  const holds = holdsAuditProof(proof, sha256)
+  const isSigned = key !== undefined && isSignedBy(checkpoint, key.key, verifyEd25519)
+  print(proof)
+  if (json) {
+    io.json({
+      origin: checkpoint.origin,
+      index,
+      size: checkpoint.size,
+      holds,
+      signed: isSigned,
+      pinned: key?.isPinned ?? false,
+      event: JSON.parse(Buffer.from(proof.record).toString()),
+      hashes: proof.hashes.map(encodeBase64),
+      proof: text,
+    })
+  }
+  if (!holds)
+    throw new AuthsecError(
+      'audit_altered',
+      `the proof does not lead from its record to the root at ${checkpoint.size}`,
+    )
+  if (key !== undefined && !isSigned)
+    throw new AuthsecError('audit_altered', `the proof is signed, but not by ${key.source}`)
+  if (key?.isPinned !== true && require !== 'linked') {
+    throw new AuthsecError(
+      'audit_incomplete',
+      'the proof holds, but nobody but the log vouches for its key',
+      {
+        hint: 'Give the key with --key, or be content with --require linked.',
+      },
+    )
+  }
+  io.note(
+    `record ${index} of ${checkpoint.size} in ${checkpoint.origin}, signed by ${key?.source ?? 'an unknown key'}`,
+  )
+}
+
+async function buildProof(source: LogSource, eventId: string): Promise<string> {
+  const note = await source.readCheckpoint()
+  if (note === undefined)
+    throw new AuthsecError('audit_incomplete', 'there is no checkpoint to prove anything against')
+  const { size } = parseCheckpoint(note)
+  const { index, record } = await findRecord(source, size, eventId)
+  const read: ReadNodes = (nodes) =>
+    Promise.all(
+      nodes.map(async (node) => {
+        const tile = await source.readTile(findTile(node, size))
+        return (tile && readNode(node, tile, sha256)) ?? new Uint8Array(32)
+      }),
+    )
+  return formatAuditProof({ index, record, hashes: await proveInclusion(index, size, read, sha256), note })
+}
+
+async function findRecord(
+  source: LogSource,
+  size: number,
+  eventId: string,
+): Promise<{ index: number; record: Uint8Array }> {
+  const wanted = `"id":${JSON.stringify(eventId)}`
+  for (const tile of listTiles('entries', size)) {
+    const bytes = Buffer.from((await source.readTile(tile)) ?? [])
+    if (!bytes.includes(wanted)) continue
+    for (const [at, record] of splitEntries(bytes).entries.entries()) {
+      if (isEvent(record, eventId)) return { index: tile.index * TILE_WIDTH + at, record }
+    }
+  }
+  throw new AuthsecError('not_found', `no event ${quote(eventId)}`)
+}
+
+function isEvent(record: Uint8Array, eventId: string): boolean {
+  try {
+    return JSON.parse(Buffer.from(record).toString()).id === eventId
+  } catch {
+    return false
+  }
+}

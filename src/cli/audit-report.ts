@@ -1,0 +1,121 @@
+import { encodeBase64 } from '../core/base64.js'
+import type { KnownKey, LogReport, Signature, Verdict } from '../core/log-verdict.js'
+import { toPrintable } from '../core/printable.js'
+import type { Style } from './io.js'
+
+/** What a verdict does and does not prove, in one sentence. */
+const PROOFS: Readonly<Record<Verdict, string>> = {
+  INTACT: 'nothing up to there was changed, removed or added by anybody without that key',
+  LINKED: 'nothing was changed by accident; whoever can write the log could have written all of it anew',
+  ALTERED: 'what is stored is not what was signed; who changed it, and what stood there, this does not tell',
+  FORKED: 'two histories of one log exist; which of them others have seen, this does not tell',
+  UNSIGNED: 'it may be damaged or made up; about the records themselves this says nothing',
+  KEY: 'it may have been written anew by somebody else, or the key was replaced and nobody told you',
+  TRUNCATED: 'records that existed are not there; what is there is good as far as it is told above',
+  INCOMPLETE: 'something is missing; whether a crash or a person took it, this does not tell',
+  SUPPRESSED: 'the server gave the token out, or somebody forged its name; the log does not know it',
+}
+
+const SIGNATURES: Readonly<Record<Signature, string>> = {
+  good: 'signature good',
+  'handed over': 'signed by a key to which the known one has handed over',
+  'unknown key': 'signed by another key',
+  bad: 'signature NOT good',
+  'not checked': 'signature not checked',
+}
+
+/** Tells people what was checked, and what came of it. */
+export function formatLogReport(report: LogReport, key: KnownKey | undefined, style: Style): string[] {
+  const { verdict, statement, checkpoint, walk, anchors, firstAt, lastAt, warnings, fault } = report
+  const rows: [string, string][] = []
+  if (checkpoint !== undefined) rows.push(['log', `${checkpoint.origin}   ${describeKey(key)}`])
+  if (checkpoint !== undefined && walk !== undefined) {
+    const isSigned = encodeBase64(walk.root) === encodeBase64(checkpoint.root)
+    rows.push(['range', `0 … ${checkpoint.size - 1}   ${firstAt ?? '?'} … ${lastAt ?? '?'}`])
+    rows.push([
+      'records',
+      `${walk.read} read   ${walk.missing} missing   ${walk.altered} altered   ${walk.moved} out of order`,
+    ])
+    rows.push([
+      'tree',
+      `root ${encodeBase64(walk.root)}  ${isSigned ? 'matches' : 'does NOT match'} the checkpoint at ${checkpoint.size} (${SIGNATURES[report.signature]})`,
+    ])
+    rows.push([
+      'history',
+      anchors.length === 0
+        ? 'no anchor: what was before this copy was made is not known'
+        : `consistent with ${anchors.map(({ name, checkpoint: { size } }) => `${name}@${size}`).join(', ')}`,
+    ])
+  }
+  if (report.tokenIndex !== undefined) rows.push(['token', `its event is record ${report.tokenIndex}`])
+  for (const warning of warnings) rows.push(['warning', warning])
+  if (fault !== undefined) rows.push(...describeFault(fault))
+  rows.push(['proves', PROOFS[verdict]])
+  const paint = verdict === 'INTACT' ? style.good : verdict === 'LINKED' ? style.caution : style.bad
+  return [
+    ...rows.map(([name, text]) => `${name.padEnd(9)} ${toPrintable(text)}`),
+    `${paint(verdict)}  ${toPrintable(statement)}`,
+  ]
+}
+
+/** The same for programs. */
+export function describeLogReport(report: LogReport, key: KnownKey | undefined): Record<string, unknown> {
+  const { verdict, statement, checkpoint, walk, anchors, fault } = report
+  return {
+    verdict,
+    statement,
+    proves: PROOFS[verdict],
+    origin: checkpoint?.origin ?? null,
+    size: checkpoint?.size ?? null,
+    root: checkpoint === undefined ? null : encodeBase64(checkpoint.root),
+    computed_root: walk === undefined ? null : encodeBase64(walk.root),
+    signature: report.signature.replaceAll(' ', '_'),
+    key:
+      key === undefined
+        ? null
+        : { name: key.key.name, id: key.key.keyId, source: key.source, pinned: key.isPinned },
+    records: walk && {
+      read: walk.read,
+      missing: walk.missing,
+      altered: walk.altered,
+      out_of_order: walk.moved,
+      pruned: walk.pruned,
+    },
+    first_at: report.firstAt ?? null,
+    last_at: report.lastAt ?? null,
+    anchors: anchors.map(({ name, checkpoint: { size } }) => ({ name, size })),
+    fault:
+      fault === undefined
+        ? null
+        : {
+            kind: fault.kind,
+            index: fault.index,
+            tile: fault.path ?? null,
+            expected: fault.expected ?? null,
+            actual: fault.actual ?? null,
+            good: fault.good,
+          },
+    token_index: report.tokenIndex ?? null,
+    warnings: report.warnings,
+  }
+}
+
+function describeKey(key: KnownKey | undefined): string {
+  if (key === undefined) return 'no key'
+  return `key ${key.key.keyId} (Ed25519), ${key.source}${key.isPinned ? '' : ': nobody else vouches for it'}`
+}
+
+function describeFault({
+  kind,
+  index,
+  path,
+  expected,
+  actual,
+  good,
+}: NonNullable<LogReport['fault']>): [string, string][] {
+  const rows: [string, string][] = [['finding', `${kind} at ${path ?? `record ${index}`}`]]
+  if (expected !== undefined) rows.push(['expected', expected])
+  if (actual !== undefined) rows.push(['actual', actual])
+  rows.push(['good', good === 0 ? 'nothing that could be told apart' : `0 … ${good - 1}`])
+  return rows
+}

@@ -1,0 +1,257 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { Command } from '@commander-js/extra-typings'
+import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
+import { parseCheckpoint, parseVerifierKey, type VerifierKey } from '../../../core/checkpoint.js'
+import { AuthsecError, type ErrorCode } from '../../../core/errors.js'
+import type { LogSource } from '../../../core/log-source.js'
+import {
+  type Anchor,
+  type Evidence,
+  judgeLog,
+  type KnownKey,
+  type LogReport,
+  proves,
+  type Verdict,
+  type VerdictRequest,
+} from '../../../core/log-verdict.js'
+import { quote } from '../../../core/printable.js'
+import { openBundle } from '../../audit-bundle.js'
+import { proveEvent, readProofFile, verifyProof } from '../../audit-event-proof.js'
+import { describeLogReport, formatLogReport } from '../../audit-report.js'
+import { type ConnectionFlags, openConnection } from '../../connection.js'
+import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
+import { addConnectionFlags, collect } from '../../flags.js'
+import { describe } from '../../help.js'
+import { chooseKey, keepContact } from '../../log-contact.js'
+import { sha256, verifyEd25519 } from '../../log-crypto.js'
+import { parseTokenInput, readTokenInput } from '../../token-input.js'
+
+interface VerifyFlags extends ConnectionFlags {
+  remote: boolean
+  key?: VerifierKey | undefined
+  checkpoint: readonly string[]
+  require: Evidence
+  event?: string | undefined
+  token?: string | undefined
+  json: boolean
+}
+
+/** What is checked, and what is known of it beforehand. */
+interface Subject {
+  source: LogSource
+  /** Undefined for a bundle. */
+  server: { url: string; fetchProof: (eventId: string) => Promise<string> } | undefined
+}
+
+export function addAuditVerify(parent: Command, context: Context): void {
+  const command = describe(parent.command('verify'), {
+    summary: 'check that the audit log is what was signed',
+    details:
+      'Reads a bundle of authsec audit export, the proof of one event, or the log of a server, hashes every record, and ' +
+      'says in words what that proves. It needs the files and the key of the log, and trusts nobody else. A key that ' +
+      'the log names itself proves little: give the one that you know from elsewhere.',
+    examples: [
+      ['authsec audit verify', 'the log of the server in use'],
+      ['authsec audit verify bundle --key authsec/7f3c…+1a2b3c4d+AX…', 'a bundle, on any machine'],
+      [
+        'authsec audit verify --checkpoint head.txt --require anchored',
+        'against a head that was kept elsewhere',
+      ],
+      ['authsec token mint … | authsec audit verify --token -', 'that the event of a token is in the log'],
+    ],
+    exits: [0, 2, 4, 5, 6, 16, 18, 19, ...SERVER_EXITS],
+    seeAlso: ['authsec audit checkpoint', 'authsec audit export'],
+  })
+    .argument('[bundle]', 'a directory that authsec audit export wrote, or the proof of an event')
+    .option('--remote', 'the log of the server in use, which it is without a bundle anyway', false)
+    .option('--key <vkey>', 'the key of the log, as name+id+key', parseKeyFlag)
+    .option('--checkpoint <file>', 'a head of the log that was kept; repeatable', collect, [])
+    .addOption(
+      parent
+        .createOption('--require <evidence>', 'how much has to be proven')
+        .choices(['linked', 'signed', 'anchored'] as const)
+        .default('signed' as Evidence),
+    )
+    .option('--event <id>', 'print the proof that this event is in the log')
+    .option('--token <file>', 'a token whose event has to be there, or - for standard input')
+    .option('--json', 'print one JSON object', false)
+  addConnectionFlags(command).action((bundle, flags) => verify(context, bundle, flags))
+}
+
+async function verify(context: Context, bundle: string | undefined, flags: VerifyFlags): Promise<void> {
+  if (bundle !== undefined && flags.remote) {
+    throw new AuthsecError('usage', '--remote is given together with a bundle', {
+      hint: 'Check one after the other.',
+    })
+  }
+  const token = flags.token === undefined ? undefined : await readToken(context, flags.token)
+  const anchors = await Promise.all(flags.checkpoint.map(readAnchor))
+  if (bundle !== undefined && (await isFile(bundle)))
+    return verifyProof(context, await readProofFile(bundle), flags)
+  const subject = await openSubject(context, bundle, flags)
+  if (flags.event !== undefined) return proveEvent(context, flags.event, subject, flags)
+  // The proof is only there once the event is signed: the server signs it at once where it has to.
+  if (token !== undefined) await subject.server?.fetchProof(token.eventId).catch(ignoreMissing)
+
+  const { report, key } = await judge(context, subject, { anchors, token }, flags.key)
+  const { io } = context
+  if (flags.json) io.json(describeLogReport(report, key))
+  else for (const line of formatLogReport(report, key, await io.style())) io.line(line)
+  assertProven(report, flags.require)
+}
+
+/** Checks a whole log with all that this machine knows of it; what is good is remembered. */
+async function judge(
+  context: Context,
+  { source, server }: Subject,
+  { anchors, token }: Pick<VerdictRequest, 'anchors' | 'token'>,
+  given: VerifierKey | undefined,
+): Promise<{ report: LogReport; key: KnownKey | undefined }> {
+  const note = await source.readCheckpoint()
+  if (note === undefined && server)
+    throw new AuthsecError('not_found', `${server.url} publishes no audit log`)
+  const { verifierKey: told, handovers } = await source.readKeys()
+  const origin = readOrigin(note)
+  const known = origin === undefined ? undefined : await context.knownLogs.find(origin)
+  const key = chooseKey(given, known, isKey(told) ? told : undefined)
+  const seen =
+    known?.checkpoint === undefined
+      ? []
+      : [{ name: 'last contact', checkpoint: parseCheckpoint(known.checkpoint) }]
+  const report = await judgeLog({
+    note,
+    readTile: source.readTile,
+    key,
+    handovers,
+    anchors: [...anchors, ...seen],
+    token,
+    sha256,
+    verify: verifyEd25519,
+  })
+  const change =
+    server && origin !== undefined && known === undefined
+      ? await noticeNewLog(context, server.url)
+      : undefined
+  const { checkpoint, verdict } = report
+  const isGood = verdict === 'INTACT' || verdict === 'LINKED'
+  if (server && isGood && checkpoint && told !== undefined && isKey(told)) {
+    await keepContact(context, { checkpoint, verifierKey: told, serverUrl: server.url }, known)
+  }
+  return {
+    report: change === undefined ? report : { ...report, warnings: [...report.warnings, change] },
+    key,
+  }
+}
+
+const CODES: Partial<Record<Verdict, ErrorCode>> = {
+  ALTERED: 'audit_altered',
+  FORKED: 'audit_altered',
+  UNSIGNED: 'audit_altered',
+  KEY: 'audit_altered',
+}
+
+function assertProven(report: LogReport, required: Evidence): void {
+  if (proves(report, required)) return
+  const { verdict, statement, anchors } = report
+  if (verdict === 'INTACT' && anchors.length === 0) {
+    throw new AuthsecError(
+      'audit_incomplete',
+      'the log is intact, but there is no anchor to hold it against',
+      {
+        hint: 'Give a head that you have kept with --checkpoint.',
+      },
+    )
+  }
+  if (verdict === 'LINKED') {
+    throw new AuthsecError(
+      'audit_incomplete',
+      'the log hangs together, but nobody but itself vouches for its key',
+      {
+        hint: 'Give the key with --key, or be content with --require linked.',
+      },
+    )
+  }
+  throw new AuthsecError(CODES[verdict] ?? 'audit_incomplete', statement)
+}
+
+async function openSubject(
+  context: Context,
+  bundle: string | undefined,
+  flags: VerifyFlags,
+): Promise<Subject> {
+  if (bundle !== undefined) {
+    await stat(bundle).catch((cause) => {
+      throw new AuthsecError('not_found', `there is no bundle ${quote(bundle, 200)}`, { cause })
+    })
+    return { source: openBundle(bundle), server: undefined }
+  }
+  const { target } = await openConnection(context, flags)
+  const { clock, signal } = context
+  return {
+    source: openLiveLog(target, (ms) => clock.sleep(ms, signal)),
+    server: { url: target.serverUrl, fetchProof: (eventId) => fetchAuditProof(target, eventId) },
+  }
+}
+
+async function noticeNewLog({ knownLogs }: Context, serverUrl: string): Promise<string | undefined> {
+  const last = await knownLogs.findLast(serverUrl)
+  if (last === undefined) return undefined
+  const size = last.checkpoint === undefined ? 0 : parseCheckpoint(last.checkpoint).size
+  return `this server had another log when it was seen last (${last.origin}, ${size} records): it was reset, or another state took its place`
+}
+
+async function readToken({ io }: Context, file: string): Promise<NonNullable<VerdictRequest['token']>> {
+  const { claims, signingInput } = parseTokenInput(await readTokenInput(io, file))
+  const eventId = claims['authsec_audit']
+  if (typeof eventId !== 'string' || !/^[\w-]{1,64}$/.test(eventId)) {
+    throw new AuthsecError('token_malformed', 'the token names no event of an audit log (authsec_audit)')
+  }
+  return { eventId, hash: Buffer.from(sha256(Buffer.from(signingInput))).toString('base64url') }
+}
+
+async function readAnchor(file: string): Promise<Anchor> {
+  const note = await readFile(file, 'utf8').catch((cause) => {
+    throw new AuthsecError('usage', `the checkpoint ${quote(file, 200)} cannot be read (${cause.code})`, {
+      cause,
+    })
+  })
+  return { name: file, checkpoint: parseCheckpoint(note) }
+}
+
+function parseKeyFlag(text: string): VerifierKey {
+  try {
+    return parseVerifierKey(text, sha256)
+  } catch (error) {
+    // From a log it would be evidence; here it is a flag that makes no sense.
+    if (AuthsecError.is(error)) throw new AuthsecError('usage', error.message, { hint: error.hint })
+    throw error
+  }
+}
+
+function isKey(text: string | undefined): text is string {
+  try {
+    return text !== undefined && parseVerifierKey(text, sha256) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function readOrigin(note: string | undefined): string | undefined {
+  try {
+    return note === undefined ? undefined : parseCheckpoint(note).origin
+  } catch {
+    return undefined
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!AuthsecError.is(error, 'not_found')) throw error
+}

@@ -1,0 +1,275 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { joinEntries, splitEntries } from '../../../../src/core/log-tiles.js'
+import { makeDirectory, type RunOptions, runCli } from '../../../support/run-cli.js'
+import { startTestServer, type TestServer } from '../../../support/running-server.js'
+import {
+  createBundleFiles,
+  createLogKey,
+  createLogRecord,
+  writeFiles,
+} from '../../../support/sealed-bundle.js'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+  for (let count = 0; count < 3; count++) await server.exchange()
+})
+afterAll(() => server.close())
+
+/** Runs a command against the real server, as its admin, with a configuration of its own unless one is given. */
+async function run(args: readonly string[], home?: string, options: RunOptions = {}) {
+  const env = {
+    AUTHSEC_SERVER: server.url,
+    AUTHSEC_TOKEN: server.adminToken,
+    ...(home && { AUTHSEC_CONFIG_DIR: home }),
+  }
+  return runCli(['audit', ...args], { env, fetch, ...options })
+}
+
+const readKey = async (): Promise<string> => (await server.call('GET', '/audit/log/keys')).json.verifier_key
+
+async function exportBundle(): Promise<string> {
+  const out = join(await makeDirectory(), 'bundle')
+  expect(await run(['export', '--out', out])).toMatchObject({ code: 0, stdout: '' })
+  return out
+}
+
+describe('authsec audit verify', () => {
+  test('says of a log whose key nobody vouches for that it is linked, and lets it pass only where that is enough', async () => {
+    const { code, stdout, stderr } = await run(['verify'])
+    expect(code).toBe(19)
+    expect(stdout).toContain('the key that the log names itself: nobody else vouches for it')
+    expect(stdout.split('\n').at(-2)).toMatch(/^LINKED {2}everything up to \d+ hangs together/)
+    expect(stdout).not.toContain('INTACT')
+    expect(stderr).toMatch(/^authsec: the log hangs together, .+\nhint: Give the key with --key/)
+    expect(await run(['verify', '--require', 'linked'])).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('says INTACT with the key, and of which log', async () => {
+    const { code, stdout, stderr } = await run(['verify', '--key', await readKey()])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(
+      /^log {7}authsec\/[0-9a-f]{32} {3}key [0-9a-f]{8} \(Ed25519\), the key you supplied\n/,
+    )
+    expect(stdout).toMatch(/\nrecords {3}\d+ read {3}0 missing {3}0 altered {3}0 out of order\n/)
+    expect(stdout).toMatch(/\nhistory {3}no anchor: /)
+    expect(stdout.split('\n').at(-2)).toMatch(
+      /^INTACT {2}everything up to \d+ is what was signed by the key you supplied/,
+    )
+  })
+
+  test('remembers the key and the head of the first contact, and holds the next one against them', async () => {
+    const home = await makeDirectory()
+    await run(['verify', '--require', 'linked'], home)
+    await server.exchange()
+    const { code, stdout } = await run(['verify', '--require', 'anchored'], home)
+    expect(code).toBe(0)
+    expect(stdout).toContain('the key known here since the first contact')
+    expect(stdout).toMatch(/\nhistory {3}consistent with last contact@\d+\n/)
+  })
+
+  test('is as clear to a program', async () => {
+    const { code, stdout } = await run(['verify', '--json', '--key', await readKey()])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      verdict: 'INTACT',
+      signature: 'good',
+      key: { pinned: true },
+      records: { missing: 0, altered: 0, out_of_order: 0 },
+      fault: null,
+      anchors: [],
+      warnings: [],
+    })
+  })
+
+  test('finds the event of a token that was given out a moment ago', async () => {
+    const token = (await server.exchange()).json.access_token
+    const args = ['verify', '--token', '-', '--key', await readKey()]
+    const { code, stdout } = await run(args, undefined, { stdin: token })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\ntoken {5}its event is record \d+\n/)
+  })
+
+  test('calls the event of a token suppressed that the log does not have', async () => {
+    const other = await startTestServer()
+    const token = (await other.exchange()).json.access_token
+    await other.close()
+    const args = ['verify', '--token', '-', '--key', await readKey()]
+    const { code, stdout, stderr } = await run(args, undefined, { stdin: token })
+    expect(code).toBe(19)
+    expect(stdout).toContain('SUPPRESSED')
+    expect(stderr).toMatch(/^authsec: the event [\w-]+ of the token is not in the log\n$/)
+  })
+
+  test.each([
+    { why: 'a key that is none', args: ['--key', 'nonsense'], code: 2 },
+    { why: 'a checkpoint that is not there', args: ['--checkpoint', '/nowhere'], code: 2 },
+    { why: 'a bundle that is not there', args: ['/nowhere'], code: 6 },
+    { why: 'a bundle and the server at once', args: ['bundle', '--remote'], code: 2 },
+    { why: 'evidence that is none', args: ['--require', 'everything'], code: 2 },
+    { why: 'an event that never was', args: ['--event', 'nothing'], code: 6 },
+  ])('fails for $why', async ({ args, code }) => {
+    expect(await run(['verify', ...args])).toMatchObject({ code, stdout: '' })
+  })
+
+  test('needs a session to read the records', async () => {
+    const env = { AUTHSEC_SERVER: server.url }
+    expect(await runCli(['audit', 'verify'], { env, fetch })).toMatchObject({ code: 4, stdout: '' })
+  })
+})
+
+describe('a bundle', () => {
+  test('verifies on another machine, without the server and with the key alone', async () => {
+    const out = await exportBundle()
+    const offline = await runCli(['audit', 'verify', out, '--key', await readKey()])
+    expect(offline).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('\nINTACT  ') })
+    expect(await runCli(['audit', 'verify', out])).toMatchObject({ code: 19 })
+    const wrong = await runCli(['audit', 'verify', out, '--key', createLogKey('authsec/x').text])
+    expect(wrong).toMatchObject({ code: 18, stdout: expect.stringContaining('\nKEY  ') })
+  })
+
+  test('is written into a new place only, and leaves nothing half-done behind', async () => {
+    const directory = await makeDirectory()
+    const out = join(directory, 'bundle')
+    await mkdir(out)
+    expect(await run(['export', '--out', out])).toMatchObject({ code: 7 })
+    expect(await readdir(directory)).toEqual(['bundle'])
+    expect(await readdir(out)).toEqual([])
+  })
+
+  test('that was changed is told in words, with the place and exit code 18', async () => {
+    const out = await exportBundle()
+    const [name = ''] = await readdir(join(out, 'tile/entries/000.p'))
+    const path = join(out, 'tile/entries/000.p', name)
+    const { entries } = splitEntries(await readFile(path))
+    const changed = Buffer.from(Buffer.from(entries[2]!).toString().replace('allow', 'denied'))
+    await writeFile(path, joinEntries(entries.with(2, changed)))
+    const { code, stdout, stderr } = await runCli(['audit', 'verify', out, '--key', await readKey()])
+    expect(code).toBe(18)
+    expect(stderr).toBe('authsec: record 2 is not what was signed\n')
+    expect(stdout).toMatch(
+      /\nfinding {3}altered at record 2\nexpected {2}[0-9a-f]{64}\nactual {4}[0-9a-f]{64}\ngood {6}0 … 1\nproves /,
+    )
+    expect(stdout.split('\n').at(-2)).toBe('ALTERED  record 2 is not what was signed')
+  })
+
+  test('with terminal escapes in it reaches no terminal raw', async () => {
+    const origin = 'authsec/\u009b31m\u202e'
+    const out = join(await makeDirectory(), 'bundle')
+    const key = createLogKey()
+    const files = createBundleFiles([createLogRecord(0, { occurred_at: '\u001b[31m' })], [key])
+    const note = Buffer.from(files.get('checkpoint')!)
+      .toString()
+      .replace('authsec/0123456789abcdef\n', `${origin}\n`)
+    await writeFiles(out, new Map(files).set('checkpoint', Buffer.from(note)))
+    for (const flags of [[], ['--json']]) {
+      const { stdout, stderr } = await runCli(['audit', 'verify', out, ...flags])
+      for (const raw of ['\u001b', '\u009b', '\u202e']) expect(stdout + stderr).not.toContain(raw)
+    }
+  })
+})
+
+describe('the proof of an event', () => {
+  test('is printed, and holds anywhere with the key', async () => {
+    const id = (await server.exchange()).json.authsec_audit
+    const key = await readKey()
+    const { code, stdout, stderr } = await run(['verify', '--event', id, '--key', key])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^c2sp\.org\/tlog-proof@v1\nextra /)
+    expect(stderr).toMatch(/^record \d+ of \d+ in authsec\/[0-9a-f]{32}, signed by the key you supplied\n$/)
+
+    const file = join(await makeDirectory(), 'event.tlog-proof')
+    await writeFile(file, stdout)
+    const offline = await runCli(['audit', 'verify', file, '--key', key])
+    expect(offline.code).toBe(0)
+    expect(JSON.parse(offline.stdout)).toMatchObject({ id, type: 'token.exchanged' })
+    expect(await runCli(['audit', 'verify', file])).toMatchObject({ code: 19 })
+    expect(await runCli(['audit', 'verify', file, '--key', createLogKey().text])).toMatchObject({ code: 18 })
+    await writeFile(file, stdout.replace(/index \d+/, 'index 0'))
+    expect(await runCli(['audit', 'verify', file, '--key', key])).toMatchObject({ code: 18 })
+  })
+
+  test('comes out of a bundle as it comes from the server', async () => {
+    const id = (await server.exchange()).json.authsec_audit
+    const key = await readKey()
+    await run(['verify', '--event', id, '--key', key])
+    const out = await exportBundle()
+    const fromBundle = await runCli(['audit', 'verify', out, '--event', id, '--key', key])
+    const fromServer = await run(['verify', '--event', id, '--key', key])
+    expect(fromBundle.code).toBe(0)
+    expect(fromBundle.stdout).toBe(fromServer.stdout)
+    expect(await runCli(['audit', 'verify', out, '--event', 'nothing', '--key', key])).toMatchObject({
+      code: 6,
+    })
+  })
+})
+
+describe('authsec audit checkpoint', () => {
+  test('prints the head as it was signed, and the key with which it is checked', async () => {
+    const { code, stdout, stderr } = await run(['checkpoint'])
+    expect(code).toBe(0)
+    expect(stdout).toBe((await server.call('GET', '/audit/log/checkpoint')).text)
+    expect(stderr).toBe(`signed with ${await readKey()}\n`)
+  })
+
+  test('writes it to a file that is an anchor later', async () => {
+    const file = join(await makeDirectory(), 'head.txt')
+    expect(await run(['checkpoint', '--out', file])).toMatchObject({ code: 0, stdout: '' })
+    const { code, stdout } = await run([
+      'verify',
+      '--checkpoint',
+      file,
+      '--require',
+      'anchored',
+      '--key',
+      await readKey(),
+    ])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`consistent with ${file}@`)
+  })
+
+  test('is an error there and then where the log is another one than at the last contact', async () => {
+    const home = await makeDirectory()
+    await run(['checkpoint'], home)
+    const path = join(home, 'audit-logs.json')
+    const before = await readFile(path, 'utf8')
+    const [origin = '', known] = Object.entries(JSON.parse(before))[0] as [string, Record<string, string>]
+    const [, size] = known['checkpoint']!.split('\n')
+    const keep = (note: string) =>
+      writeFile(path, JSON.stringify({ [origin]: { ...known, checkpoint: note } }))
+
+    await keep(known['checkpoint']!.replace(`\n${size}\n`, '\n1000000\n'))
+    const rolledBack = await run(['checkpoint'], home)
+    expect(rolledBack).toMatchObject({ code: 19, stdout: '' })
+    expect(rolledBack.stderr).toMatch(
+      /^authsec: the audit log had 1000000 records when it was seen last, and now has \d+\n/,
+    )
+
+    await keep(known['checkpoint']!.replace(/\n.{44}\n/, `\n${Buffer.alloc(32, 1).toString('base64')}\n`))
+    await server.exchange()
+    expect(await run(['checkpoint'], home)).toMatchObject({ code: 18, stdout: '' })
+    expect(await run(['verify'], home)).toMatchObject({
+      code: 18,
+      stdout: expect.stringContaining('\nFORKED  '),
+    })
+
+    await writeFile(path, before.replace(known['verifier_key']!, createLogKey(origin).text))
+    expect(await run(['checkpoint'], home)).toMatchObject({ code: 18, stdout: '' })
+  })
+
+  test('notices that the server has another log than at the last contact', async () => {
+    const home = await makeDirectory()
+    await run(['checkpoint'], home)
+    const path = join(home, 'audit-logs.json')
+    await writeFile(
+      path,
+      (await readFile(path, 'utf8')).replace(/authsec\/[0-9a-f]{32}": /, 'authsec/0123": '),
+    )
+    const { stdout } = await run(['verify', '--require', 'linked'], home)
+    expect(stdout).toMatch(
+      /\nwarning {3}this server had another log when it was seen last \(authsec\/0123, \d+ records\)/,
+    )
+  })
+})

@@ -1,0 +1,356 @@
+import { createHash, createPublicKey, verify } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { parseCheckpoint, type VerifySignature } from '../../src/core/checkpoint.js'
+import { readLogKeys } from '../../src/core/log-source.js'
+import { formatTilePath, joinEntries, splitEntries } from '../../src/core/log-tiles.js'
+import { judgeLog, type LogReport, proves, type VerdictRequest } from '../../src/core/log-verdict.js'
+import { chooseSeed, countRounds, createRandom } from '../stress/rounds.js'
+import {
+  createBundleFiles,
+  createLogKey,
+  createLogRecord,
+  ORIGIN,
+  signRecords,
+} from '../support/sealed-bundle.js'
+
+type Files = Map<string, Uint8Array>
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+const verifySignature: VerifySignature = (publicKey, message, signature) => {
+  const x = Buffer.from(publicKey).toString('base64url')
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+  return verify(null, message, key, signature)
+}
+
+const SIZE = 600
+const KEY = createLogKey()
+const RECORDS = Array.from({ length: SIZE }, (_, index) => createLogRecord(index))
+const PINNED = { key: KEY.key, source: 'the key you supplied', isPinned: true }
+
+function judge(files: Files, request: Partial<VerdictRequest> = {}): Promise<LogReport> {
+  const read = (path: string) => files.get(path)
+  const text = (path: string) => (read(path) ? Buffer.from(read(path)!).toString() : undefined)
+  return judgeLog({
+    note: text('checkpoint'),
+    readTile: async (tile) => read(formatTilePath(tile)),
+    key: PINNED,
+    handovers: readLogKeys(text('keys')).handovers,
+    anchors: [],
+    sha256,
+    verify: verifySignature,
+    ...request,
+  })
+}
+
+const anchorOf = (records: readonly Uint8Array[], name = 'head.txt') => ({
+  name,
+  checkpoint: parseCheckpoint(signRecords(records, [KEY])),
+})
+
+/** Changes the records of one bundle, and nothing else. */
+function changeEntries(files: Files, bundle: number, change: (entries: Uint8Array[]) => Uint8Array[]): Files {
+  const [path = ''] = [...files.keys()].filter((name) => name.startsWith(`tile/entries/00${bundle}`))
+  return new Map(files).set(path, joinEntries(change([...splitEntries(files.get(path)!).entries])))
+}
+
+const HONEST = createBundleFiles(RECORDS, [KEY])
+
+describe('an honest log', () => {
+  test('is intact, as far as it is signed by the key that is known', async () => {
+    const report = await judge(HONEST)
+    expect(report).toMatchObject({
+      verdict: 'INTACT',
+      signature: 'good',
+      fault: undefined,
+      firstAt: '2026-08-01T09:00:00.000Z',
+      lastAt: '2026-08-01T09:09:59.000Z',
+      walk: { read: SIZE, altered: 0, missing: 0, moved: 0 },
+    })
+    expect(report.statement).toBe(
+      'everything up to 600 is what was signed by the key you supplied; later records are unknown',
+    )
+    expect([proves(report, 'linked'), proves(report, 'signed'), proves(report, 'anchored')]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  test.each([1, 2, 255, 256, 257, 512])('is intact with %i records', async (size) => {
+    expect(await judge(createBundleFiles(RECORDS.slice(0, size), [KEY]))).toMatchObject({ verdict: 'INTACT' })
+  })
+
+  test('is at most linked by a key that only the log itself names', async () => {
+    const report = await judge(HONEST, {
+      key: { ...PINNED, source: 'the key that the log names itself', isPinned: false },
+    })
+    expect(report.verdict).toBe('LINKED')
+    expect(report.statement).not.toContain('INTACT')
+    expect([proves(report, 'linked'), proves(report, 'signed'), proves(report, 'anchored')]).toEqual([
+      true,
+      false,
+      false,
+    ])
+  })
+
+  test('goes on from every head that somebody has kept', async () => {
+    const anchors = [1, 256, 300, 600].map((size) => anchorOf(RECORDS.slice(0, size), `at ${size}`))
+    const report = await judge(HONEST, { anchors })
+    expect(report.anchors.map(({ name }) => name)).toEqual(['at 1', 'at 256', 'at 300', 'at 600'])
+    expect(proves(report, 'anchored')).toBe(true)
+  })
+
+  test('is not held against the head of another log', async () => {
+    const other = parseCheckpoint(
+      signRecords(RECORDS.slice(0, 9), [createLogKey('authsec/other')], 'authsec/other'),
+    )
+    const report = await judge(HONEST, { anchors: [{ name: 'other.txt', checkpoint: other }] })
+    expect(report.verdict).toBe('INTACT')
+    expect(proves(report, 'anchored')).toBe(false)
+    expect(report.warnings.join()).toContain('other.txt is of another log')
+  })
+
+  test('tells of clocks that stepped back', async () => {
+    const stepped = [...RECORDS.slice(0, 9), createLogRecord(9, { type: 'clock.stepped' })]
+    expect((await judge(createBundleFiles(stepped, [KEY]))).warnings.join()).toContain('stepped back 1 times')
+  })
+})
+
+describe('a record', () => {
+  test.each([0, 1, 255, 256, 511, 599])('that is changed in any byte is found: %i', async (index) => {
+    const bundle = Math.floor(index / 256)
+    const files = changeEntries(HONEST, bundle, (entries) => {
+      const changed = Uint8Array.from(entries[index % 256]!)
+      changed[index % changed.length]! ^= 1
+      return entries.with(index % 256, changed)
+    })
+    const report = await judge(files)
+    expect(report).toMatchObject({
+      verdict: 'ALTERED',
+      fault: { kind: 'altered', index, good: index },
+      walk: { altered: 1, missing: 0, moved: 0 },
+    })
+    expect(report.fault?.expected).not.toBe(report.fault?.actual)
+    expect(proves(report, 'linked')).toBe(false)
+  })
+
+  test.each([
+    {
+      what: 'repeated in the place of another',
+      change: (entries: Uint8Array[]) => entries.with(7, entries[3]!),
+      expected: { verdict: 'ALTERED', fault: { kind: 'repeated', index: 7 } },
+    },
+    {
+      what: 'swapped with another',
+      change: (entries: Uint8Array[]) => entries.with(7, entries[30]!).with(30, entries[7]!),
+      expected: { verdict: 'ALTERED', fault: { kind: 'moved', index: 7 }, walk: { moved: 2, altered: 0 } },
+    },
+    {
+      what: 'taken out, and its place left empty',
+      change: (entries: Uint8Array[]) => entries.with(7, new Uint8Array()),
+      expected: {
+        verdict: 'INCOMPLETE',
+        fault: { kind: 'missing', index: 7, good: 7 },
+        walk: { missing: 1 },
+      },
+    },
+    {
+      what: 'taken out, and all others moved up',
+      change: (entries: Uint8Array[]) => entries.toSpliced(7, 1),
+      expected: {
+        verdict: 'INCOMPLETE',
+        fault: { kind: 'missing', index: 7, good: 7 },
+        walk: { altered: 0 },
+      },
+    },
+    {
+      what: 'put in, and all others moved down',
+      change: (entries: Uint8Array[]) => entries.toSpliced(7, 0, createLogRecord(9_999)),
+      expected: { verdict: 'ALTERED', fault: { kind: 'altered', index: 7, good: 7 } },
+    },
+  ])('that is $what is found', async ({ change, expected }) => {
+    expect(await judge(changeEntries(HONEST, 1, change))).toMatchObject({
+      ...expected,
+      fault: Object.fromEntries(
+        Object.entries(expected.fault).map(([name, value]) => [
+          name,
+          typeof value === 'number' ? value + 256 : value,
+        ]),
+      ),
+    })
+  })
+
+  test('that is changed together with its tile is found as closely as the signed root allows', async () => {
+    const changed = RECORDS.with(300, createLogRecord(300, { type: 'policy.deleted' }))
+    const files = new Map(createBundleFiles(changed, [KEY])).set('checkpoint', HONEST.get('checkpoint')!)
+    // The tiles above still tell in which stretch it is.
+    files.set('tile/1/000.p/2', HONEST.get('tile/1/000.p/2')!)
+    expect(await judge(files)).toMatchObject({
+      verdict: 'ALTERED',
+      fault: { kind: 'root', index: 256, good: 256 },
+    })
+  })
+})
+
+describe('a log', () => {
+  test('that was written anew from the start is not what was signed', async () => {
+    const other = createBundleFiles(RECORDS.with(3, createLogRecord(3, { type: 'x' })), [KEY])
+    const files = new Map(other).set('checkpoint', HONEST.get('checkpoint')!)
+    expect(await judge(files)).toMatchObject({ verdict: 'ALTERED', fault: { kind: 'root', good: 0 } })
+  })
+
+  test('that was written anew with a new key is found by the key, and without one by an anchor alone', async () => {
+    const thief = createLogKey()
+    const files = createBundleFiles(RECORDS.with(3, createLogRecord(3, { type: 'x' })), [thief])
+    expect(await judge(files)).toMatchObject({ verdict: 'KEY', signature: 'unknown key' })
+    const told = { key: thief.key, source: 'the key that the log names itself', isPinned: false }
+    expect(await judge(files, { key: told })).toMatchObject({ verdict: 'LINKED' })
+    const anchors = [anchorOf(RECORDS.slice(0, 400))]
+    expect(await judge(files, { key: told, anchors })).toMatchObject({
+      verdict: 'FORKED',
+      statement: 'at 400 this log is another one than head.txt has seen',
+    })
+  })
+
+  test('that is another one at the size of an anchor is a fork', async () => {
+    const other = [anchorOf(RECORDS.with(3, createLogRecord(3, { type: 'x' })))]
+    expect(await judge(HONEST, { anchors: other })).toMatchObject({ verdict: 'FORKED' })
+  })
+
+  test('that is shorter than an anchor was rolled back', async () => {
+    const yesterday = createBundleFiles(RECORDS.slice(0, 400), [KEY])
+    expect(await judge(yesterday)).toMatchObject({ verdict: 'INTACT' })
+    expect(await judge(yesterday, { anchors: [anchorOf(RECORDS)] })).toMatchObject({
+      verdict: 'TRUNCATED',
+      statement: 'head.txt has seen 600 records, this log ends at 400',
+    })
+  })
+
+  test.each([599, 512, 511, 1])('whose records end at %i is truncated', async (size) => {
+    const files = new Map(HONEST)
+    for (const path of HONEST.keys()) if (path.startsWith('tile/entries/')) files.delete(path)
+    for (let start = 0; start < size; start += 256) {
+      const width = Math.min(256, SIZE - start)
+      const path = formatTilePath({ level: 'entries', index: start / 256, width })
+      files.set(path, joinEntries(RECORDS.slice(start, Math.min(size, start + 256))))
+    }
+    expect(await judge(files)).toMatchObject({
+      verdict: 'TRUNCATED',
+      fault: { kind: 'cut', index: size, good: size },
+      walk: { read: size, missing: SIZE - size, altered: 0 },
+    })
+  })
+
+  test.each([1, 2, 30])(
+    'whose last bundle a crash has cut by %i bytes is incomplete, never altered',
+    async (bytes) => {
+      const path = 'tile/entries/002.p/88'
+      const files = new Map(HONEST).set(path, HONEST.get(path)!.subarray(0, -bytes))
+      const report = await judge(files)
+      expect(report).toMatchObject({ verdict: 'INCOMPLETE', walk: { isTorn: true, altered: 0 } })
+      expect(report.warnings).toContain(
+        'the last bundle ends in the middle of a record, as a crash leaves it',
+      )
+    },
+  )
+
+  test('without a checkpoint proves nothing', async () => {
+    const files = new Map(HONEST)
+    files.delete('checkpoint')
+    expect(await judge(files)).toMatchObject({ verdict: 'INCOMPLETE', checkpoint: undefined })
+  })
+
+  test('may have lost what it says itself that it has pruned', async () => {
+    const pruning = [
+      ...RECORDS.slice(0, 599),
+      createLogRecord(599, { type: 'audit.pruned', details: { below: 300 } }),
+    ]
+    const whole = createBundleFiles(pruning, [KEY])
+    const files = changeEntries(whole, 1, (entries) =>
+      entries.map((entry, at) => (at + 256 < 300 ? new Uint8Array() : entry)),
+    )
+    files.delete('tile/entries/000')
+    expect(await judge(files)).toMatchObject({ verdict: 'INTACT', walk: { pruned: 300, missing: 0 } })
+
+    const more = changeEntries(files, 1, (entries) => entries.with(44, new Uint8Array()))
+    expect(await judge(more)).toMatchObject({ verdict: 'INCOMPLETE', fault: { kind: 'missing', index: 300 } })
+  })
+})
+
+describe('any byte of any file', () => {
+  const SMALL = createBundleFiles(RECORDS.slice(0, 300), [KEY])
+
+  test('that is another one is noticed, and what is left is never called intact', async ({ annotate }) => {
+    const seed = chooseSeed()
+    await annotate(`seed ${seed}`)
+    const random = createRandom(seed)
+    const paths = [...SMALL.keys()].filter((path) => path !== 'keys')
+    for (let round = 0; round < countRounds(80); round++) {
+      const path = paths[Math.floor(random() * paths.length)]!
+      const bytes = Uint8Array.from(SMALL.get(path)!)
+      const at = Math.floor(random() * bytes.length)
+      bytes[at]! ^= 1 << Math.floor(random() * 8)
+      const report = await judge(new Map(SMALL).set(path, bytes))
+      const expected = path === 'checkpoint' ? ['UNSIGNED', 'KEY'] : ['ALTERED', 'INCOMPLETE', 'TRUNCATED']
+      expect(expected, `${path} at ${at}`).toContain(report.verdict)
+      if (path.startsWith('tile/') && !path.includes('entries')) {
+        expect(report).toMatchObject({ verdict: 'ALTERED', fault: { kind: 'tile', path } })
+      }
+    }
+  })
+})
+
+describe('a key that takes over', () => {
+  const next = createLogKey()
+  const announced = [
+    ...RECORDS.slice(0, 300),
+    createLogRecord(300, { type: 'key.activated', details: { verifier_keys: [next.text] } }),
+    ...RECORDS.slice(301, 400),
+  ]
+  const handover = signRecords(announced.slice(0, 350), [next, KEY])
+  const files = createBundleFiles(announced, [next], [handover])
+
+  test('is believed where the one before has signed what names it', async () => {
+    expect(await judge(files)).toMatchObject({ verdict: 'INTACT', signature: 'handed over' })
+  })
+
+  test.each([
+    { what: 'nothing vouches for it', handovers: [] },
+    { what: 'the old key has not signed', handovers: [signRecords(announced.slice(0, 350), [next])] },
+    { what: 'the new key has not signed', handovers: [signRecords(announced.slice(0, 350), [KEY])] },
+    {
+      what: 'what was signed does not name it yet',
+      handovers: [signRecords(announced.slice(0, 300), [next, KEY])],
+    },
+    { what: 'what was signed is another log', handovers: [signRecords(RECORDS.slice(0, 350), [next, KEY])] },
+    { what: 'the checkpoint cannot be read', handovers: ['nonsense'] },
+  ])('is not believed where $what', async ({ handovers }) => {
+    expect(await judge(files, { handovers })).toMatchObject({ verdict: 'KEY' })
+  })
+})
+
+describe('a token', () => {
+  const records = RECORDS.with(40, createLogRecord(40, { token_hash: 'abc' }))
+  const files = createBundleFiles(records, [KEY])
+
+  test('whose event is there is told where', async () => {
+    const report = await judge(files, { token: { eventId: 'event-40', hash: 'abc' } })
+    expect(report).toMatchObject({ verdict: 'INTACT', tokenIndex: 40 })
+  })
+
+  test('whose event is not there was suppressed', async () => {
+    const report = await judge(files, { token: { eventId: 'event-4000', hash: 'abc' } })
+    expect(report).toMatchObject({ verdict: 'SUPPRESSED' })
+    expect(proves(report, 'linked')).toBe(false)
+  })
+
+  test('is not the one that the record of its event names', async () => {
+    expect(await judge(files, { token: { eventId: 'event-40', hash: 'other' } })).toMatchObject({
+      verdict: 'ALTERED',
+    })
+  })
+})
+
+test('the origin of the samples is that of the key', () => {
+  expect(KEY.key.name).toBe(ORIGIN)
+})
