@@ -1,8 +1,10 @@
 import type { AuditDraft, AuditEventType } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import {
+  findDue,
   findMaxAge,
   findNextDue,
+  type Key,
   type KeyPlan,
   type KeyState,
   planActivation,
@@ -27,7 +29,7 @@ import {
   readState,
 } from './key-steps.js'
 import type { Keyring } from './keys.js'
-import { findLiveTokens, type LiveToken } from './live-tokens.js'
+import { findLiveTokens, type LiveTokens } from './live-tokens.js'
 
 /** What a change has come to. */
 export interface KeyOutcome {
@@ -39,7 +41,12 @@ export interface KeyOutcome {
 
 /** A key that is out of use, and what it signed that has not expired. */
 export interface EmergencyOutcome extends KeyOutcome {
-  liveTokens: readonly LiveToken[]
+  liveTokens: LiveTokens
+}
+
+/** A key and when its next step comes, in milliseconds since the epoch; undefined where none comes by itself. */
+export interface DueKey extends StoredKey {
+  dueAt?: number | undefined
 }
 
 /** The life of the keys: by command, and by itself. Every change is one transaction and one record. */
@@ -47,7 +54,7 @@ export interface KeyLife {
   /** How long verifiers may keep the key set of call tokens, in seconds. */
   readonly maxAge: number
   /** Every key there is or was, oldest first. */
-  list(): Promise<readonly StoredKey[]>
+  list(): Promise<readonly DueKey[]>
   /** Prepares a key. Throws `conflict` where one is prepared. */
   prepare(place: KeyPlace, by: User, provenance: Provenance): Promise<KeyOutcome>
   /** Lets the prepared key of a set take over. Throws `conflict` where it may not sign yet. */
@@ -120,7 +127,10 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
   return {
     maxAge: findMaxAge(rules.call),
 
-    list: () => store.keys.list(),
+    async list() {
+      const keys = await store.keys.list()
+      return keys.map((key) => ({ ...key, dueAt: findDue(key as Key, rules[findPlace(key).purpose]) }))
+    },
 
     prepare: (place, by, provenance) =>
       command(draftOf('key.prepared', by), provenance, async () => place, planPreparation),

@@ -15,8 +15,7 @@ export async function makeKey(
   envelope: Envelope,
   now: number,
 ): Promise<StoredKey> {
-  const { privateJwk, publicJwk } = await generateJwks(alg)
-  const kid = await calculateJwkThumbprint(publicJwk ?? privateJwk)
+  const { privateJwk, publicJwk, kid } = await generateNamedJwks(alg)
   return {
     kid,
     purpose,
@@ -54,6 +53,17 @@ export function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
 /** Where the private part of a key is sealed to. */
 function placeOfKey({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
   return { table: 'keys', row: kid, purpose: `${purpose} key` }
+}
+
+// An id that begins with a hyphen would be a flag on every command line that names it.
+async function generateNamedJwks(
+  alg: SigningAlgorithm,
+): Promise<{ privateJwk: JWK; publicJwk?: JWK; kid: string }> {
+  for (;;) {
+    const jwks = await generateJwks(alg)
+    const kid = await calculateJwkThumbprint(jwks.publicJwk ?? jwks.privateJwk)
+    if (!kid.startsWith('-')) return { ...jwks, kid }
+  }
 }
 
 async function generateJwks(alg: SigningAlgorithm): Promise<{ privateJwk: JWK; publicJwk?: JWK }> {

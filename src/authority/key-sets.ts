@@ -40,6 +40,20 @@ export const KEY_PLACES: readonly KeyPlace[] = [
   { purpose: 'audit', alg: 'EdDSA' },
 ]
 
+/** The set of a purpose, of its first algorithm unless another one is named. Throws `invalid_request`. */
+export function parseKeyPlace(purpose: string, alg: string | undefined): KeyPlace {
+  const places = KEY_PLACES.filter((place) => place.purpose === purpose)
+  const place = alg === undefined ? places[0] : places.find((candidate) => candidate.alg === alg)
+  if (place !== undefined) return place
+  const [name, value, known] =
+    places.length === 0
+      ? ['purpose', purpose, KEY_PLACES.map((each) => each.purpose)]
+      : ['alg', alg, places.map((each) => each.alg)]
+  throw new AuthsecError('invalid_request', `there are no keys of the ${name} ${quote(value)}`, {
+    hint: `Known: ${[...new Set(known)].join(', ')}.`,
+  })
+}
+
 const DEFAULTS: CompleteKeyTimings = {
   publishSeconds: 660,
   rotateSeconds: 30 * 86_400,

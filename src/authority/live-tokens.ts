@@ -13,6 +13,12 @@ export interface LiveToken {
   expiresAt?: number | undefined
 }
 
+/** The first of them in the order of the log, and how many there are. */
+export interface LiveTokens {
+  tokens: readonly LiveToken[]
+  total: number
+}
+
 const ISSUING = [
   'token.exchanged',
   'token.issued',
@@ -29,8 +35,9 @@ export async function findLiveTokens(
   audit: AuditLog,
   kid: string,
   { since, now }: { since: number; now: number },
-): Promise<LiveToken[]> {
+): Promise<LiveTokens> {
   const found = new Map<string, LiveToken>()
+  const seen = new Set<string>()
   for (const type of ISSUING) {
     let after = -1
     for (;;) {
@@ -38,13 +45,14 @@ export async function findLiveTokens(
       for (const { event } of entries) {
         const token = event.kid === kid ? toLiveToken(event) : undefined
         if (token === undefined || (token.expiresAt ?? Number.POSITIVE_INFINITY) <= now) continue
+        seen.add(token.jti)
         if (found.size < MAX_LIVE_TOKENS) found.set(token.jti, token)
       }
       if (entries.length < PAGE) break
       after = entries.at(-1)?.seq ?? after
     }
   }
-  return [...found.values()]
+  return { tokens: [...found.values()], total: seen.size }
 }
 
 function allowed(type: string, since: number): AuditFilter {

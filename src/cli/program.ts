@@ -96,6 +96,18 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
+    name: 'keys',
+    summary: 'look after the keys that sign',
+    commands: {
+      list: async () => (await import('./commands/keys/list.js')).addKeyList,
+      prepare: async () => (await import('./commands/keys/prepare.js')).addKeyPrepare,
+      activate: async () => (await import('./commands/keys/activate.js')).addKeyActivate,
+      rotate: async () => (await import('./commands/keys/rotate.js')).addKeyRotate,
+      taint: async () => (await import('./commands/keys/taint.js')).addKeyTaint,
+      revoke: async () => (await import('./commands/keys/revoke.js')).addKeyRevoke,
+    },
+  },
+  {
     name: 'audit',
     summary: 'read the audit log',
     commands: {

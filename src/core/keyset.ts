@@ -83,6 +83,25 @@ export function findEarliestUse({ publishedAt }: Key, { publishSeconds }: KeyRul
   return publishedAt === undefined ? undefined : publishedAt + publishSeconds * 1000
 }
 
+/**
+ * When the next step of a key comes, in milliseconds since the epoch: it may sign, another one may take over, or it is
+ * gone. Undefined where nothing comes by itself.
+ */
+export function findDue(key: Key, rules: KeyRules): number | undefined {
+  const { state, createdAt, activatedAt = createdAt, stoppedAt = createdAt } = key
+  switch (state) {
+    case 'prepared':
+      return findEarliestUse(key, rules)
+    case 'active':
+      return rules.rotateSeconds === undefined ? undefined : activatedAt + rules.rotateSeconds * 1000
+    case 'retiring':
+    case 'tainted':
+      return stoppedAt + rules.overlapSeconds * 1000
+    default:
+      return undefined
+  }
+}
+
 /** Makes the first keys of a new set, which nobody can know an older form of. A set that has keys is only completed. */
 export function planFirst(keys: readonly Key[], rules: KeyRules): KeyPlan {
   return settle(keys, { changes: [], creates: keys.length === 0 ? ['active'] : [] }, rules)

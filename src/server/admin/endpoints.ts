@@ -1,5 +1,15 @@
 import type { AnyEndpoint } from '../endpoint.js'
+import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
 import { createResource, listResources } from './resources.js'
 
 /** What this toolkit's admins manage beyond AuthSec's contract. */
-export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [createResource, listResources]
+export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
+  createResource,
+  listResources,
+  listKeys,
+  prepareKey,
+  rotateKeys,
+  activateKey,
+  taintKey,
+  revokeKey,
+]

@@ -1,8 +1,8 @@
 import type { Command } from '@commander-js/extra-typings'
 import { revokeDelegation } from '../../../api/delegations.js'
-import { AuthsecError } from '../../../core/errors.js'
-import { quote, toPrintable } from '../../../core/printable.js'
+import { toPrintable } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
+import { assertConfirmable, confirm } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -26,35 +26,23 @@ export function addRevoke(parent: Command, context: Context): void {
     .option('--confirm <name>', 'the name of the client, instead of typing it')
     .option('--json', 'print one JSON object', false)
   addConnectionFlags(command).action(async (reference, flags) => {
-    if (flags.confirm === undefined && !context.io.isInteractive) {
-      throw new AuthsecError('usage', 'revoking has to be confirmed', {
-        hint: 'Add --confirm with the name of the client.',
-      })
-    }
+    assertConfirmable(context, flags.confirm, 'revoking', 'name of the client')
     await revoke(context, await openConnection(context, flags), reference, flags.confirm, flags.json)
   })
 }
 
 async function revoke(
-  { io, prompts }: Context,
+  context: Context,
   connection: Connection,
   reference: string,
   confirmation: string | undefined,
   json: boolean,
 ): Promise<void> {
   const { client_id, name } = await findNamedClient(connection, reference)
-  const typed =
-    confirmation ?? (await prompts.ask(`Type ${toPrintable(name)} to revoke its delegation:`)).trim()
-  if (typed !== name) {
-    throw new AuthsecError(
-      'cancelled',
-      `${quote(typed)} is not the name of the client: nothing was revoked`,
-      {
-        hint: `The name is ${toPrintable(name)}.`,
-      },
-    )
-  }
+  const what = 'name of the client'
+  await confirm(context, { name, what, to: 'revoke its delegation', given: confirmation })
   await revokeDelegation(connection.target, client_id)
+  const { io } = context
   if (json) io.json({ client_id, name, status: 'revoked' })
   else io.note(`revoked the delegation of ${toPrintable(name)} (${client_id})`)
 }

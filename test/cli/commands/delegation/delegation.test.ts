@@ -159,13 +159,14 @@ describe('authsec delegation revoke', () => {
       why: 'the typed name is another',
       args: [],
       options: { tty: true, answers: ['yes'] },
-      stderr: /"yes" is not the name of the client: nothing was revoked\nhint: The name is billing-bot\./,
+      stderr:
+        /"yes" is not the name of the client: nothing was changed\nhint: The name of the client is billing-bot\./,
     },
     {
       why: 'the confirmed name is another',
       args: ['--confirm', CLIENT_ID],
       options: {},
-      stderr: /nothing was revoked/,
+      stderr: /nothing was changed/,
     },
     {
       why: 'there is no terminal to ask',
