@@ -15,11 +15,11 @@ import { type ClientChanges, createClientChanges } from './client-changes.js'
 import { type Clients, createClients } from './clients.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createDevices, type Devices } from './devices.js'
-import { createEnvelope } from './envelope.js'
 import { createExternalServices, type ExternalServices } from './external-services.js'
 import { createIdentities, type Identities } from './identities.js'
 import { createIntrospection, type Introspection } from './introspection.js'
 import { createIssuedTokens } from './issued-tokens.js'
+import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
 import { createMissingKeys, type KeyPeers } from './key-steps.js'
@@ -124,7 +124,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const rules = createKeyRules(timings)
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
-  const envelope = createEnvelope(kek, tenantId)
+  const envelope = await openEnvelope(store, kek, tenantId)
   const making = { store, envelope, clock, rules, peers: options.peers }
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope)

@@ -10,8 +10,9 @@ import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
 import { agreeTerms, type GrantInput } from './delegation-terms.js'
-import type { Envelope, SealedPlace } from './envelope.js'
+import type { Envelope } from './envelope.js'
 import type { AssertSigning } from './keys.js'
+import { placeOfBaseToken } from './sealed-places.js'
 import { hashSigningInput, hasValidSignature, type SigningKeys } from './signer.js'
 
 /** A delegation with its base token in the clear. */
@@ -60,7 +61,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
     if (hasValidSignature(active, parsed)) return token
     await assertSigning(active, transaction)
     const signed = signBaseToken(active, parsed.claims as object as BaseClaims)
-    const sealedToken = envelope.seal(Buffer.from(signed.token), placeOf(delegation.clientId))
+    const sealedToken = envelope.seal(Buffer.from(signed.token), placeOfBaseToken(delegation.clientId))
     await transaction.delegations.replace({ ...delegation, sealedToken })
     return signed.token
   }
@@ -105,7 +106,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           resources: terms.resources,
           audience: input.audience,
           jti,
-          sealedToken: envelope.seal(Buffer.from(signed.token), placeOf(client.id)),
+          sealedToken: envelope.seal(Buffer.from(signed.token), placeOfBaseToken(client.id)),
           status: 'active',
           ttlSeconds: terms.ttlSeconds,
           createdAt: now * 1000,
@@ -153,7 +154,9 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         return attempt.commit(async (transaction) => {
           // A grant may have replaced it meanwhile: what is handed out is what stands now.
           const { delegation, client } = await findLive(transaction, clientId)
-          const stored = Buffer.from(envelope.open(delegation.sealedToken, placeOf(clientId))).toString()
+          const stored = Buffer.from(
+            envelope.open(delegation.sealedToken, placeOfBaseToken(clientId)),
+          ).toString()
           const token = await renew(stored, delegation, transaction)
           noteDelegation(attempt, delegation)
           attempt.note({
@@ -233,8 +236,4 @@ function expired({ expiresAt }: Delegation): AuthsecError {
     hint: 'Admin must re-delegate via POST /uflow/admin/agents/:id/delegate-token',
     details: { expired_at: formatTime(expiresAt) },
   })
-}
-
-function placeOf(clientId: string): SealedPlace {
-  return { table: 'delegations', row: clientId, purpose: 'base token' }
 }

@@ -7,7 +7,8 @@ import type { Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { assertPermitted, type Caller } from './callers.js'
 import { isUuid } from './clients.js'
-import type { Envelope, SealedPlace } from './envelope.js'
+import type { Envelope } from './envelope.js'
+import { placeOfCredentials } from './sealed-places.js'
 
 /** What may be said of a service; every field is untrusted, and what is left out stays or is empty. */
 export interface ServiceInput {
@@ -50,7 +51,7 @@ export function createExternalServices(options: {
   const { store, audit, envelope, clock } = options
 
   const seal = (id: string, credentials: JsonObject) =>
-    envelope.seal(Buffer.from(JSON.stringify(credentials)), placeOf(id))
+    envelope.seal(Buffer.from(JSON.stringify(credentials)), placeOfCredentials(id))
 
   return {
     async list(caller) {
@@ -69,7 +70,7 @@ export function createExternalServices(options: {
         return attempt.commit(async (transaction) => {
           const service = await findService(transaction, id, caller)
           attempt.note({ details: { service: service.id } })
-          const opened = envelope.open(service.sealedCredentials, placeOf(service.id))
+          const opened = envelope.open(service.sealedCredentials, placeOfCredentials(service.id))
           return { service, credentials: JSON.parse(Buffer.from(opened).toString()) }
         })
       })
@@ -184,8 +185,4 @@ async function assertNameFree(
   const other = await externalServices.findByName(name)
   if (other === undefined || other.id === id) return
   throw new AuthsecError('conflict', `the external service ${quote(name)} exists already`)
-}
-
-function placeOf(id: string): SealedPlace {
-  return { table: 'external_services', row: id, purpose: 'service credentials' }
 }

@@ -33,12 +33,14 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, 'cannot be read', error)
     if (!mayCreate) throw unreadable(path, 'is missing', error)
-    return createKekFile(path)
+    const kek = createKek()
+    writeKekFile(path, kek)
+    return kek
   }
   try {
     const { mode } = fstatSync(file)
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw unreadable(path, `is open to others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`)
+      throw openToOthers(`the key-encryption key ${path}`, path, mode, '600')
     }
     const kek = decodeKek(readText(file, path).trim())
     if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes of base64url')
@@ -96,10 +98,11 @@ function decodeKek(text: string): Uint8Array | undefined {
   }
 }
 
-// Whole and durable before anything is sealed with it: written beside its place, flushed, then moved there. The
-// caller holds the lock of the state, so nobody else is at it.
-function createKekFile(path: string): Uint8Array {
-  const kek = createKek()
+/**
+ * Writes a key-encryption key for its owner alone, whole and durable before anything is sealed with it: beside its
+ * place, flushed, then moved there. The caller holds the lock of the state, so nobody else is at it.
+ */
+export function writeKekFile(path: string, kek: Uint8Array): void {
   const draft = `${path}.new`
   rmSync(draft, { force: true })
   const file = openSync(draft, 'wx', 0o600)
@@ -109,13 +112,24 @@ function createKekFile(path: string): Uint8Array {
   } finally {
     closeSync(file)
   }
-  renameSync(draft, path)
-  if (process.platform !== 'win32') {
-    const folder = openSync(dirname(path), 'r')
-    fsyncSync(folder)
-    closeSync(folder)
-  }
-  return kek
+  moveKekFile(draft, path)
+}
+
+/** Lets a file take the place of a key-encryption key, in one step that lasts. */
+export function moveKekFile(from: string, to: string): void {
+  renameSync(from, to)
+  if (process.platform === 'win32') return
+  const folder = openSync(dirname(to), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+}
+
+/** What is told of a file or a directory whose mode lets others in. */
+export function openToOthers(what: string, path: string, mode: number, right: string): AuthsecError {
+  const is = (mode & 0o777).toString(8)
+  return new AuthsecError('state_unreadable', `${what} is open to others (mode ${is})`, {
+    hint: `Keep it to yourself: chmod ${right} ${path}`,
+  })
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AuthsecError {

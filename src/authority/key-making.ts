@@ -1,8 +1,11 @@
 import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, type JWK } from 'jose'
-import type { KeyState } from '../core/keyset.js'
+import { AuthsecError } from '../core/errors.js'
+import { isKeyState, type KeyState } from '../core/keyset.js'
+import { quote } from '../core/printable.js'
 import type { StoredKey } from '../store/store.js'
-import type { Envelope, SealedPlace } from './envelope.js'
+import type { Envelope } from './envelope.js'
+import { placeOfKey } from './sealed-places.js'
 import type { SigningAlgorithm, SigningKey } from './signer.js'
 
 /** Makes a key and seals its private part; its id is its thumbprint, RFC 7638. */
@@ -28,13 +31,23 @@ export async function makeKey(
   }
 }
 
-/** Opens a stored key and makes it ready for use. Throws `state_unreadable`. */
+/** Opens a stored key and makes it ready for use. Throws `state_unreadable` naming a key that is not as it was. */
 export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
   const { kid } = stored
   const alg = stored.alg as SigningAlgorithm
   const jwk: JsonWebKey = JSON.parse(
     Buffer.from(envelope.open(stored.sealedJwk, placeOfKey(stored))).toString(),
   )
+  const [kty, crv] = SHAPES[alg] ?? []
+  if (kty === undefined || jwk.kty !== kty || jwk.crv !== crv || !isKeyState(stored.state)) {
+    throw new AuthsecError(
+      'state_unreadable',
+      `the ${stored.purpose} key ${quote(kid)} of this state is damaged`,
+      {
+        hint: 'Its row does not say what the key is: restore the state from a backup.',
+      },
+    )
+  }
   if (alg === 'HS256') {
     const secret = createSecretKey(jwk.k ?? '', 'base64url')
     return { kid, alg, privateKey: secret, publicKey: secret }
@@ -44,15 +57,18 @@ export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
   return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
 }
 
+/** What a key of each algorithm is, RFC 7518 §6. */
+const SHAPES: Readonly<Record<SigningAlgorithm, readonly [kty: string, crv?: string]>> = {
+  ES256: ['EC', 'P-256'],
+  RS256: ['RSA'],
+  EdDSA: ['OKP', 'Ed25519'],
+  HS256: ['oct'],
+}
+
 /** What verifiers are given of a key. */
 export function toPublicJwk({ kid, alg, publicKey }: SigningKey): JWK {
   if (publicKey.type !== 'public') throw new Error('a symmetric key has no public form')
   return { ...(publicKey.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
-}
-
-/** Where the private part of a key is sealed to. */
-function placeOfKey({ kid, purpose }: { kid: string; purpose: string }): SealedPlace {
-  return { table: 'keys', row: kid, purpose: `${purpose} key` }
 }
 
 // An id that begins with a hyphen would be a flag on every command line that names it.

@@ -143,7 +143,15 @@ function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'revision'> {
 
   function findActive(purpose: KeyPurpose, alg: SigningAlgorithm): SigningKey {
     const key = inState(purpose, ({ state }) => state === 'active').find((candidate) => candidate.alg === alg)
-    if (key === undefined) throw new Error(`no active ${purpose} key for ${alg}`)
+    if (key === undefined) {
+      throw new AuthsecError(
+        'state_unreadable',
+        `there is no active ${purpose} key for ${alg} in this state`,
+        {
+          hint: 'Its keys are not as a server leaves them: restore the state from a backup.',
+        },
+      )
+    }
     return key.ready
   }
 

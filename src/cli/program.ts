@@ -105,6 +105,7 @@ const GROUPS: readonly Group[] = [
       rotate: async () => (await import('./commands/keys/rotate.js')).addKeyRotate,
       taint: async () => (await import('./commands/keys/taint.js')).addKeyTaint,
       revoke: async () => (await import('./commands/keys/revoke.js')).addKeyRevoke,
+      rewrap: async () => (await import('./commands/keys/rewrap.js')).addKeyRewrap,
     },
   },
   {

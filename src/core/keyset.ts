@@ -6,7 +6,9 @@ import { quote } from './printable.js'
  * what it signed may still be alive. `retired`: gone. `tainted`: suspect, signs no more, still published. `revoked`:
  * gone at once.
  */
-export type KeyState = 'prepared' | 'active' | 'retiring' | 'retired' | 'tainted' | 'revoked'
+export type KeyState = (typeof STATES)[number]
+
+const STATES = ['prepared', 'active', 'retiring', 'retired', 'tainted', 'revoked'] as const
 
 /** One key of a set: the keys of one purpose and algorithm, one of which signs. Times in milliseconds since the epoch. */
 export interface Key {
@@ -46,6 +48,11 @@ export interface KeyPlan {
 }
 
 const MAX_AGE_SECONDS = 300
+
+/** Whether a text is a state. */
+export function isKeyState(text: string): text is KeyState {
+  return STATES.some((state) => state === text)
+}
 
 /** Whether verifiers are given a key. */
 export function isPublished({ state }: Pick<Key, 'state'>): boolean {

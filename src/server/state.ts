@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createKek, openKekFile } from '../authority/kek.js'
+import { createKek, openToOthers } from '../authority/kek.js'
 import { AuthsecError } from '../core/errors.js'
 import { openStore } from '../store/open.js'
 import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
 import type { Store } from '../store/store.js'
+import { openOwnKek } from './state-kek.js'
 
 /** The place of a state that is gone with the process. */
 const EPHEMERAL = ':memory:'
@@ -33,8 +34,8 @@ export interface OpenState {
 /**
  * Opens a state, or creates it. In a directory: the database, which is the lock too, the key-encryption key unless one
  * is given, and a file that tells others which process has it. A database needs a key, because nothing that belongs to
- * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable`, and
- * of a database what `openStore` throws.
+ * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable` (also for
+ * what is open to others), and of a database what `openStore` throws.
  */
 export async function openState(place: StatePlace, kek?: Uint8Array): Promise<OpenState> {
   const { state, store } = place
@@ -70,13 +71,16 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
     return { store, name: place, kek: kek ?? createKek(), close: () => store.close() }
   }
   createDirectory(place)
+  const database = join(place, 'authsec.db')
+  assertPrivate(`the state directory ${place}`, place, '700')
+  assertPrivate(`the database ${database}`, database, '600')
   const pidFile = join(place, 'server.pid')
-  const store = await openStore(join(place, 'authsec.db')).catch((error) => {
+  const store = await openStore(database).catch((error) => {
     throw AuthsecError.is(error, 'state_locked') ? lockedBy(place, pidFile, error) : error
   })
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
-    const opened = kek ?? openKekFile(join(place, 'kek'), (await store.keys.list()).length === 0)
+    const opened = kek ?? (await openOwnKek(place, store))
     return { store, name: place, kek: opened, close: () => closeState(store, pidFile) }
   } catch (error) {
     await closeState(store, pidFile)
@@ -98,6 +102,13 @@ function createDirectory(path: string): void {
       cause,
     })
   }
+}
+
+// What everybody may read or write is no secret, and nothing that was written there can be trusted.
+function assertPrivate(what: string, path: string, right: string): void {
+  if (process.platform === 'win32') return
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
+  if ((mode & 0o077) !== 0) throw openToOthers(what, path, mode, right)
 }
 
 function lockedBy(place: string, pidFile: string, cause: unknown): AuthsecError {

@@ -43,6 +43,17 @@ export function createDelegations(
         .execute()
       await touch()
     },
+    async listSealed() {
+      const rows = await db.selectFrom('delegations').select(['client_id', 'token']).execute()
+      return rows.map(({ client_id, token }) => ({ clientId: client_id, sealedToken: token }))
+    },
+    async reseal(clientId, sealedToken) {
+      await db
+        .updateTable('delegations')
+        .set({ token: sealedToken })
+        .where('client_id', '=', clientId)
+        .execute()
+    },
     async removeByPolicy(policyId) {
       const { numDeletedRows } = await db
         .deleteFrom('delegations')

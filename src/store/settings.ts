@@ -8,6 +8,9 @@ export function createSettings(db: Kysely<Schema>): SettingChanges {
       const row = await db.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()
       return row?.value
     },
+    async replace({ name, value }) {
+      await db.updateTable('settings').set({ value }).where('name', '=', name).execute()
+    },
     async insert(setting) {
       await db.insertInto('settings').values(setting).execute()
     },

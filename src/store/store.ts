@@ -89,6 +89,8 @@ export interface SettingQueries {
 }
 export interface SettingChanges extends SettingQueries {
   insert(setting: Setting): Promise<void>
+  /** Gives a setting that there is another value. */
+  replace(setting: Setting): Promise<void>
 }
 
 export interface User {
@@ -193,6 +195,10 @@ export interface DelegationChanges extends DelegationQueries {
   /** Puts a delegation in the place of the client's former one, whose id and creation time it keeps. */
   replace(delegation: Delegation): Promise<Delegation>
   setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
+  /** The base token of every client, sealed. */
+  listSealed(): Promise<Pick<Delegation, 'clientId' | 'sealedToken'>[]>
+  /** Puts the same base token in its place, sealed anew. */
+  reseal(clientId: string, sealedToken: Uint8Array): Promise<void>
   /** Removes every delegation under a policy, and says how many there were. */
   removeByPolicy(policyId: string): Promise<number>
   /** Removes the delegation of a client, if there is one. */

@@ -59,16 +59,15 @@ describe('an envelope', () => {
     expect(isOpened(() => createEnvelope(KEK, 'another').open(sealed, PLACE))).toBe(false)
   })
 
-  test('says under another key what does not open and what to do', () => {
+  test('does not open under another key, nor under the same one of another version, and says what it is', () => {
     const sealed = envelope.seal(PLAIN, PLACE)
-    const other = createEnvelope(new Uint8Array(32).fill(2), 'store')
-    expect(() => other.open(sealed, PLACE)).toThrow(
-      expect.objectContaining({
-        code: 'state_unreadable',
-        message: 'the key-encryption key does not open the call key of this state',
-        hint: expect.stringContaining('nothing has been changed'),
-      }),
-    )
+    const refusal = expect.objectContaining({
+      code: 'state_unreadable',
+      message: 'the call key "k1" of this state is damaged',
+      hint: expect.stringContaining('restore the state from a backup'),
+    })
+    expect(() => createEnvelope(new Uint8Array(32).fill(2), 'store').open(sealed, PLACE)).toThrow(refusal)
+    expect(() => createEnvelope(KEK, 'store', 2).open(sealed, PLACE)).toThrow(refusal)
   })
 })
 

@@ -61,7 +61,7 @@ describe('a key-encryption key', () => {
       writeFileSync(file, GOOD)
       chmodSync(file, mode)
       expect(() => openKekFile(file, true)).toThrow(
-        expect.objectContaining({ code: 'state_unreadable', message: expect.stringContaining('chmod 600') }),
+        expect.objectContaining({ code: 'state_unreadable', hint: expect.stringContaining('chmod 600') }),
       )
     },
   )

@@ -14,6 +14,8 @@ export function describeCommits(getOpened: GetOpened): void {
       const values = await Promise.all(numbers(600).map((number) => add(store, `n${number}`)))
       expect(values).toEqual(numbers(600).map((number) => `n${number}`))
       for (const number of [0, 255, 256, 599]) expect(await store.settings.find(`n${number}`)).toBe('here')
+      await store.write(({ settings }) => settings.replace({ name: 'n0', value: 'changed' }))
+      expect([await store.settings.find('n0'), await store.settings.find('n1')]).toEqual(['changed', 'here'])
     })
 
     test('takes writes in the order of the calls', async () => {

@@ -483,6 +483,20 @@ export function describeRecords(getOpened: GetOpened): void {
       expect(await store.delegations.findByClient('other')).toEqual(other)
     })
 
+    test('are sealed anew without any other change', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      const sealedToken = Uint8Array.of(0, 255, 9)
+      await store.write(async ({ delegations }) => {
+        await delegations.replace(createDelegation('d'))
+        const [sealed, ...more] = await delegations.listSealed()
+        expect([sealed?.clientId, more]).toEqual(['agent', []])
+        await delegations.reseal('agent', sealedToken)
+      })
+      const resealed = { ...createDelegation('d'), sealedToken }
+      expect(await store.delegations.findByClient('agent')).toEqual(resealed)
+    })
+
     test('are told with all they stand on', async () => {
       const { store } = getOpened()
       await fill(store)

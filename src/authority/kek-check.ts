@@ -1,0 +1,75 @@
+import { createHmac } from 'node:crypto'
+import { AuthsecError } from '../core/errors.js'
+import type { Queries, Store } from '../store/store.js'
+import { createEnvelope, type Envelope } from './envelope.js'
+import { loadKey } from './key-making.js'
+
+/** With which key-encryption key a store is sealed. */
+export interface KekCheck {
+  /** Counts the keys that the store has been sealed with, from 1. */
+  version: number
+  fingerprint: string
+}
+
+/** The setting that holds it, so that a server under another key notices before it touches anything. */
+const KEK_SETTING = 'kek_check'
+
+/** What may be told of a key-encryption key: it names the key and says nothing of it. */
+export function fingerprintKek(kek: Uint8Array): string {
+  return createHmac('sha256', kek).update('authsec key-encryption key').digest('hex').slice(0, 16)
+}
+
+/** Which key-encryption key a store is sealed with; undefined where that has never been written down. */
+export async function findKekCheck({ settings }: Pick<Queries, 'settings'>): Promise<KekCheck | undefined> {
+  const [, version, fingerprint = ''] = /^(\d+) (\w+)$/.exec((await settings.find(KEK_SETTING)) ?? '') ?? []
+  return version === undefined ? undefined : { version: Number(version), fingerprint }
+}
+
+/** How it is written down. */
+export function toKekSetting({ version, fingerprint }: KekCheck): { name: string; value: string } {
+  return { name: KEK_SETTING, value: `${version} ${fingerprint}` }
+}
+
+/**
+ * The envelope of a store, once the key-encryption key is known to be its own. A store where that has never been
+ * written down is asked by what is sealed in it. Throws `state_unreadable` for another key, and changes nothing then.
+ */
+export async function openEnvelope(store: Store, kek: Uint8Array, storeId: string): Promise<Envelope> {
+  const fingerprint = fingerprintKek(kek)
+  const known = (await findKekCheck(store)) ?? (await adoptKek(store, kek, storeId))
+  if (known.fingerprint === fingerprint) return createEnvelope(kek, storeId, known.version)
+  const own = `key-encryption key ${known.fingerprint} (version ${known.version})`
+  throw wrongKek(`the key-encryption key ${fingerprint} is another one: this state is sealed with the ${own}`)
+}
+
+async function adoptKek(store: Store, kek: Uint8Array, storeId: string): Promise<KekCheck> {
+  const check = { version: 1, fingerprint: fingerprintKek(kek) }
+  const envelope = createEnvelope(kek, storeId, check.version)
+  const keys = await store.keys.list()
+  // One that is damaged is told by its name when the keys are loaded.
+  if (keys.length > 0 && !keys.some((key) => isOpened(() => loadKey(key, envelope)))) {
+    throw wrongKek(`the key-encryption key ${check.fingerprint} opens no key of this state`)
+  }
+  try {
+    await store.write(({ settings }) => settings.insert(toKekSetting(check)))
+  } catch (error) {
+    // Another server was faster, under the same key or another one: what it wrote counts.
+    if (!AuthsecError.is(error, 'conflict')) throw error
+  }
+  return (await findKekCheck(store)) ?? check
+}
+
+function isOpened(open: () => unknown): boolean {
+  try {
+    open()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function wrongKek(message: string): AuthsecError {
+  return new AuthsecError('state_unreadable', message, {
+    hint: 'Give the key that the state was made with: --kek-file, AUTHSEC_KEK, or the file "kek" in its directory. Nothing has been changed.',
+  })
+}

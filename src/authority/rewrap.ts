@@ -1,0 +1,76 @@
+import { AuthsecError } from '../core/errors.js'
+import type { Store, Transaction } from '../store/store.js'
+import { createEnvelope, MAX_KEK_VERSION, type SealedPlace } from './envelope.js'
+import { findKekCheck, fingerprintKek, type KekCheck, openEnvelope, toKekSetting } from './kek-check.js'
+import { placeOfBaseToken, placeOfCredentials, placeOfKey } from './sealed-places.js'
+
+/** What a store is sealed with after a change of the key-encryption key. */
+export interface Rewrapped extends KekCheck {
+  /** How many values have been sealed anew. */
+  count: number
+}
+
+/**
+ * Seals everything that lies sealed in a store with another key-encryption key, in one transaction: afterwards only
+ * the new one opens it. No server may run on it. Throws `not_found` for an empty store, `state_unreadable` where the
+ * old key is another one or something does not open, and `conflict` where there is nothing to change.
+ */
+export async function rewrapStore(store: Store, from: Uint8Array, to: Uint8Array): Promise<Rewrapped> {
+  const storeId = await store.settings.find('tenant_id')
+  if (storeId === undefined)
+    throw new AuthsecError('not_found', 'nothing is sealed in this state: it is empty')
+  const envelope = await openEnvelope(store, from, storeId)
+  const { version, fingerprint } = await readCheck(store)
+  const next = { version: version + 1, fingerprint: fingerprintKek(to) }
+  if (next.fingerprint === fingerprint) {
+    throw new AuthsecError(
+      'conflict',
+      `the state is sealed with the key-encryption key ${fingerprint} already`,
+    )
+  }
+  if (next.version > MAX_KEK_VERSION) {
+    throw new AuthsecError(
+      'conflict',
+      `the state has been sealed with ${MAX_KEK_VERSION} keys, and no more can be`,
+    )
+  }
+  const successor = createEnvelope(to, storeId, next.version)
+  const reseal = (sealed: Uint8Array, place: SealedPlace) =>
+    successor.seal(envelope.open(sealed, place), place)
+  const count = await store.write(async (transaction) => {
+    if ((await readCheck(transaction)).version !== version) {
+      throw new AuthsecError('conflict', 'somebody else has changed the key-encryption key meanwhile')
+    }
+    await transaction.settings.replace(toKekSetting(next))
+    return resealAll(transaction, reseal)
+  })
+  return { ...next, count }
+}
+
+async function resealAll(
+  { keys, delegations, externalServices }: Transaction,
+  reseal: (sealed: Uint8Array, place: SealedPlace) => Uint8Array,
+): Promise<number> {
+  const [storedKeys, tokens, services] = [
+    await keys.list(),
+    await delegations.listSealed(),
+    await externalServices.list(),
+  ]
+  for (const key of storedKeys) {
+    await keys.update({ ...key, sealedJwk: reseal(key.sealedJwk, placeOfKey(key)) })
+  }
+  for (const { clientId, sealedToken } of tokens) {
+    await delegations.reseal(clientId, reseal(sealedToken, placeOfBaseToken(clientId)))
+  }
+  for (const service of services) {
+    const sealedCredentials = reseal(service.sealedCredentials, placeOfCredentials(service.id))
+    await externalServices.update({ ...service, sealedCredentials })
+  }
+  return storedKeys.length + tokens.length + services.length
+}
+
+async function readCheck(queries: Parameters<typeof findKekCheck>[0]): Promise<KekCheck> {
+  const check = await findKekCheck(queries)
+  if (check === undefined) throw new Error('the key-encryption key of this store is not written down')
+  return check
+}

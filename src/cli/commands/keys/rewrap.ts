@@ -1,0 +1,67 @@
+import type { Command } from '@commander-js/extra-typings'
+import { AuthsecError } from '../../../core/errors.js'
+import type { KekPair } from '../../../server/rewrap.js'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readKek } from '../../kek.js'
+import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
+
+interface RewrapFlags extends PlaceFlags {
+  kekFile?: string | undefined
+  newKekFile?: string | undefined
+  json: boolean
+}
+
+export function addKeyRewrap(parent: Command, context: Context): void {
+  const command = describe(parent.command('rewrap'), {
+    summary: 'seal the state of a server with another key-encryption key',
+    details:
+      'Works on the state itself, while no server runs on it: in one step, and a crash leaves the old key or the new ' +
+      'one. A state of one developer gets a new key of its own; where you keep the key, give the old one and the ' +
+      'new one. Backups still need the key that they were made under.',
+    examples: [
+      ['authsec keys rewrap', 'the state of authsec dev serve'],
+      [
+        'authsec keys rewrap --state /var/lib/authsec --kek-file kek --new-kek-file kek.new',
+        "a team's server, which then starts with kek.new",
+      ],
+    ],
+    exits: [0, 2, 6, 7, 21],
+    seeAlso: ['authsec dev serve', 'authsec keys list'],
+  })
+    .option('--state <directory>', 'where the server keeps its data (default: the one of authsec dev serve)')
+    .option('--kek-file <file>', 'the key-encryption key so far, 32 bytes in base64 (AUTHSEC_KEK)')
+    .option('--new-kek-file <file>', 'the key-encryption key from now on')
+    .option('--json', 'print one JSON object', false)
+  addStoreFlags(command).action((flags) => runRewrap(context, flags))
+}
+
+async function runRewrap(context: Context, flags: RewrapFlags): Promise<void> {
+  const keks = await readKeks(context, flags)
+  const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
+  const place = await readPlace({ ...flags, state: flags.state ?? ownState })
+  const { rewrap } = await import('../../../server/rewrap.js')
+  const { former, fingerprint, version, count } = await rewrap(place, keks)
+  if (flags.json) {
+    context.io.json({ former_kek: former, kek: fingerprint, kek_version: version, values: count })
+    return
+  }
+  context.io.record([
+    ['former key', former],
+    ['new key', fingerprint],
+    ['version', String(version)],
+    ['values', String(count)],
+  ])
+}
+
+async function readKeks(context: Context, flags: RewrapFlags): Promise<KekPair | undefined> {
+  const { kekFile, newKekFile } = flags
+  if (newKekFile !== undefined) {
+    const { readKekFile } = await import('../../../authority/kek.js')
+    return { from: await readKek(context, kekFile), to: readKekFile(newKekFile) }
+  }
+  if (kekFile === undefined && !isInDatabase(flags)) return undefined
+  throw new AuthsecError('usage', 'the key-encryption key from now on is missing', {
+    hint: 'Name its file with --new-kek-file; make one with: openssl rand -base64 32',
+  })
+}
