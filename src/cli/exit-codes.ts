@@ -50,6 +50,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   not_found: 6,
   conflict: 7,
   token_malformed: 16,
+  key_malformed: 16,
   signature_invalid: 13,
   algorithm_rejected: 13,
   type_mismatch: 14,

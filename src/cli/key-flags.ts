@@ -3,7 +3,7 @@ import type { KeyChange } from '../api/keys.js'
 import type { Context } from './context.js'
 
 /** What keys are for, as the server names it. */
-export const KEY_PURPOSES = ['call', 'base', 'session'] as const
+export const KEY_PURPOSES = ['call', 'base', 'session', 'audit'] as const
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
 /** Adds the flags that name one set of keys. */

@@ -97,7 +97,7 @@ const GROUPS: readonly Group[] = [
   },
   {
     name: 'keys',
-    summary: 'look after the keys that sign',
+    summary: 'look after the keys that sign, and make some offline',
     commands: {
       list: async () => (await import('./commands/keys/list.js')).addKeyList,
       prepare: async () => (await import('./commands/keys/prepare.js')).addKeyPrepare,
@@ -106,6 +106,10 @@ const GROUPS: readonly Group[] = [
       taint: async () => (await import('./commands/keys/taint.js')).addKeyTaint,
       revoke: async () => (await import('./commands/keys/revoke.js')).addKeyRevoke,
       rewrap: async () => (await import('./commands/keys/rewrap.js')).addKeyRewrap,
+      generate: async () => (await import('./commands/keys/generate.js')).addKeyGenerate,
+      thumbprint: async () => (await import('./commands/keys/thumbprint.js')).addKeyThumbprint,
+      convert: async () => (await import('./commands/keys/convert.js')).addKeyConvert,
+      jwks: async () => (await import('./commands/keys/jwks.js')).addKeyJwks,
     },
   },
   {

@@ -36,6 +36,7 @@ const ACTIONS: Partial<Record<ErrorCode, ErrorAction>> = {
   step_up_required: 'step_up',
   usage: 'fix_config',
   configuration: 'fix_config',
+  key_malformed: 'fix_config',
   request_invalid: 'fix_config',
   invalid_request: 'fix_config',
   invalid_client: 'fix_config',

@@ -39,6 +39,8 @@ export type ErrorCode =
   | 'token_expired'
   | 'token_not_yet_valid'
   | 'token_inactive'
+  // Reading a key
+  | 'key_malformed'
   // Asking for a token, RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2, RFC 9396 §5
   | 'invalid_request'
   | 'invalid_client'

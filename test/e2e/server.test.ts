@@ -100,10 +100,10 @@ describe('authsec dev serve', () => {
 
   test('exits 7 for a state that is not one, and leaves it as it was', async () => {
     const state = path.join(shell.directory, 'state-garbage')
-    mkdirSync(state)
+    mkdirSync(state, { mode: 0o700 })
     const database = path.join(state, 'authsec.db')
     const garbage = 'this is not a database'.repeat(100)
-    writeFileSync(database, garbage)
+    writeFileSync(database, garbage, { mode: 0o600 })
     const { code, stdout, stderr } = await shell.run(['dev', 'serve', '--port', '0', '--state', state])
     expect({ code, stdout }).toEqual({ code: 7, stdout: '' })
     expect(stderr).toMatch(/^authsec: .+\nhint: /)

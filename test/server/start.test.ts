@@ -148,10 +148,13 @@ describe('a server that cannot start', () => {
 
   test('on what is no database says so and changes nothing', async () => {
     const state = await newState()
-    await mkdir(state)
+    await mkdir(state, { mode: 0o700 })
     const file = join(state, 'authsec.db')
-    await writeFile(file, 'not a database'.repeat(100))
-    await expect(startServer({ port: 0, state })).rejects.toMatchObject({ code: 'state_unreadable' })
+    await writeFile(file, 'not a database'.repeat(100), { mode: 0o600 })
+    await expect(startServer({ port: 0, state })).rejects.toMatchObject({
+      code: 'state_unreadable',
+      message: expect.not.stringContaining('open to others'),
+    })
     expect(await readFile(file, 'utf8')).toBe('not a database'.repeat(100))
     expect(await readdir(state)).toEqual(['authsec.db'])
   })

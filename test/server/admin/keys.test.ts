@@ -32,6 +32,7 @@ describe('the keys of a server', () => {
   test('are listed with their states and next steps, and nothing of what they are', async () => {
     const keys = await list()
     expect(keys.map(({ purpose, alg, state }) => `${purpose} ${alg} ${state}`).sort()).toEqual([
+      'audit EdDSA active',
       'base RS256 active',
       'call ES256 active',
       'call ES256 prepared',

@@ -33,7 +33,7 @@ describe('authsec keys list', () => {
   test('shows every key that is in use, with its next step', async () => {
     const { code, stdout } = await run(['list'])
     expect(code).toBe(0)
-    expect(stdout.split('\n').filter((line) => line !== '')).toHaveLength(9)
+    expect(stdout.split('\n').filter((line) => line !== '')).toHaveLength(10)
     const kid = await find('active', 'base')
     expect(stdout).toContain(`${kid}\tbase\tRS256\tactive\t2026-11-24T09:00:00Z\t\n`)
   })
