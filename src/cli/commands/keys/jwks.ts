@@ -19,7 +19,7 @@ export function addKeyJwks(parent: Command, context: Context): void {
       ['authsec keys jwks old.pem new.jwk > jwks.json', 'the key set that an issuer or a client publishes'],
       [
         'authsec keys jwks key.jwk --private --out ci-keys.json',
-        'for authsec dev serve --keys import=ci-keys.json',
+        'one set of two keys, in a file that only you can read',
       ],
     ],
     exits: [0, 2, 6, 7, 16],
