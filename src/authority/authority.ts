@@ -22,7 +22,7 @@ import { createIssuedTokens } from './issued-tokens.js'
 import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
-import { createMissingKeys, type KeyPeers } from './key-steps.js'
+import { createMissingKeys } from './key-steps.js'
 import { type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
@@ -30,6 +30,7 @@ import { createPageSessions, type PageSessions } from './page-sessions.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
 import { createRegistration, type Registration } from './registration.js'
+import { createReplica, type ReplicaTimings } from './replica.js'
 import { createResources, type Resources } from './resources.js'
 import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
@@ -76,6 +77,8 @@ export interface Authority {
   readonly oneTimeTokens: OneTimeTokens
   readonly svids: Svids
   readonly tokens: Tokens
+  /** Lets the other servers of the store go on at once; the store stays open. */
+  close(): Promise<void>
 }
 
 /** What a state is called, fixed at its first start. */
@@ -103,12 +106,12 @@ export interface AuthorityOptions {
   ciba?: CibaMode
   /** When keys are replaced. */
   keyTimings?: KeyTimings | undefined
-  /** The other servers of the store; default: none. */
-  peers?: KeyPeers | undefined
   /** Where the highest head that was ever signed is kept; default: in memory. */
   highWater?: HighWaterMark | undefined
   /** Told of what goes wrong behind the requests. */
   onFailure?: ((error: unknown) => void) | undefined
+  /** How the servers of one store notice each other. */
+  replicaTimings?: ReplicaTimings | undefined
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -125,9 +128,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
   const envelope = await openEnvelope(store, kek, tenantId)
-  const making = { store, envelope, clock, rules, peers: options.peers }
+  const replica = store.isAlone
+    ? undefined
+    : createReplica({ store, bootId, timings: options.replicaTimings })
+  const making = { store, envelope, clock, rules, peers: replica }
   await createMissingKeys(making)
-  const keyring = await openKeyring(store, envelope)
+  const keyring = await openKeyring(store, envelope, replica?.assertCurrent)
+  await replica?.join(keyring)
   const { highWater, onFailure } = options
   const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId, onRecorded: sealing.count })
@@ -140,7 +147,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
   })
   const sessions = createSessions({ ...shared, keys: session, assertSigning, bootId })
-  const logins = createLogins({ ...shared, sessions })
+  const logins = createLogins({ ...shared, sessions, keys: session })
   const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
   const devices = createDevices({ ...shared, sessions })
   const svids = { ...shared, keys: base, issuer: baseIssuer(tenantId) }
@@ -191,6 +198,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     roles: createRoles(shared),
     sessions,
     oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
+    close: async () => replica?.leave(),
     svids: createSvids(svids),
     tokens: createTokens({
       ...shared,

@@ -1,5 +1,7 @@
 import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
+import type { Store } from '../store/store.js'
+import type { SigningKey, SigningKeys } from './signer.js'
 
 /** Times are milliseconds since the epoch. */
 export interface Challenge {
@@ -9,37 +11,44 @@ export interface Challenge {
 }
 
 const CHALLENGE_MS = 5 * 60_000
-const MAX_USED_CHALLENGES = 10_000
 
 export interface Challenges {
   create(): Challenge
   /** Throws `invalid_credentials` for one that is not ours, has expired or was used. */
-  use(challenge: string): void
+  use(challenge: string): Promise<void>
 }
 
-/** Challenges are proven by a key of this run instead of being remembered: whoever asks for many fills nothing. */
-export function createChallenges(clock: () => number): Challenges {
-  const key = randomBytes(32)
-  const used = new Map<string, number>()
+/**
+ * Challenges are proven by the key of sessions instead of being remembered, so that whoever asks for many fills nothing,
+ * and any server of the store knows them. Their text has a space, which that of a token has not: neither can stand for
+ * the other.
+ */
+export function createChallenges(options: {
+  store: Store
+  keys: SigningKeys
+  clock: () => number
+}): Challenges {
+  const { store, keys, clock } = options
+  const prove = ({ privateKey }: SigningKey, body: string) =>
+    authenticateText(privateKey, `login challenge ${body}`)
+
   return {
     create() {
       const createdAt = clock()
       const expiresAt = createdAt + CHALLENGE_MS
       const body = `${randomBytes(16).toString('base64url')}.${expiresAt}`
-      return { challenge: `${body}.${authenticateText(key, body)}`, createdAt, expiresAt }
+      return { challenge: `${body}.${prove(keys.active, body)}`, createdAt, expiresAt }
     },
-    use(challenge) {
+    async use(challenge) {
       const now = clock()
       const end = challenge.lastIndexOf('.')
       const body = challenge.slice(0, Math.max(0, end))
       const expiresAt = Number(body.slice(body.indexOf('.') + 1))
-      if (!isSameText(challenge.slice(end + 1), authenticateText(key, body))) throw staleChallenge()
-      if (expiresAt <= now || used.has(challenge)) throw staleChallenge()
-      for (const [known, expiry] of used) {
-        if (expiry > now && used.size < MAX_USED_CHALLENGES) break
-        used.delete(known)
-      }
-      used.set(challenge, expiresAt)
+      const proof = challenge.slice(end + 1)
+      if (!keys.trusted.some((key) => isSameText(proof, prove(key, body)))) throw staleChallenge()
+      if (expiresAt <= now) throw staleChallenge()
+      const use = { jti: `challenge ${body}`, expiresAt, now }
+      if (!(await store.write(({ uses }) => uses.insert(use)))) throw staleChallenge()
     },
   }
 }

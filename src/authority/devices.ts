@@ -59,13 +59,13 @@ const MAX_MISSES = 10
 
 export function createDevices(options: ApprovalsOptions): Devices {
   const { store, audit, clock } = options
-  const limit = createGuessLimit({ clock, misses: MAX_MISSES, windowMs: APPROVAL_TTL * 1000 })
+  const limit = createGuessLimit({ store, clock, misses: MAX_MISSES, windowMs: APPROVAL_TTL * 1000 })
 
   async function look(userCode: string, { ip = 'unknown' }: Provenance): Promise<Approval> {
-    limit.assertMayGuess(ip)
+    await limit.assertMayGuess(ip)
     const found = await store.approvals.findByUserCode(hashHandle(normaliseUserCode(userCode)))
     if (found?.status === 'pending' && found.expiresAt > clock()) return found
-    limit.miss(ip)
+    await limit.miss(ip)
     throw nothingWaits()
   }
 

@@ -1,47 +1,36 @@
 import { AuthsecError } from '../core/errors.js'
+import type { Store } from '../store/store.js'
+import { hashHandle } from './approvals.js'
 
 /** Stops whoever guesses: after a number of misses within a time, everything is refused until the time is over. */
 export interface GuessLimit {
   /** Throws `rate_limited` when this guesser has missed too often. */
-  assertMayGuess(guesser: string): void
-  miss(guesser: string): void
+  assertMayGuess(guesser: string): Promise<void>
+  miss(guesser: string): Promise<void>
 }
 
 export interface GuessLimitOptions {
+  store: Store
   clock: () => number
   misses: number
   windowMs: number
 }
 
-// Beyond this many guessers at once the oldest is forgotten.
-const MAX_GUESSERS = 10_000
-
-export function createGuessLimit({ clock, misses, windowMs }: GuessLimitOptions): GuessLimit {
-  const guessers = new Map<string, { count: number; until: number }>()
-  const findCurrent = (guesser: string) => {
-    const known = guessers.get(guesser)
-    if (known === undefined || known.until > clock()) return known
-    guessers.delete(guesser)
-    return undefined
-  }
-
+/** Counts in the store, so that it makes no difference which of several servers is asked. */
+export function createGuessLimit({ store, clock, misses, windowMs }: GuessLimitOptions): GuessLimit {
   return {
-    assertMayGuess(guesser) {
-      const known = findCurrent(guesser)
+    async assertMayGuess(guesser) {
+      const now = clock()
+      const known = await store.guesses.find(hashHandle(guesser), now)
       if (known === undefined || known.count < misses) return
       throw new AuthsecError('rate_limited', 'too many wrong codes were tried', {
         hint: 'Wait, then ask the device for a new code.',
-        retryAfterMs: known.until - clock(),
+        retryAfterMs: known.until - now,
       })
     },
     miss(guesser) {
-      const known = findCurrent(guesser)
-      if (known !== undefined) {
-        known.count++
-        return
-      }
-      if (guessers.size >= MAX_GUESSERS) guessers.delete(guessers.keys().next().value as string)
-      guessers.set(guesser, { count: 1, until: clock() + windowMs })
+      const now = clock()
+      return store.write(({ guesses }) => guesses.miss(hashHandle(guesser), now + windowMs, now))
     },
   }
 }

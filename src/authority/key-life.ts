@@ -22,6 +22,7 @@ import {
   contended,
   type KeyStep,
   type KeyStepOptions,
+  type KeysState,
   learnPublished,
   MAX_TRIES,
   makeStep,
@@ -118,6 +119,19 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
     })
   }
 
+  /** Keeps what is known of who has published what: a server that is started later must not put it off. */
+  async function keepPublished(state: KeysState): Promise<KeysState> {
+    const { keys, servedSince } = state
+    const fresh = keys.filter(({ publishedAt }) => publishedAt === undefined)
+    if (fresh.length === 0 || servedSince === undefined) return state
+    await store.write(async (transaction) => {
+      for (const { kid, createdAt } of fresh) {
+        await transaction.keys.notePublished(kid, Math.max(servedSince, createdAt))
+      }
+    })
+    return readState(options)
+  }
+
   async function placeOf(kid: string): Promise<KeyPlace> {
     const key = (await store.keys.list()).find((candidate) => candidate.kid === kid)
     if (key === undefined) throw new AuthsecError('not_found', `no key ${quote(kid)}`)
@@ -172,7 +186,7 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
 
     async upkeep() {
       if (peers !== undefined && !(await peers.leads())) return undefined
-      let state = await readState(options)
+      let state = await keepPublished(await readState(options))
       const dues: number[] = []
       for (const place of KEY_PLACES) {
         const planner: Planner = (keys, now) => planUpkeep(keys, now, rules[place.purpose])

@@ -29,6 +29,8 @@ export interface Keyring {
   /** What the tenant bundle serves: the one key of base tokens, under AuthSec's name for it. */
   readonly bundle: { keys: JWK[] }
   assertSigning: AssertSigning
+  /** The revision of the keys that it holds. */
+  readonly revision: number
   /** Loads what has changed, whoever changed it. Throws `state_unreadable`, and then stays as it was. */
   refresh(): Promise<void>
 }
@@ -47,22 +49,36 @@ interface Loaded
   base: SigningKeys
   session: SigningKeys
   /** The revision of authority under which it was read. */
-  revision: number
+  authorityRevision: number
+  keyRevision: number
 }
 
 /** AuthSec publishes the key of base tokens under this id, while the tokens themselves name none. */
 const BUNDLE_KEY_ID = 'default'
 
-/** Loads the keys of a state that has one active key in each set. Throws `state_unreadable`. */
-export async function openKeyring(store: Store, envelope: Envelope): Promise<Keyring> {
+/**
+ * Loads the keys of a state that has one active key in each set. Throws `state_unreadable`. Whoever asks for a key is
+ * told what `assertCurrent` throws, where what is loaded may be out of date.
+ */
+export async function openKeyring(
+  store: Store,
+  envelope: Envelope,
+  assertCurrent: () => void = () => {},
+): Promise<Keyring> {
   const ready = new Map<string, SigningKey>()
   let refreshing: Promise<void> | undefined
   let loaded = await load()
 
   async function load(): Promise<Loaded> {
-    const revision = await store.delegations.revision()
+    // The revisions first: what changes meanwhile makes them old, and is loaded once more.
+    const authorityRevision = await store.delegations.revision()
+    const keyRevision = await store.keys.revision()
     const stored = await store.keys.list()
-    return { ...arrange(stored.map((key) => ({ ...key, ready: findReady(key) }))), revision }
+    return {
+      ...arrange(stored.map((key) => ({ ...key, ready: findReady(key) }))),
+      authorityRevision,
+      keyRevision,
+    }
   }
 
   function findReady(stored: StoredKey): SigningKey {
@@ -73,12 +89,17 @@ export async function openKeyring(store: Store, envelope: Envelope): Promise<Key
     return key
   }
 
+  function current(): Loaded {
+    assertCurrent()
+    return loaded
+  }
+
   const keysOf = (purpose: 'base' | 'session'): SigningKeys => ({
     get active() {
-      return loaded[purpose].active
+      return current()[purpose].active
     },
     get trusted() {
-      return loaded[purpose].trusted
+      return current()[purpose].trusted
     },
   })
 
@@ -95,19 +116,22 @@ export async function openKeyring(store: Store, envelope: Envelope): Promise<Key
 
   return {
     get active() {
-      return loaded.active
+      return current().active
     },
     get call() {
-      return loaded.call
+      return current().call
     },
     get trustedCall() {
-      return loaded.trustedCall
+      return current().trustedCall
     },
     get callKeySet() {
-      return loaded.callKeySet
+      return current().callKeySet
     },
     get bundle() {
-      return loaded.bundle
+      return current().bundle
+    },
+    get revision() {
+      return loaded.keyRevision
     },
     base: keysOf('base'),
     session: keysOf('session'),
@@ -116,7 +140,7 @@ export async function openKeyring(store: Store, envelope: Envelope): Promise<Key
     },
 
     async assertSigning({ kid }, transaction) {
-      if ((await transaction.delegations.revision()) === loaded.revision) return
+      if ((await transaction.delegations.revision()) === loaded.authorityRevision) return
       const state = await transaction.keys.findState(kid)
       // Out of this transaction, which may yet be undone: it is a hint for the next one and nothing more.
       setImmediate(() => refresh().catch(() => {}))
@@ -137,7 +161,7 @@ export async function openKeyring(store: Store, envelope: Envelope): Promise<Key
 
 type ReadyKey = StoredKey & { ready: SigningKey }
 
-function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'revision'> {
+function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'authorityRevision' | 'keyRevision'> {
   const inState = (purpose: KeyPurpose, is: (key: { state: KeyState }) => boolean) =>
     keys.filter((key) => key.purpose === purpose && is({ state: key.state as KeyState }))
 

@@ -5,6 +5,7 @@ import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { type Challenge, createChallenges } from './challenges.js'
 import { isPassword } from './passwords.js'
 import type { Sessions, StartedSession } from './sessions.js'
+import type { SigningKeys } from './signer.js'
 
 /** What somebody shows who wants to be let in. */
 export interface Credentials {
@@ -49,6 +50,8 @@ export interface LoginsOptions {
   audit: AuditLog
   sessions: Sessions
   clock: () => number
+  /** The key of sessions. */
+  keys: SigningKeys
 }
 
 /** How long a session lives that somebody logged in to, in seconds: AuthSec's 24 h. */
@@ -59,8 +62,8 @@ const LOCK_MS = 30 * 60_000
 // Each check takes a thread and 32 MiB: whoever guesses in parallel is sent away instead.
 const MAX_CHECKS = 8
 
-export function createLogins({ store, audit, sessions, clock }: LoginsOptions): Logins {
-  const challenges = createChallenges(clock)
+export function createLogins({ store, audit, sessions, clock, keys }: LoginsOptions): Logins {
+  const challenges = createChallenges({ store, keys, clock })
   let checks = 0
 
   async function inTurn<T>(check: () => Promise<T>): Promise<T> {
@@ -81,7 +84,7 @@ export function createLogins({ store, audit, sessions, clock }: LoginsOptions): 
     { email, password, challenge }: Credentials,
     attempt: Attempt,
   ): Promise<Authenticated> {
-    if (challenge !== undefined) challenges.use(challenge)
+    if (challenge !== undefined) await challenges.use(challenge)
     const user = await store.users.findByEmail(email)
     if (user !== undefined) attempt.note({ subject: { type: 'user', id: user.id } })
     const stored = await inTurn(async () => {

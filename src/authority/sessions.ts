@@ -133,6 +133,11 @@ export function createSessions(options: SessionsOptions): Sessions {
     return { token, id: session.id, permissions: claims.scope, expiresAt: claims.exp }
   }
 
+  // Of this run, or of another server of the store that is alive.
+  async function isRunning(boot: string | undefined): Promise<boolean> {
+    return boot === undefined || boot === bootId || (await store.replicas.isLive(boot))
+  }
+
   return {
     issue,
 
@@ -164,7 +169,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const [stored, user] = await Promise.all([store.sessions.find(id), store.users.find(userId)])
       // A session of the activation page has an id too, but never a token.
       if (stored === undefined || stored.userId !== userId || stored.kind === 'page') throw invalid()
-      if (stored.bootId !== undefined && stored.bootId !== bootId) throw invalid()
+      if (!(await isRunning(stored.bootId))) throw invalid()
       if (user === undefined || !user.active) throw invalid()
       if (stored.clientId !== undefined && !(await store.clients.find(stored.clientId))?.active)
         throw invalid()

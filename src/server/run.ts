@@ -3,6 +3,7 @@ import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
 import type { KeyTimings } from '../authority/key-sets.js'
+import type { ReplicaTimings } from '../authority/replica.js'
 import { createApp } from './app.js'
 import { startKeyUpkeep } from './key-upkeep.js'
 import type { QuirkName } from './quirks.js'
@@ -32,6 +33,8 @@ export interface ServingOptions {
   proxies?: readonly string[]
   /** When keys are replaced, and how long what they sign lives. */
   keyTimings?: KeyTimings | undefined
+  /** How the servers of one database notice each other. */
+  replicaTimings?: ReplicaTimings | undefined
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -80,6 +83,7 @@ export async function runServer<T>(
   const { url } = socket
   // In shared mode a proxy stands in front: the only address that anybody uses is the issuer.
   const serverUrl = plan.issuer ?? url
+  let leave = async () => {}
   try {
     const authority = await openAuthority({
       store,
@@ -88,10 +92,12 @@ export async function runServer<T>(
       mode,
       tenantId,
       keyTimings,
+      replicaTimings: options.replicaTimings,
       clock,
       onFailure: (error) => onSurprise(error, SERVER_ITSELF),
       ...(ciba && { ciba }),
     })
+    leave = authority.close
     // A log that is not the one that was signed is found out before anything is added to it.
     await authority.sealing.seal()
     const { issuer } = authority.identity
@@ -129,6 +135,7 @@ export async function runServer<T>(
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url)
         .then(() => authority.sealing.seal())
+        .finally(leave)
         .finally(() => state.close())
     }
     let closed: Promise<void> | undefined
@@ -141,7 +148,7 @@ export async function runServer<T>(
     }
   } catch (error) {
     await socket.close()
-    await state.close()
+    await leave().finally(() => state.close())
     throw error
   }
 }

@@ -95,6 +95,7 @@ export async function initServer(
     })
     for (const { user, ...grant } of delegations)
       await authority.delegations.grant(grant, user, SERVER_ITSELF)
+    await authority.close()
     return { tenantId, issuer, place: state.name }
   } finally {
     await state.close()

@@ -1,4 +1,5 @@
 import type { Dialect, Kysely } from 'kysely'
+import type { DatabaseTime } from './database-time.js'
 import type { Schema } from './schema.js'
 
 /** An open database, and what makes it fit for keeping something. */
@@ -25,6 +26,8 @@ export interface Engine {
   isAlone: boolean
   /** What somebody can do whose store this one cannot be, as the end of a sentence. */
   alternative: string
+  /** Its clock, which all who have the store open go by. */
+  now: DatabaseTime
   /** Puts a step of the schema into the words of the engine. */
   adaptStatement(statement: string): string
   /** The tables that are there, whoever made them. */

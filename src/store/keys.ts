@@ -31,6 +31,14 @@ export function createKeys(db: Kysely<Schema>, touch: () => Promise<void>): KeyC
       const { kid, ...row } = toRow(key)
       await db.updateTable('keys').set(row).where('kid', '=', kid).execute()
     },
+    async notePublished(kid, at) {
+      await db
+        .updateTable('keys')
+        .set({ published_at: at })
+        .where('kid', '=', kid)
+        .where('published_at', 'is', null)
+        .execute()
+    },
     async advance(from) {
       const { numUpdatedRows } = await db
         .updateTable('settings')

@@ -275,4 +275,24 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index audit_events_refused on audit_events (outcome, seq) where outcome <> 'allow'`,
     ],
   },
+  {
+    version: 12,
+    statements: [
+      // Times by the clock of the database.
+      `create table replicas (
+        boot_id text primary key,
+        key_revision bigint not null,
+        served_since bigint not null,
+        lease_until bigint not null
+      )`,
+      `create table leases (
+        name text primary key,
+        holder text not null,
+        epoch bigint not null,
+        expires_at bigint not null
+      )`,
+      `create table guesses (guesser text primary key, count integer not null, until bigint not null)`,
+      `create index guesses_until on guesses (until)`,
+    ],
+  },
 ]

@@ -7,15 +7,19 @@ import { createAppendRecords, createAuditQueries } from './audit.js'
 import { rebuildAuditIndex } from './audit-terms.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
+import type { DatabaseTime } from './database-time.js'
 import { createDelegations } from './delegations.js'
 import type { Engine } from './engine.js'
 import { createExternalServices } from './external-services.js'
 import { createGroupCommit } from './group-commit.js'
+import { createGuesses } from './guesses.js'
 import { createKeys } from './keys.js'
+import { createLeases } from './leases.js'
 import { assertReadable, migrate } from './migrate.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
 import { isPostgresUrl, type PostgresOptions } from './postgres-url.js'
+import { createReplicas } from './replicas.js'
 import { createResources } from './resources.js'
 import { createRevision, type Revision, type RevisionChanges } from './revision.js'
 import { createRevocations } from './revocations.js'
@@ -59,7 +63,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   }
 
   const revision = createRevision(db, engine)
-  const queries = createQueries(db, revision)
+  const queries = createQueries(db, revision, engine.now)
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
   const appendRecords = createAppendRecords()
@@ -67,7 +71,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     transact: (works) =>
       db.transaction().execute(async (trx) => {
         const records: AuditRecord[] = []
-        await works(createTransaction(trx, revision.within(trx), records))
+        await works(createTransaction(trx, revision.within(trx), engine.now, records))
         if (records.length > 0) await appendRecords(trx, records)
       }),
     flush: engine.flush,
@@ -85,6 +89,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     delegations: { ...queries.delegations, findStanding: standings.find },
     audit: readDurably(queries.audit, commits.settled),
     auditTree: readDurably(queries.auditTree, commits.settled),
+    isAlone: engine.isAlone,
     write: (work) => commits.write(work),
     async close() {
       await commits.drain()
@@ -106,7 +111,7 @@ function readDurably<Q extends object>(queries: Q, settled: () => Promise<void>)
   return Object.fromEntries(durable)
 }
 
-function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
+function createQueries(db: Kysely<Schema>, revision: Revision, now: DatabaseTime): Queries {
   const never = () => Promise.reject(new TypeError('changes need a transaction'))
   return {
     settings: createSettings(db),
@@ -117,12 +122,15 @@ function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
     delegations: createDelegations(db, never, revision.read),
     keys: createKeys(db, never),
     revocations: createRevocations(db),
-    sessions: createSessions(db),
+    sessions: createSessions(db, now),
     passwords: createPasswords(db),
     approvals: createApprovals(db),
     externalServices: createExternalServices(db),
     agentActions: createAgentActions(db),
     uses: createUses(db),
+    guesses: createGuesses(db),
+    leases: createLeases(db, now),
+    replicas: createReplicas(db, now),
     audit: createAuditQueries(db),
     auditTree: createAuditTree(db),
   }
@@ -131,6 +139,7 @@ function createQueries(db: Kysely<Schema>, revision: Revision): Queries {
 function createTransaction(
   trx: Kysely<Schema>,
   { read: revision, touch }: RevisionChanges,
+  now: DatabaseTime,
   records: AuditRecord[],
 ): Transaction {
   return {
@@ -143,10 +152,13 @@ function createTransaction(
     keys: createKeys(trx, touch),
     assertions: createAssertions(trx),
     revocations: createRevocations(trx),
-    sessions: createSessions(trx),
+    sessions: createSessions(trx, now),
     passwords: createPasswords(trx),
     approvals: createApprovals(trx),
     uses: createUses(trx),
+    guesses: createGuesses(trx),
+    leases: createLeases(trx, now),
+    replicas: createReplicas(trx, now),
     externalServices: createExternalServices(trx),
     agentActions: createAgentActions(trx),
     audit: {

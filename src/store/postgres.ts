@@ -41,6 +41,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
     async flush() {},
     recover: () => false,
     isAlone: false,
+    now: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     adaptStatement,
     async listTables(db) {
       const { rows } = await sql<{ name: string }>`

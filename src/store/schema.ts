@@ -20,6 +20,9 @@ export interface Schema {
   audit_heads: AuditHeadRow
   used_tokens: { jti: string; expires_at: number }
   revoked_tokens: { jti: string; expires_at: number }
+  replicas: { boot_id: string; key_revision: number; served_since: number; lease_until: number }
+  leases: { name: string; holder: string; epoch: number; expires_at: number }
+  guesses: { guesser: string; count: number; until: number }
   used_assertions: { client_id: string; jti_hash: string; expires_at: number }
 }
 

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { orUndefined } from './columns.js'
+import type { DatabaseTime } from './database-time.js'
 import type { Schema, SessionRow } from './schema.js'
 
 /** A session that is alive: one that has ended has no row. */
@@ -31,11 +32,11 @@ export interface SessionChanges extends SessionQueries {
   insert(session: StoredSession): Promise<void>
   /** Ends a session; false when there was none. */
   remove(id: string): Promise<boolean>
-  /** Ends the sessions that were bound to a run of the server other than this one. */
+  /** Ends the sessions that are bound to a run other than this one and those of the other servers that are alive. */
   removeForeignBoots(bootId: string): Promise<void>
 }
 
-export function createSessions(db: Kysely<Schema>): SessionChanges {
+export function createSessions(db: Kysely<Schema>, now: DatabaseTime): SessionChanges {
   return {
     async find(id) {
       const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst()
@@ -62,7 +63,12 @@ export function createSessions(db: Kysely<Schema>): SessionChanges {
       return numDeletedRows > 0n
     },
     async removeForeignBoots(bootId) {
-      await db.deleteFrom('sessions').where('boot_id', '!=', bootId).execute()
+      const live = db.selectFrom('replicas').select('boot_id').where('lease_until', '>', now)
+      await db
+        .deleteFrom('sessions')
+        .where('boot_id', '!=', bootId)
+        .where('boot_id', 'not in', live)
+        .execute()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { accessSync, chmodSync, closeSync, constants, openSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { SqliteDialect, type SqliteStatement } from 'kysely'
+import { SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import Database from 'libsql'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
@@ -55,13 +55,13 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
   return {
     dialect: new SqliteDialect({
       database: {
-        prepare(sql) {
+        prepare(text) {
           if (!database.open && failure !== undefined) throw failure
-          const statement = statements.get(sql) ?? wrapStatement(database, sql)
+          const statement = statements.get(text) ?? wrapStatement(database, text)
           // Back in at the end: the first is then the one that nobody has asked for the longest.
-          statements.delete(sql)
-          statements.set(sql, statement)
-          if (statements.size > MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? sql)
+          statements.delete(text)
+          statements.set(text, statement)
+          if (statements.size > MAX_STATEMENTS) statements.delete(statements.keys().next().value ?? text)
           return statement
         },
         close,
@@ -93,6 +93,7 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
       }
     },
     isAlone: true,
+    now: sql<number>`cast((julianday('now') - 2440587.5) * 86400000 as integer)`,
     alternative: 'start with another --state directory',
     adaptStatement: (statement) => statement,
     async listTables(db) {
@@ -169,8 +170,8 @@ function explainOpenFailure(error: unknown, file: string): Error {
   )
 }
 
-function wrapStatement(database: Database.Database, sql: string): SqliteStatement {
-  const statement = explained(() => database.prepare(sql))
+function wrapStatement(database: Database.Database, text: string): SqliteStatement {
+  const statement = explained(() => database.prepare(text))
   return {
     reader: statement.reader,
     all: (parameters) =>
@@ -182,7 +183,7 @@ function wrapStatement(database: Database.Database, sql: string): SqliteStatemen
     run: (parameters) =>
       explained(() => {
         // SQLite undoes by itself what a full disk interrupts: a second rollback would fail and hide the reason.
-        if (sql === 'rollback' && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 }
+        if (text === 'rollback' && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 }
         const { changes, lastInsertRowid } = statement.run(bindValues(parameters))
         return { changes, lastInsertRowid }
       }),

@@ -6,6 +6,9 @@ import type { AuditPage, AuditPageQuery } from './audit-pages.js'
 import type { AuditTreeChanges, AuditTreeQueries } from './audit-tree.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
+import type { GuessChanges, GuessQueries } from './guesses.js'
+import type { LeaseChanges, LeaseQueries } from './leases.js'
+import type { ReplicaChanges, ReplicaQueries } from './replicas.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
 import type { UseChanges, UseQueries } from './uses.js'
@@ -35,6 +38,8 @@ export interface Store extends Queries {
    * when a unique value is taken.
    */
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** Whether nobody but this process can change what is kept while it has it open. */
+  readonly isAlone: boolean
   /** Finishes what waits, then releases the files and locks. */
   close(): Promise<void>
 }
@@ -57,6 +62,9 @@ export interface Queries {
   audit: AuditQueries
   auditTree: AuditTreeQueries
   uses: UseQueries
+  guesses: GuessQueries
+  leases: LeaseQueries
+  replicas: ReplicaQueries
 }
 
 /** The same questions and the changes, inside one write transaction. */
@@ -74,6 +82,9 @@ export interface Transaction extends Queries {
   passwords: PasswordChanges
   approvals: ApprovalChanges
   uses: UseChanges
+  guesses: GuessChanges
+  leases: LeaseChanges
+  replicas: ReplicaChanges
   externalServices: ExternalServiceChanges
   agentActions: AgentActionChanges
   audit: AuditChanges
@@ -231,6 +242,8 @@ export interface KeyChanges extends KeyQueries {
   insert(key: StoredKey): Promise<void>
   /** Puts a key in the place of the one with its id. */
   update(key: StoredKey): Promise<void>
+  /** Notes since when every server has published a key, unless that is known. */
+  notePublished(kid: string, at: number): Promise<void>
   /**
    * Announces changes that were decided under a revision; false where somebody else has changed keys since, and then
    * nothing of them may be done. It changes the revision of authority too, so that nothing is issued unawares.

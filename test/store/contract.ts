@@ -3,6 +3,7 @@ import type { Store } from '../../src/store/store.js'
 import { describeAudit } from './audit-contract.js'
 import { describeCommits } from './commit-contract.js'
 import { describeRecords } from './record-contract.js'
+import { describeReplicas } from './replica-contract.js'
 import { describeRevision } from './revision-contract.js'
 import { describeTree } from './tree-contract.js'
 import { describeValues } from './value-contract.js'
@@ -38,6 +39,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeRevision(() => opened)
     describeRecords(() => opened)
     describeValues(() => opened)
+    describeReplicas(() => opened)
     describeAudit(() => opened, open)
     describeTree(() => opened)
   })

@@ -1,0 +1,146 @@
+import { AuthsecError } from '../core/errors.js'
+import type { Store } from '../store/store.js'
+import type { KeyPeers } from './key-steps.js'
+import type { Keyring } from './keys.js'
+
+/** This server among those that have the same store open. */
+export interface Replica extends KeyPeers {
+  /**
+   * Throws `temporarily_unavailable` where the others may take this server for gone, as after a pause: keys may have
+   * been replaced meanwhile, so it serves none until it has caught up.
+   */
+  assertCurrent(): void
+  /** Counts as alive from now on, and stays up to date with the keys until it leaves. */
+  join(keyring: ServedKeys): Promise<void>
+  /** Lets the others go on at once, without waiting for the lease to end. */
+  leave(): Promise<void>
+}
+
+/** The keys that a server has loaded. */
+export type ServedKeys = Pick<Keyring, 'revision' | 'refresh'>
+
+export interface ReplicaOptions {
+  store: Store
+  bootId: string
+  timings?: ReplicaTimings | undefined
+  /** Default: the clocks of this machine. */
+  readTime?: (() => Moment) | undefined
+}
+
+/** A moment by both clocks, in milliseconds: the steady one misses the sleep of a machine, the other one may be set. */
+export interface Moment {
+  wall: number
+  steady: number
+}
+
+/** How servers of one store notice each other. */
+export interface ReplicaTimings {
+  /** How long a silent server counts as alive, in seconds; default 30, more than 5. */
+  leaseSeconds?: number | undefined
+}
+
+/** The lease of the server that changes keys by itself. */
+const LEADER = 'keys'
+/** How much earlier than the others a server itself takes its lease for ended, in milliseconds. */
+const MARGIN_MS = 5_000
+/** How often a server looks whether keys have changed, in milliseconds: a taint reaches everybody within a second. */
+const LOOK_MS = 250
+/** How often a lease is renewed within its time. */
+const RENEWALS = 6
+
+export function createReplica(options: ReplicaOptions): Replica {
+  const { store, bootId, timings = {}, readTime = readClocks } = options
+  const leaseMs = (timings.leaseSeconds ?? 30) * 1000
+  if (leaseMs <= MARGIN_MS) {
+    throw new AuthsecError('configuration', `a lease of ${leaseMs / 1000} seconds is too short`, {
+      hint: `A server stops ${MARGIN_MS / 1000} s before its lease ends: take at least ${MARGIN_MS / 1000 + 3} s.`,
+    })
+  }
+  // The moment after which nothing is served.
+  let until = NEVER
+  let renewedAt = NEVER
+  let timer: NodeJS.Timeout | undefined
+  let looking: Promise<void> = Promise.resolve()
+  let hasLeft = false
+
+  function isPast(): boolean {
+    const { wall, steady } = readTime()
+    return wall > until.wall || steady > until.steady
+  }
+
+  /** Notes what is served, unless the keys have changed meanwhile. */
+  async function renew(keyring: ServedKeys): Promise<boolean> {
+    const start = readTime()
+    const { revision } = keyring
+    const isNoted = await store.write(async ({ keys, replicas }) => {
+      if ((await keys.revision()) !== revision) return false
+      await replicas.renew({ bootId, keyRevision: revision, leaseMs })
+      return true
+    })
+    if (!isNoted) return false
+    renewedAt = start
+    until = { wall: start.wall + leaseMs - MARGIN_MS, steady: start.steady + leaseMs - MARGIN_MS }
+    return true
+  }
+
+  async function catchUp(keyring: ServedKeys): Promise<void> {
+    const isBehind = (await store.keys.revision()) !== keyring.revision
+    const isDue = readTime().steady - renewedAt.steady >= leaseMs / RENEWALS
+    if (!isBehind && !isDue && !isPast()) return
+    if (isBehind) await keyring.refresh()
+    while (!(await renew(keyring))) await keyring.refresh()
+  }
+
+  function lookAgain(keyring: ServedKeys): void {
+    timer = setTimeout(() => {
+      // A store that is away is found again by looking again; what must not be done meanwhile, the deadline stops.
+      looking = catchUp(keyring)
+        .catch(() => {})
+        .finally(() => {
+          if (!hasLeft) lookAgain(keyring)
+        })
+    }, LOOK_MS).unref()
+  }
+
+  return {
+    assertCurrent() {
+      if (!isPast()) return
+      throw new AuthsecError('temporarily_unavailable', 'this server has lost touch with the others', {
+        hint: 'Try again: it serves keys again as soon as it has caught up.',
+      })
+    },
+
+    async join(keyring) {
+      while (!(await renew(keyring))) await keyring.refresh()
+      lookAgain(keyring)
+    },
+
+    async leave() {
+      hasLeft = true
+      clearTimeout(timer)
+      await looking
+      until = NEVER
+      await store.write(async ({ leases, replicas }) => {
+        await replicas.remove(bootId)
+        await leases.release(LEADER, bootId)
+      })
+    },
+
+    async servedSince(keyRevision, now) {
+      const live = await store.replicas.listLive()
+      if (live.length === 0) return now
+      if (live.some((replica) => replica.keyRevision < keyRevision)) return undefined
+      return now - Math.min(...live.map(({ servedMs }) => servedMs))
+    },
+
+    async leads() {
+      return (await store.write(({ leases }) => leases.acquire(LEADER, bootId, leaseMs))) !== undefined
+    },
+  }
+}
+
+const NEVER: Moment = { wall: Number.NEGATIVE_INFINITY, steady: Number.NEGATIVE_INFINITY }
+
+function readClocks(): Moment {
+  return { wall: Date.now(), steady: performance.now() }
+}

@@ -1,0 +1,39 @@
+import type { Kysely } from 'kysely'
+import type { Schema } from './schema.js'
+
+/** How often somebody has missed, and until when that counts. */
+export interface Misses {
+  count: number
+  until: number
+}
+
+/** Who has guessed wrongly, whichever server was asked. */
+export interface GuessQueries {
+  find(guesser: string, now: number): Promise<Misses | undefined>
+}
+export interface GuessChanges extends GuessQueries {
+  /** Counts a miss, which is remembered until a moment if it is the first; forgets those that count no more. */
+  miss(guesser: string, until: number, now: number): Promise<void>
+}
+
+export function createGuesses(db: Kysely<Schema>): GuessChanges {
+  return {
+    find: (guesser, now) =>
+      db
+        .selectFrom('guesses')
+        .select(['count', 'until'])
+        .where('guesser', '=', guesser)
+        .where('until', '>', now)
+        .executeTakeFirst(),
+    async miss(guesser, until, now) {
+      await db.deleteFrom('guesses').where('until', '<=', now).execute()
+      await db
+        .insertInto('guesses')
+        .values({ guesser, count: 1, until })
+        .onConflict((conflict) =>
+          conflict.column('guesser').doUpdateSet((eb) => ({ count: eb('guesses.count', '+', 1) })),
+        )
+        .execute()
+    },
+  }
+}

@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { KeyPlace } from '../../src/authority/key-sets.js'
+import type { Keyring } from '../../src/authority/keys.js'
+import { createReplica, type Moment, type Replica } from '../../src/authority/replica.js'
+import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
+import type { User } from '../../src/store/store.js'
+import { PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
+import { type AuthorityReplica, openReplica, untilServed } from '../support/authority-replicas.js'
+import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
+
+const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
+const PUBLISH_MS = 660_000
+const ADMIN = { id: 'admin' } as User
+
+let schema: PostgresSchema
+let clock: { now: number }
+const open: AuthorityReplica[] = []
+
+beforeEach(async () => {
+  schema = await makePostgresSchema()
+  clock = { now: START }
+})
+afterEach(async () => {
+  for (const replica of open.splice(0)) await replica.close()
+  await schema.drop()
+})
+
+async function openOne(): Promise<AuthorityReplica> {
+  const replica = await openReplica(schema.url, () => clock.now)
+  open.push(replica)
+  return replica
+}
+async function openTwo(): Promise<[AuthorityReplica, AuthorityReplica]> {
+  return [await openOne(), await openOne()]
+}
+const published = ({ authority }: AuthorityReplica) => authority.keyring.callKeySet.keys.map(({ kid }) => kid)
+
+describe('two servers of one database', () => {
+  test('that open a new one at once agree on its name and its keys', async () => {
+    const [one, other] = await Promise.all([openOne(), openOne()])
+    expect({ ...other.authority.identity, bootId: '' }).toEqual({ ...one.authority.identity, bootId: '' })
+    await Promise.all([one, other].map(({ authority }) => authority.keyring.refresh()))
+    expect(published(other)).toEqual(published(one))
+  })
+
+  test('let a key sign only when both have served it for long enough', async () => {
+    const [one, other] = await openTwo()
+    await untilServed([one, other])
+    clock.now += PUBLISH_MS + 1_000
+    const { changed } = await one.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
+    expect(await refusalOf(other.authority.keys.rotate(ES256, ADMIN, PROVENANCE))).toMatchObject({
+      code: 'conflict',
+    })
+    await untilServed([one, other])
+    for (const kid of changed) expect(published(other)).toContain(kid)
+    expect(other.authority.keyring.call.ES256.kid).toBe(one.authority.keyring.call.ES256.kid)
+    // Served since now: it takes as long from here.
+    expect(await refusalOf(one.authority.keys.rotate(ES256, ADMIN, PROVENANCE))).toMatchObject({
+      message: expect.stringContaining('may sign in'),
+    })
+    clock.now += PUBLISH_MS + 1_000
+    await one.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
+  })
+
+  test('do not wait for one that is gone', async () => {
+    const [one, other] = await openTwo()
+    await other.close()
+    open.splice(open.indexOf(other), 1)
+    clock.now += PUBLISH_MS + 1_000
+    await one.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
+  })
+
+  test('take a key out of both key sets when it is revoked on one', async () => {
+    const [one, other] = await openTwo()
+    const { kid } = one.authority.keyring.call.ES256
+    await one.authority.keys.condemn(kid, 'revoked', ADMIN, PROVENANCE)
+    await untilServed([one, other])
+    expect(published(other)).not.toContain(kid)
+    expect(other.authority.keyring.call.ES256.kid).toBe(one.authority.keyring.call.ES256.kid)
+  })
+
+  test('have one leader, and another one when it leaves', async () => {
+    const replicas = await openTwo()
+    const leading = async () => {
+      const due = []
+      for (const { authority } of open) due.push((await authority.keys.upkeep()) !== undefined)
+      return due
+    }
+    expect(await leading()).toEqual([true, false])
+    await replicas[0].close()
+    open.splice(0, 1)
+    expect(await leading()).toEqual([true])
+  })
+
+  test('take a login challenge of each other, once', async () => {
+    const [one, other] = await openTwo()
+    const { admin } = await applySeed(one.store, DEV_SEED, one.authority.identity.tenantId, clock.now)
+    const { challenge } = one.authority.logins.createChallenge()
+    const credentials = { email: admin.email, password: 'a wrong password', challenge }
+    const says = async ({ authority }: AuthorityReplica) =>
+      (await refusalOf(authority.logins.login(credentials, PROVENANCE))).message
+    expect(await says(other)).not.toContain('challenge')
+    expect(await says(one)).toContain('challenge')
+    expect(await says(other)).toContain('challenge')
+  })
+
+  test('count the guesses at a user code together', async () => {
+    const replicas = await openTwo()
+    const from = { ...PROVENANCE, ip: '192.0.2.1' }
+    const codes = []
+    for (let guess = 0; guess < 12; guess++) {
+      const { authority } = replicas[guess % 2] as AuthorityReplica
+      codes.push((await refusalOf(authority.devices.find('AAAA-AAAA', from))).code)
+    }
+    expect(codes).toEqual([...Array(10).fill('not_found'), 'rate_limited', 'rate_limited'])
+  })
+
+  test('let the session of a run be used at both while its server is alive', async () => {
+    const [one, other] = await openTwo()
+    const { admin } = await applySeed(one.store, DEV_SEED, one.authority.identity.tenantId, clock.now)
+    const token = await one.authority.sessions.start(admin)
+    await other.authority.sessions.start(admin)
+    expect(await other.authority.sessions.resume(token)).toMatchObject({ user: { id: admin.id } })
+    await one.close()
+    open.splice(open.indexOf(one), 1)
+    expect(await refusalOf(other.authority.sessions.resume(token))).toMatchObject({ code: 'login_required' })
+  })
+})
+
+describe('a server that was silent for too long', () => {
+  let time: Moment
+  let replica: Replica
+  let one: AuthorityReplica
+
+  beforeEach(async () => {
+    one = await openOne()
+    time = { wall: 1_000_000, steady: 1_000 }
+    const timings = { leaseSeconds: 30 }
+    replica = createReplica({ store: one.store, bootId: 'paused', timings, readTime: () => time })
+    await replica.join(one.authority.keyring)
+    // What it does by itself is not what is looked at here.
+    await replica.leave()
+    await one.store.write(({ replicas }) => replicas.remove('paused'))
+  })
+
+  test.each([
+    { clock: 'steady', after: { wall: 1_000_000, steady: 1_000 + 25_001 } },
+    { clock: 'wall', after: { wall: 1_000_000 + 25_001, steady: 1_000 } },
+  ])('serves nothing from five seconds before its lease ends, by its $clock clock', async ({ after }) => {
+    const paused = createReplica({ store: one.store, bootId: 'other', readTime: () => time })
+    await paused.join(pretend(one.authority.keyring))
+    expect(() => paused.assertCurrent()).not.toThrow()
+    time = after
+    expect(() => paused.assertCurrent()).toThrow('lost touch')
+    await expect.poll(() => attempt(() => paused.assertCurrent()), { timeout: 10_000 }).toBe('well')
+    await paused.leave()
+  })
+
+  test('serves nothing before it has joined and after it has left', () => {
+    expect(() => replica.assertCurrent()).toThrow('lost touch')
+  })
+
+  test('has a lease that is long enough for that', () => {
+    const make = () => createReplica({ store: one.store, bootId: 'x', timings: { leaseSeconds: 5 } })
+    expect(make).toThrow('too short')
+  })
+})
+
+function attempt(work: () => void): string {
+  try {
+    work()
+    return 'well'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function pretend(keyring: Keyring): Pick<Keyring, 'revision' | 'refresh'> {
+  return keyring
+}

@@ -1,0 +1,44 @@
+import { type Authority, openAuthority } from '../../src/authority/authority.js'
+import type { KeyTimings } from '../../src/authority/key-sets.js'
+import { openStore } from '../../src/store/open.js'
+import type { Store } from '../../src/store/store.js'
+import { ISSUER, KEK } from './authority-bench.js'
+
+/** One of several authorities on a database, as a server process has one. */
+export interface AuthorityReplica {
+  authority: Authority
+  store: Store
+  /** Leaves in order. */
+  close(): Promise<void>
+}
+
+/** Opens an authority on a database. The time is that of the test. */
+export async function openReplica(
+  url: string,
+  clock: () => number,
+  keyTimings: KeyTimings = {},
+): Promise<AuthorityReplica> {
+  const store = await openStore(`${url}&pool_size=3`)
+  const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock, keyTimings })
+  return {
+    authority,
+    store,
+    async close() {
+      await authority.close()
+      await store.close()
+    },
+  }
+}
+
+/** Resolves once every replica serves the keys as they are now, and the one that leads has noted it. */
+export async function untilServed(replicas: readonly AuthorityReplica[]): Promise<void> {
+  const [first] = replicas
+  if (first === undefined) return
+  const revision = await first.store.keys.revision()
+  const isServed = async () => {
+    const live = await first.store.replicas.listLive()
+    return live.length === replicas.length && live.every(({ keyRevision }) => keyRevision >= revision)
+  }
+  while (!(await isServed())) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (const { authority } of replicas) await authority.keys.upkeep()
+}
