@@ -1,4 +1,4 @@
-import type { JsonObject } from '../core/strict-json.js'
+import { isJsonObject, type JsonObject } from '../core/strict-json.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
 
@@ -78,11 +78,141 @@ export async function listClients(
 export async function findClient(target: ApiTarget, tenantId: string, id: string): Promise<Client> {
   const body = await callServer(target, {
     method: 'GET',
-    path: `${clientsPath(tenantId)}/${encodeURIComponent(id)}`,
+    path: clientPath(tenantId, id),
     session: 'required',
     explain: explainMissingClient(id),
   })
   return readShape(body, CLIENT, 'client')
+}
+
+/** What may be changed of a client; what is left out stays. */
+export interface ClientPatch {
+  name?: string | undefined
+  email?: string | undefined
+  tags?: readonly string[] | undefined
+}
+
+/** Changes a client; throws `client_not_found`. */
+export async function updateClient(
+  target: ApiTarget,
+  tenantId: string,
+  id: string,
+  patch: ClientPatch,
+): Promise<Client> {
+  const body = await callServer(target, {
+    method: 'PATCH',
+    path: clientPath(tenantId, id),
+    session: 'required',
+    json: patch,
+    explain: explainMissingClient(id),
+  })
+  return readShape(body, CLIENT, 'client')
+}
+
+/** Lets a client act, or keeps it from acting; throws `client_not_found`. */
+export async function setClientActive(
+  target: ApiTarget,
+  tenantId: string,
+  id: string,
+  active: boolean,
+): Promise<Client> {
+  const body = await callServer(target, {
+    method: 'PATCH',
+    path: `${clientPath(tenantId, id)}/${active ? 'activate' : 'deactivate'}`,
+    session: 'required',
+    explain: explainMissingClient(id),
+  })
+  return readShape(isJsonObject(body) ? body['client'] : undefined, CLIENT, 'client')
+}
+
+/** Deletes a client; `complete` its delegation and the policies bound to it too. Throws `client_not_found`. */
+export async function deleteClient(
+  target: ApiTarget,
+  tenantId: string,
+  id: string,
+  { complete }: { complete: boolean },
+): Promise<void> {
+  const body = await callServer(target, {
+    ...(complete
+      ? {
+          method: 'POST',
+          path: `${clientsPath(tenantId)}/delete-complete`,
+          json: { tenant_id: tenantId, client_id: id },
+        }
+      : { method: 'DELETE', path: clientPath(tenantId, id) }),
+    session: 'required',
+    explain: explainMissingClient(id),
+  })
+  readShape(body, { message: 'text' }, 'answer')
+}
+
+const ROTATION = { client_id: 'text', client_secret: 'text', former_secret_expires_at: 'text?' } as const
+
+/** A client's new secret, and until when the former one is good. */
+export type Rotation = Shaped<typeof ROTATION>
+
+/**
+ * Gives a client another secret; the former one stays good for `overlapSeconds`. Throws `client_not_found`, and
+ * `conflict` for a client without a secret and for a server that does not offer it, as AuthSec's own do not.
+ */
+export async function rotateClientSecret(
+  target: ApiTarget,
+  id: string,
+  overlapSeconds: number,
+): Promise<Rotation> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: `/admin/clients/${encodeURIComponent(id)}/rotate-secret`,
+    session: 'required',
+    json: { overlap_seconds: overlapSeconds },
+    explain: (refusal) =>
+      refusal.status === 404 && !/client/i.test(refusal.error)
+        ? { code: 'conflict', message: `${target.serverUrl} rotates no secrets` }
+        : explainMissingClient(id)(refusal),
+  })
+  return readShape(body, ROTATION, 'new secret')
+}
+
+const DYNAMIC = {
+  client_id: 'text',
+  client_secret: 'text?',
+  registration_access_token: 'text?',
+  registration_client_uri: 'text?',
+  client_name: 'text?',
+  token_endpoint_auth_method: 'text?',
+  grant_types: 'texts',
+  scope: 'text?',
+  agent_type: 'text?',
+  spiffe_id: 'text?',
+} as const
+
+/** The answer to a dynamic registration, RFC 7591 §3.2.1. */
+export type DynamicClient = Shaped<typeof DYNAMIC>
+
+/** Registers a client by RFC 7591 with the metadata as they are given; an admin session goes along where there is one. */
+export async function registerDynamically(target: ApiTarget, metadata: JsonObject): Promise<DynamicClient> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/oauth/register',
+    session: 'optional',
+    json: metadata,
+  })
+  return readShape(body, DYNAMIC, 'registration')
+}
+
+/** The keys of the selectors by which a platform recognises a workload; none where the server does not say. */
+export async function listSelectorKeys(
+  target: ApiTarget,
+  tenantId: string,
+  platform: string,
+): Promise<string[]> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: `${clientsPath(tenantId)}/platform-selectors`,
+    session: 'required',
+    query: { platform },
+  })
+  return readShape(body, { selector_keys: 'texts' }, 'list of selectors').selector_keys
 }
 
 /** Whether a client may act at all; AuthSec says it as `active` or as `status`. */
@@ -120,6 +250,10 @@ async function readPage(
     clients: readShapes(answer['clients'], CLIENT, 'client'),
     pages: typeof pages === 'number' ? pages : page,
   }
+}
+
+function clientPath(tenantId: string, id: string): string {
+  return `${clientsPath(tenantId)}/${encodeURIComponent(id)}`
 }
 
 function clientsPath(tenantId: string): string {

@@ -1,6 +1,11 @@
-import type { ErrorCode } from '../core/errors.js'
-import { readShape, type Shaped } from './answer.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { pullBaseToken } from './tokens.js'
+
+const AGENTS = '/authsec/uflow/admin/agents'
+
+const AGENT = { id: 'text', name: 'text?' } as const
 
 const GRANT = {
   token: 'text',
@@ -51,6 +56,65 @@ export async function grantDelegation(
   return readShape(body, GRANT, 'grant')
 }
 
+const DELEGATION = {
+  client_id: 'text',
+  client_name: 'text?',
+  user_id: 'text?',
+  policy_id: 'text?',
+  status: 'text',
+  permissions: 'texts',
+  resources: 'texts',
+  audience: 'texts',
+  ttl_seconds: 'number?',
+  issued_at: 'text?',
+  expires_at: 'text',
+} as const
+
+/** A delegation without its token. */
+export type Delegation = Shaped<typeof DELEGATION>
+
+/**
+ * The delegations, the latest first, or that of one client. AuthSec itself keeps no list: there every agent is asked for
+ * its token, which is dropped, so that only live ones are seen.
+ */
+export async function listDelegations(target: ApiTarget, clientId?: string): Promise<Delegation[]> {
+  try {
+    const body = await callServer(target, {
+      method: 'GET',
+      path: '/admin/delegations',
+      session: 'required',
+      query: { client_id: clientId },
+    })
+    return readShapes(readShape(body, {}, 'list of delegations')['delegations'], DELEGATION, 'delegation')
+  } catch (error) {
+    if (!AuthsecError.is(error, 'not_found')) throw error
+    return await pullEach(target, clientId)
+  }
+}
+
+async function pullEach(target: ApiTarget, clientId: string | undefined): Promise<Delegation[]> {
+  const body = await callServer(target, { method: 'GET', path: AGENTS, session: 'required' })
+  const agents = readShapes(readShape(body, {}, 'list of agents')['agents'], AGENT, 'agent')
+  const found: Delegation[] = []
+  for (const { id, name } of agents) {
+    if (clientId !== undefined && id !== clientId) continue
+    const pulled = await pullBaseToken(target, id).catch((error: unknown) => {
+      if (
+        ['no_delegation', 'delegation_expired', 'client_not_found'].some((code) =>
+          AuthsecError.is(error, code as ErrorCode),
+        )
+      )
+        return undefined
+      throw error
+    })
+    if (pulled === undefined) continue
+    const { token: _dropped, ...delegation } = pulled
+    const told = { ...delegation, client_id: id, client_name: name ?? null, status: 'active' }
+    found.push(readShape(told, DELEGATION, 'delegation'))
+  }
+  return found
+}
+
 /** Ends the live delegation of an agent at once; throws `no_delegation` when it has none. */
 export async function revokeDelegation(target: ApiTarget, clientId: string): Promise<void> {
   await callServer(target, {
@@ -74,5 +138,5 @@ function explainGrant({ error }: Refusal): Explanation | undefined {
 }
 
 function agentPath(clientId: string): string {
-  return `/authsec/uflow/admin/agents/${encodeURIComponent(clientId)}`
+  return `${AGENTS}/${encodeURIComponent(clientId)}`
 }

@@ -12,7 +12,7 @@ export interface ApiTarget {
 }
 
 export interface ApiRequest {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   /** Whether the session goes along: it must, it may where there is one, or it never does. */
   session: 'required' | 'optional' | 'never'

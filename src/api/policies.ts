@@ -1,6 +1,6 @@
 import { isJsonObject } from '../core/strict-json.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
-import { type ApiTarget, callServer } from './http.js'
+import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
 
 const POLICY = {
   id: 'text',
@@ -61,8 +61,64 @@ export async function createPolicy(
   return { policy: readShape(isJsonObject(body) ? body['policy'] : undefined, POLICY, 'policy'), warnings }
 }
 
+/** Reads one policy; throws `not_found`. */
+export async function findPolicy(target: ApiTarget, id: string): Promise<Policy> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: policyPath(id),
+    session: 'required',
+    explain: explainMissing(id),
+  })
+  return readShape(body, POLICY, 'policy')
+}
+
+/** What may be changed of a policy; what is left out stays, and an empty `clientId` lets in every client again. */
+export type PolicyPatch = { [Term in keyof PolicyTerms]?: PolicyTerms[Term] | undefined }
+
+/** Changes a policy, which decides the next exchange already; throws `not_found` and `conflict`. */
+export async function updatePolicy(target: ApiTarget, id: string, patch: PolicyPatch): Promise<Policy> {
+  const body = await callServer(target, {
+    method: 'PUT',
+    path: policyPath(id),
+    session: 'required',
+    json: {
+      role_name: patch.role,
+      agent_type: patch.agentType,
+      allowed_permissions: patch.permissions,
+      resources: patch.resources,
+      max_ttl_seconds: patch.maxTtlSeconds,
+      enabled: patch.enabled,
+      client_id: patch.clientId,
+    },
+    explain: explainMissing(id),
+  })
+  return readShape(body, POLICY, 'policy')
+}
+
+/** Deletes a policy and the delegations under it; throws `not_found`. */
+export async function deletePolicy(target: ApiTarget, id: string): Promise<void> {
+  const body = await callServer(target, {
+    method: 'DELETE',
+    path: policyPath(id),
+    session: 'required',
+    explain: explainMissing(id),
+  })
+  readShape(body, { id: 'text' }, 'answer')
+}
+
 /** Every policy, newest first. */
 export async function listPolicies(target: ApiTarget): Promise<Policy[]> {
   const body = await callServer(target, { method: 'GET', path: PATH, session: 'required' })
   return readShapes(body, POLICY, 'policy')
+}
+
+function explainMissing(id: string): (refusal: Refusal) => Explanation | undefined {
+  return ({ status, error }) =>
+    status === 404 && /policy/i.test(error)
+      ? { code: 'not_found', message: `no policy ${id}`, hint: 'See authsec policy list.' }
+      : undefined
+}
+
+function policyPath(id: string): string {
+  return `${PATH}/${encodeURIComponent(id)}`
 }

@@ -1,5 +1,5 @@
 import { readShape, readShapes, type Shaped } from './answer.js'
-import { type ApiTarget, callServer } from './http.js'
+import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
 
 const RESOURCE = { uri: 'text', permissions: 'texts', created_at: 'text?' } as const
 
@@ -35,4 +35,37 @@ export async function createResource(
 export async function listResources(target: ApiTarget): Promise<Resource[]> {
   const body = await callServer(target, { method: 'GET', path: PATH, session: 'required' })
   return readShapes(body, RESOURCE, 'resource')
+}
+
+/** Reads one registered API; throws `not_found`. */
+export async function findResource(target: ApiTarget, uri: string): Promise<Resource> {
+  const body = await callServer(target, {
+    method: 'GET',
+    path: resourcePath(uri),
+    session: 'required',
+    explain: explainMissing(uri),
+  })
+  return readShape(body, RESOURCE, 'resource')
+}
+
+/** Deletes an API, for which no token is issued from then on; throws `not_found`. */
+export async function deleteResource(target: ApiTarget, uri: string): Promise<void> {
+  const body = await callServer(target, {
+    method: 'DELETE',
+    path: resourcePath(uri),
+    session: 'required',
+    explain: explainMissing(uri),
+  })
+  readShape(body, { uri: 'text' }, 'answer')
+}
+
+function explainMissing(uri: string): (refusal: Refusal) => Explanation | undefined {
+  return ({ status, error }) =>
+    status === 404 && /resource/i.test(error)
+      ? { code: 'not_found', message: `no resource ${uri}`, hint: 'See authsec resource list.' }
+      : undefined
+}
+
+function resourcePath(uri: string): string {
+  return `${PATH}/${encodeURIComponent(uri)}`
 }

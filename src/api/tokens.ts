@@ -38,6 +38,12 @@ export interface CallTokenTerms {
   permissions: readonly string[]
   ttlSeconds?: number | undefined
   tool?: string | undefined
+  /** What kind of token the subject token is, RFC 8693 §3; a base token unless it says otherwise. */
+  subjectTokenType?: string | undefined
+  actorToken?: string | undefined
+  actorTokenType?: string | undefined
+  /** The arguments of the one call that is meant, as JSON text. */
+  call?: string | undefined
 }
 
 const GRANT_HINT = 'Grant one with authsec delegation grant, or mint with --grant.'
@@ -54,7 +60,7 @@ export async function pullBaseToken(target: ApiTarget, clientId: string): Promis
   return readShape(body, BASE_TOKEN, 'base token')
 }
 
-/** Exchanges a base token for a call token, RFC 8693 §2.1; throws the OAuth error codes. */
+/** Exchanges a base token, or another one, for a call token, RFC 8693 §2.1; throws the OAuth error codes. */
 export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): Promise<CallToken> {
   const body = await callServer(target, {
     method: 'POST',
@@ -63,12 +69,15 @@ export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): P
     form: {
       grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
       subject_token: terms.subjectToken,
-      subject_token_type: TOKEN_TYPE_JWT,
+      subject_token_type: terms.subjectTokenType ?? TOKEN_TYPE_JWT,
+      actor_token: terms.actorToken,
+      actor_token_type: terms.actorTokenType,
       client_id: terms.clientId,
       resource: terms.audience,
       scope: terms.permissions.length > 0 ? terms.permissions.join(' ') : undefined,
       ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
       tool: terms.tool,
+      call: terms.call,
     },
     explain: explainExchange,
   })
@@ -102,6 +111,33 @@ export async function introspectToken(target: ApiTarget, token: string): Promise
     explain: explainAbsence(target, 'introspection'),
   })
   return readShape(body, INTROSPECTION, 'introspection')
+}
+
+/**
+ * Revokes any token and what descends from it, with the session of an admin, RFC 7009; an unknown one is a success
+ * too. Throws `conflict` where the server has no revocation.
+ */
+export async function revokeAnyToken(target: ApiTarget, token: string): Promise<void> {
+  await callServer(target, {
+    method: 'POST',
+    path: '/oauth/revoke',
+    session: 'required',
+    form: { token },
+    emptyAnswer: true,
+    explain: explainAbsence(target, 'revocation'),
+  })
+}
+
+/** Revokes by its id a token that is not at hand; throws `conflict` where the server does not offer that. */
+export async function revokeTokenById(target: ApiTarget, jti: string): Promise<void> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/admin/tokens/revoke',
+    session: 'required',
+    json: { jti },
+    explain: explainAbsence(target, 'revocation by id'),
+  })
+  readShape(body, { jti: 'text' }, 'answer')
 }
 
 function explainAbsence(

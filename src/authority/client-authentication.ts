@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
@@ -127,6 +127,11 @@ export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url')
 }
 
+/** A new secret, from 256 random bits. */
+export function createSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
 /** Whether a secret is the one of a hash, in a time that tells nothing. */
 export function matchesSecret(secret: string, hash: string): boolean {
   const [given, kept] = [Buffer.from(hashSecret(secret)), Buffer.from(hash)]
@@ -148,11 +153,18 @@ async function prove(
     case 'client_secret_basic':
     case 'client_secret_post':
       if (secret === undefined || registered.secretHash === undefined) throw failed('the secret is missing')
-      if (!matchesSecret(secret, registered.secretHash)) throw failed('the client secret is wrong')
-      return
+      if (matchesSecret(secret, registered.secretHash)) return
+      if (isFormerSecret(secret, registered, options.clock())) return
+      throw failed('the client secret is wrong')
     case 'private_key_jwt':
       await assertAssertion({ clientId, assertion: assertion ?? '', jwks: registered.jwks }, options)
   }
+}
+
+function isFormerSecret(secret: string, { formerSecret }: ClientCredentials, now: number): boolean {
+  return (
+    formerSecret !== undefined && now < formerSecret.expiresAt && matchesSecret(secret, formerSecret.hash)
+  )
 }
 
 // AuthSec's own clients register for nothing: they may use whatever acts for a person, never for themselves.

@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import { createSecret, hashSecret } from './client-authentication.js'
 import { assertClientInput, findClient, isUuid } from './clients.js'
 import type { Session } from './sessions.js'
 
@@ -22,6 +23,16 @@ export interface ClientChanges {
   update(id: string, patch: ClientPatch, session: Session, provenance: Provenance): Promise<Client>
   activate(id: string, session: Session, provenance: Provenance): Promise<Client>
   deactivate(id: string, session: Session, provenance: Provenance): Promise<Client>
+  /**
+   * Gives a client another secret, which is shown this once; the former one is good for `overlapSeconds` yet, at most
+   * a week, and one before that no longer. Throws `conflict` for a client that has no secret, `invalid_request`.
+   */
+  rotateSecret(
+    id: string,
+    overlapSeconds: number,
+    session: Session,
+    provenance: Provenance,
+  ): Promise<{ client: Client; secret: string }>
   /** Deletes a client for everybody who asks; what refers to it stays. */
   remove(id: string, session: Session, provenance: Provenance): Promise<Client>
   /**
@@ -31,6 +42,8 @@ export interface ClientChanges {
   erase(id: string, session: Session, provenance: Provenance): Promise<Client>
 }
 
+/** In seconds: a week. */
+const MAX_OVERLAP = 604_800
 const MAX_TAGS = 50
 const MAX_TAG_LENGTH = 100
 // AuthSec knows it by its name.
@@ -86,6 +99,17 @@ export function createClientChanges(options: {
         replace(transaction, { ...(await findClient(transaction, id)), active: false }),
       ),
 
+    async rotateSecret(id, overlapSeconds, session, provenance) {
+      const secret = createSecret()
+      const client = await change('client.rotated', id, session, provenance, async (transaction, attempt) => {
+        assertOverlap(overlapSeconds)
+        const former = await findClient(transaction, id)
+        attempt.note({ details: { overlap_seconds: overlapSeconds } })
+        return replace(transaction, rotate(former, secret, overlapSeconds, clock()))
+      })
+      return { client, secret }
+    },
+
     remove: (id, session, provenance) =>
       change('client.deleted', id, session, provenance, async (transaction) => {
         const client = await findClient(transaction, id)
@@ -126,6 +150,23 @@ function patchClient(client: Client, patch: ClientPatch): Client {
     hydraClientId: patch.hydraClientId ?? client.hydraClientId,
     oidcEnabled: patch.oidcEnabled ?? client.oidcEnabled,
   }
+}
+
+function rotate(client: Client, secret: string, overlapSeconds: number, now: number): Client {
+  if (client.secretHash === undefined) {
+    throw new AuthsecError('conflict', `client ${quote(client.name)} has no secret: ${client.authMethod}`)
+  }
+  const formerSecret =
+    overlapSeconds === 0 ? undefined : { hash: client.secretHash, expiresAt: now + overlapSeconds * 1000 }
+  return { ...client, secretHash: hashSecret(secret), formerSecret }
+}
+
+function assertOverlap(seconds: number): void {
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_OVERLAP) return
+  throw new AuthsecError(
+    'invalid_request',
+    `overlap_seconds ${quote(seconds)} is not from 0 to ${MAX_OVERLAP}`,
+  )
 }
 
 function assertNotDefault({ name }: Client): void {

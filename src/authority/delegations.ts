@@ -5,7 +5,15 @@ import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
-import type { Client, Delegation, Queries, Store, Transaction, User } from '../store/store.js'
+import type {
+  Client,
+  Delegation,
+  ListedDelegation,
+  Queries,
+  Store,
+  Transaction,
+  User,
+} from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
@@ -37,6 +45,8 @@ export interface Delegations {
   findExpiry(clientId: string): Promise<number | undefined>
   /** The user whose delegation the agent has, live or not. */
   findDelegator(clientId: string): Promise<string | undefined>
+  /** Every delegation, or that of one client, live or not; none of them with its token. */
+  list(query: { clientId?: string | undefined; limit: number }): Promise<ListedDelegation[]>
   /** Ends the agent's delegation at once. Throws `no_delegation`. */
   revoke(clientId: string, user: User, provenance: Provenance): Promise<void>
 }
@@ -170,6 +180,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       })
     },
 
+    list: (query) => store.delegations.list(query),
     async findDelegator(clientId) {
       return (await store.delegations.findByClient(clientId))?.userId
     },

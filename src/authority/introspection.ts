@@ -4,7 +4,7 @@ import type { Store } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
-import { assertAdmin, SESSION_ISSUER, type Sessions } from './sessions.js'
+import { assertAdmin, SESSION_ISSUER, type Session, type Sessions } from './sessions.js'
 
 /** A question about a token, as it arrived. */
 export interface IntrospectionRequest {
@@ -54,18 +54,29 @@ export function createIntrospection(options: {
   }
 }
 
+/**
+ * The session of an admin who asks about tokens in the place of a client; undefined where no session is presented.
+ * Throws `login_required` and `access_denied`.
+ */
+export async function readAdmin(
+  authorization: string | null,
+  attempt: Attempt,
+  sessions: Sessions,
+): Promise<Session | undefined> {
+  const [, bearer] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
+  if (bearer === undefined) return undefined
+  const session = await sessions.resume(bearer)
+  attempt.note({ actor: { type: 'user', id: session.user.id } })
+  assertAdmin(session)
+  return session
+}
+
 async function findAsker(
   { form, authorization }: IntrospectionRequest,
   attempt: Attempt,
   { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
 ): Promise<Asker> {
-  const [, bearer] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
-  if (bearer !== undefined) {
-    const session = await sessions.resume(bearer)
-    attempt.note({ actor: { type: 'user', id: session.user.id } })
-    assertAdmin(session)
-    return 'admin'
-  }
+  if ((await readAdmin(authorization, attempt, sessions)) !== undefined) return 'admin'
   const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   const client = await clientAuthentication.find(presenter)

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
-import { hashSecret, type Mode, matchesSecret } from './client-authentication.js'
+import { createSecret, hashSecret, type Mode, matchesSecret } from './client-authentication.js'
 import { type ClientMetadata, type EffectiveMetadata, settleMetadata } from './client-metadata.js'
 import { AGENT_CLIENT_TYPE, createClient, isUuid } from './clients.js'
 import { assertAdmin, type Session } from './sessions.js'
@@ -125,7 +124,7 @@ async function removeRegistered(client: Client, to: Transaction, now: number): P
   if (delegation === undefined && !isNamed) return to.clients.remove(client.id)
 
   if (delegation?.status === 'active') await to.delegations.setStatus(client.id, 'revoked', now)
-  const { secretHash: _, jwks: __, registrationTokenHash: ___, ...rest } = client
+  const { secretHash: _, formerSecret: __, jwks: ___, registrationTokenHash: ____, ...rest } = client
   await to.clients.update({ ...rest, active: false, updatedAt: now, deletedAt: now })
 }
 
@@ -201,10 +200,6 @@ function assertOwnClaim(
       'client_secret is not the one of the client: it cannot be chosen',
     )
   }
-}
-
-function createSecret(): string {
-  return randomBytes(32).toString('base64url')
 }
 
 function describe({ authMethod, grantTypes, scope }: EffectiveMetadata) {

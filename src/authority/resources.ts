@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
-import type { Resource, Store } from '../store/store.js'
+import type { Queries, Resource, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { isUuid } from './clients.js'
 import { CALL_ALGORITHMS } from './key-sets.js'
@@ -23,6 +23,10 @@ export interface Resources {
    */
   create(input: ResourceInput, session: Session, provenance: Provenance): Promise<Resource>
   list(): Promise<Resource[]>
+  /** Throws `not_found`. */
+  find(uri: string): Promise<Resource>
+  /** From then on no token is issued for the API, whoever may still name it; throws `not_found`. */
+  remove(uri: string, session: Session, provenance: Provenance): Promise<Resource>
   /** The first that is registered under one of the URIs. */
   findAny(uris: readonly string[]): Promise<Resource | undefined>
 }
@@ -58,6 +62,17 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
       })
     },
     list: () => store.resources.list(),
+    find: (uri) => findResource(store, uri),
+    remove(uri, session, provenance) {
+      const actor = { type: 'user', id: session.user.id } as const
+      return audit.attempt({ type: 'resource.deleted', actor, aud: [uri] }, provenance, (attempt) =>
+        attempt.commit(async (transaction) => {
+          const resource = await findResource(transaction, uri)
+          await transaction.resources.remove(uri)
+          return resource
+        }),
+      )
+    },
     async findAny(uris) {
       for (const uri of uris) {
         const resource = await store.resources.find(uri)
@@ -66,6 +81,12 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
       return undefined
     },
   }
+}
+
+async function findResource({ resources }: Pick<Queries, 'resources'>, uri: string): Promise<Resource> {
+  const resource = await resources.find(uri)
+  if (resource !== undefined) return resource
+  throw new AuthsecError('not_found', `no resource ${quote(uri, 200)}`)
 }
 
 /** A resource from what was said of it; throws `invalid_target`, `invalid_scope` or `invalid_request`. */

@@ -1,17 +1,24 @@
+import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
-import type { Store, Transaction } from '../store/store.js'
-import type { AuditLog, Provenance } from './audit/log.js'
+import type { Client, Store, Transaction } from '../store/store.js'
+import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
-import type { IntrospectionRequest } from './introspection.js'
+import { type IntrospectionRequest, readAdmin } from './introspection.js'
 import type { IssuedToken, IssuedTokens } from './issued-tokens.js'
+import type { Session, Sessions } from './sessions.js'
 
 export interface Revocation {
   /**
    * Revokes a token and everything that descends from it, at once (RFC 7009 §2). What is no token of this server is
-   * a success too, so that a probe learns nothing. Throws `invalid_client`, `invalid_request` without a token, and
-   * `unauthorized_client` for the token of another client.
+   * a success too, so that a probe learns nothing. An admin may revoke every token, a client its own. Throws
+   * `invalid_client`, `invalid_request` without a token, and `unauthorized_client` for the token of another client.
    */
   revoke(request: IntrospectionRequest, provenance: Provenance): Promise<void>
+  /**
+   * Revokes by its id a token that nobody has at hand: a call token, or a base token with its delegation. An unknown id
+   * is a success too: no token of that id is alive afterwards.
+   */
+  revokeById(jti: string, admin: Session, provenance: Provenance): Promise<void>
 }
 
 export function createRevocation(options: {
@@ -19,15 +26,14 @@ export function createRevocation(options: {
   audit: AuditLog
   clock: () => number
   issuedTokens: IssuedTokens
+  sessions: Sessions
   clientAuthentication: ClientAuthentication
 }): Revocation {
-  const { audit, clock, issuedTokens, clientAuthentication } = options
+  const { audit, clock, issuedTokens } = options
   return {
     revoke({ form, authorization }, provenance) {
       return audit.attempt({ type: 'token.revoked' }, provenance, async (attempt) => {
-        const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
-        attempt.note({ actor: { type: 'client', id: presenter.clientId } })
-        const client = await clientAuthentication.find(presenter)
+        const asker = await findAsker({ form, authorization }, attempt, options)
         const text = form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
@@ -38,13 +44,41 @@ export function createRevocation(options: {
         }
         attempt.note({ jti: token.jti, client: token.clientId, details: { kind: token.origin.kind } })
         if (token.userId !== undefined) attempt.note({ subject: { type: 'user', id: token.userId } })
-        if (token.clientId !== client.id) {
+        if (asker !== 'admin' && token.clientId !== asker.id) {
           throw new AuthsecError('unauthorized_client', 'the token was issued to another client')
         }
         await attempt.commit((transaction) => revoke(token, transaction, clock()))
       })
     },
+
+    revokeById(jti, { user }, provenance) {
+      const actor = { type: 'user', id: user.id } as const
+      return audit.attempt({ type: 'token.revoked', actor, jti }, provenance, (attempt) =>
+        attempt.commit(async (transaction) => {
+          const now = clock()
+          const delegation = await transaction.delegations.findByJti(jti)
+          if (delegation?.status === 'active') {
+            attempt.note({ client: delegation.clientId, delegation: delegation.id })
+            await transaction.delegations.setStatus(delegation.clientId, 'revoked', now)
+          }
+          // No call token that is out already lives longer.
+          await transaction.revocations.insert({ jti, expiresAt: now + MAX_CALL_TTL * 1000, now })
+        }),
+      )
+    },
   }
+}
+
+async function findAsker(
+  { form, authorization }: IntrospectionRequest,
+  attempt: Attempt,
+  { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
+): Promise<Client | 'admin'> {
+  const session = await readAdmin(authorization, attempt, sessions)
+  if (session !== undefined) return 'admin'
+  const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
+  attempt.note({ actor: { type: 'client', id: presenter.clientId } })
+  return await clientAuthentication.find(presenter)
 }
 
 async function revoke(

@@ -1,6 +1,6 @@
 import { condemnKey, type KeyEmergency } from '../api/keys.js'
 import { formatWhen } from './columns.js'
-import { assertConfirmable, confirm } from './confirmation.js'
+import { assertConfirmable, confirmDeed, type Deed } from './confirmation.js'
 import { type ConnectionFlags, openConnection } from './connection.js'
 import type { Context } from './context.js'
 
@@ -12,12 +12,16 @@ export interface Condemnation extends ConnectionFlags {
   json: boolean
 }
 
+const DEEDS: Readonly<Record<Condemnation['verb'], Deed>> = {
+  taint: { infinitive: 'taint the key', participle: 'tainted', proof: 'the id of the key' },
+  revoke: { infinitive: 'revoke the key', participle: 'revoked', proof: 'the id of the key' },
+}
+
 /** Takes a key out of use once its id is confirmed; what it signed and is alive is the result. */
 export async function condemn(context: Context, { kid, verb, json, ...flags }: Condemnation) {
-  const what = 'id of the key'
-  assertConfirmable(context, flags.confirm, `to ${verb} a key`, what)
+  assertConfirmable(context, flags, DEEDS[verb])
   const { target } = await openConnection(context, flags)
-  await confirm(context, { name: kid, what, to: `${verb} it`, given: flags.confirm })
+  await confirmDeed(context, flags, DEEDS[verb], kid)
   const emergency = await condemnKey(target, kid, verb)
   if (json) context.io.json(emergency)
   else await printEmergency(context, emergency)

@@ -49,7 +49,7 @@ export function readMintRequest(flags: MintFlags): MintRequest {
 
 function readCallTerms(flags: CallFlags): CallTerms | undefined {
   const { audience, permission: permissions, ttl: ttlSeconds, tool } = flags
-  if (audience !== undefined) return { audience, permissions, ttlSeconds, tool }
+  if (audience !== undefined) return { audience, permissions, ttlSeconds, tool, args: undefined }
   const narrowing =
     permissions.length > 0 ? '--permission' : ttlSeconds ? '--ttl' : tool ? '--tool' : undefined
   if (narrowing === undefined) return undefined

@@ -1,11 +1,13 @@
 import { grantDelegation } from '../api/delegations.js'
 import { fetchMetadata } from '../api/metadata.js'
 import { type BaseToken, exchangeToken, pullBaseToken } from '../api/tokens.js'
+import { TOKEN_TYPE_JWT } from '../core/claims.js'
 import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL } from '../core/delegation.js'
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { formatScope } from '../core/permission.js'
+import type { CarriedToken } from './carried-token.js'
 import { findClientId, findDelegate } from './client-reference.js'
 import type { Connection } from './connection.js'
 import type { Clock } from './context.js'
@@ -16,6 +18,8 @@ export interface CallTerms {
   permissions: readonly string[]
   ttlSeconds: number | undefined
   tool: string | undefined
+  /** The arguments of the one call that is meant, as JSON text. */
+  args: string | undefined
 }
 
 export interface MintRequest {
@@ -27,6 +31,17 @@ export interface MintRequest {
   call: CallTerms | undefined
   /** How long the token must live at least, in seconds. */
   minTtlSeconds: number
+}
+
+/** An exchange of a token that is at hand, instead of the client's own base token. */
+export interface CarriedRequest {
+  /** UUID or exact name; otherwise the client that the connection means. */
+  client: string | undefined
+  subject: CarriedToken
+  actor: CarriedToken | undefined
+  call: CallTerms
+  /** How long the token must live at least, in seconds. */
+  minTtlSeconds?: number
 }
 
 export interface MintedToken {
@@ -51,28 +66,47 @@ export async function mintToken(
   clock: Clock,
   request: MintRequest,
 ): Promise<MintedToken> {
-  const reference = request.client ?? connection.clientId
-  if (reference === undefined) {
-    throw new AuthsecError('usage', 'no client is given', {
-      hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
-    })
-  }
+  const reference = readReference(connection, request.client)
   if (request.call) await assertExchangeOffered(connection)
   const clientId = await findClientId(connection, reference)
   const base = await obtainBaseToken(connection, clock, clientId, request)
-  const minted = request.call
-    ? await exchange(connection, clock, clientId, base, request.call, request.minTtlSeconds)
+  const { call, minTtlSeconds } = request
+  const subject = { token: base.token, type: TOKEN_TYPE_JWT }
+  const minted = call
+    ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds })
     : describeBase(clientId, base)
+  return assertMinted(minted, clock, minTtlSeconds)
+}
 
+/** Exchanges a token that is at hand for a call token; throws what `mintToken` throws when it exchanges. */
+export async function exchangeCarried(
+  connection: Connection,
+  clock: Clock,
+  { client, subject, actor, call, minTtlSeconds = 0 }: CarriedRequest,
+): Promise<MintedToken> {
+  const reference = readReference(connection, client)
+  await assertExchangeOffered(connection)
+  const clientId = await findClientId(connection, reference)
+  const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds })
+  return assertMinted(minted, clock, minTtlSeconds)
+}
+
+function readReference(connection: Connection, client: string | undefined): string {
+  const reference = client ?? connection.clientId
+  if (reference !== undefined) return reference
+  throw new AuthsecError('usage', 'no client is given', {
+    hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
+  })
+}
+
+function assertMinted(minted: MintedToken, clock: Clock, minTtlSeconds: number): MintedToken {
   assertTokenText(minted.token)
   const lifeSeconds = Math.floor((minted.expiresAt - clock.now()) / 1000)
-  if (lifeSeconds < request.minTtlSeconds) {
-    const [lives, wanted] = [formatDuration(Math.max(0, lifeSeconds)), formatDuration(request.minTtlSeconds)]
-    throw new AuthsecError('conflict', `the token would live ${lives}, less than the ${wanted} wanted`, {
-      hint: 'The delegation ends too soon: mint with --grant to renew it.',
-    })
-  }
-  return minted
+  if (lifeSeconds >= minTtlSeconds) return minted
+  const [lives, wanted] = [formatDuration(Math.max(0, lifeSeconds)), formatDuration(minTtlSeconds)]
+  throw new AuthsecError('conflict', `the token would live ${lives}, less than the ${wanted} wanted`, {
+    hint: 'The delegation ends too soon: mint with --grant to renew it.',
+  })
 }
 
 async function assertExchangeOffered({ target }: Connection): Promise<void> {
@@ -109,19 +143,26 @@ async function obtainBaseToken(
 async function exchange(
   { target }: Connection,
   clock: Clock,
-  clientId: string,
-  base: BaseToken,
-  { audience, permissions, ttlSeconds, tool }: CallTerms,
-  minTtlSeconds: number,
+  {
+    clientId,
+    subject,
+    actor,
+    call: { audience, permissions, ttlSeconds, tool, args },
+    minTtlSeconds,
+  }: Pick<CarriedRequest, 'subject' | 'actor' | 'call'> & { clientId: string; minTtlSeconds: number },
 ): Promise<MintedToken> {
   const askedAt = clock.now()
   const answer = await exchangeToken(target, {
     clientId,
-    subjectToken: base.token,
+    subjectToken: subject.token,
+    subjectTokenType: subject.type,
+    actorToken: actor?.token,
+    actorTokenType: actor?.type,
     audience,
     permissions,
     ttlSeconds: ttlSeconds ?? (minTtlSeconds > DEFAULT_CALL_TTL ? minTtlSeconds : undefined),
     tool,
+    call: args,
   })
   const granted = answer.scope === undefined ? permissions : answer.scope.split(' ').filter(Boolean)
   if (permissions.length > 0 && granted.some((permission) => !permissions.includes(permission))) {

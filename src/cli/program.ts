@@ -56,6 +56,11 @@ const GROUPS: readonly Group[] = [
       register: async () => (await import('./commands/client/register.js')).addRegister,
       list: async () => (await import('./commands/client/list.js')).addClientList,
       show: async () => (await import('./commands/client/show.js')).addShow,
+      update: async () => (await import('./commands/client/update.js')).addClientUpdate,
+      activate: async () => (await import('./commands/client/activate.js')).addActivate,
+      deactivate: async () => (await import('./commands/client/deactivate.js')).addDeactivate,
+      delete: async () => (await import('./commands/client/delete.js')).addClientDelete,
+      rotate: async () => (await import('./commands/client/rotate.js')).addRotate,
     },
   },
   {
@@ -64,6 +69,9 @@ const GROUPS: readonly Group[] = [
     commands: {
       create: async () => (await import('./commands/policy/create.js')).addPolicyCreate,
       list: async () => (await import('./commands/policy/list.js')).addPolicyList,
+      show: async () => (await import('./commands/policy/show.js')).addPolicyShow,
+      update: async () => (await import('./commands/policy/update.js')).addPolicyUpdate,
+      delete: async () => (await import('./commands/policy/delete.js')).addPolicyDelete,
     },
   },
   {
@@ -72,6 +80,8 @@ const GROUPS: readonly Group[] = [
     commands: {
       create: async () => (await import('./commands/resource/create.js')).addResourceCreate,
       list: async () => (await import('./commands/resource/list.js')).addResourceList,
+      show: async () => (await import('./commands/resource/show.js')).addResourceShow,
+      delete: async () => (await import('./commands/resource/delete.js')).addResourceDelete,
     },
   },
   {
@@ -79,6 +89,8 @@ const GROUPS: readonly Group[] = [
     summary: 'let an agent act for a person',
     commands: {
       grant: async () => (await import('./commands/delegation/grant.js')).addGrant,
+      list: async () => (await import('./commands/delegation/list.js')).addDelegationList,
+      show: async () => (await import('./commands/delegation/show.js')).addDelegationShow,
       revoke: async () => (await import('./commands/delegation/revoke.js')).addRevoke,
     },
   },
@@ -93,6 +105,9 @@ const GROUPS: readonly Group[] = [
       diff: async () => (await import('./commands/token/diff.js')).addDiff,
       can: async () => (await import('./commands/token/can.js')).addCan,
       'needs-renewal': async () => (await import('./commands/token/needs-renewal.js')).addNeedsRenewal,
+      introspect: async () => (await import('./commands/token/introspect.js')).addIntrospect,
+      revoke: async () => (await import('./commands/token/revoke.js')).addTokenRevoke,
+      exchange: async () => (await import('./commands/token/exchange.js')).addExchange,
     },
   },
   {

@@ -11,6 +11,8 @@ export interface ClientCredentials {
   authMethod: ClientAuthMethod
   /** base64url SHA-256 of the secret, which is random and long. */
   secretHash?: string | undefined
+  /** The hash of the secret before it, and until when it is good too, in milliseconds since the epoch. */
+  formerSecret?: { hash: string; expiresAt: number } | undefined
   /** The public keys of a client that signs assertions: a JWK Set as JSON text. */
   jwks?: string | undefined
   /** The grant types it registered for; undefined for AuthSec's own clients, which register for none. */
@@ -83,15 +85,29 @@ export interface ClientChanges extends ClientQueries {
 }
 
 /** The columns of `ClientCredentials`, wherever they are read together with something else. */
-export const CREDENTIAL_COLUMNS = ['c.auth_method', 'c.secret_hash', 'c.jwks', 'c.grant_types'] as const
+export const CREDENTIAL_COLUMNS = [
+  'c.auth_method',
+  'c.secret_hash',
+  'c.former_secret_hash',
+  'c.former_secret_expires_at',
+  'c.jwks',
+  'c.grant_types',
+] as const
 
 /** Reads `ClientCredentials` from its columns. */
 export function toCredentials(
-  row: Pick<ClientRow, 'auth_method' | 'secret_hash' | 'jwks' | 'grant_types'>,
+  row: Pick<
+    ClientRow,
+    'auth_method' | 'secret_hash' | 'former_secret_hash' | 'former_secret_expires_at' | 'jwks' | 'grant_types'
+  >,
 ): ClientCredentials {
   return {
     authMethod: row.auth_method as ClientAuthMethod,
     secretHash: orUndefined(row.secret_hash),
+    formerSecret:
+      row.former_secret_hash === null || row.former_secret_expires_at === null
+        ? undefined
+        : { hash: row.former_secret_hash, expiresAt: row.former_secret_expires_at },
     jwks: orUndefined(row.jwks),
     grantTypes: row.grant_types === null ? undefined : readList(row.grant_types),
   }
@@ -207,6 +223,8 @@ function toRow(client: Client): ClientRow {
     updated_at: client.updatedAt,
     auth_method: client.authMethod,
     secret_hash: client.secretHash ?? null,
+    former_secret_hash: client.formerSecret?.hash ?? null,
+    former_secret_expires_at: client.formerSecret?.expiresAt ?? null,
     jwks: client.jwks ?? null,
     grant_types: client.grantTypes === undefined ? null : JSON.stringify(client.grantTypes),
     scope: client.scope ?? null,

@@ -19,6 +19,23 @@ export function createDelegations(
       const row = await byClient(clientId)
       return row && toDelegation(row)
     },
+    async findByJti(jti) {
+      const row = await db.selectFrom('delegations').selectAll().where('jti', '=', jti).executeTakeFirst()
+      return row && toDelegation(row)
+    },
+    async list({ clientId, limit }) {
+      let rows = db
+        .selectFrom('delegations as d')
+        .innerJoin('clients as c', 'c.id', 'd.client_id')
+        .selectAll('d')
+        .select('c.name as client_name')
+      if (clientId !== undefined) rows = rows.where('d.client_id', '=', clientId)
+      const found = await rows.orderBy('d.updated_at', 'desc').orderBy('d.id').limit(limit).execute()
+      return found.map(({ client_name: clientName, ...row }) => {
+        const { sealedToken: _secret, ...delegation } = toDelegation(row)
+        return { ...delegation, clientName }
+      })
+    },
     async findStanding(clientId, resourceUri) {
       const rows = await selectStanding(db, clientId, resourceUri).execute()
       return toStanding(rows, resourceUri)

@@ -295,4 +295,11 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index guesses_until on guesses (until)`,
     ],
   },
+  {
+    version: 13,
+    statements: [
+      `alter table clients add column former_secret_hash text`,
+      `alter table clients add column former_secret_expires_at bigint`,
+    ],
+  },
 ]

@@ -20,6 +20,7 @@ export interface ResourceQueries {
 }
 export interface ResourceChanges extends ResourceQueries {
   insert(resource: Resource): Promise<void>
+  remove(uri: string): Promise<void>
 }
 
 /** The columns of a resource that is joined to something else; null where there is none. */
@@ -64,6 +65,10 @@ export function createResources(db: Kysely<Schema>, touch: () => Promise<void>):
           created_at: createdAt,
         })
         .execute()
+      await touch()
+    },
+    async remove(uri) {
+      await db.deleteFrom('resources').where('uri', '=', uri).execute()
       await touch()
     },
   }

@@ -40,6 +40,8 @@ export interface ClientRow {
   updated_at: number
   auth_method: string
   secret_hash: string | null
+  former_secret_hash: string | null
+  former_secret_expires_at: number | null
   jwks: string | null
   grant_types: string | null
   scope: string | null

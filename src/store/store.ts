@@ -193,8 +193,16 @@ export interface Standing {
   /** The revision under which all of it was read. */
   revision: number
 }
+/** A delegation as it is listed. */
+export interface ListedDelegation extends Omit<Delegation, 'sealedToken'> {
+  clientName: string
+}
 export interface DelegationQueries {
   findByClient(clientId: string): Promise<Delegation | undefined>
+  /** The one whose base token has this id. */
+  findByJti(jti: string): Promise<Delegation | undefined>
+  /** With the name of their client and without their tokens, the latest first; live or not. */
+  list(query: { clientId?: string | undefined; limit: number }): Promise<ListedDelegation[]>
   findStanding(clientId: string, resourceUri: string): Promise<Standing | undefined>
   /**
    * A number that changes with every change of a client, user, role, policy, resource or delegation: what was

@@ -3,9 +3,11 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { runCli } from '../support/run-cli.js'
 import { CLIENT_ID, TENANT } from '../support/stub-server.js'
+import { signCall } from '../support/token-issuer.js'
 
 const MEGABYTE = Buffer.alloc(1024 * 1024, 0x20)
 const SESSION = 'session-of-an-admin'
+const POLICY = '3f8e1f0c-2f3f-4d0e-9d0a-8f4f0f6a1c22'
 
 const COMMANDS: readonly (readonly string[])[] = [
   ['token', 'mint'],
@@ -14,7 +16,28 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['client', 'register', 'bot', '--type', 'ai_agent', '--agent-type', 'langchain'],
   ['policy', 'list'],
   ['resource', 'create', 'https://billing.example', '--permission', 'billing:read'],
+  ['client', 'show', CLIENT_ID],
+  ['client', 'register', 'app', '--dynamic'],
+  ['client', 'update', CLIENT_ID, '--tag', 'x'],
+  ['client', 'activate', CLIENT_ID],
+  ['client', 'deactivate', CLIENT_ID],
+  ['client', 'delete', CLIENT_ID, '--confirm', 'bot'],
+  ['client', 'delete', CLIENT_ID, '--dry-run'],
+  ['client', 'rotate', CLIENT_ID, '--overlap', '1h'],
+  ['policy', 'show', POLICY],
+  ['policy', 'update', POLICY, '--max-ttl', '1h'],
+  ['policy', 'delete', POLICY, '--confirm', POLICY],
+  ['resource', 'list'],
+  ['resource', 'show', 'https://billing.example'],
+  ['resource', 'delete', 'https://billing.example', '--confirm', 'https://billing.example'],
   ['delegation', 'grant', CLIENT_ID],
+  ['delegation', 'list'],
+  ['delegation', 'show', CLIENT_ID],
+  ['delegation', 'revoke', CLIENT_ID, '--confirm', 'bot'],
+  ['token', 'introspect', '-'],
+  ['token', 'revoke', '--jti', 'j1'],
+  ['token', 'revoke', '--client', CLIENT_ID, '--confirm', 'bot'],
+  ['token', 'exchange', '--subject', '-', '--audience', 'https://billing.example'],
   ['audit', 'search'],
   ['audit', 'tail', '--no-follow'],
 ]
@@ -106,6 +129,7 @@ const run = (args: readonly string[], url: string) =>
       AUTHSEC_CLIENT_ID: CLIENT_ID,
       AUTHSEC_TOKEN: SESSION,
     },
+    stdin: signCall(),
     clock: { now: Date.now },
     fetch: globalThis.fetch,
   })

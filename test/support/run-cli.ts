@@ -7,7 +7,7 @@ import { afterEach } from 'vitest'
 import { type Clock, createContext, readEnvironment } from '../../src/cli/context.js'
 import type { Keychain } from '../../src/cli/keychain.js'
 import { main } from '../../src/cli/main.js'
-import type { Prompts } from '../../src/cli/prompts.js'
+import type { Choice, Prompts } from '../../src/cli/prompts.js'
 import { NO_KEYCHAIN } from './memory-keychain.js'
 
 export interface RunOptions {
@@ -106,7 +106,23 @@ function answerWith(answers: readonly string[]): Prompts {
     if (answer === undefined) throw new Error(`nobody answers ${question}`)
     return answer
   }
-  return { ask, askSecret: ask }
+  return {
+    ask,
+    askSecret: ask,
+    choose: async (question, choices) => findChoice(choices, await ask(question)),
+    async chooseSome(question, choices) {
+      const names = (await ask(question)).split(',').filter(Boolean)
+      return names.map((name) => findChoice(choices, name))
+    },
+  }
+}
+
+// A person sees the names, and can choose nothing that is not there.
+function findChoice(choices: readonly Choice[], name: string): string {
+  const choice = choices.find((candidate) => candidate.name === name)
+  if (choice === undefined)
+    throw new Error(`${name} is none of ${choices.map((choice) => choice.name).join(', ')}`)
+  return choice.value
 }
 
 async function sleepForReal(ms: number, signal: AbortSignal): Promise<void> {

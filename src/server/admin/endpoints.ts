@@ -1,6 +1,10 @@
 import type { AnyEndpoint } from '../endpoint.js'
 import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
 import { createResource, listResources } from './resources.js'
+import { rotateSecret } from './clients.js'
+import { listDelegations } from './delegations.js'
+import { createResource, deleteResource, listResources, showResource } from './resources.js'
+import { revokeTokenById } from './tokens.js'
 
 /** What this toolkit's admins manage beyond AuthSec's contract. */
 export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
@@ -12,4 +16,9 @@ export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
   activateKey,
   taintKey,
   revokeKey,
+  showResource,
+  deleteResource,
+  listDelegations,
+  rotateSecret,
+  revokeTokenById,
 ]

@@ -42,6 +42,28 @@ export const listResources: Endpoint<'admin'> = {
   },
 }
 
+export const showResource: Endpoint<'admin'> = {
+  ...listResources,
+  paths: ['/admin/resources/:uri'],
+  summary: 'Show an API, by its encoded URI',
+
+  async handle(_request, { authority, params }) {
+    return Response.json(formatResource(await authority.resources.find(params['uri'] ?? '')))
+  },
+}
+
+export const deleteResource: Endpoint<'admin'> = {
+  ...showResource,
+  method: 'DELETE',
+  summary: 'Delete an API: no token is issued for it from then on',
+  event: 'resource.deleted',
+
+  async handle(_request, { authority, caller, params, provenance }) {
+    const { uri } = await authority.resources.remove(params['uri'] ?? '', caller, provenance)
+    return Response.json({ status: 'deleted', uri })
+  },
+}
+
 function formatResource({ uri, permissions, signingAlg, clientId, createdAt }: Resource): object {
   return {
     uri,

@@ -9,6 +9,7 @@ export const revoke: Endpoint<'public'> = {
   modes: ['dev', 'shared'],
   summary: 'Revoke a token of the calling client and what descends from it, RFC 7009',
   speaks: 'RFC 7009',
+  differences: 'an admin session may revoke the tokens of every client',
   event: 'token.revoked',
   limit: 'revoke',
   errors: 'oauth',

@@ -2,16 +2,41 @@ import type { Command } from '@commander-js/extra-typings'
 import { type Client, type ClientRegistration, registerClient } from '../../../api/clients.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
-import { type Connection, openConnection } from '../../connection.js'
+import { makeUpEmail, parseDeclarations } from '../../client-declaration.js'
+import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { AUTH_METHODS } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collect } from '../../flags.js'
+import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
+
+interface RegisterFlags extends ConnectionFlags {
+  type?: 'ai_agent' | 'application' | undefined
+  agentType?: string | undefined
+  platform?: 'kubernetes' | 'docker' | 'unix' | undefined
+  selector: readonly string[]
+  email?: string | undefined
+  file?: string | undefined
+  dynamic: boolean
+  authMethod?: (typeof AUTH_METHODS)[number] | undefined
+  jwks?: string | undefined
+  grantType: readonly string[]
+  permission: readonly string[]
+  secretOut?: string | undefined
+  json: boolean
+}
+
+const MAX_DECLARATION_BYTES = 1024 * 1024
 
 export function addRegister(parent: Command, context: Context): void {
   const command = describe(parent.command('register'), {
     summary: 'register an application or an agent',
+    details:
+      'On a terminal it asks for what no flag says, and offers a policy where there is none for this kind of agent. ' +
+      'With --file clients are declared as JSON, one or a list. With --dynamic the client registers by RFC 7591, with ' +
+      'a secret or a key of its own.',
     examples: [
+      ['authsec client register', 'asks for everything'],
       [
         'authsec client register billing-bot --type ai_agent --agent-type langchain',
         'an agent that can be delegated to',
@@ -20,16 +45,20 @@ export function addRegister(parent: Command, context: Context): void {
         'id=$(authsec client register billing-bot --type ai_agent --agent-type langchain --json | jq -r .client_id)',
         'keep its id in a script',
       ],
+      ['authsec client register --file clients.json', 'clients that are declared in a file'],
+      [
+        'authsec client register billing-app --dynamic --auth-method client_secret_basic --grant-type client_credentials --permission billing:read --secret-out app.json',
+        'an application with a secret, which lies in a file only',
+      ],
     ],
-    exits: [0, 2, 4, 5, 7, ...SERVER_EXITS],
-    seeAlso: ['authsec policy create', 'authsec delegation grant'],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS, 130],
+    seeAlso: ['authsec policy create', 'authsec delegation grant', 'authsec client rotate'],
   })
-    .argument('<name>', 'what the client is called')
+    .argument('[name]', 'what the client is called')
     .addOption(
       parent
-        .createOption('--type <type>', 'the kind of client')
-        .choices(['ai_agent', 'application'] as const)
-        .default('application' as const),
+        .createOption('--type <type>', 'the kind of client; application unless an agent type is given')
+        .choices(['ai_agent', 'application'] as const),
     )
     .option('--agent-type <type>', 'the kind of agent, which a policy names; for example langchain')
     .addOption(
@@ -39,29 +68,33 @@ export function addRegister(parent: Command, context: Context): void {
     )
     .option('--selector <key=value>', 'what identifies the agent on its platform; repeatable', collect, [])
     .option('--email <email>', 'whom to write to about the client')
-    .option('--json', 'print one JSON object', false)
+    .addOption(
+      parent
+        .createOption('--file <file>', 'clients as JSON, or - for standard input')
+        .conflicts(['type', 'agentType', 'platform', 'email', 'dynamic']),
+    )
+    .option('--dynamic', 'register by RFC 7591', false)
+    .addOption(
+      parent
+        .createOption('--auth-method <method>', 'how it proves itself, with --dynamic')
+        .choices(AUTH_METHODS),
+    )
+    .option('--jwks <file>', 'its public keys, with --dynamic')
+    .option('--grant-type <type>', 'what it may ask tokens by, with --dynamic; repeatable', collect, [])
+    .option(
+      '--permission <permission>',
+      'what it may have for itself, with --dynamic; repeatable',
+      collectPermission,
+      [],
+    )
+    .option('--secret-out <file>', 'write the registration to a file that only you can read, with --dynamic')
+    .option('--json', 'print one JSON object, of a list an array', false)
   addConnectionFlags(command).action(async (name, flags) => {
-    const { type, agentType, platform, email = makeUpEmail(name) } = flags
-    if (type !== 'ai_agent' && agentType !== undefined) {
-      throw new AuthsecError('usage', `a client of type ${type} has no agent type`, {
-        hint: 'Add --type ai_agent to register an agent.',
-      })
-    }
-    const selectors = readSelectors(flags.selector)
-    const registration = { name, email, type, agentType, platform, selectors }
-    await register(context, await openConnection(context, flags), registration, flags.json)
+    assertTogether(name, flags)
+    if (flags.file !== undefined) await registerDeclared(context, flags, flags.file)
+    else if (flags.dynamic) await registerDynamic(context, name, flags)
+    else await registerOne(context, name, flags)
   })
-}
-
-async function register(
-  { io }: Context,
-  connection: Connection,
-  registration: ClientRegistration,
-  json: boolean,
-): Promise<void> {
-  const client = await registerClient(connection.target, await connection.findTenant(), registration)
-  if (json) io.json(client)
-  else io.record(listClientFields({ client_type: registration.type, ...client }))
 }
 
 /** The fields of a client that matter to a person. */
@@ -77,6 +110,118 @@ export function listClientFields(client: Client): [name: string, value: string][
   return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
 }
 
+async function registerOne(context: Context, name: string | undefined, flags: RegisterFlags): Promise<void> {
+  const { io } = context
+  const asks = io.isInteractive && name === undefined
+  if (name === undefined && !asks) {
+    throw new AuthsecError('usage', 'no name is given', {
+      hint: 'Write authsec client register NAME, or declare the client with --file.',
+    })
+  }
+  const connection = await openConnection(context, flags)
+  const registration = asks
+    ? await interview(context, connection, flags)
+    : readRegistration(name ?? '', flags)
+  const client = await register(connection, registration)
+  if (flags.json) io.json(client)
+  else io.record(listClientFields({ client_type: registration.type, ...client }))
+  if (asks && registration.agentType !== undefined) {
+    const { interviewForPolicy } = await import('../../client-interview.js')
+    const policy = await interviewForPolicy(context, connection, client, registration.agentType)
+    if (policy !== undefined)
+      io.note(`made policy ${policy.id}: authsec delegation grant ${client.client_id}`)
+  }
+}
+
+async function interview(
+  context: Context,
+  connection: Connection,
+  flags: RegisterFlags,
+): Promise<ClientRegistration> {
+  const { interviewForClient } = await import('../../client-interview.js')
+  const { type, agentType, platform, email, selector } = flags
+  const known = {
+    type: type ?? (agentType === undefined ? undefined : 'ai_agent'),
+    agentType,
+    platform,
+    email,
+    selectors: readSelectors(selector),
+  }
+  return await interviewForClient(context, connection, known)
+}
+
+async function registerDeclared(context: Context, flags: RegisterFlags, source: string): Promise<void> {
+  const { io } = context
+  const declared = parseDeclarations(await readDeclaration(io, source))
+  const connection = await openConnection(context, flags)
+  const clients: Client[] = []
+  for (const registration of declared) {
+    const client = await register(connection, registration)
+    clients.push({ client_type: registration.type, ...client })
+    // Said at once: should a later one fail, it is known which are there already.
+    if (!flags.json) io.record(listClientFields(clients.at(-1) as Client))
+  }
+  if (flags.json) io.json(clients.length === 1 ? clients[0] : clients)
+}
+
+async function registerDynamic(
+  context: Context,
+  name: string | undefined,
+  flags: RegisterFlags,
+): Promise<void> {
+  if (name === undefined)
+    throw new AuthsecError('usage', 'no name is given', { hint: 'Give the client a name.' })
+  const { registerByItself } = await import('../../dynamic-registration.js')
+  const { type, agentType, authMethod, jwks, grantType: grantTypes, permission: permissions } = flags
+  const isAgent = type === 'ai_agent' || agentType !== undefined
+  const terms = { name, agentType, isAgent, authMethod, jwks, grantTypes, permissions }
+  const connection = await openConnection(context, flags)
+  await registerByItself(context, connection, terms, { secretOut: flags.secretOut, json: flags.json })
+}
+
+async function register(connection: Connection, registration: ClientRegistration): Promise<Client> {
+  return await registerClient(connection.target, await connection.findTenant(), registration)
+}
+
+function readRegistration(name: string, flags: RegisterFlags): ClientRegistration {
+  const { type = 'application', agentType, platform, email = makeUpEmail(name) } = flags
+  if (type !== 'ai_agent' && agentType !== undefined) {
+    throw new AuthsecError('usage', `a client of type ${type} has no agent type`, {
+      hint: 'Add --type ai_agent to register an agent.',
+    })
+  }
+  return { name, email, type, agentType, platform, selectors: readSelectors(flags.selector) }
+}
+
+function assertTogether(name: string | undefined, flags: RegisterFlags): void {
+  const { file, dynamic, authMethod, jwks, grantType, permission, secretOut } = flags
+  if (file !== undefined && name !== undefined) {
+    throw new AuthsecError('usage', 'a name is given together with --file', {
+      hint: 'Write it into the file.',
+    })
+  }
+  const isDynamic =
+    [authMethod, jwks, secretOut].some(Boolean) || grantType.length > 0 || permission.length > 0
+  if (isDynamic && !dynamic) {
+    throw new AuthsecError(
+      'usage',
+      'only a client that registers with --dynamic has credentials of its own',
+      {
+        hint: 'Add --dynamic.',
+      },
+    )
+  }
+}
+
+async function readDeclaration(io: Context['io'], source: string): Promise<string> {
+  if (source === '-') return await io.readInput(MAX_DECLARATION_BYTES)
+  const { readFile } = await import('node:fs/promises')
+  return await readFile(source, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(source)}`)
+    throw new AuthsecError('usage', `${quote(source)} cannot be read`, { cause: error })
+  })
+}
+
 function readSelectors(pairs: readonly string[]): Record<string, string> | undefined {
   if (pairs.length === 0) return undefined
   const entries = pairs.map((pair) => {
@@ -89,14 +234,4 @@ function readSelectors(pairs: readonly string[]): Record<string, string> | undef
     return [key, value]
   })
   return Object.fromEntries(entries)
-}
-
-// AuthSec wants an address; .invalid is the domain that reaches nobody (RFC 2606 §2).
-function makeUpEmail(name: string): string {
-  const local = name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 64)
-  return `${local || 'client'}@authsec.invalid`
 }

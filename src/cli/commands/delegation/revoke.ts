@@ -2,12 +2,26 @@ import type { Command } from '@commander-js/extra-typings'
 import { revokeDelegation } from '../../../api/delegations.js'
 import { toPrintable } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
-import { assertConfirmable, confirm } from '../../confirmation.js'
+import {
+  addConfirmFlags,
+  assertConfirmable,
+  type ConfirmFlags,
+  type Deed,
+  mayProceed,
+} from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
+import { listDelegationConsequences } from '../../consequences.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The ending of a delegation, in the words of the messages. */
+export const REVOCATION: Deed = {
+  infinitive: 'revoke its delegation',
+  participle: 'revoked',
+  proof: 'the name of the client',
+}
 
 export function addRevoke(parent: Command, context: Context): void {
   const command = describe(parent.command('revoke'), {
@@ -18,31 +32,31 @@ export function addRevoke(parent: Command, context: Context): void {
     examples: [
       ['authsec delegation revoke billing-bot', 'asks for the name first'],
       ['authsec delegation revoke billing-bot --confirm billing-bot', 'in a script'],
+      ['authsec delegation revoke billing-bot --dry-run', 'what would stop working'],
     ],
     exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS, 130],
-    seeAlso: ['authsec delegation grant'],
+    seeAlso: ['authsec delegation grant', 'authsec token revoke'],
   })
     .argument('<client>', 'the agent, by its UUID or exact name')
-    .option('--confirm <name>', 'the name of the client, instead of typing it')
     .option('--json', 'print one JSON object', false)
-  addConnectionFlags(command).action(async (reference, flags) => {
-    assertConfirmable(context, flags.confirm, 'revoking', 'name of the client')
-    await revoke(context, await openConnection(context, flags), reference, flags.confirm, flags.json)
+  addConnectionFlags(addConfirmFlags(command, REVOCATION.proof)).action(async (reference, flags) => {
+    assertConfirmable(context, flags, REVOCATION)
+    await revokeByClient(context, await openConnection(context, flags), reference, flags)
   })
 }
 
-async function revoke(
+/** Ends the delegation of a client once it is confirmed. */
+export async function revokeByClient(
   context: Context,
   connection: Connection,
   reference: string,
-  confirmation: string | undefined,
-  json: boolean,
+  flags: ConfirmFlags,
 ): Promise<void> {
-  const { client_id, name } = await findNamedClient(connection, reference)
-  const what = 'name of the client'
-  await confirm(context, { name, what, to: 'revoke its delegation', given: confirmation })
-  await revokeDelegation(connection.target, client_id)
   const { io } = context
-  if (json) io.json({ client_id, name, status: 'revoked' })
+  const { client_id, name } = await findNamedClient(connection, reference)
+  const list = () => listDelegationConsequences(connection, client_id)
+  if (!(await mayProceed(context, flags, REVOCATION, name, list))) return
+  await revokeDelegation(connection.target, client_id)
+  if (flags.json) io.json({ client_id, name, status: 'revoked' })
   else io.note(`revoked the delegation of ${toPrintable(name)} (${client_id})`)
 }

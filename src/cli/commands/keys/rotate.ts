@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type KeyPlace, rotateKeys } from '../../../api/keys.js'
-import { assertConfirmable, confirm } from '../../confirmation.js'
+import { assertConfirmable, confirmDeed, type Deed } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -9,6 +9,11 @@ import { describe } from '../../help.js'
 import { addPlaceFlags, printKeyChanges } from '../../key-flags.js'
 
 const BASE = 'base'
+const BASE_ROTATION: Deed = {
+  infinitive: 'replace the key of base tokens without overlap',
+  participle: 'replaced',
+  proof: 'the purpose',
+}
 
 export function addKeyRotate(parent: Command, context: Context): void {
   const command = describe(parent.command('rotate'), {
@@ -27,7 +32,7 @@ export function addKeyRotate(parent: Command, context: Context): void {
     .option('--confirm <purpose>', 'the purpose, instead of typing it')
     .option('--json', 'print a JSON array of the keys that changed', false)
   addConnectionFlags(addPlaceFlags(command)).action(async ({ purpose, alg, json, ...flags }) => {
-    if (purpose === BASE) assertConfirmable(context, flags.confirm, 'a rotation without overlap', 'purpose')
+    if (purpose === BASE) assertConfirmable(context, flags, BASE_ROTATION)
     await rotate(context, await openConnection(context, flags), { purpose, alg }, flags.confirm, json)
   })
 }
@@ -43,7 +48,7 @@ async function rotate(
     context.io.warn(
       "AuthSec's bundle holds one key: who caches it refuses every base token until it is read again",
     )
-    await confirm(context, { name: BASE, what: 'purpose', to: 'replace the key of base tokens', given })
+    await confirmDeed(context, { confirm: given }, BASE_ROTATION, BASE)
   }
   const changed = await rotateKeys(target, place)
   if (json) context.io.json(changed)

@@ -64,7 +64,7 @@ describe('authsec client register', () => {
   })
 
   test.each([
-    { why: 'the name is missing', args: [], stderr: /missing required argument 'name'/ },
+    { why: 'the name is missing', args: [], stderr: /no name is given/ },
     {
       why: 'the type is unknown',
       args: ['a', '--type', 'robot'],

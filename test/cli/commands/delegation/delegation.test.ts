@@ -159,8 +159,7 @@ describe('authsec delegation revoke', () => {
       why: 'the typed name is another',
       args: [],
       options: { tty: true, answers: ['yes'] },
-      stderr:
-        /"yes" is not the name of the client: nothing was changed\nhint: The name of the client is billing-bot\./,
+      stderr: /"yes" is not the name of the client: nothing was revoked\nhint: It is billing-bot\./,
     },
     {
       why: 'the confirmed name is another',
@@ -172,7 +171,7 @@ describe('authsec delegation revoke', () => {
       why: 'there is no terminal to ask',
       args: [],
       options: {},
-      stderr: /^authsec: revoking has to be confirmed\nhint: Add --confirm/,
+      stderr: /^authsec: to revoke its delegation has to be confirmed\nhint: Add --confirm/,
     },
     {
       why: 'prompts are off',

@@ -1,0 +1,94 @@
+import { type Client, type ClientRegistration, listSelectorKeys } from '../api/clients.js'
+import { createPolicy, listPolicies, type Policy } from '../api/policies.js'
+import { listResources } from '../api/resources.js'
+import { toPrintable } from '../core/printable.js'
+import { makeUpEmail } from './client-declaration.js'
+import type { Connection } from './connection.js'
+import type { Context } from './context.js'
+import { parseSeconds } from './flags.js'
+
+/** What is known already, so that nobody asks for it. */
+type KnownTraits = { [Trait in keyof ClientRegistration]?: ClientRegistration[Trait] | undefined }
+
+const TYPES = [
+  { name: 'an agent, which acts for people', value: 'ai_agent' },
+  { name: 'an application', value: 'application' },
+]
+const NOWHERE = 'none'
+const PLATFORMS = [
+  { name: 'nowhere in particular', value: NOWHERE },
+  { name: 'Kubernetes', value: 'kubernetes' },
+  { name: 'Docker', value: 'docker' },
+  { name: 'a Unix host', value: 'unix' },
+]
+
+/** Asks a person for everything that a registration needs and that no flag has said. */
+export async function interviewForClient(
+  { prompts }: Context,
+  connection: Connection,
+  known: KnownTraits,
+): Promise<ClientRegistration> {
+  const name = known.name ?? (await prompts.ask('Name of the client:')).trim()
+  const type = known.type ?? (await prompts.choose('What is it?', TYPES))
+  const email = known.email ?? makeUpEmail(name)
+  if (type !== 'ai_agent') return { name, email, type }
+  const agentType =
+    known.agentType ?? (await prompts.ask('Kind of agent, as policies name it (langchain):')).trim()
+  const platform = known.platform ?? (await prompts.choose('Where does it run?', PLATFORMS))
+  const base = { name, email, type, agentType: agentType || 'langchain' }
+  if (platform === NOWHERE) return base
+  const selectors = known.selectors ?? (await askSelectors(prompts, connection, platform))
+  return { ...base, platform, selectors }
+}
+
+/**
+ * Offers to make a policy for an agent of whose type there is none yet: without one nobody can delegate to it.
+ * Undefined when there is one already, or the person chooses nothing.
+ */
+export async function interviewForPolicy(
+  { prompts, io }: Context,
+  { target }: Connection,
+  client: Client,
+  agentType: string,
+): Promise<Policy | undefined> {
+  const policies = await listPolicies(target)
+  if (policies.some((policy) => policy.agent_type === agentType)) return undefined
+  const resources = await listResources(target)
+  const permissions = [...new Set(resources.flatMap((resource) => resource.permissions))].sort()
+  if (permissions.length === 0) return undefined
+
+  io.note(`no policy lets anybody delegate to ${toPrintable(agentType)} agents yet`)
+  const chosen = await prompts.chooseSome(
+    `What may people let ${toPrintable(client.name)} do? (none: make no policy)`,
+    permissions.map((permission) => ({ name: toPrintable(permission), value: permission })),
+  )
+  if (chosen.length === 0) return undefined
+  const reached = resources.filter((resource) => resource.permissions.some((held) => chosen.includes(held)))
+  const role = (await prompts.ask('Role of the people who may delegate that:')).trim()
+  const life = (await prompts.ask('How long does a delegation live at most (8h):')).trim()
+  const { policy } = await createPolicy(target, {
+    role,
+    agentType,
+    permissions: chosen,
+    resources: reached.map(({ uri }) => uri),
+    maxTtlSeconds: parseSeconds(life || '8h'),
+    enabled: true,
+    clientId: client.client_id,
+  })
+  return policy
+}
+
+async function askSelectors(
+  prompts: Context['prompts'],
+  connection: Connection,
+  platform: string,
+): Promise<Record<string, string>> {
+  const keys = await listSelectorKeys(connection.target, await connection.findTenant(), platform)
+  const chosen = await prompts.chooseSome(
+    'By what is it recognised there?',
+    keys.map((key) => ({ name: toPrintable(key), value: key })),
+  )
+  const selectors: Record<string, string> = {}
+  for (const key of chosen) selectors[key] = (await prompts.ask(`${toPrintable(key)}:`)).trim()
+  return selectors
+}

@@ -1,0 +1,28 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+import type { Context } from './context.js'
+import { writePrivateFile } from './private-file.js'
+
+/**
+ * Makes sure that a file can be written before the secret is made that is to lie in it: it is shown once, and lost when
+ * there is no place for it. Throws `usage`.
+ */
+export async function prepareSecretFile(path: string | undefined): Promise<void> {
+  if (path !== undefined) await writeSecret(path, '')
+}
+
+/** Writes a secret to a file that only its owner can read; throws `usage`. */
+export async function writeSecret(path: string, text: string): Promise<void> {
+  try {
+    await writePrivateFile(path, text)
+  } catch (error) {
+    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, { cause: error })
+  }
+}
+
+/** Keeps secrets out of the log of GitHub Actions, before anything can print them. */
+export function maskSecrets({ io, environment }: Context, secrets: readonly (string | undefined)[]): void {
+  if (!environment.isGitHubActions) return
+  // The runner reads both streams for commands, and only standard error is sure not to be captured.
+  for (const secret of secrets) if (secret !== undefined) io.complain(`::add-mask::${secret}`)
+}

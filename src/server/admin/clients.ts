@@ -1,0 +1,29 @@
+import { formatTime } from '../../core/time.js'
+import { readJson } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+import { readInteger } from '../fields.js'
+
+export const rotateSecret: Endpoint<'admin'> = {
+  method: 'POST',
+  paths: ['/admin/clients/:id/rotate-secret'],
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Give a client another secret; the former one may be good for a while yet',
+  speaks: 'authsec',
+  event: 'client.rotated',
+  errors: 'authsec',
+
+  async handle(request, { authority, caller, params, provenance }) {
+    const overlapSeconds = readInteger(await readJson(request), 'overlap_seconds') ?? 0
+    const id = params['id'] ?? ''
+    const { client, secret } = await authority.clients.rotateSecret(id, overlapSeconds, caller, provenance)
+    return Response.json({
+      client_id: client.id,
+      name: client.name,
+      client_secret: secret,
+      ...(client.formerSecret !== undefined && {
+        former_secret_expires_at: formatTime(client.formerSecret.expiresAt),
+      }),
+    })
+  },
+}

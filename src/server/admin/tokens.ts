@@ -1,0 +1,25 @@
+import { AuthsecError } from '../../core/errors.js'
+import { quote } from '../../core/printable.js'
+import { readJson } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+import { requireString } from '../fields.js'
+
+const MAX_ID_LENGTH = 200
+
+export const revokeTokenById: Endpoint<'admin'> = {
+  method: 'POST',
+  paths: ['/admin/tokens/revoke'],
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Revoke a token by its jti, and what descends from it',
+  speaks: 'authsec',
+  event: 'token.revoked',
+  errors: 'authsec',
+
+  async handle(request, { authority, caller, provenance }) {
+    const jti = requireString(await readJson(request), 'jti')
+    if (jti.length > MAX_ID_LENGTH) throw new AuthsecError('invalid_request', `jti ${quote(jti)} is too long`)
+    await authority.revocation.revokeById(jti, caller, provenance)
+    return Response.json({ status: 'revoked', jti })
+  },
+}

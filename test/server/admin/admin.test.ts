@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
+
+const UNKNOWN = '00000000-0000-4000-8000-000000000000'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startTestServer()
+})
+afterAll(() => server.close())
+
+const admin = (method: string, path: string, json?: object) =>
+  server.call(method, path, { admin: true, ...(json !== undefined && { json }) })
+
+async function lastEvent(type: string) {
+  const { json } = await admin('GET', `/audit/events?last=1&filter=${encodeURIComponent(`type=${type}`)}`)
+  return json.events[0]?.event
+}
+
+describe('the resources of an admin', () => {
+  test('are shown and deleted by their encoded address, and the log says so', async () => {
+    const uri = 'https://stock.example/a?b=c%20d'
+    await admin('POST', '/admin/resources', { uri, permissions: ['stock:read'] })
+    const path = `/admin/resources/${encodeURIComponent(uri)}`
+    expect(await admin('GET', path)).toMatchObject({
+      status: 200,
+      json: { uri, permissions: ['stock:read'] },
+    })
+    expect(await admin('DELETE', path)).toMatchObject({ status: 200, json: { status: 'deleted', uri } })
+    expect(await lastEvent('resource.deleted')).toMatchObject({ outcome: 'allow', aud: [uri] })
+    expect(await admin('GET', path)).toMatchObject({ status: 404 })
+    expect(await admin('DELETE', path)).toMatchObject({ status: 404 })
+    expect(await lastEvent('resource.deleted')).toMatchObject({ outcome: 'deny', reason: 'not_found' })
+  })
+})
+
+describe('the delegations of an admin', () => {
+  test('are listed without their tokens', async () => {
+    const { status, text, json } = await admin('GET', '/admin/delegations')
+    expect(status).toBe(200)
+    expect(json.delegations).toMatchObject([{ client_id: server.clientId, status: 'active' }])
+    expect(text).not.toMatch(/eyJ|sealed|"token"/)
+  })
+
+  test.each([
+    { query: `client_id=${UNKNOWN}`, count: 0 },
+    { query: 'limit=1', count: 1 },
+  ])('with $query are $count', async ({ query, count }) => {
+    expect((await admin('GET', `/admin/delegations?${query}`)).json.delegations).toHaveLength(count)
+  })
+
+  test.each(['limit=0', 'limit=1001', 'limit=x'])('are refused with %s', async (query) => {
+    expect(await admin('GET', `/admin/delegations?${query}`)).toMatchObject({ status: 400 })
+  })
+})
+
+describe('the revocation of an admin', () => {
+  test('ends a token by its id, and a client cannot ask for it', async () => {
+    const { access_token: token } = (await server.exchange()).json
+    const { jti } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
+    expect(await server.call('POST', '/admin/tokens/revoke', { json: { jti } })).toMatchObject({
+      status: 401,
+    })
+    expect(await admin('POST', '/admin/tokens/revoke', { jti })).toMatchObject({ status: 200 })
+    const { json } = await server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
+    expect(json).toEqual({ active: false })
+    expect(await lastEvent('token.revoked')).toMatchObject({ outcome: 'allow', jti })
+  })
+
+  test('is for every token, which RFC 7009 leaves to the server', async () => {
+    const { access_token: token } = (await server.exchange()).json
+    expect(await server.call('POST', '/oauth/revoke', { admin: true, form: { token } })).toMatchObject({
+      status: 200,
+    })
+    const { json } = await server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
+    expect(json).toEqual({ active: false })
+  })
+
+  test.each([
+    { why: 'a session that is none', headers: { authorization: 'Bearer nonsense' } },
+    { why: 'the session of who is no admin', headers: undefined },
+  ])('is refused to $why', async ({ headers }) => {
+    const { access_token: token } = (await server.exchange()).json
+    const call = headers ?? { authorization: `Bearer ${token}` }
+    expect((await server.call('POST', '/oauth/revoke', { headers: call, form: { token } })).status).toBe(401)
+    const { json } = await server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
+    expect(json).toMatchObject({ active: true, aud: BILLING })
+  })
+
+  test.each([{}, { jti: 1 }, { jti: '' }, { jti: 'x'.repeat(201) }])('is refused %j', async (body) => {
+    expect((await admin('POST', '/admin/tokens/revoke', body)).status).toBe(400)
+  })
+})
+
+describe('the rotation of a secret', () => {
+  async function registerApp() {
+    const metadata = {
+      client_name: 'app',
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'],
+      scope: 'billing:read',
+    }
+    return (await server.call('POST', '/oauth/register', { json: metadata })).json
+  }
+  const rotate = (id: string, body: object) => admin('POST', `/admin/clients/${id}/rotate-secret`, body)
+  const use = async (client_id: string, client_secret: string) =>
+    (
+      await server.call('POST', '/oauth/token', {
+        form: { grant_type: 'client_credentials', resource: BILLING, client_id, client_secret },
+      })
+    ).status
+
+  test('is recorded without the secret, and its former one ends to the millisecond', async () => {
+    const { client_id: id, client_secret: former } = await registerApp()
+    const { json } = await rotate(id, { overlap_seconds: 10 })
+    expect(await lastEvent('client.rotated')).toMatchObject({ client: id, details: { overlap_seconds: 10 } })
+    expect(JSON.stringify(await lastEvent('client.rotated'))).not.toContain(json.client_secret)
+    const start = server.now
+    server.now = start + 9_999
+    expect(await use(id, former)).toBe(200)
+    server.now = start + 10_000
+    expect(await use(id, former)).toBe(401)
+    expect(await use(id, json.client_secret)).toBe(200)
+  })
+
+  test.each([-1, 1.5, 604_801, '1h'])('is refused an overlap of %j', async (overlap_seconds) => {
+    const { client_id: id, client_secret: secret } = await registerApp()
+    expect((await rotate(id, { overlap_seconds })).status).toBe(400)
+    expect(await use(id, secret)).toBe(200)
+  })
+
+  test('is refused for a client without a secret, and for none', async () => {
+    expect(await rotate(server.clientId, {})).toMatchObject({ status: 409 })
+    expect(await rotate(UNKNOWN, {})).toMatchObject({ status: 404 })
+  })
+
+  test('leaves no former secret behind when the client changes how it proves itself', async () => {
+    const { client_id: id, client_secret: former, registration_access_token: token } = await registerApp()
+    await rotate(id, { overlap_seconds: 3600 })
+    const headers = { authorization: `Bearer ${token}` }
+    const json = { client_id: id, client_name: 'app', token_endpoint_auth_method: 'none', grant_types: [] }
+    await server.call('PUT', `/oauth/register/${id}`, { headers, json })
+    expect(await use(id, former)).toBe(401)
+  })
+})
