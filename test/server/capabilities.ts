@@ -103,7 +103,7 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   authorization_servers: { file: RESOURCE, title: 'stands at the path of the resource, which it names' },
   scopes_supported: { file: RESOURCE, title: 'is handed out by name for an API that lives elsewhere' },
   'bearer_methods_supported header': {
-    file: 'test/middleware/express.test.ts',
+    file: 'test/middleware/suite.ts',
     title: 'serves %s to a genuine token',
     word: 'bearer(signCall())',
   },

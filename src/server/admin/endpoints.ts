@@ -1,8 +1,7 @@
 import type { AnyEndpoint } from '../endpoint.js'
-import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
-import { createResource, listResources } from './resources.js'
 import { rotateSecret } from './clients.js'
 import { listDelegations } from './delegations.js'
+import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
 import { createResource, deleteResource, listResources, showResource } from './resources.js'
 import { revokeTokenById } from './tokens.js'
 

@@ -165,7 +165,7 @@ describe('authsec delegation revoke', () => {
       why: 'the confirmed name is another',
       args: ['--confirm', CLIENT_ID],
       options: {},
-      stderr: /nothing was changed/,
+      stderr: /nothing was revoked/,
     },
     {
       why: 'there is no terminal to ask',
