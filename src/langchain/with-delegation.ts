@@ -65,7 +65,7 @@ export function delegate<ToolT extends { name: string }>(
 }
 
 /** The tool message of a failure that a model may know; undefined for every other one. */
-export function describeFailure(
+function describeFailure(
   error: unknown,
   name: string,
   toolCallId: string | undefined,
