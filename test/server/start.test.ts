@@ -49,7 +49,7 @@ describe('a server that is started again on its state', () => {
     expect(ending).toEqual(['audit.read', 'server.stopped'])
     expect(
       entries.filter(({ event }: { event: { boot: string } }) => event.boot === log[0].event.boot),
-    ).toHaveLength(log.length + 1)
+    ).toHaveLength(log.length + 2)
     await second.close()
   })
 
