@@ -19,7 +19,7 @@ let home: string
 let project: string
 beforeEach(async () => {
   home = await makeDirectory()
-  project = join(home, 'work', 'deep')
+  project = join(home, 'project', 'deep')
   await mkdir(project, { recursive: true })
   await writeFile(join(home, 'config.json'), JSON.stringify(CONFIG))
 })
@@ -27,7 +27,7 @@ beforeEach(async () => {
 const run = (args: readonly string[], options: RunOptions = {}) =>
   runCli(args, { workingDirectory: project, ...options, env: { AUTHSEC_CONFIG_DIR: home, ...options.env } })
 const writeProject = (content: unknown, text = JSON.stringify(content)) =>
-  writeFile(join(home, 'work', 'authsec.config.json'), text)
+  writeFile(join(home, 'project', 'authsec.config.json'), text)
 
 async function settle(options: RunOptions = {}) {
   const { stdout } = await run(['config', 'list', '--json'], options)
@@ -98,7 +98,7 @@ describe('what is settled', () => {
         `profile\tteam\tprofile\t${home}/config.json`,
         `server\t${TEAM}\tprofile\tprofile team`,
         'tenant_id\tt\tenvironment\tAUTHSEC_TENANT',
-        `client_id\tc\tproject\t${home}/work/authsec.config.json`,
+        `client_id\tc\tproject\t${home}/project/authsec.config.json`,
         'generation\tP\tprofile\tprofile team',
         '',
       ].join('\n'),
