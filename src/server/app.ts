@@ -9,6 +9,7 @@ import { findAddress } from './caller-address.js'
 import { allowReading, answerPreflight } from './cross-origin.js'
 import type { Access, AnyEndpoint, CallerOf, Endpoint } from './endpoint.js'
 import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
+import { readSegments } from './fields.js'
 import { assertOwnRequest, type Gate } from './gate.js'
 import { readIdempotencyKey } from './idempotency.js'
 import { isFault, toResponse } from './problem.js'
@@ -157,7 +158,7 @@ async function handle<A extends Access>(
     authority,
     mode,
     caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
-    params,
+    params: readSegments(params),
     provenance,
     serverUrl,
     stopping,

@@ -88,6 +88,12 @@ export function readQueryStrings(query: URLSearchParams, name: string): string[]
   return query.getAll(name).map((text) => assertText(name, text))
 }
 
+/** Takes the segments of a path for what they are; throws `invalid_request` for one that is not text. */
+export function readSegments(params: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, text] of Object.entries(params)) assertText(name, text)
+  return params
+}
+
 /** Reads a whole number within bounds from a query; throws `invalid_request`. */
 export function readQueryInteger(
   query: URLSearchParams,

@@ -243,3 +243,8 @@ describe('what is hardly HTTP', () => {
     expect(reply).toMatch(/^HTTP\/1\.1 200 /)
   })
 })
+
+test.each(['%00', 'a%00b'])('a segment of a path that is no text is refused: %s', async (segment) => {
+  const reply = await server.call('GET', `/oauth/register/${segment}`)
+  expect(reply).toMatchObject({ status: 400, json: { error: 'invalid_request' } })
+})
