@@ -8,6 +8,8 @@ export interface AuditQuery {
   filter: AuditFilter
   /** Only what comes after this sequence number. */
   after?: number | undefined
+  /** Only what comes before this sequence number; with `last`. */
+  before?: number | undefined
   /** Only the newest so many. */
   last?: number | undefined
   limit?: number | undefined
@@ -23,6 +25,8 @@ export interface AuditPage {
   entries: AuditEntry[]
   /** Pass it as `after` to go on from here. */
   next: number
+  /** Pass it as `before` to go on towards the beginning: the server looks at so many events at once and no more. */
+  previous: number | undefined
 }
 
 /** The most events that the server sends at once. */
@@ -38,6 +42,7 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
     session: 'required',
     query: {
       after: query.after,
+      before: query.before,
       last: query.last,
       limit: query.limit,
       since: query.since,
@@ -49,7 +54,8 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
   })
   const { next } = readShape(body, { next: 'number' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
-  return { entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })), next }
+  const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
+  return { entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })), next, previous }
 }
 
 // The event belongs to the server: what is needed to tell it is checked, everything else stays as it came.

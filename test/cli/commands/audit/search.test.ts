@@ -144,6 +144,22 @@ describe('authsec audit search', () => {
     expect((await done).stdout).toContain('\ta\\u0009b\\u000a\\u202e\t')
   })
 
+  test('goes on where the server has looked at enough at once, and ends where it would not', async () => {
+    const { server, done } = search(['--limit', '3', '--json'], {
+      [EVENTS]: [
+        { events: [DENIED], next: 13, previous: 13 },
+        { events: [], next: 13, previous: 9 },
+        { events: [STARTED], next: 13, previous: 9 },
+      ],
+    })
+    expect(JSON.parse((await done).stdout).map(({ seq }: { seq: number }) => seq)).toEqual([0, 13])
+    expect(server.calls.map(({ query }) => `?${query}`)).toEqual([
+      '?last=3',
+      '?before=13&last=2',
+      '?before=9&last=2',
+    ])
+  })
+
   test('prints nothing but a note when nothing matches', async () => {
     const { done } = search([], { [EVENTS]: { events: [], next: 4 } })
     expect(await done).toEqual({ code: 0, stdout: '', stderr: 'no events\n' })
