@@ -185,7 +185,7 @@ describe('clients', () => {
     expect(reply.json.error).toContain(`${name} "${value}" is not a whole number between`)
   })
 
-  test.each([STRANGER, 'x', '%00', '%2f', 'getclients'])('are 404 when they are %s', async (id) => {
+  test.each([STRANGER, 'x', '%2f', 'getclients'])('are 404 when they are %s', async (id) => {
     expect(await get(`${clients}/${id}`)).toMatchObject({
       status: 404,
       json: { error: expect.stringContaining('no client') },
