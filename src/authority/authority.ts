@@ -13,6 +13,7 @@ import { type Ciba, type CibaMode, createCiba } from './ciba.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type ClientChanges, createClientChanges } from './client-changes.js'
 import { type Clients, createClients } from './clients.js'
+import { createDelegationEnds, type DelegationEnds } from './delegation-ends.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createDevices, type Devices } from './devices.js'
 import { createExternalServices, type ExternalServices } from './external-services.js'
@@ -61,6 +62,7 @@ export interface Authority {
   readonly clients: Clients & ClientChanges
   readonly clientAuthentication: ClientAuthentication
   readonly delegations: Delegations
+  readonly delegationEnds: DelegationEnds
   readonly devices: Devices
   readonly externalServices: ExternalServices
   readonly identities: Identities
@@ -180,6 +182,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     ciba,
     clientAuthentication,
     delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning }),
+    delegationEnds: createDelegationEnds(shared),
     devices,
     externalServices: createExternalServices({ ...shared, envelope }),
     identities: createIdentities(shared),

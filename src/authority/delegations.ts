@@ -17,6 +17,7 @@ import type {
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
+import { recordEnd } from './delegation-ends.js'
 import { agreeTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope } from './envelope.js'
 import type { AssertSigning } from './keys.js'
@@ -123,8 +124,11 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           updatedAt: now * 1000,
           expiresAt: claims.exp * 1000,
         }
-        const delegation = await attempt.commit(async (transaction) => {
+        const delegation = await attempt.commit(async (transaction, add) => {
           await assertSigning(key, transaction)
+          const former = await transaction.delegations.findByClient(client.id)
+          if (former?.status === 'active' && former.expiresAt <= clock())
+            await recordEnd(former, transaction, add)
           const kept = await transaction.delegations.replace(asked)
           attempt.note({
             jti,
@@ -155,9 +159,10 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         const { delegation: seen, client } = await findLive(store, clientId)
         noteDelegation(attempt, seen)
         if (seen.expiresAt <= clock()) {
-          return await attempt.refuse(expired(seen), async (transaction) => {
+          return await attempt.refuse(expired(seen), async (transaction, add) => {
             const { delegation } = await findLive(transaction, clientId)
             if (delegation.jti !== seen.jti) throw noDelegation(client)
+            await recordEnd(delegation, transaction, add)
             await transaction.delegations.setStatus(clientId, 'expired', wholeSeconds(clock()))
           })
         }

@@ -5,11 +5,11 @@ import type { Mode } from '../authority/client-authentication.js'
 import type { KeyTimings } from '../authority/key-sets.js'
 import type { ReplicaTimings } from '../authority/replica.js'
 import { createApp } from './app.js'
-import { startKeyUpkeep } from './key-upkeep.js'
 import type { QuirkName } from './quirks.js'
 import { createRateLimiter, RATE_LIMITS, type RateLimitsName } from './rate-limits.js'
 import { openSocket } from './socket.js'
 import type { OpenState } from './state.js'
+import { startUpkeep } from './upkeep.js'
 
 /** AuthSec's own port. */
 export const DEFAULT_PORT = 7468
@@ -102,6 +102,7 @@ export async function runServer<T>(
     await authority.sealing.seal()
     const { issuer } = authority.identity
     await recordRun('server.started', authority, url)
+    await authority.delegationEnds.upkeep()
     const prepared = await prepare(authority)
     const own = [issuer, serverUrl].map((address) => new URL(address))
     const app = createApp({
@@ -121,7 +122,9 @@ export async function runServer<T>(
     })
     await authority.sealing.seal()
     socket.serve(app)
-    const upkeep = startKeyUpkeep({ keys: authority.keys, clock, onSurprise })
+    const upkeeps = [authority.keys, authority.delegationEnds].map(({ upkeep }) =>
+      startUpkeep({ upkeep, clock, onSurprise }),
+    )
     const seals = setInterval(() => {
       authority.sealing.seal().catch((error) => onSurprise(error, SERVER_ITSELF))
     }, SEAL_EVERY_MS).unref()
@@ -130,7 +133,7 @@ export async function runServer<T>(
       stopping.abort()
       clearInterval(seals)
       await socket.close()
-      await upkeep.stop()
+      await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
       await authority.auditReads.flush().catch((error) => onSurprise(error, SERVER_ITSELF))
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url)

@@ -40,6 +40,29 @@ export function createDelegations(
       const rows = await selectStanding(db, clientId, resourceUri).execute()
       return toStanding(rows, resourceUri)
     },
+    async listEnded(now, limit) {
+      const rows = await db
+        .selectFrom('delegations')
+        .selectAll()
+        .where('end_recorded', '=', 0)
+        .where('status', '=', 'active')
+        .where('expires_at', '<=', now)
+        .orderBy('expires_at')
+        .limit(limit)
+        .execute()
+      return rows.map(toDelegation)
+    },
+    async findNextEnd() {
+      const row = await db
+        .selectFrom('delegations')
+        .select('expires_at')
+        .where('end_recorded', '=', 0)
+        .where('status', '=', 'active')
+        .orderBy('expires_at')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.expires_at
+    },
     async replace(delegation) {
       const former = await byClient(delegation.clientId)
       const kept =
@@ -59,6 +82,16 @@ export function createDelegations(
         .where('client_id', '=', clientId)
         .execute()
       await touch()
+    },
+    async noteEnd({ clientId, jti }) {
+      const { numUpdatedRows } = await db
+        .updateTable('delegations')
+        .set({ end_recorded: 1 })
+        .where('client_id', '=', clientId)
+        .where('jti', '=', jti)
+        .where('end_recorded', '=', 0)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
     },
     async listSealed() {
       const rows = await db.selectFrom('delegations').select(['client_id', 'token']).execute()
@@ -191,5 +224,7 @@ function toRow(delegation: Delegation): DelegationRow {
     created_at: delegation.createdAt,
     updated_at: delegation.updatedAt,
     expires_at: delegation.expiresAt,
+    // What is put in the place of another one has its end before it.
+    end_recorded: 0,
   }
 }

@@ -302,4 +302,12 @@ export const MIGRATIONS: readonly Migration[] = [
       `alter table clients add column former_secret_expires_at bigint`,
     ],
   },
+  {
+    version: 14,
+    statements: [
+      `alter table delegations add column end_recorded integer not null default 0`,
+      `update delegations set end_recorded = 1 where status <> 'active'`,
+      `create index delegations_open_ends on delegations (expires_at) where end_recorded = 0`,
+    ],
+  },
 ]

@@ -92,6 +92,8 @@ export interface DelegationRow {
   created_at: number
   updated_at: number
   expires_at: number
+  /** Whether the log tells that it has come to its end. */
+  end_recorded: number
 }
 
 export interface KeyRow {

@@ -204,6 +204,10 @@ export interface DelegationQueries {
   /** With the name of their client and without their tokens, the latest first; live or not. */
   list(query: { clientId?: string | undefined; limit: number }): Promise<ListedDelegation[]>
   findStanding(clientId: string, resourceUri: string): Promise<Standing | undefined>
+  /** Those that came to their end by `now` while they were active, unless that is recorded; the first to end first. */
+  listEnded(now: number, limit: number): Promise<Delegation[]>
+  /** When the next one comes to its end, or has come without a record of it. */
+  findNextEnd(): Promise<number | undefined>
   /**
    * A number that changes with every change of a client, user, role, policy, resource or delegation: what was
    * decided under a number still holds while the number stands.
@@ -214,6 +218,8 @@ export interface DelegationChanges extends DelegationQueries {
   /** Puts a delegation in the place of the client's former one, whose id and creation time it keeps. */
   replace(delegation: Delegation): Promise<Delegation>
   setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
+  /** Notes that the end of a delegation is recorded; false where it is already, or another one is in its place. */
+  noteEnd(delegation: Pick<Delegation, 'clientId' | 'jti'>): Promise<boolean>
   /** The base token of every client, sealed. */
   listSealed(): Promise<Pick<Delegation, 'clientId' | 'sealedToken'>[]>
   /** Puts the same base token in its place, sealed anew. */

@@ -310,10 +310,11 @@ describe('pulling', () => {
       expect(await refusalOf(pull())).toMatchObject({ code: 'no_delegation' })
       expect(await refusalOf(pull())).toMatchObject({ code: 'no_delegation' })
     })
-    expect(events.map(({ outcome, reason }) => `${outcome} ${reason}`)).toEqual([
-      'deny delegation_expired',
-      'deny no_delegation',
-      'deny no_delegation',
+    expect(events.map(({ type, outcome, reason }) => [type, outcome, reason])).toEqual([
+      ['delegation.expired', 'allow', undefined],
+      ['delegation.pulled', 'deny', 'delegation_expired'],
+      ['delegation.pulled', 'deny', 'no_delegation'],
+      ['delegation.pulled', 'deny', 'no_delegation'],
     ])
   })
 

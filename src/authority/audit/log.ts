@@ -1,19 +1,14 @@
-import type { AuditDraft, AuditEntry, AuditEvent, AuditOutcome } from '../../core/audit-record.js'
-import { encodeAuditEvent } from '../../core/audit-record.js'
+import type { AuditDraft, AuditEntry, AuditOutcome } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
-import { indexAuditEvent } from '../../store/audit-terms.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
+import { type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
 
-/** Where a request came from, as far as the log tells it. */
-export interface Provenance {
-  requestId: string
-  /** The door: `POST /oauth/token`. */
-  source: string
-  ip?: string | undefined
-  userAgent?: string | undefined
-}
+export { type Provenance, SERVER_ITSELF }
+
+/** Adds an event to the transaction of what it tells about; those that are added come before that of the attempt. */
+export type AddEvent = (draft: AuditDraft) => void
 
 /** One thing that somebody tries. It ends in exactly one record: of the success, or of the refusal. */
 export interface Attempt {
@@ -23,12 +18,15 @@ export interface Attempt {
   note(fields: Partial<AuditDraft>): void
   /**
    * Records the success in the transaction of what it changes; resolves when both are durable. The change may
-   * run twice or be undone: what it notes counts only with the change.
+   * run twice or be undone: what it notes and adds counts only with the change.
    */
-  commit<T = void>(change?: (transaction: Transaction) => Promise<T>): Promise<T>
+  commit<T = void>(change?: Change<T>): Promise<T>
   /** Records a refusal that changes something too, and throws it. */
-  refuse(error: AuthsecError, change: (transaction: Transaction) => Promise<void>): Promise<never>
+  refuse(error: AuthsecError, change: Change<void>): Promise<never>
 }
+
+/** What a transaction changes, and which events it adds by the way. */
+export type Change<T> = (transaction: Transaction, add: AddEvent) => Promise<T>
 
 /** An event with what is kept beside it. */
 export interface PersonalEntry extends AuditEntry {
@@ -46,6 +44,8 @@ export interface AuditLog {
    * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered.
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
+  /** Records what happens by itself: the events that `change` adds, with what it changes. There may be none. */
+  record<T>(change: Change<T>): Promise<T>
   search(query: AuditQuery): Promise<AuditEntry[]>
   /** The same as the records are stored; a search that takes long comes back early and says how far it came. */
   scan(query: AuditQuery): Promise<AuditScan>
@@ -57,12 +57,9 @@ export interface AuditLog {
   appended(signal: AbortSignal): Promise<void>
 }
 
-export interface AuditLogOptions {
+export interface AuditLogOptions extends LogPlace {
   store: Store
   clock: () => number
-  logId: string
-  tenantId: string
-  bootId: string
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
@@ -70,24 +67,26 @@ export interface AuditLogOptions {
 /** How many records one search looks at before it comes back. */
 const SCAN_BUDGET = 50_000
 
-/** The provenance of what the server does by itself. */
-export const SERVER_ITSELF: Provenance = { requestId: 'server', source: 'server' }
-
 export function createAuditLog(options: AuditLogOptions): AuditLog {
   const { store, clock, onRecorded = () => {} } = options
   const waiting = new Set<() => void>()
 
-  async function write<T>(
-    createRecord: () => AuditRecord,
-    change: (transaction: Transaction) => Promise<T>,
-  ): Promise<T> {
+  async function write<T>(change: Change<T>, provenance: Provenance, last?: () => AuditRecord): Promise<T> {
+    let count = 0
     const value = await store.write(async (transaction) => {
-      const result = await change(transaction)
-      transaction.audit.append(createRecord())
+      const records: AuditRecord[] = []
+      const result = await change(transaction, (draft) => {
+        const now = clock()
+        const event = { ...draft, outcome: 'allow' } as const
+        records.push(makeRecord(options, event, provenance, createTimeOrderedId(now), now))
+      })
+      if (last !== undefined) records.push(last())
+      for (const record of records) transaction.audit.append(record)
+      count = records.length
       return result
     })
-    onRecorded()
-    for (const wake of waiting) wake()
+    for (let at = 0; at < count; at++) onRecorded()
+    if (count > 0) for (const wake of waiting) wake()
     return value
   }
 
@@ -99,7 +98,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       let recorded = false
       const createRecord = (outcome: AuditOutcome, reason?: string) => {
         const encode = (known: AuditDraft) =>
-          toRecord(options, { ...known, outcome, reason }, provenance, eventId, now)
+          makeRecord(options, { ...known, outcome, reason }, provenance, eventId, now)
         if (outcome === 'allow') return encode(fields)
         try {
           return encode(fields)
@@ -113,17 +112,15 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       async function record<T>(
         outcome: AuditOutcome,
         reason: string | undefined,
-        change: (transaction: Transaction) => Promise<T>,
+        change: Change<T>,
       ): Promise<T> {
         const known = fields
+        const start: Change<T> = (transaction, add) => {
+          fields = known
+          return change(transaction, add)
+        }
         try {
-          const value = await write(
-            () => createRecord(outcome, reason),
-            (transaction) => {
-              fields = known
-              return change(transaction)
-            },
-          )
+          const value = await write(start, provenance, () => createRecord(outcome, reason))
           recorded = true
           return value
         } catch (error) {
@@ -140,7 +137,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
             const details = known.details && { ...fields.details, ...known.details }
             fields = { ...fields, ...known, ...(permissions && { permissions }), ...(details && { details }) }
           },
-          commit<T>(change: (transaction: Transaction) => Promise<T> = async () => undefined as T) {
+          commit<T>(change: Change<T> = async () => undefined as T) {
             return record('allow', undefined, change)
           },
           async refuse(error, change) {
@@ -158,6 +155,8 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
         throw refused ? withAuditId(error, eventId) : error
       }
     },
+
+    record: (change) => write(change, SERVER_ITSELF),
 
     async search(query) {
       const rows = await store.audit.search(query)
@@ -186,49 +185,6 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
         signal.addEventListener('abort', wake)
       })
     },
-  }
-}
-
-function toRecord(
-  { logId, tenantId, bootId }: AuditLogOptions,
-  fields: AuditDraft & { outcome: AuditOutcome },
-  provenance: Provenance,
-  id: string,
-  now: number,
-): AuditRecord {
-  // In the order of its canonical form, which then has nothing to sort.
-  const event: AuditEvent = {
-    act: fields.act,
-    actor: fields.actor,
-    aud: fields.aud,
-    boot: bootId,
-    client: fields.client,
-    delegation: fields.delegation,
-    details: fields.details,
-    id,
-    jti: fields.jti,
-    kid: fields.kid,
-    log: logId,
-    occurred_at: new Date(now).toISOString(),
-    outcome: fields.outcome,
-    parent_jti: fields.parent_jti,
-    permissions: fields.permissions,
-    policy: fields.policy,
-    reason: fields.reason,
-    request_id: provenance.requestId,
-    source: provenance.source,
-    subject: fields.subject,
-    tenant: tenantId,
-    token_hash: fields.token_hash,
-    txn: fields.txn,
-    type: fields.type,
-    v: 1,
-  } satisfies { [name in keyof Required<AuditEvent>]: AuditEvent[name] }
-  return {
-    ...indexAuditEvent(event),
-    record: encodeAuditEvent(event),
-    ip: provenance.ip,
-    userAgent: provenance.userAgent?.slice(0, 1024),
   }
 }
 

@@ -26,7 +26,7 @@ export const listDelegations: Endpoint<'admin'> = {
   },
 }
 
-// A row is marked as expired only when somebody pulls it.
+// A row is marked as expired only when somebody pulls it: AuthSec tells its agent so once.
 function formatDelegation(delegation: ListedDelegation, now: number): object {
   const { status, expiresAt } = delegation
   return {

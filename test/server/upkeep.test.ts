@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { startServer } from '../../src/server/index.js'
-import { startKeyUpkeep } from '../../src/server/key-upkeep.js'
+import { startUpkeep } from '../../src/server/upkeep.js'
 import { startTestServer } from '../support/running-server.js'
 
 const START = 1_000_000
@@ -17,12 +17,10 @@ afterEach(() => {
 function start(upkeep: () => Promise<number | undefined>) {
   const times: number[] = []
   const surprises: unknown[] = []
-  const { stop } = startKeyUpkeep({
-    keys: {
-      upkeep() {
-        times.push(Date.now() - START)
-        return upkeep()
-      },
+  const { stop } = startUpkeep({
+    upkeep() {
+      times.push(Date.now() - START)
+      return upkeep()
     },
     clock: Date.now,
     onSurprise: (error) => surprises.push(error),

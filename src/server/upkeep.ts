@@ -1,9 +1,9 @@
 import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
-import type { KeyLife } from '../authority/key-life.js'
 import { isFault } from './problem.js'
 
-export interface KeyUpkeepOptions {
-  keys: Pick<KeyLife, 'upkeep'>
+export interface UpkeepOptions {
+  /** Does what is due, and says when the next is, in milliseconds since the epoch; undefined where nothing is. */
+  upkeep(): Promise<number | undefined>
   /** Milliseconds since the epoch. */
   clock: () => number
   /** Told what went wrong; it is tried again. */
@@ -16,10 +16,10 @@ const LONGEST_WAIT_MS = 10_000
 const SHORTEST_WAIT_MS = 100
 
 /**
- * Does what is due to the keys at its time, now and until it is stopped; it keeps no process alive. `stop` waits for
- * what is under way.
+ * Does what is due at its time, now and until it is stopped; it keeps no process alive. `stop` waits for what is under
+ * way.
  */
-export function startKeyUpkeep({ keys, clock, onSurprise }: KeyUpkeepOptions): { stop(): Promise<void> } {
+export function startUpkeep({ upkeep, clock, onSurprise }: UpkeepOptions): { stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
   let running = run()
@@ -27,7 +27,7 @@ export function startKeyUpkeep({ keys, clock, onSurprise }: KeyUpkeepOptions): {
   async function run(): Promise<void> {
     let due: number | undefined
     try {
-      due = await keys.upkeep()
+      due = await upkeep()
     } catch (error) {
       // Another server was faster, or it is about to be: that is no fault.
       if (isFault(error)) onSurprise(error, SERVER_ITSELF)
