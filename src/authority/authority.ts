@@ -30,6 +30,7 @@ import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
 import { createPageSessions, type PageSessions } from './page-sessions.js'
 import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
+import { createReadiness, type Readiness } from './readiness.js'
 import { createRegistration, type Registration } from './registration.js'
 import { createReplica, type ReplicaTimings } from './replica.js'
 import { createResources, type Resources } from './resources.js'
@@ -71,6 +72,8 @@ export interface Authority {
   readonly introspection: Introspection
   readonly policies: Policies
   readonly quirks: Quirks
+  /** Whether it can do its work now. */
+  readonly readiness: Readiness
   readonly registration: Registration
   readonly revocation: Revocation
   readonly resources: Resources
@@ -191,6 +194,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     introspection: createIntrospection(asking),
     policies: createPolicies(shared),
     quirks: createQuirks({ ...svids, sessionKeys: session }),
+    readiness: createReadiness({ store, keyring, replica, bootId }),
     registration: createRegistration({
       ...shared,
       mode,

@@ -37,7 +37,7 @@ export async function runUntilStopped(
 /** The options of a server that say how it meets the network, in either mode. */
 export function readServingOptions(
   { io }: Context,
-  { port, host, allowHost, cors, rateLimits, trustProxy, ...timings }: ServeFlags,
+  { port, host, allowHost, cors, rateLimits, trustProxy, drain, ...timings }: ServeFlags,
 ): ServingOptions & { host: string } {
   return {
     port,
@@ -46,6 +46,7 @@ export function readServingOptions(
     origins: cors,
     ...(rateLimits !== undefined && { rateLimits }),
     proxies: trustProxy,
+    drainSeconds: drain,
     keyTimings: {
       rotateSeconds: timings.rotateEvery,
       publishSeconds: timings.publishAhead,

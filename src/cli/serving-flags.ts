@@ -25,6 +25,7 @@ export interface ServeFlags extends PlaceFlags {
   publishAhead?: number | undefined
   maxCallTtl?: number | undefined
   clockSkew?: number | undefined
+  drain?: number | undefined
   readyFile?: string | undefined
   json: boolean
 }

@@ -27,6 +27,8 @@ export interface AppOptions {
   serverUrl: string
   /** Aborts when the server stops, so that nothing waits longer than it. */
   stopping: AbortSignal
+  /** Aborts before that, when nobody new should be sent here; default: when it stops. */
+  leaving?: AbortSignal
   /** What of the real server's dangerous habits is served; nothing unless it is said. */
   quirks?: ReadonlySet<QuirkName>
   /** Told what went wrong by surprise; the caller only learns that something did. */
@@ -134,12 +136,12 @@ async function handle<A extends Access>(
   provenance: Provenance,
   options: AppOptions,
 ): Promise<Response> {
-  const { authority, mode, limiter, serverUrl, stopping } = options
+  const { authority, mode, limiter, serverUrl, stopping, leaving = stopping } = options
   const origins = originsOf(endpoint, options)
   const gate = { ...options.gate, origins }
   const count = (limit: RateLimit | undefined) => limit && limiter.count(limit, provenance.ip ?? '')
   try {
-    assertOwnRequest(request, gate, endpoint.crossOrigin ?? false)
+    assertOwnRequest(request, gate, endpoint)
   } catch (error) {
     // A flood leaves one record, not one for each of its requests.
     if (count('foreign')?.isFirst !== false) throw error
@@ -161,6 +163,7 @@ async function handle<A extends Access>(
     params: readSegments(params),
     provenance,
     serverUrl,
+    leaving,
     stopping,
   })
 }

@@ -48,6 +48,11 @@ export interface Endpoint<A extends Access = Access> {
    * for pages.
    */
   crossOrigin?: boolean | 'named' | 'navigation'
+  /**
+   * Whether it is answered under whatever name the server is asked by, as balancers ask by address: for what says
+   * nothing that a page could want.
+   */
+  anyHost?: boolean
   /** AuthSec's own status and wording where they are not those of the code. */
   refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string]>>
   handle(request: Request, context: EndpointContext<A>): Promise<Response>
@@ -66,6 +71,8 @@ export interface EndpointContext<A extends Access = Access> {
   provenance: Provenance
   /** Where the server listens now, which is where its endpoints are. */
   serverUrl: string
+  /** Aborts when the server is about to stop: it answers still, and nobody new should be sent to it. */
+  leaving: AbortSignal
   /** Aborts when the server stops. A caller who hangs up aborts the signal of the request. */
   stopping: AbortSignal
 }

@@ -4,6 +4,7 @@ import { AUTHSEC_ENDPOINTS } from './authsec/endpoints.js'
 import { QUIRK_ENDPOINTS } from './authsec/quirks/endpoints.js'
 import { createSupport } from './dev/support.js'
 import type { AnyEndpoint } from './endpoint.js'
+import { PROBE_ENDPOINTS } from './health/endpoints.js'
 import { LOGIN_ENDPOINTS } from './login/endpoints.js'
 import { OAUTH_ENDPOINTS } from './oauth/endpoints.js'
 
@@ -16,5 +17,6 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...AUTHSEC_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
   ...AUDIT_ENDPOINTS,
+  ...PROBE_ENDPOINTS,
   createSupport(() => [...ENDPOINTS, ...QUIRK_ENDPOINTS]),
 ]

@@ -23,10 +23,10 @@ export interface Gate {
 export function assertOwnRequest(
   request: Request,
   { hosts, ownOrigins, origins }: Gate,
-  crossOrigin: Endpoint['crossOrigin'],
+  { crossOrigin = false, anyHost = false }: Pick<Endpoint, 'crossOrigin' | 'anyHost'>,
 ): void {
   const { hostname, origin: own } = new URL(request.url)
-  if (!LOOPBACK_HOSTS.includes(hostname) && !hosts.includes(hostname)) {
+  if (!anyHost && !LOOPBACK_HOSTS.includes(hostname) && !hosts.includes(hostname)) {
     throw new AuthsecError('misdirected_request', `the host ${quote(hostname)} is not this server`)
   }
   if (crossOrigin === true) return

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
@@ -35,6 +36,8 @@ export interface ServingOptions {
   keyTimings?: KeyTimings | undefined
   /** How the servers of one database notice each other. */
   replicaTimings?: ReplicaTimings | undefined
+  /** For how long it goes on answering when it is asked to stop, while `/readyz` sends everybody elsewhere; default 0. */
+  drainSeconds?: number | undefined
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -59,7 +62,7 @@ export interface Serving {
   readonly url: string
   readonly authority: Authority
   readonly fetch: (request: Request) => Promise<Response>
-  /** Answers what is under way, then frees the port and the state; a second call waits for the first. */
+  /** Lets everybody go elsewhere, answers what is under way, then frees the port and the state; a second call waits for the first. */
   close(): Promise<void>
 }
 
@@ -74,7 +77,9 @@ export async function runServer<T>(
 ): Promise<Serving & { prepared: T }> {
   const { state, mode, host, tenantId, ciba, quirks } = plan
   const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
+  const { drainSeconds = 0 } = options
   const { store, kek } = state
+  const leaving = new AbortController()
   const stopping = new AbortController()
   const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
     await state.close()
@@ -117,6 +122,7 @@ export async function runServer<T>(
       limiter: createRateLimiter(RATE_LIMITS[plan.rateLimits], clock),
       proxies,
       ...(quirks && { quirks }),
+      leaving: leaving.signal,
       stopping: stopping.signal,
       onSurprise,
     })
@@ -130,6 +136,8 @@ export async function runServer<T>(
     }, SEAL_EVERY_MS).unref()
 
     const close = async () => {
+      leaving.abort()
+      if (drainSeconds > 0) await delay(drainSeconds * 1000)
       stopping.abort()
       clearInterval(seals)
       await socket.close()

@@ -14,7 +14,16 @@ export interface Socket {
   close(): Promise<void>
 }
 
-const DRAIN_MS = 2_000
+/** How long an answer that is under way is waited for when the port is given back. */
+const ANSWER_MS = 10_000
+/** How long a connection is waited for over which no answer is under way. */
+const IDLE_MS = 1_000
+
+/** A request and its answer, until that has been sent. */
+interface Exchange {
+  incoming: { complete: boolean }
+  outgoing: { once(event: 'close', listener: () => void): unknown }
+}
 /** A connection over which nothing moves for so long is cut: its reader has stopped. */
 const STILL_MS = 60_000
 
@@ -32,8 +41,12 @@ export async function openSocket(
   const ready = new Promise<App>((resolve) => {
     serve = resolve
   })
+  const underWay = new Set<Exchange>()
   const server = createAdaptorServer({
-    async fetch(request, { incoming }) {
+    async fetch(request, { incoming, outgoing }) {
+      const exchange = { incoming, outgoing }
+      underWay.add(exchange)
+      outgoing.once('close', () => underWay.delete(exchange))
       const response = await (await ready)(request, { ip: incoming.socket.remoteAddress })
       // A connection that is kept alive would hold up the end of the server.
       if (stopping.aborted) response.headers.set('connection', 'close')
@@ -42,7 +55,7 @@ export async function openSocket(
   })
   if ('setTimeout' in server) server.setTimeout(stillMs)
   const url = await listen(server, port, host)
-  return { url, serve, close: () => closeServer(server) }
+  return { url, serve, close: () => closeServer(server, underWay) }
 }
 
 function listen(server: ServerType, port: number, host: string): Promise<string> {
@@ -71,15 +84,19 @@ function explainListenFailure(error: NodeJS.ErrnoException, port: number, host: 
   return error
 }
 
-async function closeServer(server: ServerType): Promise<void> {
+async function closeServer(server: ServerType, underWay: ReadonlySet<Exchange>): Promise<void> {
   if (!server.listening) return
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
   if ('closeIdleConnections' in server) server.closeIdleConnections()
-  const deadline = setTimeout(() => {
+  const end = performance.now() + ANSWER_MS
+  const looks = setInterval(() => {
+    // Who has sent half of a request may never send the rest.
+    const isAwaited = [...underWay].some(({ incoming }) => incoming.complete)
+    if (isAwaited && performance.now() < end) return
     if ('closeAllConnections' in server) server.closeAllConnections()
-  }, DRAIN_MS)
+  }, IDLE_MS)
   await closed
-  clearTimeout(deadline)
+  clearInterval(looks)
 }

@@ -104,6 +104,11 @@ export function addServe(parent: Command, context: Context): void {
       'how far the clock of a verifier may be off (default 1m)',
       parseDuration,
     )
+    .option(
+      '--drain <duration>',
+      'when it is asked to stop, how long it goes on answering while /readyz says 503 (default 0s)',
+      parseDuration,
+    )
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option(
       '--allow-dev-postgres',

@@ -1,0 +1,152 @@
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { Kysely, sql } from 'kysely'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createReadiness } from '../../src/authority/readiness.js'
+import { startServer } from '../../src/server/index.js'
+import { runServer } from '../../src/server/run.js'
+import { createStore, openStore } from '../../src/store/open.js'
+import { openSqlite } from '../../src/store/sqlite.js'
+import { syncFile } from '../../src/store/write-ahead-log.js'
+import { KEK } from '../support/authority-bench.js'
+import { makeDirectory } from '../support/run-cli.js'
+import { startTestServer } from '../support/running-server.js'
+
+const READY = { status: 'ready', checks: { store: 'ok', keys: 'ok', lease: 'ok' } }
+
+const open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+/** A server over a file whose disk fails when a test says so. */
+async function serveOnDisk() {
+  const file = join(await makeDirectory(), 'authsec.db')
+  const disk = { isBroken: false }
+  const engine = openSqlite(file, async (descriptor) => {
+    if (disk.isBroken) throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+    await syncFile(descriptor)
+  })
+  const store = await createStore(engine, file)
+  const db = new Kysely<object>({ dialect: engine.dialect })
+  const state = { store, name: file, kek: KEK, close: () => store.close() }
+  const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
+  const server = await runServer(plan, { port: 0 }, async () => undefined)
+  open.push(server)
+  const limit = (pages: number) => sql`pragma max_page_count = ${sql.lit(pages)}`.execute(db)
+  return { ...server, store, disk, limit }
+}
+
+const ask = (url: string, path: string) => fetch(`${url}${path}`)
+
+/** Asks until the status is the expected one, and returns what is said then. */
+async function untilReadiness(url: string, status: number): Promise<unknown> {
+  for (;;) {
+    const reply = await ask(url, '/readyz')
+    const body = await reply.json()
+    if (reply.status === status) return body
+  }
+}
+
+describe('a server that can do its work', () => {
+  test('is alive and ready, by whatever name a balancer asks', async () => {
+    const server = await startTestServer()
+    open.push(server)
+    const headers = { host: '10.1.2.3:7468' }
+    expect(await server.call('GET', '/healthz', { headers })).toMatchObject({
+      status: 200,
+      json: { status: 'alive' },
+      headers: { 'cache-control': 'no-store' },
+    })
+    expect(await server.call('GET', '/readyz', { headers })).toMatchObject({ status: 200, json: READY })
+    expect((await server.call('GET', '/oauth/jwks', { headers })).status).toBe(421)
+  })
+
+  test('leaves no record of that, and says how it is about once a second at most', async () => {
+    let writes = 0
+    let now = 0
+    const store = await openStore(':memory:')
+    open.push(store)
+    const readiness = createReadiness({
+      store: {
+        write(work) {
+          writes++
+          return store.write(work)
+        },
+      },
+      keyring: { active: {} as never },
+      replica: undefined,
+      bootId: 'boot',
+      readTime: () => now,
+    })
+    const fine = { store: undefined, keys: undefined, lease: undefined }
+    expect(await Promise.all([1, 2, 3].map(() => readiness.check()))).toEqual([fine, fine, fine])
+    // Whoever came while one was under way shared the next.
+    expect(writes).toBe(2)
+    await readiness.check()
+    expect(writes).toBe(2)
+    now = 1_000
+    expect(await readiness.check()).toEqual(fine)
+    expect(writes).toBe(3)
+    expect(await store.audit.head()).toBe(-1)
+  })
+})
+
+describe('a server whose disk', () => {
+  test('fails is alive and not ready, and ready again without a restart', async () => {
+    const { url, disk, store } = await serveOnDisk()
+    expect(await untilReadiness(url, 200)).toEqual(READY)
+    disk.isBroken = true
+    expect(await untilReadiness(url, 503)).toEqual({
+      status: 'unavailable',
+      checks: { ...READY.checks, store: 'the store cannot be read or written right now' },
+    })
+    expect((await ask(url, '/healthz')).status).toBe(200)
+    disk.isBroken = false
+    expect(await untilReadiness(url, 200)).toEqual(READY)
+    await store.write(({ settings }) => settings.insert({ name: 'after', value: 'here' }))
+  })
+})
+
+describe('a server that is asked to stop', () => {
+  test('sends everybody elsewhere and goes on answering until its time is over', async () => {
+    const server = await startServer({ state: ':memory:', port: 0, drainSeconds: 1 })
+    const closing = server.close()
+    const reply = await ask(server.url, '/readyz')
+    expect([reply.status, await reply.json()]).toEqual([503, { status: 'stopping' }])
+    expect((await ask(server.url, '/healthz')).status).toBe(200)
+    const pull = `/uflow/sdk/delegation-token?client_id=${server.clientId}`
+    expect((await ask(server.url, pull)).status).toBe(200)
+    await closing
+    await expect(ask(server.url, '/healthz')).rejects.toThrow('fetch failed')
+  })
+
+  test('answers what is under way, however long that takes, and nobody new', async () => {
+    const { url, store, close } = await serveOnDisk()
+    let release = () => {}
+    const held = store.write(
+      () =>
+        new Promise<void>((resolve) => {
+          release = resolve
+        }),
+    )
+    // It waits behind what is held; the server has it once another request is answered.
+    const underWay = ask(url, '/readyz')
+    await ask(url, '/healthz')
+    const closing = close()
+    while (await canConnect(url)) await new Promise((resolve) => setImmediate(resolve))
+    release()
+    await held
+    expect((await underWay).status).toBe(200)
+    await closing
+  })
+})
+
+function canConnect(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname)
+    socket.on('connect', () => resolve(socket.destroy() !== undefined))
+    socket.on('error', () => resolve(false))
+  })
+}
