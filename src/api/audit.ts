@@ -27,6 +27,8 @@ export interface AuditPage {
   next: number
   /** Pass it as `before` to go on towards the beginning: the server looks at so many events at once and no more. */
   previous: number | undefined
+  /** Whether the log goes on behind `next`. */
+  isMore: boolean
 }
 
 /** The most events that the server sends at once. */
@@ -52,10 +54,42 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
     },
     timeoutMs: ANSWER_TIMEOUT_MS + (query.waitSeconds ?? 0) * 1000,
   })
-  const { next } = readShape(body, { next: 'number' }, 'page of events')
+  const { next, more = false } = readShape(body, { next: 'number', more: 'flag?' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
   const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
-  return { entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })), next, previous }
+  return {
+    entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })),
+    next,
+    previous,
+    isMore: more,
+  }
+}
+
+/** Reads the newest `last` events that fit, ascending: page by page, where the server looks at no more at once. */
+export async function readNewestEvents(
+  target: ApiTarget,
+  query: AuditQuery & { last: number },
+): Promise<AuditEntry[]> {
+  let found: AuditEntry[] = []
+  let before = query.before
+  do {
+    const page = await readAudit(target, { ...query, before, last: query.last - found.length })
+    found = [...page.entries, ...found]
+    // Only ever towards the beginning, whatever the server says.
+    before =
+      page.previous === undefined || page.previous >= (before ?? Number.POSITIVE_INFINITY)
+        ? undefined
+        : page.previous
+  } while (before !== undefined && found.length < query.last)
+  return found
+}
+
+/** One event by its id; throws `not_found`. */
+export async function findAuditEvent(target: ApiTarget, eventId: string): Promise<AuditEntry> {
+  const path = `/audit/events/${encodeURIComponent(eventId)}`
+  const body = await callServer(target, { method: 'GET', path, session: 'required' })
+  const { seq, event } = readShape(body, { seq: 'number' }, 'event')
+  return { seq, event: readEvent(event) }
 }
 
 // The event belongs to the server: what is needed to tell it is checked, everything else stays as it came.

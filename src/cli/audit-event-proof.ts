@@ -5,7 +5,7 @@ import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoin
 import { AuthsecError } from '../core/errors.js'
 import type { LogSource } from '../core/log-source.js'
 import { findTile, listTiles, readNode, splitEntries, TILE_WIDTH } from '../core/log-tiles.js'
-import type { Evidence } from '../core/log-verdict.js'
+import type { Evidence, KnownKey } from '../core/log-verdict.js'
 import { proveInclusion, type ReadNodes } from '../core/merkle.js'
 import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
@@ -52,6 +52,36 @@ export async function readProofFile(path: string): Promise<string> {
   })
 }
 
+type ParsedProof = ReturnType<typeof parseAuditProof>
+
+/** What a proof is worth. */
+export interface ProofState {
+  proof: ParsedProof
+  key: KnownKey | undefined
+  /** Whether it leads from its record to the root. */
+  holds: boolean
+  isSigned: boolean
+}
+
+/** Holds a proof against a key; throws `checkpoint_forged` for a signature that claims to be of the key and is not. */
+export function weighProof(proof: ParsedProof, key: KnownKey | undefined): ProofState {
+  const isSigned = key !== undefined && isSignedBy(proof.checkpoint, key.key, verifyEd25519)
+  return { proof, key, holds: holdsAuditProof(proof, sha256), isSigned }
+}
+
+/** Throws `audit_altered` for a proof that does not hold, and for one that another key has signed. */
+export function assertHolds({ proof: { checkpoint }, key, holds, isSigned }: ProofState): void {
+  if (!holds) {
+    throw new AuthsecError(
+      'audit_altered',
+      `the proof does not lead from its record to the root at ${checkpoint.size}`,
+    )
+  }
+  if (key !== undefined && !isSigned) {
+    throw new AuthsecError('audit_altered', `the proof is signed, but not by ${key.source}`)
+  }
+}
+
 async function checkProof(
   context: Context,
   text: string,
@@ -63,8 +93,8 @@ async function checkProof(
   const proof = parseAuditProof(text)
   const { checkpoint, index } = proof
   const key = chooseKey(given, await knownLogs.find(checkpoint.origin), told)
-  const holds = holdsAuditProof(proof, sha256)
-  const isSigned = key !== undefined && isSignedBy(checkpoint, key.key, verifyEd25519)
+  const state = weighProof(proof, key)
+  const { holds, isSigned } = state
   print(proof)
   if (json) {
     io.json({
@@ -79,13 +109,7 @@ async function checkProof(
       proof: text,
     })
   }
-  if (!holds)
-    throw new AuthsecError(
-      'audit_altered',
-      `the proof does not lead from its record to the root at ${checkpoint.size}`,
-    )
-  if (key !== undefined && !isSigned)
-    throw new AuthsecError('audit_altered', `the proof is signed, but not by ${key.source}`)
+  assertHolds(state)
   if (key?.isPinned !== true && require !== 'linked') {
     throw new AuthsecError(
       'audit_incomplete',

@@ -133,6 +133,8 @@ const GROUPS: readonly Group[] = [
     commands: {
       tail: async () => (await import('./commands/audit/tail.js')).addTail,
       search: async () => (await import('./commands/audit/search.js')).addSearch,
+      show: async () => (await import('./commands/audit/show.js')).addAuditShow,
+      trace: async () => (await import('./commands/audit/trace.js')).addTrace,
       types: async () => (await import('./commands/audit/event-types.js')).addTypes,
       export: async () => (await import('./commands/audit/export.js')).addExport,
       verify: async () => (await import('./commands/audit/verify.js')).addAuditVerify,

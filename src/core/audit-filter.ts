@@ -123,7 +123,8 @@ const READERS: Readonly<Record<AuditFilterField, (event: AuditEvent) => readonly
   text: listTexts,
 }
 
-function listAgents(act: ActorClaim | undefined): string[] {
+/** The clients in a chain of those who act, the last one first. */
+export function listAgents(act: ActorClaim | undefined): string[] {
   const agents: string[] = []
   for (let actor = act; actor !== undefined; actor = actor.act) agents.push(actor.client_id)
   return agents

@@ -1,7 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
-import type { ApiTarget } from '../../../api/http.js'
-import type { AuditEntry } from '../../../core/audit-record.js'
+import { type AuditQuery, MAX_AUDIT_PAGE, readNewestEvents } from '../../../api/audit.js'
 import { parseTime } from '../../../core/time.js'
 import { addAuditFlags, readFilter } from '../../audit-flags.js'
 import { formatEntry } from '../../audit-text.js'
@@ -47,7 +45,7 @@ async function search(
   query: AuditQuery & { last: number },
   json: boolean,
 ): Promise<void> {
-  const entries = await readNewest(target, query)
+  const entries = await readNewestEvents(target, query)
   if (json) {
     io.json(entries)
     return
@@ -61,20 +59,4 @@ async function search(
   if (entries.length === query.last) {
     io.note(`the newest ${entries.length}; there may be more: see --since, --until and --limit`)
   }
-}
-
-// Until there are enough: the server gives up early where little of what it looks at matches.
-async function readNewest(target: ApiTarget, query: AuditQuery & { last: number }): Promise<AuditEntry[]> {
-  let found: AuditEntry[] = []
-  let before: number | undefined
-  do {
-    const page = await readAudit(target, { ...query, before, last: query.last - found.length })
-    found = [...page.entries, ...found]
-    // Only ever towards the beginning, whatever the server says.
-    before =
-      page.previous === undefined || page.previous >= (before ?? Number.POSITIVE_INFINITY)
-        ? undefined
-        : page.previous
-  } while (before !== undefined && found.length < query.last)
-  return found
 }

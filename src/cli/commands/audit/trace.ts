@@ -1,0 +1,97 @@
+import type { Command } from '@commander-js/extra-typings'
+import { readNewestEvents } from '../../../api/audit.js'
+import type { AuditEntry } from '../../../core/audit-record.js'
+import { type AuditTrace, traceAudit } from '../../../core/audit-trace.js'
+import { growTokenTree, type TokenNode } from '../../../core/audit-tree.js'
+import { AuthsecError } from '../../../core/errors.js'
+import { quote } from '../../../core/printable.js'
+import { formatEntry } from '../../audit-text.js'
+import { formatTokenTree } from '../../audit-tree-text.js'
+import { findClientId } from '../../client-reference.js'
+import { type Connection, openConnection } from '../../connection.js'
+import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
+import { addConnectionFlags, isUuid } from '../../flags.js'
+import { describe } from '../../help.js'
+
+export function addTrace(parent: Command, context: Context): void {
+  const command = describe(parent.command('trace'), {
+    summary: 'tell the whole story of a token, a delegation or a client',
+    details:
+      'Prints what led to it and what came of it, in the order of the log: registration, policy, grant, pull, exchange, ' +
+      'use and revocation, with the tokens that descend from it and what was refused on the way.',
+    examples: [
+      [
+        'authsec audit trace 01a21767-e5bc-7a7f-82e7-5a456d95efd5',
+        'a token by its jti, or an event by its id',
+      ],
+      ['authsec audit trace demo-agent --tree', 'who acted for whom, and what each hop narrowed'],
+    ],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
+    seeAlso: ['authsec audit search', 'authsec audit show', 'authsec token decode'],
+  })
+    .argument(
+      '<id>',
+      'jti of a token; id of an event, delegation, policy or task (txn); UUID or name of a client',
+    )
+    .option('--tree', 'the tokens, each under the one that it was exchanged for', false)
+    .option('--json', 'print one JSON object', false)
+  addConnectionFlags(command).action((id, flags) => trace(context, id, flags))
+}
+
+interface TraceFlags {
+  tree: boolean
+  json: boolean
+  server?: string | undefined
+  profile?: string | undefined
+}
+
+async function trace(context: Context, id: string, flags: TraceFlags): Promise<void> {
+  const { io } = context
+  const found = await findTrace(await openConnection(context, flags), id)
+  const tokens = growTokenTree(found.entries)
+  if (flags.json) {
+    io.json({
+      kind: found.kind,
+      id: found.id,
+      events: found.entries,
+      tokens: tokens.map(describeToken),
+      cut: found.isCut,
+    })
+  } else {
+    const style = await io.style()
+    const lines = flags.tree
+      ? formatTokenTree(tokens, style)
+      : found.entries.map((entry) => formatEntry(entry, style, io.isTerminal))
+    for (const line of lines) io.line(line)
+  }
+  if (found.isCut) io.warn('there is more than a trace holds: see authsec audit search')
+}
+
+async function findTrace(connection: Connection, reference: string): Promise<AuditTrace> {
+  const find = (filter: Parameters<typeof readNewestEvents>[1]['filter'], last: number, before?: number) =>
+    readNewestEvents(connection.target, { filter, last, before })
+  const id = isUuid(reference) ? reference.toLowerCase() : reference
+  const found = await traceAudit(id, find)
+  if (found !== undefined) return found
+  if (!isUuid(reference)) {
+    const client = await traceAudit(await findClientId(connection, reference), find)
+    if (client !== undefined) return client
+  }
+  throw new AuthsecError('not_found', `the audit log knows no ${quote(reference)}`, {
+    hint: 'Give the jti of a token, or the id of an event, delegation, policy, task or client; see authsec audit search.',
+  })
+}
+
+// The events stand beside: a token names its own by their numbers.
+function describeToken({ life, children, subject, client, seq, lifetime, ...token }: TokenNode): object {
+  return {
+    ...token,
+    subject: subject ?? null,
+    client: client ?? null,
+    lifetime: lifetime ?? null,
+    seq: seq ?? null,
+    life: life.map((entry: AuditEntry) => entry.seq),
+    children: children.map(describeToken),
+  }
+}
