@@ -20,6 +20,7 @@ import { createExternalServices, type ExternalServices } from './external-servic
 import { createIdentities, type Identities } from './identities.js'
 import { createIntrospection, type Introspection } from './introspection.js'
 import { createIssuedTokens } from './issued-tokens.js'
+import { createIssuerKeys } from './issuer-keys.js'
 import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
@@ -39,6 +40,7 @@ import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createSvids, type Svids } from './svids.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
+import { createTrustRules, type TrustRules } from './trust-rules.js'
 
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
@@ -82,6 +84,7 @@ export interface Authority {
   readonly oneTimeTokens: OneTimeTokens
   readonly svids: Svids
   readonly tokens: Tokens
+  readonly trustRules: TrustRules
   /** Lets the other servers of the store go on at once; the store stays open. */
   close(): Promise<void>
 }
@@ -117,6 +120,8 @@ export interface AuthorityOptions {
   onFailure?: ((error: unknown) => void) | undefined
   /** How the servers of one store notice each other. */
   replicaTimings?: ReplicaTimings | undefined
+  /** Asks other issuers for their keys; default: the global one. */
+  fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   clock: () => number
 }
@@ -217,10 +222,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       baseTokens,
       callTokens,
       sessions,
+      issuerKeys: createIssuerKeys({ fetch: options.fetch ?? globalThis.fetch, clock }),
       clientAuthentication,
       ciba,
       devices,
     }),
+    trustRules: createTrustRules({ ...shared, mode }),
   }
 }
 

@@ -77,6 +77,15 @@ function hasSignature(
   return verify(digest, data, pss ? { key, ...padding } : { key, dsaEncoding: 'ieee-p1363' }, signature)
 }
 
+/** Reads a public key of somebody's key set; undefined for one that signs nothing that is accepted here. */
+export function findVerifyingKey(jwk: Json): ClientKey | undefined {
+  if (!isJsonObject(jwk)) return undefined
+  const { kid, use } = jwk
+  const algorithms = listAlgorithms(jwk)
+  const publicKey = algorithms.length === 0 || (use ?? 'sig') !== 'sig' ? undefined : importKey(jwk)
+  return publicKey && { id: typeof kid === 'string' ? kid : undefined, algorithms, publicKey }
+}
+
 function readKey(jwk: Json): ClientKey {
   if (!isJsonObject(jwk)) throw invalid('a key of jwks is not an object')
   const { kty, crv, kid, alg, use } = jwk as JsonObject
@@ -85,10 +94,7 @@ function readKey(jwk: Json): ClientKey {
   }
   if (kid !== undefined && typeof kid !== 'string') throw invalid('the kid of a key is not a text')
   if (use !== undefined && use !== 'sig') throw invalid(`the use of a key is ${quote(use)}, not sig`)
-  const algorithms = CLIENT_ALGORITHMS.filter((name) => {
-    const traits = TRAITS[name]
-    return traits.kty === kty && traits.crv === crv && (alg === undefined || alg === name)
-  })
+  const algorithms = listAlgorithms(jwk)
   const publicKey = algorithms.length === 0 ? undefined : importKey(jwk)
   if (publicKey === undefined) {
     throw invalid(
@@ -96,6 +102,13 @@ function readKey(jwk: Json): ClientKey {
     )
   }
   return { id: kid, algorithms, publicKey }
+}
+
+function listAlgorithms({ kty, crv, alg }: JsonObject): ClientAlgorithm[] {
+  return CLIENT_ALGORITHMS.filter((name) => {
+    const traits = TRAITS[name]
+    return traits.kty === kty && traits.crv === crv && (alg === undefined || alg === name)
+  })
 }
 
 function importKey(jwk: JsonObject): KeyObject | undefined {

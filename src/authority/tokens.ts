@@ -6,10 +6,11 @@ import { cibaGrant } from './grants/ciba.js'
 import { clientCredentials } from './grants/client-credentials.js'
 import { deviceCode } from './grants/device-code.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
+import { jwtBearer } from './grants/jwt-bearer.js'
 import { tokenExchange } from './grants/token-exchange.js'
 
 /** Every grant type of the token endpoint. */
-export const GRANTS: readonly Grant[] = [tokenExchange, clientCredentials, deviceCode, cibaGrant]
+export const GRANTS: readonly Grant[] = [tokenExchange, jwtBearer, clientCredentials, deviceCode, cibaGrant]
 
 /** A token request as it arrived. */
 export interface TokenRequest {

@@ -102,6 +102,8 @@ export const TOKEN_TYPE_ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_
 export const TOKEN_TYPE_ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 /** The grant type of token exchange, RFC 8693 §2.1. */
 export const GRANT_TYPE_TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** The grant type of whoever holds a token of another issuer, RFC 7523 §2.1. */
+export const GRANT_TYPE_JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 /** The grant type of a client that has asked a person, OpenID CIBA Core §10.1. */
 export const GRANT_TYPE_CIBA = 'urn:openid:params:grant-type:ciba'
 /** The grant type of a client that asks for itself, RFC 6749 §4.4. */

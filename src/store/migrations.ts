@@ -310,4 +310,19 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index delegations_open_ends on delegations (expires_at) where end_recorded = 0`,
     ],
   },
+  {
+    version: 15,
+    statements: [
+      `create table trust_rules (
+        name text primary key,
+        client_id text not null references clients (id) on delete cascade,
+        issuer text not null,
+        audience text not null,
+        subject text not null,
+        claims text not null,
+        created_at bigint not null
+      )`,
+      `create index trust_rules_client_id on trust_rules (client_id)`,
+    ],
+  },
 ]

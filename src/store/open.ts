@@ -28,6 +28,7 @@ import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import { keepStandings } from './standing-cache.js'
 import type { AuditRecord, Queries, Store, Transaction } from './store.js'
+import { createTrustRules } from './trust-rules.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
@@ -118,6 +119,7 @@ function createQueries(db: Kysely<Schema>, revision: Revision, now: DatabaseTime
     users: createUsers(db, never),
     clients: createClients(db, never),
     resources: createResources(db, never),
+    trustRules: createTrustRules(db, never),
     policies: createPolicies(db, never),
     delegations: createDelegations(db, never, revision.read),
     keys: createKeys(db, never),
@@ -147,6 +149,7 @@ function createTransaction(
     users: createUsers(trx, touch),
     clients: createClients(trx, touch),
     resources: createResources(trx, touch),
+    trustRules: createTrustRules(trx, touch),
     policies: createPolicies(trx, touch),
     delegations: createDelegations(trx, touch, revision),
     keys: createKeys(trx, touch),

@@ -7,6 +7,7 @@ export interface Schema {
   roles: { name: string; permissions: string }
   role_bindings: { user_id: string; role_name: string }
   resources: ResourceRow
+  trust_rules: TrustRuleRow
   clients: ClientRow
   policies: PolicyRow
   delegations: DelegationRow
@@ -58,6 +59,17 @@ export interface ResourceRow {
   permissions: string
   client_id: string | null
   signing_alg: string
+  created_at: number
+}
+
+export interface TrustRuleRow {
+  name: string
+  client_id: string
+  issuer: string
+  audience: string
+  subject: string
+  /** Patterns by the names of claims. */
+  claims: string
   created_at: number
 }
 

@@ -11,6 +11,7 @@ import type { LeaseChanges, LeaseQueries } from './leases.js'
 import type { ReplicaChanges, ReplicaQueries } from './replicas.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
+import type { TrustRuleChanges, TrustRuleQueries } from './trust-rules.js'
 import type { UseChanges, UseQueries } from './uses.js'
 
 export type {
@@ -23,6 +24,7 @@ export type {
   ClientStanding,
 } from './clients.js'
 export type { CallAlgorithm, Resource, ResourceChanges, ResourceQueries } from './resources.js'
+export type { TrustRule } from './trust-rules.js'
 
 import type { PasswordChanges, PasswordQueries } from './passwords.js'
 import type { SessionChanges, SessionQueries } from './sessions.js'
@@ -50,6 +52,7 @@ export interface Queries {
   users: UserQueries
   clients: ClientQueries
   resources: ResourceQueries
+  trustRules: TrustRuleQueries
   policies: PolicyQueries
   delegations: DelegationQueries
   keys: KeyQueries
@@ -73,6 +76,7 @@ export interface Transaction extends Queries {
   users: UserChanges
   clients: ClientChanges
   resources: ResourceChanges
+  trustRules: TrustRuleChanges
   policies: PolicyChanges
   delegations: DelegationChanges
   keys: KeyChanges
@@ -209,7 +213,7 @@ export interface DelegationQueries {
   /** When the next one comes to its end, or has come without a record of it. */
   findNextEnd(): Promise<number | undefined>
   /**
-   * A number that changes with every change of a client, user, role, policy, resource or delegation: what was
+   * A number that changes with every change of a client, user, role, policy, resource, rule or delegation: what was
    * decided under a number still holds while the number stands.
    */
   revision(): Promise<number>

@@ -65,6 +65,10 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   },
 
   'grant_types_supported urn:ietf:params:oauth:grant-type:token-exchange': exchanged,
+  'grant_types_supported urn:ietf:params:oauth:grant-type:jwt-bearer': {
+    file: 'test/server/oauth/jwt-bearer.test.ts',
+    title: 'is worth what the base token of the client is worth, and the log says by which rule',
+  },
   'grant_types_supported client_credentials': { ...authenticated, word: 'clientCredentialsGrantRequest' },
   'grant_types_supported urn:ietf:params:oauth:grant-type:device_code': device,
   'grant_types_supported urn:openid:params:grant-type:ciba': ciba,

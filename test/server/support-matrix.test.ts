@@ -53,7 +53,6 @@ describe('what is deliberately not served', () => {
     'refresh_token',
     'password',
     'implicit',
-    'urn:ietf:params:oauth:grant-type:jwt-bearer',
     'urn:ietf:params:oauth:grant-type:saml2-bearer',
   ])('is refused as a grant type: %s', async (grant_type) => {
     const reply = await server.call('POST', '/oauth/token', { form: { grant_type } })

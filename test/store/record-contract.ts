@@ -8,6 +8,7 @@ import {
   createPolicy,
   createResource,
   createSession,
+  createTrustRule,
   NOW,
 } from './samples.js'
 
@@ -124,6 +125,10 @@ export function describeRecords(getOpened: GetOpened): void {
       what: 'a resource of a client',
       change: ({ resources }) => resources.insert(createResource(BILLING, { clientId: 'nobody' })),
     },
+    {
+      what: 'a trust rule for a client',
+      change: ({ trustRules }) => trustRules.insert(createTrustRule('r', { clientId: 'nobody' })),
+    },
     { what: 'a session of a user', change: ({ sessions }) => sessions.insert(createSession('s')) },
     {
       what: 'a delegation of a user by a policy to a client',
@@ -135,6 +140,7 @@ export function describeRecords(getOpened: GetOpened): void {
     expect(await store.users.find('u')).toBeUndefined()
     expect(await store.policies.list({})).toEqual([])
     expect(await store.resources.list()).toEqual([])
+    expect(await store.trustRules.list()).toEqual([])
     expect(await store.delegations.findByClient('agent')).toBeUndefined()
   })
 
@@ -251,6 +257,30 @@ export function describeRecords(getOpened: GetOpened): void {
       expect(await store.resources.find('https://a.example')).toBeUndefined()
       expect(await store.resources.find('https://b.example')).toBeUndefined()
       expect(await store.resources.list()).toEqual([free, owned])
+    })
+  })
+
+  describe('trust rules', () => {
+    test('come out as they went in, by name, and go with their client', async () => {
+      const { store } = getOpened()
+      const [late, early] = [
+        createTrustRule('b', { claims: {} }),
+        createTrustRule('A', { clientId: 'other' }),
+      ]
+      await store.write(async ({ clients, trustRules }) => {
+        for (const id of ['agent', 'other']) await clients.insert(createClient(id))
+        await trustRules.insert(late)
+        await trustRules.insert(early)
+      })
+      expect(await store.trustRules.find('b')).toEqual(late)
+      expect(await store.trustRules.find('B')).toBeUndefined()
+      expect(await store.trustRules.list()).toEqual([early, late])
+      expect(await store.trustRules.list('agent')).toEqual([late])
+      await store.write(async ({ clients, trustRules }) => {
+        await clients.remove('agent')
+        await trustRules.remove('A')
+      })
+      expect(await store.trustRules.list()).toEqual([])
     })
   })
 

@@ -8,6 +8,7 @@ import {
   createPolicy,
   createRecord,
   createResource,
+  createTrustRule,
   NOW,
 } from './samples.js'
 
@@ -21,6 +22,7 @@ const CHANGES: readonly { what: string; change: (transaction: Transaction) => Pr
   },
   { what: 'a client', change: ({ clients }) => clients.insert(createClient('new')) },
   { what: 'a resource', change: ({ resources }) => resources.insert(createResource('https://new.example')) },
+  { what: 'a trust rule', change: ({ trustRules }) => trustRules.insert(createTrustRule('new')) },
   { what: 'a policy', change: ({ policies }) => policies.insert(createPolicy('new')) },
   { what: 'a delegation', change: ({ delegations }) => delegations.replace(createDelegation('new')) },
   {

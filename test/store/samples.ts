@@ -2,7 +2,15 @@ import type { AuditEvent } from '../../src/core/audit-record.js'
 import { encodeAuditEvent } from '../../src/core/audit-record.js'
 import { indexAuditEvent } from '../../src/store/audit-terms.js'
 import type { StoredSession } from '../../src/store/sessions.js'
-import type { AuditRecord, Client, Delegation, Policy, Resource, StoredKey } from '../../src/store/store.js'
+import type {
+  AuditRecord,
+  Client,
+  Delegation,
+  Policy,
+  Resource,
+  StoredKey,
+  TrustRule,
+} from '../../src/store/store.js'
 
 /** Any time: the store never looks at a clock. */
 export const NOW = Date.UTC(2026, 7, 1, 9)
@@ -32,6 +40,20 @@ export function createResource(uri: string, fields: Partial<Resource> = {}): Res
     uri,
     permissions: ['billing:read', 'billing:refund'],
     signingAlg: 'ES256',
+    createdAt: NOW,
+    ...fields,
+  }
+}
+
+/** Of client `agent`. */
+export function createTrustRule(name: string, fields: Partial<TrustRule> = {}): TrustRule {
+  return {
+    name,
+    clientId: 'agent',
+    issuer: 'https://ci.example',
+    audience: 'https://authsec.example',
+    subject: 'repo:acme/*',
+    claims: { environment: 'production' },
     createdAt: NOW,
     ...fields,
   }

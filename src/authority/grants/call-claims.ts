@@ -7,7 +7,7 @@ import { formatScope, sortPermissions } from '../../core/permission.js'
 import type { JsonObject } from '../../core/strict-json.js'
 import type { PresentedToken } from '../presented-tokens.js'
 import type { ExchangeDecision } from './exchange-decision.js'
-import type { ExchangeRequest } from './exchange-request.js'
+import type { CallRequest } from './exchange-request.js'
 
 /** What goes into a call token beside the decision. */
 export interface IssuanceTerms {
@@ -25,7 +25,7 @@ export interface IssuanceTerms {
 
 /** The claims of a call token (design 4 §6); throws `invalid_request` when the chain of actors is too long. */
 export function createCallClaims(
-  { resource, mayAct, terms: { args } }: ExchangeRequest,
+  { resource, mayAct, terms: { args } }: CallRequest,
   subject: PresentedToken,
   { standing: { delegation, user }, permissions: granted, actor }: ExchangeDecision,
   { issuer, tenantId, jti, auditId, issuedAt, lifetime, terms }: IssuanceTerms,

@@ -17,10 +17,8 @@ export interface CarriedToken {
   kind: TokenKind
 }
 
-/** What a token exchange asks for (RFC 8693 §2.1), read from its form. */
-export interface ExchangeRequest {
-  subject: CarriedToken
-  actor: CarriedToken | undefined
+/** What is asked of a call token, by whatever grant. */
+export interface CallRequest {
   resource: string
   permissions: Permissions | undefined
   ttlSeconds: number | undefined
@@ -31,13 +29,31 @@ export interface ExchangeRequest {
   hasDetails: boolean
 }
 
+/** What a token exchange asks for (RFC 8693 §2.1), read from its form. */
+export interface ExchangeRequest extends CallRequest {
+  subject: CarriedToken
+  actor: CarriedToken | undefined
+}
+
 const MAX_TOOL_LENGTH = 128
 
+/** Reads an exchange and notes what it asks for; throws what `readCallRequest` throws, and `invalid_request`. */
+export function readExchangeRequest(form: ReadonlyMap<string, string>, attempt: Attempt): ExchangeRequest {
+  const request = readCallRequest(form, attempt)
+  const requested = form.get('requested_token_type')
+  if (requested !== undefined && requested !== TOKEN_TYPE_ACCESS_TOKEN) {
+    throw new AuthsecError('invalid_request', `requested_token_type ${quote(requested)} is not offered`)
+  }
+  const subject = readCarried(form, 'subject_token')
+  if (subject === undefined) throw new AuthsecError('invalid_request', 'subject_token is missing')
+  return { ...request, subject, actor: readActor(form) }
+}
+
 /**
- * Reads an exchange and notes what it asks for. Throws `invalid_request`, `invalid_target`, `invalid_scope` or
+ * Reads what is asked of a call token and notes it. Throws `invalid_request`, `invalid_target`, `invalid_scope` or
  * `invalid_authorization_details`.
  */
-export function readExchangeRequest(form: ReadonlyMap<string, string>, attempt: Attempt): ExchangeRequest {
+export function readCallRequest(form: ReadonlyMap<string, string>, attempt: Attempt): CallRequest {
   const resource = readResource(form)
   attempt.note({ aud: [resource] })
   const permissions = readScope(form)
@@ -47,23 +63,8 @@ export function readExchangeRequest(form: ReadonlyMap<string, string>, attempt: 
   const { ttlSeconds, ...terms } = joinDoors(inForm, details ?? {})
   assertTool(terms.tool)
   attempt.note({ details: describeTerms(terms) })
-
-  const requested = form.get('requested_token_type')
-  if (requested !== undefined && requested !== TOKEN_TYPE_ACCESS_TOKEN) {
-    throw new AuthsecError('invalid_request', `requested_token_type ${quote(requested)} is not offered`)
-  }
-  const subject = readCarried(form, 'subject_token')
-  if (subject === undefined) throw new AuthsecError('invalid_request', 'subject_token is missing')
-  return {
-    subject,
-    actor: readActor(form),
-    resource,
-    permissions,
-    ttlSeconds,
-    terms,
-    mayAct: readMayAct(form.get('may_act')),
-    hasDetails: details !== undefined,
-  }
+  const mayAct = readMayAct(form.get('may_act'))
+  return { resource, permissions, ttlSeconds, terms, mayAct, hasDetails: details !== undefined }
 }
 
 function readTerms(form: ReadonlyMap<string, string>): AskedTerms {

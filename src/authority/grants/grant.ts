@@ -5,6 +5,7 @@ import type { CallTokens } from '../call-tokens.js'
 import type { Ciba } from '../ciba.js'
 import type { Mode, Presenter } from '../client-authentication.js'
 import type { Devices } from '../devices.js'
+import type { IssuerKeys } from '../issuer-keys.js'
 import type { AssertSigning } from '../keys.js'
 import type { Sessions } from '../sessions.js'
 import type { SigningKey } from '../signer.js'
@@ -33,6 +34,8 @@ export interface GrantContext {
   baseTokens: BaseTokens
   callTokens: CallTokens
   sessions: Sessions
+  /** The keys of other issuers that trust rules name. */
+  issuerKeys: IssuerKeys
   ciba: Ciba
   devices: Devices
   /** Who claims to ask. A grant proves it, in the question it asks the store anyway, before anything else. */

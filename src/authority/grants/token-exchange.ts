@@ -1,14 +1,8 @@
-import { narrowTerms } from '../../core/call-terms.js'
-import { type CallClaims, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_ACCESS_TOKEN } from '../../core/claims.js'
-import { callLifetime } from '../../core/delegation.js'
+import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_ACCESS_TOKEN } from '../../core/claims.js'
 import type { Standing } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
-import type { PresentedToken } from '../presented-tokens.js'
-import { type SignedJwt, type SigningKey, signToken } from '../signer.js'
-import { createTimeOrderedId } from '../time-ordered-id.js'
-import { formatGrantedDetails } from './authorization-details.js'
-import { createCallClaims, typeOfCall } from './call-claims.js'
-import { decideExchange, type ExchangeQuestion, readGrounds } from './exchange-decision.js'
+import { issueCallToken, noteSubject } from './call-issuance.js'
+import type { ExchangeQuestion } from './exchange-decision.js'
 import { type ExchangeRequest, readExchangeRequest } from './exchange-request.js'
 import type { Grant, GrantContext, TokenResponse } from './grant.js'
 
@@ -34,44 +28,12 @@ async function exchange(
   attempt: Attempt,
   context: GrantContext,
 ): Promise<TokenResponse> {
-  const { store, clock, issuer, tenantId } = context
   // Read once: what is decided and what is written into the token have to be of one instant.
-  const now = clock()
+  const now = context.clock()
   const known = await provePresenter(request, context)
   const question = { ...request, ...(await verifyTokens(request, attempt, context)), now }
-  const { subject } = question
-
-  const grounds = await readGrounds(store, question, known)
-  const decision = decideExchange(grounds, question)
-  const { standing, permissions } = decision
-  const terms = narrowTerms(subject.terms, request.terms)
-  const issuedAt = Math.floor(now / 1000)
-  const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt, context.maxCallTtl)
-  const jti = createTimeOrderedId(now)
-  const issuance = { issuer, tenantId, jti, auditId: attempt.eventId, issuedAt, lifetime, terms }
-  const claims = createCallClaims(request, subject, decision, issuance)
-
-  const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')
-  const signed = await signToken(key, { typ: typeOfCall(claims), kid: key.kid }, claims)
-  await attempt.commit(async (transaction) => {
-    if ((await transaction.delegations.revision()) !== grounds.revision) {
-      // Something changed since it was decided: what has been signed must still be allowed.
-      decideExchange(await readGrounds(transaction, question), { ...question, permissions })
-    }
-    await context.assertSigning(key, transaction)
-    // Only now: a refusal names no token that nobody has.
-    noteIssuance(attempt, claims, signed, standing, key)
-  })
-
-  return {
-    access_token: signed.token,
-    issued_token_type: TOKEN_TYPE_ACCESS_TOKEN,
-    token_type: 'Bearer',
-    expires_in: lifetime,
-    scope: claims.scope,
-    ...(request.hasDetails && { authorization_details: formatGrantedDetails(claims) }),
-    authsec_audit: attempt.eventId,
-  }
+  const response = await issueCallToken({ request, question, known }, attempt, context)
+  return { ...response, issued_token_type: TOKEN_TYPE_ACCESS_TOKEN }
 }
 
 /** Proves who presents. For a base token one question answers that and what may be had, so its answer is kept. */
@@ -101,42 +63,4 @@ async function verifyTokens(
   const actor = await request.actor?.kind.verify(request.actor.token, 'actor', verifiers)
   if (actor !== undefined) attempt.note({ details: { actor_jti: actor.jti } })
   return { subject, actor, clientId, mode }
-}
-
-function noteSubject(attempt: Attempt, { kind, userId, jti, act, txn, root }: PresentedToken): void {
-  attempt.note({
-    subject: { type: 'user', id: userId },
-    parent_jti: jti,
-    ...(kind !== 'base' && { details: { subject_token: kind } }),
-    ...(act && { act }),
-    ...(txn !== undefined && { txn }),
-    ...(root.delegation !== undefined && { delegation: root.delegation }),
-  })
-}
-
-function noteIssuance(
-  attempt: Attempt,
-  claims: CallClaims,
-  signed: SignedJwt,
-  { delegation, policy }: Standing,
-  key: SigningKey,
-): void {
-  const { bind, one_time: oneTime, may_act: mayAct, tool } = claims
-  attempt.note({
-    act: claims.act,
-    jti: claims.jti,
-    delegation: delegation.id,
-    policy: policy.id,
-    permissions: { granted: claims.permissions },
-    details: {
-      expires_in: claims.exp - claims.iat,
-      ...(tool !== undefined && { tool }),
-      ...(bind && { bind }),
-      ...(oneTime && { one_time: true }),
-      ...(mayAct && { may_act: { ...mayAct } }),
-    },
-    token_hash: signed.tokenHash,
-    kid: key.kid,
-    txn: claims.txn,
-  })
 }

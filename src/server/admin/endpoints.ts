@@ -4,6 +4,7 @@ import { listDelegations } from './delegations.js'
 import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
 import { createResource, deleteResource, listResources, showResource } from './resources.js'
 import { revokeTokenById } from './tokens.js'
+import { createTrustRule, deleteTrustRule, listTrustRules, showTrustRule } from './trust-rules.js'
 
 /** What this toolkit's admins manage beyond AuthSec's contract. */
 export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
@@ -17,6 +18,10 @@ export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
   revokeKey,
   showResource,
   deleteResource,
+  createTrustRule,
+  listTrustRules,
+  showTrustRule,
+  deleteTrustRule,
   listDelegations,
   rotateSecret,
   revokeTokenById,
