@@ -1,4 +1,4 @@
-import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
+import { GRANT_TYPE_JWT_BEARER, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
 import { readShape, type Shaped } from './answer.js'
 import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
 
@@ -78,6 +78,32 @@ export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): P
       ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
       tool: terms.tool,
       call: terms.call,
+    },
+    explain: explainExchange,
+  })
+  return readShape(body, CALL_TOKEN, 'call token')
+}
+
+/**
+ * Exchanges the identity token of a job for a call token, RFC 7523 §2.1; throws the OAuth error codes, and `conflict`
+ * where the server does not offer that.
+ */
+export async function exchangeAssertion(
+  target: ApiTarget,
+  { assertion, ...terms }: Omit<CallTokenTerms, 'subjectToken'> & { assertion: string },
+): Promise<CallToken> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/oauth/token',
+    session: 'never',
+    form: {
+      grant_type: GRANT_TYPE_JWT_BEARER,
+      assertion,
+      client_id: terms.clientId,
+      resource: terms.audience,
+      scope: terms.permissions.length > 0 ? terms.permissions.join(' ') : undefined,
+      ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
+      tool: terms.tool,
     },
     explain: explainExchange,
   })

@@ -5,7 +5,7 @@ import type { Connection } from './connection.js'
 
 /** One thing that works now and would not any more. */
 export interface Consequence {
-  kind: 'delegation' | 'policy' | 'secret'
+  kind: 'delegation' | 'policy' | 'secret' | 'trust'
   id: string
   detail: string
 }

@@ -53,6 +53,8 @@ export interface Environment {
   clientId: string | undefined
   /** An admin session. */
   token: string | undefined
+  /** The identity token of a job. */
+  identityToken: string | undefined
   tenantId: string | undefined
   profile: string | undefined
   /** The key-encryption key of a server that is shared. */
@@ -76,6 +78,7 @@ export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_SERVER: 'address of the server (also AUTHSEC_BASE_URL)',
   AUTHSEC_CLIENT_ID: 'the client that is meant when no flag names one (also AUTHSEC_AGENT_CLIENT_ID)',
   AUTHSEC_TOKEN: 'session of an admin; it is sent to the server in use',
+  AUTHSEC_ID_TOKEN: 'identity token of a job of GitLab CI, for authsec ci oidc',
   AUTHSEC_TENANT: 'UUID of the tenant',
   AUTHSEC_PROFILE: 'name of the profile to use',
   AUTHSEC_KEK: 'key-encryption key of a server that a team shares, 32 bytes in base64',
@@ -174,6 +177,7 @@ export function readEnvironment(
     server: read('AUTHSEC_SERVER', 'AUTHSEC_BASE_URL'),
     clientId: read('AUTHSEC_CLIENT_ID', 'AUTHSEC_AGENT_CLIENT_ID'),
     token: read('AUTHSEC_TOKEN'),
+    identityToken: read('AUTHSEC_ID_TOKEN'),
     tenantId: read('AUTHSEC_TENANT'),
     profile: read('AUTHSEC_PROFILE'),
     kek: read('AUTHSEC_KEK'),

@@ -1,6 +1,12 @@
 import { grantDelegation } from '../api/delegations.js'
 import { fetchMetadata } from '../api/metadata.js'
-import { type BaseToken, exchangeToken, pullBaseToken } from '../api/tokens.js'
+import {
+  type BaseToken,
+  type CallToken,
+  exchangeAssertion,
+  exchangeToken,
+  pullBaseToken,
+} from '../api/tokens.js'
 import { TOKEN_TYPE_JWT } from '../core/claims.js'
 import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL } from '../core/delegation.js'
 import { formatDuration } from '../core/duration.js'
@@ -91,6 +97,18 @@ export async function exchangeCarried(
   return assertMinted(minted, clock, minTtlSeconds)
 }
 
+/** Exchanges the identity token of a job for a call token of a client that a trust rule lets it be. */
+export async function exchangeIdentity(
+  connection: Connection,
+  clock: Clock,
+  { client, assertion, call }: { client: string | undefined; assertion: string; call: CallTerms },
+): Promise<MintedToken> {
+  const clientId = await findClientId(connection, readReference(connection, client))
+  const askedAt = clock.now()
+  const answer = await exchangeAssertion(connection.target, { ...call, clientId, assertion })
+  return assertMinted(describeCall(answer, { clientId, call, askedAt }), clock, 0)
+}
+
 function readReference(connection: Connection, client: string | undefined): string {
   const reference = client ?? connection.clientId
   if (reference !== undefined) return reference
@@ -147,10 +165,11 @@ async function exchange(
     clientId,
     subject,
     actor,
-    call: { audience, permissions, ttlSeconds, tool, args },
+    call,
     minTtlSeconds,
   }: Pick<CarriedRequest, 'subject' | 'actor' | 'call'> & { clientId: string; minTtlSeconds: number },
 ): Promise<MintedToken> {
+  const { audience, permissions, ttlSeconds, tool, args } = call
   const askedAt = clock.now()
   const answer = await exchangeToken(target, {
     clientId,
@@ -164,6 +183,14 @@ async function exchange(
     tool,
     call: args,
   })
+  return describeCall(answer, { clientId, call, askedAt })
+}
+
+function describeCall(
+  answer: CallToken,
+  { clientId, call, askedAt }: { clientId: string; call: CallTerms; askedAt: number },
+): MintedToken {
+  const { audience, permissions } = call
   const granted = answer.scope === undefined ? permissions : answer.scope.split(' ').filter(Boolean)
   if (permissions.length > 0 && granted.some((permission) => !permissions.includes(permission))) {
     throw new AuthsecError(

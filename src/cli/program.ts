@@ -85,6 +85,16 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
+    name: 'trust',
+    summary: 'let jobs of a CI system act as an agent',
+    commands: {
+      create: async () => (await import('./commands/trust/create.js')).addTrustCreate,
+      list: async () => (await import('./commands/trust/list.js')).addTrustList,
+      show: async () => (await import('./commands/trust/show.js')).addTrustShow,
+      delete: async () => (await import('./commands/trust/delete.js')).addTrustDelete,
+    },
+  },
+  {
     name: 'delegation',
     summary: 'let an agent act for a person',
     commands: {
@@ -108,6 +118,14 @@ const GROUPS: readonly Group[] = [
       introspect: async () => (await import('./commands/token/introspect.js')).addIntrospect,
       revoke: async () => (await import('./commands/token/revoke.js')).addTokenRevoke,
       exchange: async () => (await import('./commands/token/exchange.js')).addExchange,
+    },
+  },
+  {
+    name: 'ci',
+    summary: 'get tokens in a pipeline, without a secret',
+    commands: {
+      oidc: async () => (await import('./commands/ci/oidc.js')).addOidc,
+      setup: async () => (await import('./commands/ci/setup.js')).addSetup,
     },
   },
   {

@@ -21,7 +21,7 @@ interface Lending {
 const VARIABLES = { env: 'AUTHSEC_DELEGATION_TOKEN', file: 'AUTHSEC_DELEGATION_TOKEN_FILE' } as const
 
 /** What the child has no use for, and could do more with than with its token. */
-const WITHHELD = ['AUTHSEC_TOKEN', 'AUTHSEC_KEK']
+const WITHHELD = ['AUTHSEC_TOKEN', 'AUTHSEC_KEK', 'AUTHSEC_ID_TOKEN']
 
 export function addExec(parent: Command, context: Context): void {
   const command = describe(parent.command('exec'), {
@@ -29,7 +29,7 @@ export function addExec(parent: Command, context: Context): void {
     details:
       'The program finds the token in AUTHSEC_DELEGATION_TOKEN, or with --as file in the file that ' +
       'AUTHSEC_DELEGATION_TOKEN_FILE names, where it is renewed before it expires. It ends with the program: call ' +
-      'tokens are revoked, and the exit code is that of the program. AUTHSEC_TOKEN and AUTHSEC_KEK are withheld.',
+      'tokens are revoked, and the exit code is that of the program. AUTHSEC_TOKEN, AUTHSEC_ID_TOKEN and AUTHSEC_KEK are withheld.',
     examples: [
       ['authsec exec --audience https://billing.example -- node -e 0', 'one token, for as long as it lives'],
       ['authsec exec --as file --audience https://billing.example -- node -e 0', 'a token that stays fresh'],

@@ -5,6 +5,7 @@ import { quote } from '../../../core/printable.js'
 import { makeUpEmail, parseDeclarations } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { readDeclaration } from '../../declaration-input.js'
 import { AUTH_METHODS } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
@@ -25,8 +26,6 @@ interface RegisterFlags extends ConnectionFlags {
   secretOut?: string | undefined
   json: boolean
 }
-
-const MAX_DECLARATION_BYTES = 1024 * 1024
 
 export function addRegister(parent: Command, context: Context): void {
   const command = describe(parent.command('register'), {
@@ -211,15 +210,6 @@ function assertTogether(name: string | undefined, flags: RegisterFlags): void {
       },
     )
   }
-}
-
-async function readDeclaration(io: Context['io'], source: string): Promise<string> {
-  if (source === '-') return await io.readInput(MAX_DECLARATION_BYTES)
-  const { readFile } = await import('node:fs/promises')
-  return await readFile(source, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(source)}`)
-    throw new AuthsecError('usage', `${quote(source)} cannot be read`, { cause: error })
-  })
 }
 
 function readSelectors(pairs: readonly string[]): Record<string, string> | undefined {

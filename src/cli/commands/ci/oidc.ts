@@ -1,0 +1,134 @@
+import type { Command } from '@commander-js/extra-typings'
+import { listTrustRules, type TrustRule } from '../../../api/trust-rules.js'
+import { MAX_CALL_TTL } from '../../../core/delegation.js'
+import { AuthsecError } from '../../../core/errors.js'
+import { openConnection } from '../../connection.js'
+import type { Context } from '../../context.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
+import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
+import { describe } from '../../help.js'
+import { findJobIdentity, type JobIdentity } from '../../job-identity.js'
+import { tellJob } from '../../job-summary.js'
+import { type CallTerms, exchangeIdentity } from '../../minting.js'
+import { type Delivery, deliverToken } from '../../token-delivery.js'
+import { compareRules, printReports, readRuleFile } from '../../trust-report.js'
+
+interface OidcFlags {
+  server?: string | undefined
+  profile?: string | undefined
+  client?: string | undefined
+  identity?: string | undefined
+  identityAudience?: string | undefined
+}
+
+export function addOidc(parent: Command, context: Context): void {
+  const command = describe(parent.command('oidc'), {
+    summary: 'exchange the identity of this job for a call token, without any secret',
+    details:
+      'The identity token comes from GitHub Actions (the job needs permissions: id-token: write), from GitLab CI ' +
+      '(id_tokens: AUTHSEC_ID_TOKEN), or from a file. The server has to believe it under a trust rule of the agent. ' +
+      'Standard output is the call token and nothing else; in GitHub Actions it is masked first.',
+    examples: [
+      [
+        'authsec ci oidc --audience https://billing.example --permission billing:read',
+        'a token for one call, in a job',
+      ],
+      ['authsec ci oidc --explain', 'why no trust rule matches, field by field'],
+      ['authsec ci oidc --explain --rules rules.json --identity -', 'the same where nobody is logged in'],
+    ],
+    exits: [0, 2, 4, 5, 6, 7, 14, 16, ...SERVER_EXITS],
+    seeAlso: ['authsec trust create', 'authsec ci setup', 'authsec token mint'],
+  })
+    .option('--audience <uri>', 'the API that shall accept the call token')
+    .option(
+      '--permission <permission>',
+      'what it shall allow; repeatable; none: all that may be had',
+      collectPermission,
+      [],
+    )
+    .option('--ttl <duration>', 'how long it lives, at most 5m', parseWholeSeconds(MAX_CALL_TTL))
+    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
+    .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
+    .option('--identity <file>', 'a file that holds the identity token, or - for standard input')
+    .option('--identity-audience <text>', 'for whom GitHub signs it; otherwise the server')
+    .option('--explain', 'ask for no token: compare the identity with the trust rules', false)
+    .option('--rules <file>', 'with --explain: the rules, as authsec trust list --json prints them')
+    .option('--out <file>', 'write the call token to a file that only you can read')
+    .addOption(
+      parent.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),
+    )
+    .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('header'))
+  addConnectionFlags(command).action(async (flags) => {
+    if (flags.explain) {
+      await explain(context, flags, flags)
+      return
+    }
+    const { audience, permission: permissions, ttl: ttlSeconds, tool, json, header, out } = flags
+    if (audience === undefined) {
+      throw new AuthsecError('usage', '--audience is missing: a call token is for one API', {
+        hint: 'Add the address of the API, or --explain to see which trust rule matches.',
+      })
+    }
+    const call = { audience, permissions, ttlSeconds, tool, args: undefined }
+    await exchange(context, flags, call, { json, header, out })
+  })
+}
+
+async function exchange(
+  context: Context,
+  flags: OidcFlags,
+  call: CallTerms,
+  delivery: Delivery,
+): Promise<void> {
+  const connection = await openConnection(context, flags)
+  const { token: assertion } = await findIdentity(context, flags)
+  const request = { client: flags.client, assertion, call }
+  try {
+    const minted = await exchangeIdentity(connection, context.clock, request)
+    await deliverToken(context, minted, delivery)
+    await tellJob(context, minted)
+  } catch (error) {
+    if (AuthsecError.is(error)) await tellJob(context, error)
+    throw error
+  }
+}
+
+async function explain(
+  context: Context,
+  flags: OidcFlags,
+  { rules: file, json }: { rules?: string | undefined; json: boolean },
+): Promise<void> {
+  const { io } = context
+  const rules = file === undefined ? await findRules(context, flags) : await readRuleFile(io, file)
+  const { claims } = await findIdentity(context, flags)
+  const reports = compareRules(rules, claims)
+  const matches = reports.some((report) => report.matches)
+  if (!matches) context.status.code = 14
+  if (json) {
+    const { iss = null, aud = null, sub = null } = claims
+    io.json({ verified: false, identity: { iss, aud, sub }, matches, rules: reports })
+    return
+  }
+  await printReports(io, reports)
+  if (reports.length === 0) io.note('there is no trust rule: make one with authsec trust create')
+  io.note('the signature of the identity token is checked by the server only')
+}
+
+async function findRules(context: Context, flags: OidcFlags): Promise<TrustRule[]> {
+  const { target, clientId } = await openConnection(context, flags)
+  if (target.session === undefined) {
+    throw new AuthsecError('login_required', 'only an admin sees the trust rules of a server', {
+      hint: 'Log in, or have an admin write them with authsec trust list --json, and name the file with --rules.',
+    })
+  }
+  const wanted = flags.client ?? clientId
+  const rules = await listTrustRules(target)
+  const mine = rules.filter(({ client_id }) => client_id === wanted)
+  return mine.length > 0 ? mine : rules
+}
+
+function findIdentity(context: Context, flags: OidcFlags): Promise<JobIdentity> {
+  const { identity: source, identityAudience } = flags
+  const findAudience = async () => identityAudience ?? (await openConnection(context, flags)).target.serverUrl
+  return findJobIdentity(context, { source, findAudience })
+}
