@@ -25,7 +25,7 @@ import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
 import { createMissingKeys } from './key-steps.js'
-import { type Keyring, openKeyring } from './keys.js'
+import { type AssertSigning, type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
 import { createOneTimeTokens, type OneTimeTokens } from './one-time-tokens.js'
 import { createPageSessions, type PageSessions } from './page-sessions.js'
@@ -124,6 +124,8 @@ export interface AuthorityOptions {
   fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   clock: () => number
+  /** Throws while the clock is such that nothing may be signed by it; default: never. */
+  assertClock?: (() => void) | undefined
 }
 
 /**
@@ -148,7 +150,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { highWater, onFailure } = options
   const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
   const audit = createAuditLog({ store, clock, tenantId, bootId, logId, onRecorded: sealing.count })
-  const { base, session, assertSigning } = keyring
+  const { base, session } = keyring
+  const assertSigning: AssertSigning = async (key, transaction) => {
+    options.assertClock?.()
+    await keyring.assertSigning(key, transaction)
+  }
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
     store,
@@ -177,7 +183,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     mode,
     clock,
     keyring,
-    keys: createKeyLife({ ...making, audit, keyring }),
+    keys: createKeyLife({ ...making, audit, keyring, logId }),
     maxCallTtl: timings.maxCallTtl,
     audit,
     sealing,

@@ -16,6 +16,7 @@ import {
 import { quote } from '../core/printable.js'
 import type { StoredKey, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
+import { nameVerifierKey } from './audit/log-key.js'
 import { KEY_PLACES, type KeyPlace, type KeyPurpose } from './key-sets.js'
 import {
   carryOut,
@@ -71,10 +72,12 @@ export interface KeyLife {
 export interface KeyLifeOptions extends KeyStepOptions {
   audit: AuditLog
   keyring: Keyring
+  /** The origin of the log, by which its own keys are named. */
+  logId: string
 }
 
 export function createKeyLife(options: KeyLifeOptions): KeyLife {
-  const { store, audit, keyring, rules, clock, peers } = options
+  const { store, audit, keyring, logId, rules, clock, peers } = options
 
   /** Decides, makes what has to be made, and carries it out unless somebody else was faster: then decides anew. */
   async function change(place: KeyPlace, planner: Planner, attempt: Attempt, note?: (step: KeyStep) => void) {
@@ -88,7 +91,7 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
           isStale = !(await transaction.keys.advance(state.revision))
           if (isStale) throw contended()
           await carryOut(step, transaction)
-          attempt.note({ details: describeStep(step) })
+          attempt.note({ details: describeStep(step, logId) })
           note?.(step)
         })
       } catch (error) {
@@ -223,8 +226,14 @@ function typeOf({ changes, creates }: KeyPlan): AuditEventType {
   return types.find(([, each]) => each === state)?.[0] ?? 'key.prepared'
 }
 
-function describeStep({ place, changed }: KeyStep) {
-  return { ...place, changes: changed.map(({ kid, state }) => ({ kid, state })) }
+// A key that signs the log from now on is named as its verifiers know it: who trusts the former one learns of it here.
+function describeStep({ place, changed }: KeyStep, logId: string) {
+  const heirs = place.purpose === 'audit' ? changed.filter(({ state }) => state === 'active') : []
+  return {
+    ...place,
+    changes: changed.map(({ kid, state }) => ({ kid, state })),
+    ...(heirs.length > 0 && { verifier_keys: heirs.map((key) => nameVerifierKey(key, logId)) }),
+  }
 }
 
 function draftOf(type: AuditEventType, by: User): AuditDraft {

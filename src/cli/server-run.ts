@@ -37,7 +37,7 @@ export async function runUntilStopped(
 /** The options of a server that say how it meets the network, in either mode. */
 export function readServingOptions(
   { io }: Context,
-  { port, host, allowHost, cors, rateLimits, trustProxy, drain, ...timings }: ServeFlags,
+  { port, host, allowHost, cors, rateLimits, trustProxy, drain, acceptClock, ...timings }: ServeFlags,
 ): ServingOptions & { host: string } {
   return {
     port,
@@ -53,6 +53,7 @@ export function readServingOptions(
       maxCallTtl: timings.maxCallTtl,
       skewSeconds: timings.clockSkew,
     },
+    acceptClock,
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>
       io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),

@@ -26,6 +26,7 @@ export interface ServeFlags extends PlaceFlags {
   maxCallTtl?: number | undefined
   clockSkew?: number | undefined
   drain?: number | undefined
+  acceptClock: boolean
   readyFile?: string | undefined
   json: boolean
 }

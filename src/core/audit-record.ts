@@ -5,6 +5,7 @@ import type { JsonObject } from './strict-json.js'
 
 /** Every kind of event, with the words in which it is told to people. */
 export const AUDIT_EVENTS = {
+  'audit.exported': 'exported the audit log',
   'audit.read': 'read the audit log',
   'client.activated': 'activated a client',
   'client.deactivated': 'deactivated a client',
@@ -13,6 +14,7 @@ export const AUDIT_EVENTS = {
   'client.updated': 'changed a client',
   'client.read': 'looked at clients',
   'client.rotated': 'gave a client another secret',
+  'clock.stepped': 'noticed that the clock was set back',
   'consent.read': 'looked at the clients that a user has let in',
   'delegation.granted': 'granted a delegation',
   'delegation.read': 'looked at delegations',

@@ -3,7 +3,8 @@ import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
-import type { KeyTimings } from '../authority/key-sets.js'
+import { createClockWatch } from '../authority/clock-watch.js'
+import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
 import type { ReplicaTimings } from '../authority/replica.js'
 import { createApp } from './app.js'
 import type { QuirkName } from './quirks.js'
@@ -38,6 +39,8 @@ export interface ServingOptions {
   replicaTimings?: ReplicaTimings | undefined
   /** For how long it goes on answering when it is asked to stop, while `/readyz` sends everybody elsewhere; default 0. */
   drainSeconds?: number | undefined
+  /** Whether a clock that is far behind the audit log is right all the same; default false. */
+  acceptClock?: boolean | undefined
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -90,6 +93,7 @@ export async function runServer<T>(
   const serverUrl = plan.issuer ?? url
   let leave = async () => {}
   try {
+    const watch = createClockWatch(clock, completeTimings(keyTimings ?? {}).skewSeconds)
     const authority = await openAuthority({
       store,
       kek,
@@ -98,15 +102,18 @@ export async function runServer<T>(
       tenantId,
       keyTimings,
       replicaTimings: options.replicaTimings,
-      clock,
+      clock: watch.read,
+      assertClock: watch.assertForward,
       onFailure: (error) => onSurprise(error, SERVER_ITSELF),
       ...(ciba && { ciba }),
     })
     leave = authority.close
     // A log that is not the one that was signed is found out before anything is added to it.
     await authority.sealing.seal()
+    await watch.resume(store, options.acceptClock ?? false)
     const { issuer } = authority.identity
     await recordRun('server.started', authority, url)
+    await watch.recordSteps(authority.audit)
     await authority.delegationEnds.upkeep()
     const prepared = await prepare(authority)
     const own = [issuer, serverUrl].map((address) => new URL(address))
@@ -132,7 +139,10 @@ export async function runServer<T>(
       startUpkeep({ upkeep, clock, onSurprise }),
     )
     const seals = setInterval(() => {
-      authority.sealing.seal().catch((error) => onSurprise(error, SERVER_ITSELF))
+      watch
+        .recordSteps(authority.audit)
+        .then(() => authority.sealing.seal())
+        .catch((error) => onSurprise(error, SERVER_ITSELF))
     }, SEAL_EVERY_MS).unref()
 
     const close = async () => {

@@ -37,7 +37,7 @@ afterAll(() => rm(place, { recursive: true, force: true }))
 let count = 0
 async function initialise(seed?: Seed): Promise<string> {
   const state = join(place, `state-${count++}`)
-  await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed })
+  await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed, clock: () => NOW })
   return state
 }
 async function start(state: string): Promise<SharedServer> {

@@ -3,12 +3,14 @@ import {
   createVerifierKey,
   formatHead,
   formatNote,
+  formatVerifierKey,
   type LogHead,
   type NoteSignature,
   type VerifierKey,
   type VerifySignature,
 } from '../../core/checkpoint.js'
 import type { Sha256 } from '../../core/merkle.js'
+import type { StoredKey } from '../../store/store.js'
 import type { SigningKey } from '../signer.js'
 
 export const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
@@ -24,6 +26,12 @@ export const verifyEd25519: VerifySignature = (publicKey, message, signature) =>
 export function toVerifierKey({ publicKey }: Pick<SigningKey, 'publicKey'>, origin: string): VerifierKey {
   const { x = '' } = publicKey.export({ format: 'jwk' })
   return createVerifierKey(origin, new Uint8Array(Buffer.from(x, 'base64url')), sha256)
+}
+
+/** The same of a key as it is stored, as `name+id+key`. */
+export function nameVerifierKey({ publicJwk = '{}' }: Pick<StoredKey, 'publicJwk'>, origin: string): string {
+  const { x } = JSON.parse(publicJwk) as { x: string }
+  return formatVerifierKey(createVerifierKey(origin, new Uint8Array(Buffer.from(x, 'base64url')), sha256))
 }
 
 /** Signs a head with every key that is given. */

@@ -109,6 +109,11 @@ export function addServe(parent: Command, context: Context): void {
       'when it is asked to stop, how long it goes on answering while /readyz says 503 (default 0s)',
       parseDuration,
     )
+    .option(
+      '--accept-clock',
+      'start although the clock is far behind the audit log; tokens that had expired live again',
+      false,
+    )
     .option('--ready-file <file>', 'write what a program needs to know to a file that only you can read')
     .option(
       '--allow-dev-postgres',

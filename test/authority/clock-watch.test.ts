@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { makeDirectory } from '../support/run-cli.js'
+import { startTestServer } from '../support/running-server.js'
+
+const NOON = Date.parse('2026-11-24T12:00:00Z')
+const HOUR_MS = 3_600_000
+
+const steps = async (server: Awaited<ReturnType<typeof startTestServer>>) => {
+  const { json } = await server.call('GET', '/audit/events?filter=type%3Dclock.stepped', { admin: true })
+  return (json.events as { event: { details: object } }[]).map(({ event }) => event.details)
+}
+
+describe('a clock that is set back', () => {
+  test('while a server runs is told by the log, and beyond the skew nothing is issued until it is right', async () => {
+    let now = NOON
+    const server = await startTestServer({ clock: () => now })
+    now -= 2_000
+    expect((await server.exchange()).status).toBe(200)
+    await expect
+      .poll(() => steps(server), { timeout: 10_000 })
+      .toEqual([{ from: '2026-11-24T12:00:00.000Z', to: '2026-11-24T11:59:58.000Z', seconds: -2 }])
+    now -= HOUR_MS
+    expect(await server.exchange()).toMatchObject({
+      status: 503,
+      json: {
+        error: 'temporarily_unavailable',
+        error_description: expect.stringContaining('set back by 60 min'),
+      },
+    })
+    now = NOON
+    expect((await server.exchange()).status).toBe(200)
+    await server.close()
+  })
+
+  test('before a start is refused, accepted when somebody says so, and recorded', async () => {
+    const state = join(await makeDirectory(), 'state')
+    await (await startTestServer({ state, clock: () => NOON })).close()
+    const early = { state, clock: () => NOON - HOUR_MS }
+    await expect(startTestServer(early)).rejects.toMatchObject({
+      code: 'configuration',
+      message: 'the clock is 60 min behind the audit log, which ends at 2026-11-24T12:00:00Z',
+      hint: expect.stringContaining('--accept-clock'),
+    })
+    const accepted = await startTestServer({ ...early, acceptClock: true })
+    expect((await accepted.exchange()).status).toBe(200)
+    expect(await steps(accepted)).toEqual([
+      { from: '2026-11-24T12:00:00.000Z', to: '2026-11-24T11:00:00.000Z', seconds: -3600 },
+    ])
+    await accepted.close()
+    await (await startTestServer(early)).close()
+  })
+
+  test('by no more than computers differ is nothing to tell', async () => {
+    const state = join(await makeDirectory(), 'state')
+    await (await startTestServer({ state, clock: () => NOON })).close()
+    const server = await startTestServer({ state, clock: () => NOON - 400 })
+    expect(await steps(server)).toEqual([])
+    await server.close()
+  })
+})
