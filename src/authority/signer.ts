@@ -1,4 +1,4 @@
-import { createHash, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
+import { createHmac, hash, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
 import { limitConcurrency } from './concurrency-limit.js'
@@ -81,7 +81,7 @@ export function findSigner({ trusted }: SigningKeys, parsed: ParsedJwt): Signing
 
 /** The hash by which the audit log knows a token: of what is signed, because signatures are malleable. */
 export function hashSigningInput(signingInput: string): string {
-  return createHash('sha256').update(signingInput).digest('base64url')
+  return hash('sha256', signingInput, 'base64url')
 }
 
 function createSignature({ alg, privateKey }: SigningKey, data: Buffer): Buffer {

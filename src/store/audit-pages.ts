@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { readIndexed } from './audit-terms.js'
 import { orUndefined } from './columns.js'
 import type { Schema } from './schema.js'
 
@@ -32,16 +33,17 @@ export async function readAuditPage(
   { types, allowed, client, offset, limit }: AuditPageQuery,
 ): Promise<AuditPage> {
   if (types.length === 0) return { records: [], total: 0 }
-  let matching = db.selectFrom('audit_events as e').where('e.type', 'in', types)
-  if (allowed !== undefined) matching = matching.where('e.outcome', allowed ? '=' : '!=', 'allow')
-  if (client !== undefined) matching = matching.where('e.client', '=', client)
+  let matching = db.selectFrom(await selectTerms(db)).where('t.type', 'in', types)
+  if (allowed !== undefined) matching = matching.where('t.outcome', allowed ? '=' : '!=', 'allow')
+  if (client !== undefined) matching = matching.where('t.client', '=', client)
   const { total } = await matching
     .select((select) => select.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
   const rows = await matching
+    .innerJoin('audit_events as e', 'e.seq', 't.seq')
     .leftJoin('audit_private as p', 'p.event_id', 'e.id')
     .select(['e.seq', 'e.record', 'p.ip', 'p.user_agent'])
-    .orderBy('e.seq', 'desc')
+    .orderBy('t.seq', 'desc')
     .offset(offset)
     .limit(limit)
     .execute()
@@ -52,4 +54,19 @@ export async function readAuditPage(
     userAgent: orUndefined(user_agent),
   }))
   return { records, total: Number(total) }
+}
+
+/** What the records can be chosen by: from the index, and of those that it has not got yet from themselves. */
+async function selectTerms(db: Kysely<Schema>) {
+  const columns = ['seq', 'type', 'outcome', 'client'] as const
+  return db
+    .selectFrom('audit_terms')
+    .select(columns)
+    .unionAll(
+      db
+        .selectFrom('audit_events')
+        .select(columns)
+        .where('seq', '>', await readIndexed(db)),
+    )
+    .as('t')
 }

@@ -1,5 +1,12 @@
-import type { Kysely, SelectQueryBuilder } from 'kysely'
+import {
+  type Expression,
+  expressionBuilder,
+  type Kysely,
+  type SelectQueryBuilder,
+  type SqlBool,
+} from 'kysely'
 import { type AuditCondition, type AuditFilter, matchesAuditFilter } from '../core/audit-filter.js'
+import { readIndexed } from './audit-terms.js'
 import type { AuditRow, Schema } from './schema.js'
 import type { AuditQuery, AuditScan, StoredRecord } from './store.js'
 
@@ -7,7 +14,7 @@ import type { AuditQuery, AuditScan, StoredRecord } from './store.js'
 const WINDOW = 2_000
 const BATCH = 500
 
-/** The columns with an index that ends in the sequence number, those first that leave the fewest records. */
+/** The columns that an index answers, those first that leave the fewest records. */
 const INDEXED = [
   'id',
   'jti',
@@ -27,8 +34,8 @@ const COLUMNS: readonly string[] = [...INDEXED, 'reason'] satisfies readonly (ke
 
 /**
  * Reads the records that meet a filter, ascending: along one index where a condition has one, otherwise window by
- * window; what no column answers the records themselves do. After `budget` records that were looked at it stops, and
- * says how far it came.
+ * window, as the newest are that no index has yet; what no column answers the records themselves do. After `budget`
+ * records that were looked at it stops, and says how far it came.
  */
 export async function scanAudit(
   db: Kysely<Schema>,
@@ -36,17 +43,19 @@ export async function scanAudit(
   budget: number = Number.POSITIVE_INFINITY,
 ): Promise<AuditScan> {
   const plan = planScan(filter)
-  const bounds = await findBounds(db, plan.times, after + 1, before)
+  const indexed = await readIndexed(db)
+  const bounds = await findBounds(db, plan.times, { low: after + 1, before, indexed })
   const records: StoredRecord[] = []
   let { low, high } = bounds
   for (let looked = 0; low <= high && records.length < limit; ) {
     if (looked >= budget) return { records: inOrder(records, newest), seen: newest ? high + 1 : low - 1 }
     if (looked > 0) await breathe()
-    const step = await readStep(db, plan, { low, high, newest, limit: limit - records.length })
+    const span = { low, high, newest, limit: limit - records.length }
+    const step = await readStep(db, plan, span, indexed)
     looked += step.looked
     for (const row of step.rows) {
       if (records.length === limit) break
-      if (plan.rest.length === 0 || matchesAuditFilter(JSON.parse(row.record), plan.rest)) records.push(row)
+      if (step.rest.length === 0 || matchesAuditFilter(JSON.parse(row.record), step.rest)) records.push(row)
       if (records.length === limit) step.end = row.seq
     }
     if (newest) high = step.end - 1
@@ -58,33 +67,29 @@ export async function scanAudit(
 }
 
 interface Plan {
-  /** The condition that an index answers. */
-  index: (AuditCondition & { field: IndexedField }) | undefined
-  /** What the statement asks besides, where it looks at a window. */
-  columns: AuditFilter
+  /** The condition that an index answers, and what is then asked of the records themselves. */
+  index: { condition: IndexedCondition; rest: AuditFilter } | undefined
+  /** The bounds in time, where no index is followed. */
   times: AuditFilter
-  /** What is asked of the records themselves. */
-  rest: AuditFilter
+  /** What a statement asks that looks at a window, and what is then asked of the records. */
+  window: { columns: AuditFilter; times: AuditFilter; rest: AuditFilter }
 }
+
+type IndexedCondition = AuditCondition & { field: IndexedField }
 
 function planScan(filter: AuditFilter): Plan {
   const times = filter.filter(({ field }) => field === 'since' || field === 'until')
   const equal = filter.filter(isIndexed)
-  const [index] = equal.sort((one, other) => INDEXED.indexOf(one.field) - INDEXED.indexOf(other.field))
-  // Along an index a statement asks nothing else: it would look for the next that fits however far away that is.
-  if (index !== undefined) {
-    return { index, columns: [], times: [], rest: filter.filter((condition) => condition !== index) }
-  }
+  const [condition] = equal.sort((one, other) => INDEXED.indexOf(one.field) - INDEXED.indexOf(other.field))
   const columns = filter.filter(isColumn)
-  return {
-    index,
-    columns,
-    times,
-    rest: filter.filter((one) => !columns.includes(one) && !times.includes(one)),
-  }
+  const rest = filter.filter((one) => !columns.includes(one) && !times.includes(one))
+  const window = { columns, times, rest }
+  if (condition === undefined) return { index: undefined, times, window }
+  // Along an index a statement asks nothing else: it would look for the next that fits however far away that is.
+  return { index: { condition, rest: filter.filter((one) => one !== condition) }, times: [], window }
 }
 
-function isIndexed(condition: AuditCondition): condition is AuditCondition & { field: IndexedField } {
+function isIndexed(condition: AuditCondition): condition is IndexedCondition {
   const { field, operator, value } = condition
   if (field === 'outcome' && value === 'allow') return false
   return operator === '=' && INDEXED.some((name) => name === field)
@@ -101,24 +106,30 @@ interface Bounds {
   top: number
 }
 
-/** The numbers between which there is anything to find. */
+/** The numbers between which there is anything to find; whatever no index has yet may be. */
 async function findBounds(
   db: Kysely<Schema>,
   times: AuditFilter,
-  lowest: number,
-  before: number = Number.POSITIVE_INFINITY,
+  {
+    low,
+    before = Number.POSITIVE_INFINITY,
+    indexed,
+  }: { low: number; before?: number | undefined; indexed: number },
 ): Promise<Bounds> {
-  const last = await withinTimes(db, [])
+  const last = await db
+    .selectFrom('audit_events')
     .select(({ fn }) => fn.max('seq').as('seq'))
     .executeTakeFirst()
   const top = Math.min(last?.seq ?? -1, before - 1)
-  const bounds = { low: lowest, high: top, top }
-  if (times.length === 0 || bounds.low > bounds.high) return bounds
-  const found = await withinTimes(db, times)
+  if (times.length === 0 || low > top) return { low, high: top, top }
+  const found = await db
+    .selectFrom('audit_terms')
+    .where(withinTimes(times))
     .select(({ fn }) => [fn.min('seq').as('first'), fn.max('seq').as('last')])
     .executeTakeFirst()
-  const [low, high] = [found?.first ?? top + 1, found?.last ?? -1]
-  return { low: Math.max(lowest, low), high: Math.min(top, high), top }
+  const first = found?.first ?? indexed + 1
+  const high = top > indexed ? top : Math.min(top, found?.last ?? -1)
+  return { low: Math.max(low, first), high, top }
 }
 
 interface Span {
@@ -130,49 +141,82 @@ interface Span {
 
 interface Step {
   rows: StoredRecord[]
+  /** What is still to be asked of the records. */
+  rest: AuditFilter
   /** How many records were looked at, at most. */
   looked: number
   /** The last number that was. */
   end: number
 }
 
-async function readStep(db: Kysely<Schema>, plan: Plan, span: Span): Promise<Step> {
-  const { index, columns, times, rest } = plan
-  const { low, high, newest, limit } = span
-  const most = rest.length === 0 ? limit : BATCH
-  const order = newest ? 'desc' : 'asc'
-  if (index !== undefined) {
-    const batch = Math.min(most, BATCH)
-    const rows = await withinTimes(db, [])
-      .select(['seq', 'record'])
-      .where(index.field, '=', index.value)
-      .where('seq', '>=', low)
-      .where('seq', '<=', high)
-      .orderBy('seq', order)
-      .limit(batch)
-      .execute()
-    const isLast = rows.length < batch
-    return { rows, looked: batch, end: isLast ? (newest ? low : high) : (rows.at(-1)?.seq ?? high) }
+/** Along the index as far as it goes, and by windows beyond. */
+function readStep(db: Kysely<Schema>, { index, window }: Plan, span: Span, indexed: number): Promise<Step> {
+  if (index === undefined) return readWindow(db, window, span)
+  // Every id is found by itself, the newest too.
+  const end = index.condition.field === 'id' ? span.high : indexed
+  if ((span.newest ? span.high : span.low) > end) {
+    return readWindow(db, window, { ...span, low: Math.max(span.low, end + 1) })
   }
+  return readIndex(db, index, { ...span, high: Math.min(span.high, end) })
+}
+
+async function readIndex(
+  db: Kysely<Schema>,
+  { condition, rest }: NonNullable<Plan['index']>,
+  { low, high, newest, limit }: Span,
+): Promise<Step> {
+  const { field, value } = condition
+  const batch = Math.min(rest.length === 0 ? limit : BATCH, BATCH)
+  // Every event has its own id: no column of `audit_terms`.
+  const found =
+    field === 'id'
+      ? db.selectFrom('audit_events as e').where('e.id', '=', value).orderBy('e.seq')
+      : db
+          .selectFrom('audit_terms as t')
+          .innerJoin('audit_events as e', 'e.seq', 't.seq')
+          .where(`t.${field}`, '=', value)
+          .where('t.seq', '>=', low)
+          .where('t.seq', '<=', high)
+          .orderBy('t.seq', newest ? 'desc' : 'asc')
+  const rows = await found
+    .select(['e.seq', 'e.record'])
+    .where('e.seq', '>=', low)
+    .where('e.seq', '<=', high)
+    .limit(batch)
+    .execute()
+  const isLast = rows.length < batch
+  return { rows, rest, looked: batch, end: isLast ? (newest ? low : high) : (rows.at(-1)?.seq ?? high) }
+}
+
+async function readWindow(
+  db: Kysely<Schema>,
+  { columns, times, rest }: Plan['window'],
+  { low, high, newest, limit }: Span,
+): Promise<Step> {
+  const most = rest.length === 0 ? limit : BATCH
   const end = newest ? Math.max(low, high - WINDOW + 1) : Math.min(high, low + WINDOW - 1)
-  let matching = withinTimes(db, times)
+  let matching = db
+    .selectFrom('audit_events')
     .select(['seq', 'record'])
+    .where(withinTimes(times))
     .where('seq', '>=', newest ? end : low)
     .where('seq', '<=', newest ? high : end)
   for (const condition of columns) matching = whereColumn(matching, condition)
-  const rows = await matching.orderBy('seq', order).limit(most).execute()
+  const rows = await matching
+    .orderBy('seq', newest ? 'desc' : 'asc')
+    .limit(most)
+    .execute()
   const isCut = rows.length === most
-  return { rows, looked: WINDOW, end: isCut ? (rows.at(-1)?.seq ?? end) : end }
+  return { rows, rest, looked: WINDOW, end: isCut ? (rows.at(-1)?.seq ?? end) : end }
 }
 
 type Matching<O> = SelectQueryBuilder<Schema, 'audit_events', O>
 
-function withinTimes(db: Kysely<Schema>, times: AuditFilter) {
-  let matching = db.selectFrom('audit_events')
-  for (const { field, value } of times) {
-    matching = matching.where('occurred_at', field === 'since' ? '>=' : '<', Date.parse(value))
-  }
-  return matching
+function withinTimes(times: AuditFilter): Expression<SqlBool> {
+  const where = expressionBuilder<Schema, 'audit_events' | 'audit_terms'>()
+  return where.and(
+    times.map(({ field, value }) => where('occurred_at', field === 'since' ? '>=' : '<', Date.parse(value))),
+  )
 }
 
 function whereColumn<O>(matching: Matching<O>, { field, operator, value }: AuditCondition): Matching<O> {

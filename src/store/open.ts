@@ -4,7 +4,7 @@ import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAppendRecords, createAuditQueries } from './audit.js'
-import { rebuildAuditIndex } from './audit-terms.js'
+import { growAuditIndex, rebuildAuditIndex } from './audit-terms.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
 import type { DatabaseTime } from './database-time.js'
@@ -167,6 +167,7 @@ function createTransaction(
     audit: {
       ...createAuditQueries(trx),
       append: (record) => void records.push(record),
+      index: (end) => growAuditIndex(trx, end),
       reindex: () => rebuildAuditIndex(trx),
     },
     auditTree: createAuditTree(trx),

@@ -187,7 +187,7 @@ const OTHER_WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bblob\b/g, 'bytea'],
   // An ordered index takes no long text; these are only ever asked for equality.
   [
-    /^create index (clients_name|audit_events_\w+) on (\w+) \((\w+)\b.*\)$/,
+    /^create index (clients_name|audit_(?:events|terms)_\w+) on (\w+) \((\w+)\b.*\)$/,
     'create index $1 on $2 using hash ($3)',
   ],
   [/ settings \(name (.+?) primary key,/, ' settings (name $1 not null, exclude using hash (name with =),'],

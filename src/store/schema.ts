@@ -16,6 +16,7 @@ export interface Schema {
   passwords: PasswordRow
   approvals: ApprovalRow
   audit_events: AuditRow
+  audit_terms: AuditTermRow
   audit_private: AuditPrivateRow
   audit_tiles: { level: number; tile: number; hashes: Uint8Array }
   audit_heads: AuditHeadRow
@@ -177,6 +178,9 @@ export interface AuditRow {
   policy: string | null
   occurred_at: number
 }
+
+/** What the search looks up by an index; follows behind the records. */
+export type AuditTermRow = Omit<AuditRow, 'id' | 'record' | 'reason'>
 
 export interface AuditPrivateRow {
   event_id: string

@@ -326,6 +326,11 @@ export interface AuditQueries {
 export interface AuditChanges extends AuditQueries {
   /** Stored with the others of the transaction just before it commits, numbered without gaps. */
   append(record: AuditRecord): void
+  /**
+   * Takes the records below a number into the indexes of the search, which finds the others too, though not as fast:
+   * whoever appends needs not wait for that.
+   */
+  index(end: number): Promise<void>
   /** Drops whatever was derived from the records for the search, and makes it again; says how many there are. */
   reindex(): Promise<number>
 }

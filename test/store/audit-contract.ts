@@ -102,6 +102,7 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       await tamper([
         `update audit_events set type = 'x', outcome = 'x', reason = 'x', client = 'x', subject = 'x', jti = 'x'`,
         `update audit_events set parent_jti = null, delegation = null, txn = 'x', policy = 'x', occurred_at = 0`,
+        'delete from audit_terms',
         ...Object.keys(AUDIT_INDEXES).map((name) => `drop index ${name}`),
       ])
       const isWrong = async (query: AuditQuery) =>
@@ -139,11 +140,13 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
   })
 }
 
+/** Records events, and leaves the newest third of them to the search without an index. */
 async function keep(store: Store, drafts: readonly Draft[]): Promise<AuditEvent[]> {
   const events = drafts.map((draft, index) => ({ ...draft, id: `event ${index}` }))
   await store.write(async ({ audit }) => {
     for (const event of events) audit.append(recordEvent(event))
   })
+  await store.write(({ audit }) => audit.index(Math.floor((events.length * 2) / 3)))
   return events
 }
 

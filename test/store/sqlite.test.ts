@@ -69,7 +69,7 @@ test('the search index that is made again has the indexes that the migrations ha
   const store = await createStore(engine, 'memory')
   const readIndexes = async () => {
     const { rows } = await sql<{ name: string; sql: string }>`
-      select name, sql from sqlite_master where type = 'index' and sql is not null and tbl_name = 'audit_events'
+      select name, sql from sqlite_master where type = 'index' and sql is not null and tbl_name = 'audit_terms'
       order by name`.execute(db)
     return rows.map(({ sql: text }) => text.toLowerCase().replaceAll('"', ''))
   }

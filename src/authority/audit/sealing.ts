@@ -125,11 +125,13 @@ export function createSealing(options: SealingOptions): Sealing {
     const keepsLast = last !== undefined && signersOf(last.note) !== signersOf(note)
     const tiles = edge.takeGrown().map(toStoredTile)
     // A write may run more than once.
-    const isDone = await store.write(async ({ auditTree, keys: stored }) => {
+    const isDone = await store.write(async ({ audit, auditTree, keys: stored }) => {
       // Another key has taken over: it has to sign what covers that.
       if ((await stored.findState(signing[0].kid)) !== 'active') return false
       const to = { size, note, signedAt: clock(), keepsLast }
-      return auditTree.advance(from, to, tiles)
+      if (!(await auditTree.advance(from, to, tiles))) return false
+      await audit.index(size)
+      return true
     })
     if (isDone) await highWater.raise(note)
     else await keyring.refresh()
