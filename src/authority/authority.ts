@@ -24,6 +24,7 @@ import { createIssuerKeys } from './issuer-keys.js'
 import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
+import { createRunEnvelope, forgetEphemeralKeys, importKeys, type KeySource } from './key-source.js'
 import { createMissingKeys } from './key-steps.js'
 import { type AssertSigning, type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
@@ -112,6 +113,8 @@ export interface AuthorityOptions {
   tenantId?: string | undefined
   /** Who answers what programs ask people for; default `manual`. */
   ciba?: CibaMode
+  /** Where its keys come from; default `persistent`. */
+  keySource?: KeySource | undefined
   /** When keys are replaced. */
   keyTimings?: KeyTimings | undefined
   /** Where the highest head that was ever signed is kept; default: in memory. */
@@ -134,16 +137,18 @@ export interface AuthorityOptions {
  * another one.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, kek, issuer, clock, mode = 'dev' } = options
+  const { store, kek, issuer, clock, mode = 'dev', keySource = 'persistent' } = options
   const timings = completeTimings(options.keyTimings ?? {})
   const rules = createKeyRules(timings)
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
-  const envelope = await openEnvelope(store, kek, tenantId)
+  const envelope = createRunEnvelope(await openEnvelope(store, kek, tenantId), keySource, tenantId)
   const replica = store.isAlone
     ? undefined
     : createReplica({ store, bootId, timings: options.replicaTimings })
   const making = { store, envelope, clock, rules, peers: replica }
+  await forgetEphemeralKeys(store, keySource)
+  if (typeof keySource === 'object') await importKeys(making, keySource.imported)
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope, replica?.assertCurrent)
   await replica?.join(keyring)

@@ -21,6 +21,8 @@ export interface FileKey {
   publicKey: KeyObject
   /** Undefined where the file holds the public part only. */
   privateKey: KeyObject | undefined
+  /** `authsec_purpose` of a JWK: which keys of a server it is to be one of. */
+  purpose?: string | undefined
 }
 
 /** The forms in which a key is written. */
@@ -31,6 +33,8 @@ export const GENERATED_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 export type GeneratedAlgorithm = (typeof GENERATED_ALGORITHMS)[number]
 
 const MIN_RSA_BITS = 2048
+/** A member of our own, RFC 7517 §4. */
+const PURPOSE_MEMBER = 'authsec_purpose'
 const CURVES: Readonly<Record<string, string>> = {
   'P-256': 'ES256',
   'P-384': 'ES384',
@@ -60,9 +64,13 @@ export async function parseKeys(text: string, source: string): Promise<FileKey[]
 }
 
 /** A key as a JWK with its id, use and algorithm (RFC 7517 §4); the private part only where it is asked for. */
-export function formatJwk({ kid, alg, publicKey, privateKey }: FileKey, part: 'public' | 'private'): JWK {
+export function formatJwk(
+  { kid, alg, publicKey, privateKey, purpose }: FileKey,
+  part: 'public' | 'private',
+): JWK {
   const key = part === 'private' ? requirePrivate(privateKey, kid) : publicKey
-  return { ...(key.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
+  const jwk: JWK = { ...(key.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
+  return Object.assign(jwk, purpose === undefined ? {} : { [PURPOSE_MEMBER]: purpose })
 }
 
 /** A key as PEM: PKCS #8 or SPKI. */
@@ -92,7 +100,7 @@ function parsePem(text: string, source: string): Promise<FileKey> {
   return toFileKey(key, undefined, source)
 }
 
-function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
+async function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
   if (!isJsonObject(jwk as never)) throw malformed(source, 'holds something that is no JWK')
   const { kty, alg, use, d } = jwk as JWK
   if (kty === 'oct') throw malformed(source, 'holds a symmetric key', 'A symmetric key has no public part.')
@@ -100,7 +108,11 @@ function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
     throw malformed(source, `holds a key for ${quote(use)}, not for signing`)
   const input = { key: jwk, format: 'jwk' } as JsonWebKeyInput
   const key = importKey(() => (d === undefined ? createPublicKey(input) : createPrivateKey(input)), source)
-  return toFileKey(key, ALIASES[alg ?? ''] ?? alg, source)
+  const fileKey = await toFileKey(key, ALIASES[alg ?? ''] ?? alg, source)
+  const purpose = (jwk as Record<string, unknown>)[PURPOSE_MEMBER]
+  if (purpose === undefined) return fileKey
+  if (typeof purpose === 'string') return { ...fileKey, purpose }
+  throw malformed(source, `holds a key whose ${PURPOSE_MEMBER} is no text`)
 }
 
 async function toFileKey(key: KeyObject, alg: string | undefined, source: string): Promise<FileKey> {

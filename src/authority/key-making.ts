@@ -18,7 +18,25 @@ export async function makeKey(
   envelope: Envelope,
   now: number,
 ): Promise<StoredKey> {
-  const { privateJwk, publicJwk, kid } = await generateNamedJwks(alg)
+  return sealKey({ ...(await generateNamedJwks(alg)), purpose, alg, state }, envelope, now)
+}
+
+/** A key whose parts are known. */
+interface PlainKey {
+  kid: string
+  purpose: string
+  alg: SigningAlgorithm
+  state: KeyState & ('prepared' | 'active')
+  privateJwk: JWK
+  publicJwk?: JWK
+}
+
+/** Seals the private part of a key. */
+export function sealKey(
+  { kid, purpose, alg, state, privateJwk, publicJwk }: PlainKey,
+  envelope: Envelope,
+  now: number,
+): StoredKey {
   return {
     kid,
     purpose,

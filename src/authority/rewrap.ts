@@ -2,6 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import type { Store, Transaction } from '../store/store.js'
 import { createEnvelope, MAX_KEK_VERSION, type SealedPlace } from './envelope.js'
 import { findKekCheck, fingerprintKek, type KekCheck, openEnvelope, toKekSetting } from './kek-check.js'
+import { forgetEphemeralKeys } from './key-source.js'
 import { placeOfBaseToken, placeOfCredentials, placeOfKey } from './sealed-places.js'
 
 /** What a store is sealed with after a change of the key-encryption key. */
@@ -20,6 +21,7 @@ export async function rewrapStore(store: Store, from: Uint8Array, to: Uint8Array
   if (storeId === undefined)
     throw new AuthsecError('not_found', 'nothing is sealed in this state: it is empty')
   const envelope = await openEnvelope(store, from, storeId)
+  await forgetEphemeralKeys(store)
   const { version, fingerprint } = await readCheck(store)
   const next = { version: version + 1, fingerprint: fingerprintKek(to) }
   if (next.fingerprint === fingerprint) {

@@ -21,6 +21,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     ...readServingOptions(context, flags),
     ...place,
     quirks: flags.quirks,
+    ...(await readKeySource(flags)),
     ...(flags.ciba !== undefined && { ciba: flags.ciba }),
     ...(flags.seed !== undefined && { seed: parseSeed(await readSeedFile(flags.seed)) }),
   })
@@ -44,6 +45,12 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     },
     ready: { file: flags.readyFile, content: { ...facts, admin_token: adminToken } },
   })
+}
+
+async function readKeySource({ keys }: ServeFlags) {
+  if (typeof keys !== 'object') return keys && { keys }
+  const { readKeyFile } = await import('./key-input.js')
+  return { keys: { import: await readKeyFile(keys.file) } }
 }
 
 async function readDevPlace(context: Context, flags: ServeFlags) {

@@ -18,7 +18,8 @@ async function readStandardInput(io: Io): Promise<string> {
   return io.readInput(MAX_INPUT_BYTES)
 }
 
-async function readKeyFile(path: string): Promise<string> {
+/** The text of a file with keys. Throws `not_found`, `usage` and `key_malformed`. */
+export async function readKeyFile(path: string): Promise<string> {
   const { open } = await import('node:fs/promises')
   try {
     const file = await open(path)

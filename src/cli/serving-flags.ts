@@ -17,6 +17,7 @@ export interface ServeFlags extends PlaceFlags {
   ciba?: CibaMode | undefined
   issuer?: string | undefined
   kekFile?: string | undefined
+  keys?: KeySourceFlag | undefined
   allowHost: readonly string[]
   cors: readonly string[]
   rateLimits?: RateLimitsName | undefined
@@ -30,6 +31,9 @@ export interface ServeFlags extends PlaceFlags {
   readyFile?: string | undefined
   json: boolean
 }
+
+/** Where the keys of a server come from. */
+export type KeySourceFlag = 'persistent' | 'ephemeral' | { file: string }
 
 type Rule = readonly [flag: string, isGiven: (flags: ServeFlags) => boolean, hint: string]
 
@@ -45,6 +49,7 @@ const DEV_ONLY: readonly Rule[] = [
     ({ allowDevPostgres }) => allowDevPostgres,
     'A team needs no leave: leave it out.',
   ],
+  ['--keys', ({ keys = 'persistent' }) => keys !== 'persistent', 'A team keeps its keys: leave it out.'],
   ['--ciba', ({ ciba }) => ciba !== undefined, 'People answer for themselves: leave it out.'],
 ]
 
@@ -124,6 +129,16 @@ export function collectAddress(text: string, earlier: string[]): string[] {
   if (name === text && /^\d+(?:\.\d+){3}$/.test(text)) return [...earlier, text]
   throw new AuthsecError('usage', `${quote(text)} is not an IP address`, {
     hint: 'Name each proxy by its address: whoever is trusted decides where requests seem to come from.',
+  })
+}
+
+/** Reads where keys come from; throws `usage`. */
+export function parseKeySource(text: string): KeySourceFlag {
+  if (text === 'persistent' || text === 'ephemeral') return text
+  const [, file] = /^import=(.+)$/s.exec(text) ?? []
+  if (file !== undefined) return { file }
+  throw new AuthsecError('usage', `${quote(text)} is not where keys come from`, {
+    hint: 'Write persistent, ephemeral, or import=FILE.',
   })
 }
 

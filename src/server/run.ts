@@ -5,6 +5,7 @@ import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
 import { createClockWatch } from '../authority/clock-watch.js'
 import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
+import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
 import { createApp } from './app.js'
 import type { QuirkName } from './quirks.js'
@@ -54,6 +55,7 @@ interface Plan {
   issuer?: string
   tenantId?: string | undefined
   rateLimits: RateLimitsName
+  keySource?: KeySource
   /** Who answers what programs ask people for. */
   ciba?: CibaMode
   /** What the real server does that is dangerous, and somebody asked for. */
@@ -78,7 +80,7 @@ export async function runServer<T>(
   options: ServingOptions,
   prepare: (authority: Authority) => Promise<T>,
 ): Promise<Serving & { prepared: T }> {
-  const { state, mode, host, tenantId, ciba, quirks } = plan
+  const { state, mode, host, tenantId, keySource, ciba, quirks } = plan
   const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
   const { drainSeconds = 0 } = options
   const { store, kek } = state
@@ -100,6 +102,7 @@ export async function runServer<T>(
       issuer: serverUrl,
       mode,
       tenantId,
+      keySource,
       keyTimings,
       replicaTimings: options.replicaTimings,
       clock: watch.read,

@@ -1,6 +1,8 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
+import { parseKeys } from '../authority/key-files.js'
+import type { KeySource } from '../authority/key-source.js'
 import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
@@ -15,6 +17,12 @@ export interface ServerOptions extends ServingOptions, StatePlace {
   kek?: Uint8Array
   /** Whether the state may be in a database on this machine, as tests of several servers want it; default false. */
   allowDevPostgres?: boolean
+  /**
+   * Where its keys come from: its state (`persistent`, the default); this start, so that no token outlives the run
+   * (`ephemeral`, except for the key of the audit log); or the text of PEM, a JWK or a JWK Set with private keys, which
+   * sign in a new state. A JWK is for call tokens unless its `authsec_purpose` says `base` or `audit`.
+   */
+  keys?: 'persistent' | 'ephemeral' | { import: string }
   /** A loopback address; default 127.0.0.1. */
   host?: string
   /** Who answers what programs ask people for (CIBA): people, or the server by itself; default `manual`. */
@@ -59,18 +67,20 @@ const REGRANT_CHECK_MS = 60_000
 /**
  * Starts AuthSec's offline server: opens or creates its state, binds, seeds, answers.
  *
- * Throws `usage` for an address beyond this machine and for an unknown quirk, `port_in_use`, `state_locked` naming the process that has
+ * Throws `usage` for an address beyond this machine, for an unknown quirk and for keys that cannot be imported, `port_in_use`, `state_locked` naming the process that has
  * the state, `state_newer` and `state_unreadable`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { seed, passwords = {}, onSurprise = () => {} } = options
   const host = readHost(options.host ?? '127.0.0.1')
   const quirks = parseQuirks(options.quirks ?? [])
+  const keySource = await readKeySource(options)
   const plan = {
     state: await openDevState(options),
     mode: 'dev',
     host,
     tenantId: seed?.tenantId,
+    keySource,
     rateLimits: options.rateLimits ?? 'off',
     ciba: options.ciba ?? 'manual',
     quirks,
@@ -117,6 +127,15 @@ function readHost(text: string): string {
   throw new AuthsecError('usage', `${quote(text)} is not an address of this machine only`, {
     hint: 'Every process that reaches this server can act as every agent: bind to 127.0.0.1.',
   })
+}
+
+async function readKeySource({ keys = 'persistent', store }: ServerOptions): Promise<KeySource> {
+  if (keys === 'ephemeral' && store !== undefined) {
+    throw new AuthsecError('usage', 'the keys of a database belong to all of its servers', {
+      hint: 'Keys that end with a server need a state of its own: name a directory.',
+    })
+  }
+  return typeof keys === 'string' ? keys : { imported: await parseKeys(keys.import, 'the import') }
 }
 
 // Whoever reaches a dev server can act as every agent: that must never be the agents of a team.

@@ -31,6 +31,9 @@ export function createKeys(db: Kysely<Schema>, touch: () => Promise<void>): KeyC
       const { kid, ...row } = toRow(key)
       await db.updateTable('keys').set(row).where('kid', '=', kid).execute()
     },
+    async remove(kid) {
+      await db.deleteFrom('keys').where('kid', '=', kid).execute()
+    },
     async notePublished(kid, at) {
       await db
         .updateTable('keys')

@@ -260,6 +260,7 @@ export interface KeyChanges extends KeyQueries {
   insert(key: StoredKey): Promise<void>
   /** Puts a key in the place of the one with its id. */
   update(key: StoredKey): Promise<void>
+  remove(kid: string): Promise<void>
   /** Notes since when every server has published a key, unless that is known. */
   notePublished(kid: string, at: number): Promise<void>
   /**

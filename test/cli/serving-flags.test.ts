@@ -24,6 +24,11 @@ describe('dev serve', () => {
       says: '--kek-file does not go with --mode dev',
       hint: 'Add --mode shared',
     },
+    {
+      args: [...SHARED, '--keys', 'ephemeral'],
+      says: '--keys does not go with --mode shared',
+      hint: 'A team keeps its keys',
+    },
     { args: ['--mode', 'shared'], says: '--mode shared needs --issuer', hint: 'https://authsec.example' },
     { args: SHARED.slice(0, 4), says: '--mode shared needs --state or --store', hint: 'authsec dev init' },
     { args: [...SHARED, ...STORE], says: 'the state has one place, and more are named', hint: '--store' },

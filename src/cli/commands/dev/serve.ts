@@ -9,6 +9,7 @@ import {
   collectAddress,
   collectHost,
   collectOrigin,
+  parseKeySource,
   parseNames,
 } from '../../serving-flags.js'
 import { addStoreFlags } from '../../state-place.js'
@@ -67,6 +68,11 @@ export function addServe(parent: Command, context: Context): void {
     )
     .option('--issuer <url>', 'the https URL by which everybody knows the server')
     .option('--kek-file <file>', 'the key-encryption key, 32 bytes in base64 (AUTHSEC_KEK)')
+    .option(
+      '--keys <source>',
+      'persistent (default), ephemeral: new ones at every start, or import=FILE: those of a new state, as JWK Set',
+      parseKeySource,
+    )
     .option('--allow-host <name>', 'another name the server answers to; repeatable', collectHost, [])
     .option(
       '--cors <origin>',
