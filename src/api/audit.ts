@@ -8,7 +8,7 @@ export interface AuditQuery {
   filter: AuditFilter
   /** Only what comes after this sequence number. */
   after?: number | undefined
-  /** Only what comes before this sequence number; with `last`. */
+  /** Only what comes before this sequence number. */
   before?: number | undefined
   /** Only the newest so many. */
   last?: number | undefined
@@ -27,8 +27,6 @@ export interface AuditPage {
   next: number
   /** Pass it as `before` to go on towards the beginning: the server looks at so many events at once and no more. */
   previous: number | undefined
-  /** Whether the log goes on behind `next`. */
-  isMore: boolean
 }
 
 /** The most events that the server sends at once. */
@@ -54,14 +52,13 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
     },
     timeoutMs: ANSWER_TIMEOUT_MS + (query.waitSeconds ?? 0) * 1000,
   })
-  const { next, more = false } = readShape(body, { next: 'number', more: 'flag?' }, 'page of events')
+  const { next } = readShape(body, { next: 'number' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
   const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
   return {
     entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })),
     next,
     previous,
-    isMore: more,
   }
 }
 
@@ -82,6 +79,34 @@ export async function readNewestEvents(
         : page.previous
   } while (before !== undefined && found.length < query.last)
   return found
+}
+
+/** Reads all events that fit, ascending, up to a sequence number, page by page. */
+export async function* readEventsUpTo(
+  target: ApiTarget,
+  { filter, last }: { filter: AuditFilter; last: number },
+): AsyncGenerator<AuditEntry[]> {
+  for (let after = -1; after < last; ) {
+    const page = await readAudit(target, { filter, after, before: last + 1, limit: MAX_AUDIT_PAGE })
+    yield page.entries
+    // Only ever towards the end, whatever the server says.
+    if (page.next <= after) return
+    after = page.next
+  }
+}
+
+/** Has the server record that the log is taken along, and says up to which sequence number that is. */
+export async function recordExport(
+  target: ApiTarget,
+  { format, filter }: { format: string; filter: AuditFilter },
+): Promise<number> {
+  const body = await callServer(target, {
+    method: 'POST',
+    path: '/audit/exports',
+    session: 'required',
+    json: { format, ...(filter.length > 0 && { filter: formatAuditFilter(filter) }) },
+  })
+  return readShape(body, { last: 'number' }, 'record of the export').last
 }
 
 /** One event by its id; throws `not_found`. */

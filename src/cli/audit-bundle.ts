@@ -4,6 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import { formatLogKeys, type LogSource, readLogKeys } from '../core/log-source.js'
 import { countTileLevels, formatTilePath, listTiles } from '../core/log-tiles.js'
 import { quote } from '../core/printable.js'
+import { fillNewPlace } from './new-place.js'
 
 /** Reads a log out of a directory in the layout of C2SP tlog-tiles; opens nothing for writing. */
 export function openBundle(directory: string): LogSource {
@@ -15,26 +16,15 @@ export function openBundle(directory: string): LogSource {
 }
 
 /**
- * Writes a log, as far as its checkpoint covers it, into a new directory: everything beside it first, which then takes
- * its place in one step. Throws `conflict` where there is something already.
+ * Writes a log, as far as its checkpoint covers it, into a new directory, which is there whole or not at all. Throws `conflict` where there is something already.
  */
 export async function writeBundle(
   source: LogSource,
   head: { note: string; size: number },
   directory: string,
 ): Promise<void> {
-  const { mkdir, rename, rm, stat } = await import('node:fs/promises')
-  const isTaken = await stat(directory).then(
-    () => true,
-    () => false,
-  )
-  if (isTaken) {
-    throw new AuthsecError('conflict', `${quote(directory, 200)} exists already`, {
-      hint: 'Name a new one with --out.',
-    })
-  }
-  const partial = `${directory}.${crypto.randomUUID()}.partial`
-  try {
+  const { mkdir } = await import('node:fs/promises')
+  await fillNewPlace(directory, async (partial) => {
     await mkdir(partial, { recursive: true, mode: 0o700 })
     const levels = Array.from({ length: countTileLevels(head.size) }, (_, level) => level)
     for (const tile of [
@@ -47,11 +37,7 @@ export async function writeBundle(
     }
     await writeDurably(join(partial, 'keys'), formatLogKeys(await source.readKeys()))
     await writeDurably(join(partial, 'checkpoint'), head.note)
-    await rename(partial, directory)
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true })
-    throw error
-  }
+  })
 }
 
 async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Command, OptionValues } from '@commander-js/extra-typings'
 import { type AuditCondition, type AuditFilter, parseAuditFilter } from '../core/audit-filter.js'
+import { parseTime } from '../core/time.js'
 import { findClientId } from './client-reference.js'
 import type { Connection } from './connection.js'
 
@@ -34,6 +35,17 @@ export function addAuditFlags<A extends unknown[], O extends OptionValues, G ext
     .option('--client <client>', 'only events about this client, by its UUID or exact name')
     .option('--jti <id>', 'only events about the token with this id')
     .option('--outcome <outcome>', 'only allow, deny or error', readOutcome)
+}
+
+/** Adds the flags that bound what is read in time; ages count from `now`. */
+export function addTimeFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
+  command: Command<A, O, G>,
+  now: () => number,
+) {
+  const readTime = (text: string) => new Date(parseTime(text, now())).toISOString()
+  return command
+    .option('--since <time>', 'from this time on: RFC 3339, epoch seconds or an age such as 15m', readTime)
+    .option('--until <time>', 'up to this time', readTime)
 }
 
 /** The conditions that the flags stand for; a client named by its name is looked up. */

@@ -1,3 +1,5 @@
+import { openLiveLog } from '../api/audit-log.js'
+import type { ApiTarget } from '../api/http.js'
 import {
   type Checkpoint,
   isSignedBy,
@@ -10,6 +12,7 @@ import type { LogSource } from '../core/log-source.js'
 import { findTile, readNode } from '../core/log-tiles.js'
 import type { KnownKey } from '../core/log-verdict.js'
 import { proveConsistency, type ReadNodes, verifyConsistency } from '../core/merkle.js'
+import { toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'
 import type { KnownLog } from './known-logs.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
@@ -24,7 +27,7 @@ export interface LogContact {
 /**
  * Reads the head of the log of a server and holds it against what this machine has seen of it: throws `audit_altered`
  * for a head that contradicts it or is signed by another key, and `audit_incomplete` for one that is older. What is
- * good is what the next contact is held against.
+ * good is what the next contact is held against. That the server has another log than before is told as a warning.
  */
 export async function contactLog(
   context: Context,
@@ -53,8 +56,31 @@ export async function contactLog(
   }
   if (known?.checkpoint !== undefined)
     await assertGoesOn(source, parseCheckpoint(known.checkpoint), checkpoint)
+  const change = await describeNewLog(context, serverUrl, known)
+  if (change !== undefined) context.io.warn(change)
   await keepContact(context, { checkpoint, verifierKey, serverUrl }, known)
   return { checkpoint, key, verifierKey }
+}
+
+/** The same for a command that is about something else: a server that publishes no log is not refused for it. */
+export async function greetLog(context: Context, target: ApiTarget): Promise<void> {
+  const { clock, signal } = context
+  const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
+  await contactLog(context, source, target.serverUrl).catch((error) => {
+    if (!AuthsecError.is(error, 'not_found')) throw error
+  })
+}
+
+/** Says in words that a server has another log than when it was seen last; undefined where it has not. */
+export async function describeNewLog(
+  { knownLogs }: Context,
+  serverUrl: string,
+  known: KnownLog | undefined,
+): Promise<string | undefined> {
+  const last = known === undefined ? await knownLogs.findLast(serverUrl) : undefined
+  if (last === undefined) return undefined
+  const size = last.checkpoint === undefined ? 0 : parseCheckpoint(last.checkpoint).size
+  return `this server had another log when it was seen last (${toPrintable(last.origin)}, ${size} records): it was reset, or another state took its place`
 }
 
 /** The key to believe: the one that was given, then the one that is known here, then the one that the log names. */

@@ -1,6 +1,7 @@
 import type { AnyEndpoint } from '../endpoint.js'
 import { event } from './event.js'
 import { events } from './events.js'
+import { auditExport } from './exports.js'
 import { eventProof, logCheckpoint, logEntries, logKeys, logTile } from './log.js'
 import { eventStream } from './stream.js'
 
@@ -10,6 +11,7 @@ export const AUDIT_ENDPOINTS: readonly AnyEndpoint[] = [
   eventStream,
   event,
   eventProof,
+  auditExport,
   logCheckpoint,
   logKeys,
   // Before the tiles of hashes, among whose paths theirs would be.

@@ -92,11 +92,16 @@ export function readFilter(query: URLSearchParams, now: number): AuditFilter {
     const text = readQueryString(query, field)
     return text === undefined ? [] : [{ field, operator: '=', value: readInstant(text, now) } as const]
   })
-  const filter = [...texts.flatMap((text) => asRequestError(() => parseAuditFilter(text, now))), ...times]
+  const filter = [...texts.flatMap((text) => parseFilter(text, now)), ...times]
   if (filter.length > MAX_CONDITIONS) {
     throw new AuthsecError('invalid_request', `more than ${MAX_CONDITIONS} conditions`)
   }
   return filter
+}
+
+/** Reads conditions from a request; throws `invalid_request` naming the word that is none. */
+export function parseFilter(text: string, now: number): AuditFilter {
+  return asRequestError(() => parseAuditFilter(text, now))
 }
 
 function readInstant(text: string, now: number): string {

@@ -1,53 +1,160 @@
+import { open } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
+import { readEventsUpTo, recordExport } from '../../../api/audit.js'
 import { openLiveLog } from '../../../api/audit-log.js'
+import type { AuditCondition, AuditFilter } from '../../../core/audit-filter.js'
+import { AuthsecError } from '../../../core/errors.js'
 import { writeBundle } from '../../audit-bundle.js'
-import { type ConnectionFlags, openConnection } from '../../connection.js'
+import { type AuditFlags, addAuditFlags, addTimeFlags, readFilter } from '../../audit-flags.js'
+import { EVENT_FORMATS, type EventFormat } from '../../audit-formats.js'
+import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
-import { contactLog } from '../../log-contact.js'
+import { contactLog, greetLog } from '../../log-contact.js'
+import { fillNewPlace } from '../../new-place.js'
 
-interface ExportFlags extends ConnectionFlags {
-  out: string
+interface ExportFlags extends ConnectionFlags, AuditFlags {
+  format: keyof typeof EVENT_FORMATS | 'bundle'
+  since?: string | undefined
+  until?: string | undefined
+  out?: string | undefined
   json: boolean
 }
 
 export function addExport(parent: Command, context: Context): void {
+  const { now } = context.clock
   const command = describe(parent.command('export'), {
     summary: 'take the audit log along',
     details:
-      'A bundle is a directory with the signed head, the hashes and every record in the layout of C2SP tlog-tiles. It ' +
-      'verifies on another machine with nothing but itself and the key of the log.',
+      'Prints events as other programs read them: JSON Lines, CSV, API Activity of OCSF 1.3, or CEF. A bundle is a ' +
+      'directory with the signed head, the hashes and every record in the layout of C2SP tlog-tiles: it verifies on ' +
+      'another machine with nothing but itself and the key of the log. The server records each export before it begins.',
     examples: [
-      ['authsec audit export --format bundle --out audit-2026-08', 'everything up to now'],
-      ['authsec audit verify audit-2026-08 --key authsec/7f3c…+1a2b3c4d+AX…', 'check it anywhere'],
+      ['authsec audit export --format csv --since 24h --out yesterday.csv', 'for a spreadsheet'],
+      ['authsec audit export --outcome deny | jq .event.reason', 'what was refused, and why'],
+      [
+        'authsec audit export --format bundle --out audit-2026-08',
+        'everything up to now, to be verified anywhere',
+      ],
     ],
     exits: [0, 2, 4, 5, 6, 7, 16, 18, 19, ...SERVER_EXITS],
-    seeAlso: ['authsec audit verify'],
+    seeAlso: ['authsec audit verify', 'authsec audit search', 'authsec help filters'],
   })
     .addOption(
       parent
         .createOption('--format <format>', 'the form that it takes')
-        .choices(['bundle'] as const)
-        .default('bundle' as const),
+        .choices(['jsonl', 'csv', 'ocsf', 'cef', 'bundle'] as const)
+        .default('jsonl' as const),
     )
-    .requiredOption('--out <directory>', 'where it goes; nothing may be there yet')
-    .option('--json', 'print one JSON object', false)
-  addConnectionFlags(command).action((flags) => exportBundle(context, flags))
+    .option('--out <path>', 'the file, or the directory of a bundle, where it goes; nothing may be there yet')
+    .option('--json', 'print one JSON object about the export', false)
+  addConnectionFlags(addAuditFlags(addTimeFlags(command, now), now)).action(async (flags) => {
+    assertAgree(flags)
+    const connection = await openConnection(context, flags)
+    if (flags.format === 'bundle') await exportBundle(context, connection, flags, flags.out ?? '')
+    else await exportEvents(context, connection, flags, EVENT_FORMATS[flags.format])
+  })
 }
 
-async function exportBundle(context: Context, flags: ExportFlags): Promise<void> {
+function assertAgree({ format, out, json, since, until, ...narrowing }: ExportFlags): void {
+  const { filter, type, client, jti, outcome } = narrowing
+  const isNarrowed =
+    filter.length > 0 || [type, client, jti, outcome, since, until].some((flag) => flag !== undefined)
+  if (format === 'bundle' && isNarrowed) {
+    throw new AuthsecError('usage', 'a bundle is always the whole log', {
+      hint: 'Leave out what narrows it, or choose another --format.',
+    })
+  }
+  if (out === undefined && (format === 'bundle' || json)) {
+    throw new AuthsecError('usage', `${format === 'bundle' ? '--format bundle' : '--json'} needs --out`, {
+      hint: 'Name a place where nothing is yet.',
+    })
+  }
+}
+
+async function exportBundle(
+  context: Context,
+  { target }: Connection,
+  { json }: ExportFlags,
+  out: string,
+): Promise<void> {
   const { io, clock, signal } = context
-  const { target } = await openConnection(context, flags)
+  await recordExport(target, { format: 'bundle', filter: [] })
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
   const { checkpoint, verifierKey } = await contactLog(context, source, target.serverUrl)
   const { origin, size, note } = checkpoint
-  await writeBundle(source, { note, size }, flags.out)
-  if (flags.json) {
-    io.json({ origin, size, verifier_key: verifierKey, out: flags.out })
+  await writeBundle(source, { note, size }, out)
+  if (json) {
+    io.json({ origin, size, verifier_key: verifierKey, out })
     return
   }
-  io.note(`${size} records in ${flags.out}`)
-  io.note(`check it with: authsec audit verify ${flags.out} --key ${verifierKey}`)
+  io.note(`${size} records in ${out}`)
+  io.note(`check it with: authsec audit verify ${out} --key ${verifierKey}`)
+}
+
+async function exportEvents(
+  context: Context,
+  connection: Connection,
+  flags: ExportFlags,
+  format: EventFormat,
+): Promise<void> {
+  const { io } = context
+  const { target } = connection
+  const filter: AuditFilter = [...(await readFilter(connection, flags)), ...listTimes(flags)]
+  await greetLog(context, target)
+  const last = await recordExport(target, { format: flags.format, filter })
+  const pages = formatPages(readEventsUpTo(target, { filter, last }), format)
+  const { out } = flags
+  const count =
+    out === undefined ? await print(context, pages) : await fillNewPlace(out, (path) => save(path, pages))
+  if (flags.json) io.json({ format: flags.format, events: count, last, out })
+  else io.note(`${count} ${count === 1 ? 'event' : 'events'}${out === undefined ? '' : ` in ${out}`}`)
+}
+
+function listTimes({ since, until }: ExportFlags): AuditCondition[] {
+  return Object.entries({ since, until }).flatMap(([field, value]) =>
+    value === undefined ? [] : [{ field: field as 'since' | 'until', operator: '=', value } as const],
+  )
+}
+
+interface TextPage {
+  text: string
+  events: number
+}
+
+async function* formatPages(
+  pages: ReturnType<typeof readEventsUpTo>,
+  { header, end, format }: EventFormat,
+): AsyncGenerator<TextPage> {
+  if (header !== undefined) yield { text: `${header}${end}`, events: 0 }
+  for await (const entries of pages) {
+    yield { text: entries.map((entry) => `${format(entry)}${end}`).join(''), events: entries.length }
+  }
+}
+
+async function print({ io }: Context, pages: AsyncIterable<TextPage>): Promise<number> {
+  let count = 0
+  for await (const { text, events } of pages) {
+    if (text !== '') io.line(text.slice(0, -1))
+    await io.flush()
+    count += events
+  }
+  return count
+}
+
+async function save(path: string, pages: AsyncIterable<TextPage>): Promise<number> {
+  const file = await open(path, 'wx', 0o600)
+  let count = 0
+  try {
+    for await (const { text, events } of pages) {
+      await file.write(text)
+      count += events
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return count
 }

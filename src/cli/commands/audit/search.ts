@@ -1,13 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type AuditQuery, MAX_AUDIT_PAGE, readNewestEvents } from '../../../api/audit.js'
-import { parseTime } from '../../../core/time.js'
-import { addAuditFlags, readFilter } from '../../audit-flags.js'
+import { addAuditFlags, addTimeFlags, readFilter } from '../../audit-flags.js'
 import { formatEntry } from '../../audit-text.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
+import { greetLog } from '../../log-contact.js'
 
 const DEFAULT_LIMIT = 100
 
@@ -23,20 +23,15 @@ export function addSearch(parent: Command, context: Context): void {
     exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec audit tail'],
   })
-    .option('--since <time>', 'from this time on: RFC 3339, epoch seconds or an age such as 15m', readTime)
-    .option('--until <time>', 'up to this time', readTime)
     .option('--limit <n>', 'how many at most', parseWholeNumber(1, MAX_AUDIT_PAGE), DEFAULT_LIMIT)
     .option('--json', 'print a JSON array', false)
-  addConnectionFlags(addAuditFlags(command, now)).action(async (flags) => {
+  addConnectionFlags(addAuditFlags(addTimeFlags(command, now), now)).action(async (flags) => {
     const { since, until, limit, json } = flags
     const connection = await openConnection(context, flags)
     const filter = await readFilter(connection, flags)
+    await greetLog(context, connection.target)
     await search(context, connection, { filter, since, until, last: limit }, json)
   })
-
-  function readTime(text: string): string {
-    return new Date(parseTime(text, now())).toISOString()
-  }
 }
 
 async function search(

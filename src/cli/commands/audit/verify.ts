@@ -23,7 +23,7 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect } from '../../flags.js'
 import { describe } from '../../help.js'
-import { chooseKey, keepContact } from '../../log-contact.js'
+import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
 
@@ -129,10 +129,7 @@ async function judge(
     sha256,
     verify: verifyEd25519,
   })
-  const change =
-    server && origin !== undefined && known === undefined
-      ? await noticeNewLog(context, server.url)
-      : undefined
+  const change = server && origin !== undefined ? await describeNewLog(context, server.url, known) : undefined
   const { checkpoint, verdict } = report
   const isGood = verdict === 'INTACT' || verdict === 'LINKED'
   if (server && isGood && checkpoint && told !== undefined && isKey(told)) {
@@ -192,13 +189,6 @@ async function openSubject(
     source: openLiveLog(target, (ms) => clock.sleep(ms, signal)),
     server: { url: target.serverUrl, fetchProof: (eventId) => fetchAuditProof(target, eventId) },
   }
-}
-
-async function noticeNewLog({ knownLogs }: Context, serverUrl: string): Promise<string | undefined> {
-  const last = await knownLogs.findLast(serverUrl)
-  if (last === undefined) return undefined
-  const size = last.checkpoint === undefined ? 0 : parseCheckpoint(last.checkpoint).size
-  return `this server had another log when it was seen last (${last.origin}, ${size} records): it was reset, or another state took its place`
 }
 
 async function readToken({ io }: Context, file: string): Promise<NonNullable<VerdictRequest['token']>> {

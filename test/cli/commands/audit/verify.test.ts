@@ -32,7 +32,7 @@ const readKey = async (): Promise<string> => (await server.call('GET', '/audit/l
 
 async function exportBundle(): Promise<string> {
   const out = join(await makeDirectory(), 'bundle')
-  expect(await run(['export', '--out', out])).toMatchObject({ code: 0, stdout: '' })
+  expect(await run(['export', '--format', 'bundle', '--out', out])).toMatchObject({ code: 0, stdout: '' })
   return out
 }
 
@@ -134,7 +134,7 @@ describe('a bundle', () => {
     const directory = await makeDirectory()
     const out = join(directory, 'bundle')
     await mkdir(out)
-    expect(await run(['export', '--out', out])).toMatchObject({ code: 7 })
+    expect(await run(['export', '--format', 'bundle', '--out', out])).toMatchObject({ code: 7 })
     expect(await readdir(directory)).toEqual(['bundle'])
     expect(await readdir(out)).toEqual([])
   })
@@ -208,6 +208,9 @@ describe('the proof of an event', () => {
 
 describe('authsec audit checkpoint', () => {
   test('prints the head as it was signed, and the key with which it is checked', async () => {
+    // A proof of the newest event has it signed: from then on the head stays.
+    const { events } = (await server.call('GET', '/audit/events?last=1', { admin: true })).json
+    await server.call('GET', `/audit/events/${events[0].event.id}/proof`, { admin: true })
     const { code, stdout, stderr } = await run(['checkpoint'])
     expect(code).toBe(0)
     expect(stdout).toBe((await server.call('GET', '/audit/log/checkpoint')).text)
@@ -271,5 +274,56 @@ describe('authsec audit checkpoint', () => {
     expect(stdout).toMatch(
       /\nwarning {3}this server had another log when it was seen last \(authsec\/0123, \d+ records\)/,
     )
+  })
+})
+
+describe('a restored, rewritten or exchanged log', () => {
+  const COMMANDS = ['search', 'export', 'show EVENT', 'checkpoint']
+
+  /** A configuration that has seen the log of the server, and what it keeps of it. */
+  async function meet() {
+    const home = await makeDirectory()
+    await run(['checkpoint'], home)
+    const path = join(home, 'audit-logs.json')
+    const text = await readFile(path, 'utf8')
+    const [origin = '', known] = Object.entries(JSON.parse(text))[0] as [string, Record<string, string>]
+    const [, size = ''] = known['checkpoint']!.split('\n')
+    const change = (from: string | RegExp, to: string) => writeFile(path, text.replace(from, to))
+    return { home, size, origin, change }
+  }
+
+  async function runOn(command: string, home: string) {
+    const id = (await server.exchange()).json.authsec_audit
+    return run(command.replace('EVENT', id).split(' '), home)
+  }
+
+  test.each(COMMANDS)('that is shorter is noticed by audit %s, in words', async (command) => {
+    const { home, size, change } = await meet()
+    await change(`\\n${size}\\n`, '\\n1000000\\n')
+    const { code, stderr } = await runOn(command, home)
+    expect(stderr).toMatch(
+      /authsec: the audit log had 1000000 records when it was seen last, and now has \d+\nhint: An older copy/,
+    )
+    expect(code).toBe(19)
+  })
+
+  test.each(COMMANDS)('that was rewritten is noticed by audit %s, in words', async (command) => {
+    const { home, size, change } = await meet()
+    await change(
+      new RegExp(`\\\\n${size}\\\\n.{44}`),
+      `\\n${size}\\n${Buffer.alloc(32, 1).toString('base64')}`,
+    )
+    const { code, stderr } = await runOn(command, home)
+    expect(stderr).toMatch(/authsec: the audit log is another one than it was when it had \d+ records\n/)
+    expect(code).toBe(18)
+  })
+
+  test.each(COMMANDS)('that is another one is told once by audit %s, in words', async (command) => {
+    const { home, origin, change } = await meet()
+    await change(`"${origin}": `, '"authsec/0123": ')
+    const told =
+      /^warning: this server had another log when it was seen last \(authsec\/0123, \d+ records\): it was reset/
+    expect(await runOn(command, home)).toMatchObject({ code: 0, stderr: expect.stringMatching(told) })
+    expect((await runOn(command, home)).stderr).not.toContain('another log')
   })
 })

@@ -1,0 +1,28 @@
+import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
+
+/**
+ * Makes a file or a directory where nothing may be yet: `fill` writes it beside, and whole it takes its place in one
+ * step; what fails leaves nothing behind. Throws `conflict` where there is something already.
+ */
+export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
+  const { rename, rm, stat } = await import('node:fs/promises')
+  const isTaken = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  if (isTaken) {
+    throw new AuthsecError('conflict', `${quote(path, 200)} exists already`, {
+      hint: 'Name a new one with --out.',
+    })
+  }
+  const partial = `${path}.${crypto.randomUUID()}.partial`
+  try {
+    const result = await fill(partial)
+    await rename(partial, path)
+    return result
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    throw error
+  }
+}
