@@ -5,7 +5,17 @@ import { randomUUID } from 'node:crypto'
  * index, so that a group of new ones changes one page of it and not one page each.
  */
 export function createTimeOrderedId(nowMs: number): string {
-  const time = nowMs.toString(16).padStart(12, '0')
+  const time = formatTimestamp(nowMs)
   // Variant and random bits come from a UUIDv4, of which only the version digit is another.
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  return `${time}-7${randomUUID().slice(15)}`
+}
+
+/** What every id of that time and later is greater than, and every earlier one smaller. */
+export function startOfTimeOrderedIds(nowMs: number): string {
+  return formatTimestamp(nowMs)
+}
+
+function formatTimestamp(ms: number): string {
+  const time = ms.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}`
 }

@@ -37,7 +37,19 @@ export async function runUntilStopped(
 /** The options of a server that say how it meets the network, in either mode. */
 export function readServingOptions(
   { io }: Context,
-  { port, host, allowHost, cors, rateLimits, trustProxy, drain, acceptClock, ...timings }: ServeFlags,
+  {
+    port,
+    host,
+    allowHost,
+    cors,
+    rateLimits,
+    trustProxy,
+    drain,
+    auditRetention,
+    personalRetention,
+    acceptClock,
+    ...timings
+  }: ServeFlags,
 ): ServingOptions & { host: string } {
   return {
     port,
@@ -53,6 +65,8 @@ export function readServingOptions(
       maxCallTtl: timings.maxCallTtl,
       skewSeconds: timings.clockSkew,
     },
+    auditRetentionSeconds: auditRetention,
+    personalRetentionSeconds: personalRetention,
     acceptClock,
     // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
     onSurprise: (error, { source, requestId }) =>

@@ -27,6 +27,8 @@ export interface ServeFlags extends PlaceFlags {
   maxCallTtl?: number | undefined
   clockSkew?: number | undefined
   drain?: number | undefined
+  auditRetention?: number | undefined
+  personalRetention?: number | undefined
   acceptClock: boolean
   readyFile?: string | undefined
   json: boolean

@@ -6,6 +6,7 @@ import type { JsonObject } from './strict-json.js'
 /** Every kind of event, with the words in which it is told to people. */
 export const AUDIT_EVENTS = {
   'audit.exported': 'exported the audit log',
+  'audit.pruned': 'took old records out of the audit log',
   'audit.read': 'read the audit log',
   'client.activated': 'activated a client',
   'client.deactivated': 'deactivated a client',

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Provenance, SERVER_ITSELF } from '../authority/audit/log.js'
+import { createRetention } from '../authority/audit/retention.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
@@ -42,6 +43,10 @@ export interface ServingOptions {
   drainSeconds?: number | undefined
   /** Whether a clock that is far behind the audit log is right all the same; default false. */
   acceptClock?: boolean | undefined
+  /** How long a record of the audit log is kept, in seconds; default: for ever. */
+  auditRetentionSeconds?: number | undefined
+  /** How long addresses and user agents are kept beside it, in seconds; default: as long as the records. */
+  personalRetentionSeconds?: number | undefined
   /** Told of faults inside the server. */
   onSurprise?: (error: unknown, provenance: Provenance) => void
 }
@@ -138,9 +143,11 @@ export async function runServer<T>(
     })
     await authority.sealing.seal()
     socket.serve(app)
-    const upkeeps = [authority.keys, authority.delegationEnds].map(({ upkeep }) =>
-      startUpkeep({ upkeep, clock, onSurprise }),
-    )
+    const { audit, sealing } = authority
+    const { auditRetentionSeconds: retentionSeconds, personalRetentionSeconds: personalSeconds } = options
+    const retention = createRetention({ store, audit, sealing, clock, retentionSeconds, personalSeconds })
+    const chores = [authority.keys, authority.delegationEnds, retention]
+    const upkeeps = chores.map(({ upkeep }) => startUpkeep({ upkeep, clock, onSurprise }))
     const seals = setInterval(() => {
       watch
         .recordSteps(authority.audit)

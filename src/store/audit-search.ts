@@ -121,7 +121,8 @@ async function findBounds(
     .select(({ fn }) => fn.max('seq').as('seq'))
     .executeTakeFirst()
   const top = Math.min(last?.seq ?? -1, before - 1)
-  if (times.length === 0 || low > top) return { low, high: top, top }
+  const start = await skipPruned(db, low, top)
+  if (times.length === 0 || start > top) return { low: start, high: top, top }
   const found = await db
     .selectFrom('audit_terms')
     .where(withinTimes(times))
@@ -129,7 +130,17 @@ async function findBounds(
     .executeTakeFirst()
   const first = found?.first ?? indexed + 1
   const high = top > indexed ? top : Math.min(top, found?.last ?? -1)
-  return { low: Math.max(low, first), high, top }
+  return { low: Math.max(start, first), high, top }
+}
+
+// Where many of the first records are gone, nobody looks for them window by window.
+async function skipPruned(db: Kysely<Schema>, low: number, top: number): Promise<number> {
+  if (top - low < WINDOW) return low
+  const first = await db
+    .selectFrom('audit_events')
+    .select(({ fn }) => fn.min('seq').as('seq'))
+    .executeTakeFirst()
+  return Math.max(low, first?.seq ?? 0)
 }
 
 interface Span {

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { AuditEvent } from '../core/audit-record.js'
+import type { Engine } from './engine.js'
 import type { AuditRow, AuditTermRow, Schema } from './schema.js'
 import type { AuditTerms } from './store.js'
 
@@ -104,7 +105,10 @@ export async function growAuditIndex(trx: Kysely<Schema>, end: number): Promise<
  * Drops everything that was derived for the search and makes it again from the records, within a transaction. Says how
  * many records there are.
  */
-export async function rebuildAuditIndex(trx: Kysely<Schema>): Promise<number> {
+export async function rebuildAuditIndex(
+  trx: Kysely<Schema>,
+  adaptStatement: Engine['adaptStatement'],
+): Promise<number> {
   for (const name of Object.keys(AUDIT_INDEXES)) {
     await sql`drop index if exists ${sql.ref(name)}`.execute(trx)
   }
@@ -128,7 +132,7 @@ export async function rebuildAuditIndex(trx: Kysely<Schema>): Promise<number> {
   }
   await growAuditIndex(trx, Number.MAX_SAFE_INTEGER)
   for (const [name, columns] of Object.entries(AUDIT_INDEXES)) {
-    await sql`create index ${sql.ref(name)} on audit_terms ${sql.raw(columns)}`.execute(trx)
+    await sql.raw(adaptStatement(`create index ${name} on audit_terms ${columns}`)).execute(trx)
   }
   return count
 }

@@ -2,6 +2,7 @@ import { type CompiledQuery, type Kysely, type SelectQueryBuilder, sql } from 'k
 import { readAuditPage } from './audit-pages.js'
 import { scanAudit } from './audit-search.js'
 import { toTermColumns } from './audit-terms.js'
+import { orUndefined } from './columns.js'
 import { createInsert } from './insert.js'
 import type { AuditPrivateRow, AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'
@@ -15,9 +16,42 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
       const { head } = await selectHead(db).executeTakeFirstOrThrow()
       return Number(head)
     },
+    async first() {
+      const { first } = await db
+        .selectFrom('audit_events')
+        .select(({ fn }) => fn.min('seq').as('first'))
+        .executeTakeFirstOrThrow()
+      return orUndefined(first)
+    },
+    async findNewestTime(from, to) {
+      const { newest } = await db
+        .selectFrom('audit_events')
+        .select(({ fn }) => fn.max('occurred_at').as('newest'))
+        .where('seq', '>=', from)
+        .where('seq', '<', to)
+        .executeTakeFirstOrThrow()
+      return orUndefined(newest)
+    },
     find: (id) =>
       db.selectFrom('audit_events').select(['seq', 'record']).where('id', '=', id).executeTakeFirst(),
   }
+}
+
+/** Removes the records below a sequence number, within a transaction. */
+export async function pruneRecords(trx: Kysely<Schema>, below: number): Promise<void> {
+  const old = trx.selectFrom('audit_events').select('id').where('seq', '<', below)
+  await trx.deleteFrom('audit_private').where('event_id', 'in', old).execute()
+  await trx.deleteFrom('audit_terms').where('seq', '<', below).execute()
+  await trx.deleteFrom('audit_events').where('seq', '<', below).execute()
+}
+
+/** Removes what is kept beside the records whose ids sort before one, within a transaction; says of how many. */
+export async function erasePersonal(trx: Kysely<Schema>, beforeId: string): Promise<number> {
+  const { numDeletedRows } = await trx
+    .deleteFrom('audit_private')
+    .where('event_id', '<', beforeId)
+    .executeTakeFirst()
+  return Number(numDeletedRows)
 }
 
 /** Stores records in a transaction, numbered on from the head of the log without a gap. */

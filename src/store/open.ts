@@ -3,7 +3,7 @@ import { quote } from '../core/printable.js'
 import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
-import { createAppendRecords, createAuditQueries } from './audit.js'
+import { createAppendRecords, createAuditQueries, erasePersonal, pruneRecords } from './audit.js'
 import { growAuditIndex, rebuildAuditIndex } from './audit-terms.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
@@ -72,7 +72,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     transact: (works) =>
       db.transaction().execute(async (trx) => {
         const records: AuditRecord[] = []
-        await works(createTransaction(trx, revision.within(trx), engine.now, records))
+        await works(createTransaction(trx, revision.within(trx), engine, records))
         if (records.length > 0) await appendRecords(trx, records)
       }),
     flush: engine.flush,
@@ -141,9 +141,10 @@ function createQueries(db: Kysely<Schema>, revision: Revision, now: DatabaseTime
 function createTransaction(
   trx: Kysely<Schema>,
   { read: revision, touch }: RevisionChanges,
-  now: DatabaseTime,
+  engine: Engine,
   records: AuditRecord[],
 ): Transaction {
+  const { now } = engine
   return {
     settings: createSettings(trx),
     users: createUsers(trx, touch),
@@ -168,7 +169,9 @@ function createTransaction(
       ...createAuditQueries(trx),
       append: (record) => void records.push(record),
       index: (end) => growAuditIndex(trx, end),
-      reindex: () => rebuildAuditIndex(trx),
+      prune: (below) => pruneRecords(trx, below),
+      erasePersonal: (beforeId) => erasePersonal(trx, beforeId),
+      reindex: () => rebuildAuditIndex(trx, engine.adaptStatement),
     },
     auditTree: createAuditTree(trx),
   }

@@ -321,6 +321,10 @@ export interface AuditQueries {
   page(query: AuditPageQuery): Promise<AuditPage>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
+  /** The lowest sequence number; undefined while there is no record. */
+  first(): Promise<number | undefined>
+  /** When the newest of the records from one sequence number up to another was written. */
+  findNewestTime(from: number, to: number): Promise<number | undefined>
   /** The record of one event. */
   find(id: string): Promise<StoredRecord | undefined>
 }
@@ -332,6 +336,10 @@ export interface AuditChanges extends AuditQueries {
    * whoever appends needs not wait for that.
    */
   index(end: number): Promise<void>
+  /** Removes the records below a sequence number, and what is kept beside them. */
+  prune(below: number): Promise<void>
+  /** Removes what is kept beside the records whose ids sort before one; says of how many. */
+  erasePersonal(beforeId: string): Promise<number>
   /** Drops whatever was derived from the records for the search, and makes it again; says how many there are. */
   reindex(): Promise<number>
 }

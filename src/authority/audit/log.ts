@@ -53,6 +53,8 @@ export interface AuditLog {
   page(query: AuditPageQuery): Promise<{ entries: PersonalEntry[]; total: number }>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
+  /** The lowest one; 0 while the log is empty. */
+  first(): Promise<number>
   /** Resolves when something has been appended since the call, or the signal aborts. */
   appended(signal: AbortSignal): Promise<void>
 }
@@ -172,6 +174,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
     },
 
     head: () => store.audit.head(),
+    first: async () => (await store.audit.first()) ?? 0,
 
     appended(signal) {
       return new Promise((resolve) => {

@@ -16,6 +16,11 @@ export interface Sealing {
    * the next one. Throws `state_unreadable` where what is stored is not what was signed before: then nothing is.
    */
   seal(): Promise<void>
+  /**
+   * Makes the tiles anew from the records, as far as they are signed; says how many records that are. Throws
+   * `state_unreadable` where they are not what was signed: then nothing is changed.
+   */
+  rebuildTiles(): Promise<number>
   /** Counts a record; many of them are not left waiting for the next turn of the clock. */
   count(): void
 }
@@ -72,17 +77,30 @@ export function createSealing(options: SealingOptions): Sealing {
   /** The end of the log as it was signed last. Whatever is signed next goes on from there, and so agrees with it. */
   async function openEdge(last: SignedHead | undefined): Promise<TileEdge> {
     if (last === undefined) return createTileEdge(sha256)
-    const { origin, root } = readOwnHead(last, keyring, logId)
-    const isSigned = (edge: TileEdge) => origin === logId && equalHashes(edge.root(), root)
-    const edge = createTileEdge(sha256, { size: last.size, lastTiles: await readLastTiles(last.size) })
-    if (isSigned(edge)) return edge
+    const edge = await readEdge(last.size)
+    if (isSigned(edge, last)) return edge
     // The tiles follow from the records: where these are still those that were signed, nothing is lost.
-    const rebuilt = createTileEdge(sha256)
+    await rebuild(last)
+    return readEdge(last.size)
+  }
+
+  async function readEdge(size: number): Promise<TileEdge> {
+    return createTileEdge(sha256, { size, lastTiles: await readLastTiles(size) })
+  }
+
+  function isSigned(edge: TileEdge, last: SignedHead): boolean {
+    const { origin, root } = readOwnHead(last, keyring, logId)
+    return origin === logId && equalHashes(edge.root(), root)
+  }
+
+  async function rebuild(last: SignedHead): Promise<void> {
+    // Of what has been pruned only the tiles are left; where it ends, a new one begins.
+    const first = (await store.audit.first()) ?? 0
+    const rebuilt = await readEdge(Math.min(first - (first % TILE_WIDTH), last.size))
     await growEdge(rebuilt, last.size)
-    if (isSigned(rebuilt)) {
+    if (isSigned(rebuilt, last)) {
       const tiles = rebuilt.takeGrown().map(toStoredTile)
-      await store.write(({ auditTree }) => auditTree.replaceTiles(tiles))
-      return createTileEdge(sha256, { size: last.size, lastTiles: await readLastTiles(last.size) })
+      return store.write(({ auditTree }) => auditTree.replaceTiles(tiles))
     }
     throw new AuthsecError(
       'state_unreadable',
@@ -140,6 +158,11 @@ export function createSealing(options: SealingOptions): Sealing {
 
   return {
     seal,
+    async rebuildTiles() {
+      const last = await store.auditTree.head()
+      if (last !== undefined) await rebuild(last)
+      return last?.size ?? 0
+    },
     count() {
       unsealed++
       if (unsealed === SEAL_AFTER) seal().catch(onFailure)

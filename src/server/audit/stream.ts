@@ -31,7 +31,8 @@ export const eventStream: Endpoint<'admin'> = {
     const filter = readFilter(query, clock())
     const asked = readCursor(request, query)
     const head = await audit.head()
-    const start = findStart(asked, readQueryString(query, 'log'), { head, log: identity.logId })
+    const first = await audit.first()
+    const start = findStart(asked, readQueryString(query, 'log'), { first, head, log: identity.logId })
     const token = readBearer(request)
     const stream = createStream(auditFeed.follow(), {
       ...start,
@@ -128,15 +129,19 @@ function readCursor(request: Request, query: URLSearchParams): number | undefine
   return readQueryInteger(cursor, 'after', { min: -1, max: Number.MAX_SAFE_INTEGER })
 }
 
-/** Where the stream begins: at the cursor, at the end without one, and at the beginning of a log that is another one. */
+/**
+ * Where the stream begins: at the cursor, at the end without one, at the beginning of a log that is another one, and at
+ * the first record that is left where those after the cursor have been pruned.
+ */
 function findStart(
   asked: number | undefined,
   askedLog: string | undefined,
-  { head, log }: { head: number; log: string },
+  { first, head, log }: { first: number; head: number; log: string },
 ): { after: number; gap: object | undefined } {
   if (asked === undefined) return { after: head, gap: undefined }
-  const reason = askedLog !== undefined && askedLog !== log ? 'other_log' : asked > head ? 'ahead' : undefined
+  const isOther = askedLog !== undefined && askedLog !== log
+  const reason = isOther ? 'other_log' : asked > head ? 'ahead' : asked < first - 1 ? 'pruned' : undefined
   if (reason === undefined) return { after: asked, gap: undefined }
-  const after = reason === 'other_log' ? -1 : head
+  const after = reason === 'ahead' ? head : first - 1
   return { after, gap: { reason, asked, next: after, log } }
 }

@@ -116,6 +116,16 @@ export function addServe(parent: Command, context: Context): void {
       parseDuration,
     )
     .option(
+      '--audit-retention <duration>',
+      'how long a record of the audit log is kept; what is older goes, its hash stays (default: for ever)',
+      parseSeconds,
+    )
+    .option(
+      '--personal-retention <duration>',
+      'how long addresses and user agents are kept beside it (default: as long as the record)',
+      parseSeconds,
+    )
+    .option(
       '--accept-clock',
       'start although the clock is far behind the audit log; tokens that had expired live again',
       false,

@@ -1,0 +1,50 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readKek } from '../../kek.js'
+import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
+
+interface ReindexFlags extends PlaceFlags {
+  kekFile?: string | undefined
+  json: boolean
+}
+
+export function addReindex(parent: Command, context: Context): void {
+  const command = describe(parent.command('reindex'), {
+    summary: 'make the search index and the hashes of the audit log anew',
+    details:
+      'Both follow from the records, which are what is signed: nothing is lost with them. It works on a state ' +
+      'directory while no server runs on it, and on a database at any time. Where the records are not what was ' +
+      'signed it says so, and leaves the hashes as they are.',
+    examples: [
+      ['authsec dev reindex', 'the state of authsec dev serve'],
+      [
+        'authsec dev reindex --store postgres://authsec@db.example/authsec --kek-file kek',
+        "a team's database, whose password is in PGPASSWORD",
+      ],
+    ],
+    exits: [0, 2, 6, 7, 21],
+    seeAlso: ['authsec audit search', 'authsec audit verify'],
+  })
+    .option('--state <directory>', 'where the server keeps its data (default: the one of authsec dev serve)')
+    .option('--kek-file <file>', "the key-encryption key of a team's server (AUTHSEC_KEK)")
+    .option('--json', 'print one JSON object', false)
+  addStoreFlags(command).action((flags) => runReindex(context, flags))
+}
+
+async function runReindex(context: Context, flags: ReindexFlags): Promise<void> {
+  const { kekFile, json } = flags
+  const isOwn = !isInDatabase(flags) && kekFile === undefined
+  const kek = isOwn ? undefined : await readKek(context, kekFile)
+  const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
+  const place = await readPlace({ ...flags, state: flags.state ?? ownState })
+  const { reindex } = await import('../../../server/reindex.js')
+  const { records, signed } = await reindex(place, kek)
+  if (json) context.io.json({ records, signed })
+  else {
+    context.io.record([
+      ['records', String(records)],
+      ['signed', String(signed)],
+    ])
+  }
+}

@@ -1,0 +1,33 @@
+import { openAuthority } from '../authority/authority.js'
+import { AuthsecError } from '../core/errors.js'
+import { openState, type StatePlace } from './state.js'
+
+/** What has been made anew. */
+export interface Reindexed {
+  /** How many records there are to search in. */
+  records: number
+  /** How many are signed, and stand under the tiles of hashes. */
+  signed: number
+}
+
+/**
+ * Makes whatever was derived from the records of the audit log anew: the columns and indexes of the search, and the
+ * tiles of hashes. Throws `not_found` for an empty state, `state_unreadable` where the records are not what was
+ * signed, and what `openState` throws.
+ */
+export async function reindex(place: StatePlace, kek?: Uint8Array): Promise<Reindexed> {
+  const { store, name, kek: opened, close } = await openState(place, kek)
+  try {
+    const issuer = await store.settings.find('issuer')
+    if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
+    const records = await store.write(({ audit }) => audit.reindex())
+    const authority = await openAuthority({ store, kek: opened, issuer, clock: Date.now })
+    try {
+      return { records, signed: await authority.sealing.rebuildTiles() }
+    } finally {
+      await authority.close()
+    }
+  } finally {
+    await close()
+  }
+}
