@@ -44,7 +44,7 @@ describe('files', () => {
   test('an index.ts is a list of named exports, and stands only at a public entry', () => {
     const { exports: entries } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
     const entryFiles = JSON.stringify(entries)
-    const indexes = tree.filter(({ name }) => name.endsWith('index.ts'))
+    const indexes = tree.filter(({ name }) => /(?:^|\/)index\.ts$/.test(name))
     const barrels = indexes.filter(({ name, syntax }) => {
       return (
         !entryFiles.includes(`/${name.replace(/\.ts$/, '.js')}`) || !syntax.statements.every(isNamedExport)
