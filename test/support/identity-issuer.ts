@@ -67,7 +67,14 @@ export async function startIdentityIssuer(now: () => number, audience: string): 
     metadata: {},
     sign(claims = {}, header = {}) {
       const iat = Math.floor(now() / 1000)
-      const standard = { iss: url, aud: audience, iat, nbf: iat, exp: iat + 300, jti: `job-${iat}` }
+      const standard = {
+        iss: issuer.metadata['issuer'] ?? url,
+        aud: audience,
+        iat,
+        nbf: iat,
+        exp: iat + 300,
+        jti: `job-${iat}`,
+      }
       return signJwt(
         { alg: 'RS256', typ: 'JWT', kid: key.jwk['kid'], ...header },
         { ...standard, ...JOB, ...claims },

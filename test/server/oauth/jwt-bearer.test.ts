@@ -153,8 +153,9 @@ describe('the keys of an issuer', () => {
     { why: 'lead nowhere', metadata: { jwks_uri: 'http://127.0.0.1:9/keys' } },
   ])('are not had where the metadata $why', async ({ metadata }) => {
     server.now += 600_000
+    const assertion = issuer.sign()
     issuer.metadata = metadata
-    const { status, json } = await ask(issuer.sign())
+    const { status, json } = await ask(assertion)
     issuer.metadata = {}
     expect({ status, error: json.error }).toEqual({ status: 503, error: 'temporarily_unavailable' })
   })

@@ -1,0 +1,105 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadJq } from 'jq-wasm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Run, type RunOptions, runCli } from '../../support/run-cli.js'
+import { parseShellLine, type Stage } from './shell-line.js'
+import { openWorld, type World } from './world.js'
+
+interface Help {
+  command: string
+  examples: { line: string }[]
+  commands: Help[]
+}
+
+const help: Help = JSON.parse((await runCli(['help', '--json'])).stdout)
+const EXAMPLES = [...new Set(listExamples(help))]
+
+/** How an example ends that does not end with 0. */
+const CODES: Readonly<Record<string, number>> = {
+  // Somebody stops these.
+  'authsec audit tail': 130,
+  'authsec audit tail --outcome deny': 130,
+  'authsec dev serve': 130,
+  'authsec dev serve --ephemeral --port 0 --ready-file ready.json': 130,
+  'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek': 130,
+  'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek': 130,
+  // The token is younger than the moment that is asked about.
+  'authsec token verify token.jwt --at 2026-03-01T10:02:11Z': 12,
+  // They do differ, and it does have to be renewed.
+  'authsec token diff works.jwt fails.jwt': 10,
+  'authsec token needs-renewal token.jwt --expires-in 2m': 10,
+  // A log that nobody has seen before vouches for its key itself.
+  'authsec audit verify': 19,
+  'authsec token mint … | authsec audit verify --token -': 19,
+  // The server has prepared the next key long before.
+  'authsec keys prepare --alg RS256': 7,
+}
+
+let world: World
+let directory: string
+let before: string
+beforeAll(async () => {
+  before = process.cwd()
+  directory = await mkdtemp(join(tmpdir(), 'authsec-examples-'))
+  process.chdir(directory)
+  world = await openWorld(directory)
+})
+afterAll(async () => {
+  await world.close()
+  process.chdir(before)
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('an example of the help', () => {
+  test.each(EXAMPLES)('works: %s', async (example) => {
+    await world.prepare(example)
+    const line = await world.adapt(example)
+    const runs = await runLine(line, await world.attend(example))
+    const last = runs.pop()
+    expect(runs.filter(({ code }) => code !== 0)).toEqual([])
+    expect(last).toMatchObject({ code: CODES[example] ?? 0 })
+  })
+})
+
+function listExamples({ examples, commands }: Help): string[] {
+  return [...examples.map(({ line }) => line), ...commands.flatMap(listExamples)]
+}
+
+async function runLine(line: string, options: RunOptions): Promise<Run[]> {
+  const runs: Run[] = []
+  for (const stage of parseShellLine(line)) {
+    const last = runs.at(-1)
+    if (stage.after === 'failure' && last?.code === 0) continue
+    if (stage.after === 'failure') runs.pop()
+    const stdin = stage.from === undefined ? (last?.stdout ?? '') : await readFile(stage.from, 'utf8')
+    const run = await runStage(stage, stdin, options)
+    if (stage.to !== undefined) await writeFile(stage.to, run.stdout)
+    runs.push(run)
+  }
+  return runs
+}
+
+async function runStage({ words }: Stage, stdin: string, options: RunOptions): Promise<Run> {
+  const [program, ...rest] = await expand(words)
+  if (program === 'jq') return filterByJq(rest, stdin)
+  if (program !== 'authsec') return { code: 0, stdout: 'correct horse battery\n', stderr: '' }
+  return world.run(rest, { stdin, ...options })
+}
+
+async function expand(words: readonly string[]): Promise<string[]> {
+  const expanded = await Promise.all(
+    words.map(async (word) =>
+      word === 'tokens/*.jwt' ? (await readdir('tokens')).map((name) => `tokens/${name}`) : [word],
+    ),
+  )
+  return expanded.flat()
+}
+
+async function filterByJq(words: readonly string[], stdin: string): Promise<Run> {
+  const flags = words.filter((word) => word.startsWith('-'))
+  const [filter = '.'] = words.filter((word) => !word.startsWith('-'))
+  const { stdout, stderr, exitCode: code } = (await loadJq()).raw(stdin, filter, flags)
+  return { code, stdout, stderr }
+}
