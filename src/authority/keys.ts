@@ -48,6 +48,8 @@ interface Loaded
   extends Pick<Keyring, 'active' | 'call' | 'trustedCall' | 'audit' | 'callKeySet' | 'bundle'> {
   base: SigningKeys
   session: SigningKeys
+  /** Of every key, whatever its state. */
+  states: ReadonlyMap<string, string>
   /** The revision of authority under which it was read. */
   authorityRevision: number
   keyRevision: number
@@ -76,6 +78,7 @@ export async function openKeyring(
     const stored = await store.keys.list()
     return {
       ...arrange(stored.map((key) => ({ ...key, ready: findReady(key) }))),
+      states: new Map(stored.map(({ kid, state }) => [kid, state])),
       authorityRevision,
       keyRevision,
     }
@@ -140,10 +143,11 @@ export async function openKeyring(
     },
 
     async assertSigning({ kid }, transaction) {
-      if ((await transaction.delegations.revision()) === loaded.authorityRevision) return
-      const state = await transaction.keys.findState(kid)
+      const isUpToDate = (await transaction.delegations.revision()) === loaded.authorityRevision
+      // What is loaded may be newer than the signature.
+      const state = isUpToDate ? loaded.states.get(kid) : await transaction.keys.findState(kid)
       // Out of this transaction, which may yet be undone: it is a hint for the next one and nothing more.
-      setImmediate(() => refresh().catch(() => {}))
+      if (!isUpToDate) setImmediate(() => refresh().catch(() => {}))
       // What has been signed by the key that was active a moment ago lives as long as its overlap.
       if (state === 'active' || state === 'retiring') return
       throw new AuthsecError('temporarily_unavailable', 'the key that signed was taken out of use', {
@@ -161,7 +165,7 @@ export async function openKeyring(
 
 type ReadyKey = StoredKey & { ready: SigningKey }
 
-function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'authorityRevision' | 'keyRevision'> {
+function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'states' | 'authorityRevision' | 'keyRevision'> {
   const inState = (purpose: KeyPurpose, is: (key: { state: KeyState }) => boolean) =>
     keys.filter((key) => key.purpose === purpose && is({ state: key.state as KeyState }))
 

@@ -2,6 +2,7 @@ import { decodeProtectedHeader } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { KeyLife } from '../../src/authority/key-life.js'
 import type { KeyPlace } from '../../src/authority/key-sets.js'
+import type { SigningKey } from '../../src/authority/signer.js'
 import { type AuthorityBench, openBench, PROVENANCE, refusalOf } from '../support/authority-bench.js'
 
 const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
@@ -122,6 +123,18 @@ describe('a key that is suspect', () => {
     expect(published()).toContain(kid)
     const exchange = { subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
     expect(await refusalOf(bench.exchange(suspect, exchange))).toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('records nothing that it signed before, also where all is loaded anew by then', async () => {
+    const { keyring } = bench.authority
+    const signer = keyring.call.ES256
+    await condemn(signer.kid, 'tainted')
+    const record = (key: SigningKey) =>
+      refusalOf(bench.store.write((transaction) => keyring.assertSigning(key, transaction)))
+    expect(await record(signer)).toMatchObject({ code: 'temporarily_unavailable' })
+    await expect(bench.store.write((open) => keyring.assertSigning(keyring.call.ES256, open))).resolves.toBe(
+      undefined,
+    )
   })
 
   test('leaves the key set at once where it is revoked', async () => {
