@@ -44,6 +44,7 @@ export function readServingOptions(
     cors,
     rateLimits,
     trustProxy,
+    lease,
     drain,
     auditRetention,
     personalRetention,
@@ -59,6 +60,7 @@ export function readServingOptions(
     ...(rateLimits !== undefined && { rateLimits }),
     proxies: trustProxy,
     drainSeconds: drain,
+    replicaTimings: { leaseSeconds: lease },
     keyTimings: {
       rotateSeconds: timings.rotateEvery,
       publishSeconds: timings.publishAhead,

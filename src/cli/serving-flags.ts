@@ -26,6 +26,7 @@ export interface ServeFlags extends PlaceFlags {
   publishAhead?: number | undefined
   maxCallTtl?: number | undefined
   clockSkew?: number | undefined
+  lease?: number | undefined
   drain?: number | undefined
   auditRetention?: number | undefined
   personalRetention?: number | undefined

@@ -1,14 +1,9 @@
 import { connect } from 'node:net'
-import { join } from 'node:path'
-import { Kysely, sql } from 'kysely'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createReadiness } from '../../src/authority/readiness.js'
 import { startServer } from '../../src/server/index.js'
-import { runServer } from '../../src/server/run.js'
-import { createStore, openStore } from '../../src/store/open.js'
-import { openSqlite } from '../../src/store/sqlite.js'
-import { syncFile } from '../../src/store/write-ahead-log.js'
-import { KEK } from '../support/authority-bench.js'
+import { openStore } from '../../src/store/open.js'
+import { serveFile } from '../support/file-server.js'
 import { makeDirectory } from '../support/run-cli.js'
 import { startTestServer } from '../support/running-server.js'
 
@@ -19,22 +14,10 @@ afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
 })
 
-/** A server over a file whose disk fails when a test says so. */
 async function serveOnDisk() {
-  const file = join(await makeDirectory(), 'authsec.db')
-  const disk = { isBroken: false }
-  const engine = openSqlite(file, async (descriptor) => {
-    if (disk.isBroken) throw Object.assign(new Error('i/o error'), { code: 'EIO' })
-    await syncFile(descriptor)
-  })
-  const store = await createStore(engine, file)
-  const db = new Kysely<object>({ dialect: engine.dialect })
-  const state = { store, name: file, kek: KEK, close: () => store.close() }
-  const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
-  const server = await runServer(plan, { port: 0 }, async () => undefined)
+  const server = await serveFile(await makeDirectory())
   open.push(server)
-  const limit = (pages: number) => sql`pragma max_page_count = ${sql.lit(pages)}`.execute(db)
-  return { ...server, store, disk, limit }
+  return server
 }
 
 const ask = (url: string, path: string) => fetch(`${url}${path}`)

@@ -111,6 +111,11 @@ export function addServe(parent: Command, context: Context): void {
       parseDuration,
     )
     .option(
+      '--lease <duration>',
+      'how long a server of a database counts as alive to the others though it is silent (default 30s)',
+      parseSeconds,
+    )
+    .option(
       '--drain <duration>',
       'when it is asked to stop, how long it goes on answering while /readyz says 503 (default 0s)',
       parseDuration,

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { Kysely, sql } from 'kysely'
+import { SERVER_ITSELF } from '../../src/authority/audit/log.js'
+import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
+import { runServer, type Serving } from '../../src/server/run.js'
+import { createStore } from '../../src/store/open.js'
+import { openSqlite } from '../../src/store/sqlite.js'
+import type { Store } from '../../src/store/store.js'
+import { syncFile } from '../../src/store/write-ahead-log.js'
+import { KEK } from './authority-bench.js'
+
+/** A server over a file, on a disk that does what a test says. */
+export interface FileServer extends Serving {
+  store: Store
+  /** The seeded agent. */
+  clientId: string
+  disk: {
+    /** From now on nothing is brought to it. */
+    isBroken: boolean
+    /** It is full from now on, or has room again. */
+    fill(isFull: boolean): Promise<void>
+  }
+}
+
+/** Starts a server whose state lies in a directory. */
+export async function serveFile(directory: string): Promise<FileServer> {
+  const file = join(directory, 'authsec.db')
+  const disk: FileServer['disk'] = {
+    isBroken: false,
+    async fill(isFull) {
+      await sql`pragma max_page_count = ${sql.lit(isFull ? 1 : 1_000_000)}`.execute(db)
+    },
+  }
+  const engine = openSqlite(file, async (descriptor) => {
+    if (disk.isBroken) throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+    await syncFile(descriptor)
+  })
+  const store = await createStore(engine, file)
+  // A second way to the same connection.
+  const db = new Kysely<object>({ dialect: engine.dialect })
+  const state = { store, name: file, kek: KEK, close: () => store.close() }
+  const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
+  const server = await runServer(plan, { port: 0 }, async ({ identity, clock, delegations }) => {
+    const seeded = await applySeed(store, DEV_SEED, identity.tenantId, clock())
+    const [first] = seeded.delegations
+    if (first === undefined) throw new Error('the seed has no delegation')
+    await delegations.grant(first, first.user, SERVER_ITSELF)
+    return first.clientId
+  })
+  return { ...server, store, disk, clientId: server.prepared }
+}

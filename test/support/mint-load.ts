@@ -1,0 +1,95 @@
+import { expect } from 'vitest'
+import { parseJwt } from '../../src/core/jwt.js'
+import type { Store } from '../../src/store/store.js'
+import { exchangeForm } from './running-server.js'
+
+/** Callers who exchange one token after another, whatever comes back. */
+export interface MintLoad {
+  /** The tokens that somebody has received. */
+  readonly tokens: readonly string[]
+  /** How many have been refused for the time being. */
+  readonly refused: number
+  /** Resolves once so many more have been issued. */
+  issued(count: number): Promise<void>
+  /** Resolves once so many more have been refused. */
+  turnedAway(count: number): Promise<void>
+  /** Rejects where an answer was neither a token nor a refusal for the time being. */
+  stop(): Promise<void>
+}
+
+/** The base token of an agent. */
+export async function pull(url: string, clientId: string): Promise<string> {
+  const response = await fetch(`${url}/uflow/sdk/delegation-token?client_id=${clientId}`)
+  const text = await response.text()
+  if (!response.ok) throw new Error(`the pull was answered ${response.status}: ${text}`)
+  return JSON.parse(text).token
+}
+
+/** Lets several callers exchange at one or more servers, in turn. */
+export async function startMinting(
+  urls: readonly string[],
+  clientId: string,
+  { callers = 8 }: { callers?: number } = {},
+): Promise<MintLoad> {
+  const subject_token = await pull(urls[0] ?? '', clientId)
+  const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token })
+  const tokens: string[] = []
+  let refused = 0
+  let isOver = false
+  const loops = Promise.all(
+    Array.from({ length: callers }, async (_, caller) => {
+      for (let number = caller; !isOver; number++) {
+        const response = await fetch(`${urls[number % urls.length]}/oauth/token`, { method: 'POST', body })
+        const answer = (await response.json()) as { access_token?: string; error?: string }
+        if (response.status === 200) tokens.push(String(answer.access_token))
+        else {
+          expect([response.status, answer.error, answer.access_token]).toEqual([
+            503,
+            'temporarily_unavailable',
+            undefined,
+          ])
+          refused++
+        }
+      }
+    }),
+  )
+  const until = (isReached: () => boolean) => {
+    const waiting = (async () => {
+      while (!isReached()) await new Promise((resolve) => setTimeout(resolve, 5))
+    })()
+    // What a caller cannot take ends the waiting too.
+    return Promise.race([waiting, loops.then(() => {})])
+  }
+  return {
+    tokens,
+    get refused() {
+      return refused
+    },
+    issued(count) {
+      const goal = tokens.length + count
+      return until(() => tokens.length >= goal)
+    },
+    turnedAway(count) {
+      const goal = refused + count
+      return until(() => refused >= goal)
+    },
+    async stop() {
+      isOver = true
+      await loops
+    },
+  }
+}
+
+/** Expects a log whose numbers have no gap and that holds every token, once. */
+export async function expectRecorded(store: Pick<Store, 'audit'>, tokens: readonly string[]): Promise<void> {
+  const found = await store.audit.search({ limit: 1_000_000 })
+  expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => index))
+  const issued = found
+    .map(({ record }) => JSON.parse(record))
+    .filter(({ type, outcome }) => type === 'token.exchanged' && outcome === 'allow')
+    .map(({ jti }) => jti as string)
+  expect(new Set(issued).size).toBe(issued.length)
+  const known = new Set(issued)
+  const lost = tokens.filter((token) => !known.has(String(parseJwt(token).claims['jti'])))
+  expect(lost).toEqual([])
+}
