@@ -3,6 +3,7 @@ import type { Store } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
+import { createLogId } from './audit/new-log.js'
 import { createPublishedLog, type PublishedLog } from './audit/published-log.js'
 import { type AuditReads, createAuditReads } from './audit/reads.js'
 import { createSealing, type HighWaterMark, type Sealing } from './audit/sealing.js'
@@ -247,7 +248,7 @@ async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Prom
     // Asked in the transaction, because another server of the store may be at it too.
     if ((await settings.find('tenant_id')) !== undefined) return
     await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
-    await settings.insert({ name: 'log_id', value: `authsec/${randomUUID().replaceAll('-', '')}` })
+    await settings.insert({ name: 'log_id', value: createLogId() })
     await settings.insert({ name: 'issuer', value: issuer })
   })
   return {

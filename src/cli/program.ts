@@ -47,6 +47,7 @@ const GROUPS: readonly Group[] = [
     commands: {
       serve: async () => (await import('./commands/dev/serve.js')).addServe,
       init: async () => (await import('./commands/dev/init.js')).addInit,
+      recover: async () => (await import('./commands/dev/recover.js')).addRecover,
       reindex: async () => (await import('./commands/dev/reindex.js')).addReindex,
     },
   },

@@ -28,6 +28,7 @@ export interface ServeFlags extends PlaceFlags {
   clockSkew?: number | undefined
   lease?: number | undefined
   drain?: number | undefined
+  auditHighWater?: string | undefined
   auditRetention?: number | undefined
   personalRetention?: number | undefined
   acceptClock: boolean

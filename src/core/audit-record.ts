@@ -63,6 +63,7 @@ export const AUDIT_EVENTS = {
   'trust.created': 'let the jobs of another issuer act as a client',
   'trust.deleted': 'let the jobs of another issuer act no longer',
   'trust.read': 'looked at which other issuers are believed',
+  'state.restored': 'started a new audit log after an older copy of the state',
   'token.issued': 'got a token for itself',
   'token.validated': 'checked a base token',
   'token.exchanged': 'exchanged a token for a call token',

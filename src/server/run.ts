@@ -9,6 +9,7 @@ import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
 import { createApp } from './app.js'
+import { createMarkFile } from './high-water.js'
 import type { QuirkName } from './quirks.js'
 import { createRateLimiter, RATE_LIMITS, type RateLimitsName } from './rate-limits.js'
 import { openSocket } from './socket.js'
@@ -43,6 +44,8 @@ export interface ServingOptions {
   drainSeconds?: number | undefined
   /** Whether a clock that is far behind the audit log is right all the same; default false. */
   acceptClock?: boolean | undefined
+  /** The file that keeps the highest head of the audit log that was ever signed; default: one in the state directory. */
+  auditHighWater?: string | undefined
   /** How long a record of the audit log is kept, in seconds; default: for ever. */
   auditRetentionSeconds?: number | undefined
   /** How long addresses and user agents are kept beside it, in seconds; default: as long as the records. */
@@ -89,6 +92,7 @@ export async function runServer<T>(
   const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
   const { drainSeconds = 0 } = options
   const { store, kek } = state
+  const markFile = options.auditHighWater ?? state.markFile
   const leaving = new AbortController()
   const stopping = new AbortController()
   const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
@@ -112,6 +116,7 @@ export async function runServer<T>(
       replicaTimings: options.replicaTimings,
       clock: watch.read,
       assertClock: watch.assertForward,
+      highWater: markFile === undefined ? undefined : createMarkFile(markFile),
       onFailure: (error) => onSurprise(error, SERVER_ITSELF),
       ...(ciba && { ciba }),
     })

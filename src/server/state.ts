@@ -27,6 +27,8 @@ export interface OpenState {
   name: string
   /** The key-encryption key. */
   kek: Uint8Array
+  /** Where the highest head of its audit log is kept unless another file is named: not in the database, which a backup restores. */
+  markFile?: string | undefined
   /** Closes the store and lets another server have the state. */
   close(): Promise<void>
 }
@@ -81,7 +83,8 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
     const opened = kek ?? (await openOwnKek(place, store))
-    return { store, name: place, kek: opened, close: () => closeState(store, pidFile) }
+    const markFile = join(place, 'audit-high-water')
+    return { store, name: place, kek: opened, markFile, close: () => closeState(store, pidFile) }
   } catch (error) {
     await closeState(store, pidFile)
     throw error

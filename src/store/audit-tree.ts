@@ -31,6 +31,8 @@ export interface AuditTreeChanges extends AuditTreeQueries {
    * kept where the next is signed by others. False where somebody else has signed meanwhile: then nothing is done.
    */
   advance(from: number, to: SignedHead & { keepsLast: boolean }, tiles: readonly HashTile[]): Promise<boolean>
+  /** Forgets every head and tile: another log begins. */
+  clear(): Promise<void>
   /** Puts tiles in the place of what was there. */
   replaceTiles(tiles: readonly HashTile[]): Promise<void>
 }
@@ -76,6 +78,10 @@ export function createAuditTree(db: Kysely<Schema>): AuditTreeChanges {
         .where('tile', '=', index)
         .executeTakeFirst()
       return row?.hashes
+    },
+    async clear() {
+      await db.deleteFrom('audit_heads').execute()
+      await db.deleteFrom('audit_tiles').execute()
     },
     async advance(from, { size, note, signedAt, keepsLast }, tiles) {
       if (((await head())?.size ?? 0) !== from) return false

@@ -121,6 +121,10 @@ export function addServe(parent: Command, context: Context): void {
       parseDuration,
     )
     .option(
+      '--audit-high-water <file>',
+      'where the highest head of the audit log is kept, out of reach of backups (default: in the state directory)',
+    )
+    .option(
       '--audit-retention <duration>',
       'how long a record of the audit log is kept; what is older goes, its hash stays (default: for ever)',
       parseSeconds,

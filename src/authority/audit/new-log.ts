@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import type { AuditDraft } from '../../core/audit-record.js'
+import { planEmergency } from '../../core/keyset.js'
+import type { Transaction } from '../../store/store.js'
+import { KEY_PLACES, type KeyPurpose } from '../key-sets.js'
+import { carryOut, contended, type KeyStep, type KeyStepOptions, makeStep, readState } from '../key-steps.js'
+import { createTimeOrderedId } from '../time-ordered-id.js'
+import { makeRecord, SERVER_ITSELF } from './record-making.js'
+
+/** The head of the log that ends, as far as it is known to have been signed. */
+export interface FormerLog {
+  origin: string
+  size: number
+  /** In base64. */
+  root: string
+}
+
+/** A name for a log: random, and never a URL. */
+export function createLogId(): string {
+  return `authsec/${randomUUID().replaceAll('-', '')}`
+}
+
+/** What signs tokens that a server would take for live ones again. */
+const REVIVING: readonly KeyPurpose[] = ['call', 'session']
+
+/**
+ * Starts a new log in the place of one that has been rolled back, whose records go with it, and takes the keys of call
+ * tokens and sessions out of use: what was revoked after the copy was made would live again. No server may run on the
+ * store. Says what the new log is called.
+ */
+export async function startNewLog(
+  options: KeyStepOptions & { tenantId: string; bootId: string },
+  former: FormerLog,
+): Promise<string> {
+  const { store, tenantId, bootId, clock } = options
+  const logId = createLogId()
+  const { revision, steps } = await planRetreat(options)
+  const drafts: AuditDraft[] = [
+    { type: 'state.restored', details: { old: { ...former } } },
+    ...steps.map(describeRetreat),
+  ]
+  await store.write(async (transaction) => {
+    if (!(await transaction.keys.advance(revision))) throw contended()
+    for (const step of steps) await carryOut(step, transaction)
+    await empty(transaction)
+    await transaction.settings.replace({ name: 'log_id', value: logId })
+    for (const draft of drafts) {
+      const now = clock()
+      const event = { ...draft, outcome: 'allow' } as const
+      const id = createTimeOrderedId(now)
+      transaction.audit.append(makeRecord({ logId, tenantId, bootId }, event, SERVER_ITSELF, id, now))
+    }
+  })
+  return logId
+}
+
+async function empty({ audit, auditTree }: Transaction): Promise<void> {
+  await audit.prune(Number.MAX_SAFE_INTEGER)
+  await auditTree.clear()
+}
+
+async function planRetreat(options: KeyStepOptions): Promise<{ revision: number; steps: KeyStep[] }> {
+  const { rules } = options
+  const state = await readState(options)
+  const places = KEY_PLACES.filter(({ purpose }) => REVIVING.includes(purpose))
+  const steps = await Promise.all(
+    places.map(({ purpose, alg }) => {
+      const active = state.keys.find(
+        (key) => key.purpose === purpose && key.alg === alg && key.state === 'active',
+      )
+      const planner: Parameters<typeof makeStep>[2] = (keys) =>
+        planEmergency(keys, active?.kid ?? '', 'revoked', rules[purpose])
+      return makeStep({ purpose, alg }, state, planner, options)
+    }),
+  )
+  return { revision: state.revision, steps }
+}
+
+function describeRetreat({ place, changed }: KeyStep): AuditDraft {
+  const kid = changed.find(({ state }) => state === 'revoked')?.kid
+  const changes = changed.map((key) => ({ kid: key.kid, state: key.state }))
+  return { type: 'key.revoked', kid, details: { ...place, changes } }
+}

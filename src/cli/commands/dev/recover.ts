@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { AuthsecError } from '../../../core/errors.js'
+import type { Context } from '../../context.js'
+import { describe } from '../../help.js'
+import { readKek } from '../../kek.js'
+import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
+
+interface RecoverFlags extends PlaceFlags {
+  acceptLoss: boolean
+  auditHighWater?: string | undefined
+  oldLog?: string | undefined
+  kekFile?: string | undefined
+  json: boolean
+}
+
+export function addRecover(parent: Command, context: Context): void {
+  const command = describe(parent.command('recover'), {
+    summary: 'start a new audit log where an older copy of the state was put back',
+    details:
+      'A server refuses a state whose audit log was signed further than it goes, or is not what was signed: that is a ' +
+      'restored backup, or somebody has been at it. This writes what is left of the log down for audit verify, ' +
+      'starts a new one that names the old one, and takes the keys of call tokens and sessions out of use, because ' +
+      'tokens that were revoked after the copy was made would live again. Everybody logs in anew.',
+    examples: [
+      ['authsec dev recover --accept-loss', 'the state of authsec dev serve'],
+      [
+        'authsec dev recover --accept-loss --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water mark --old-log lost',
+        "a team's database",
+      ],
+    ],
+    exits: [0, 2, 6, 7, 21],
+    seeAlso: ['authsec dev serve', 'authsec audit verify'],
+  })
+    .option('--accept-loss', 'what was recorded after the copy was made is lost, and you know it', false)
+    .option('--state <directory>', 'where the server keeps its data (default: the one of authsec dev serve)')
+    .option('--audit-high-water <file>', 'where the server keeps the highest head of its log')
+    .option(
+      '--old-log <directory>',
+      'where what is left of the old log is written (default: in the state directory)',
+    )
+    .option('--kek-file <file>', "the key-encryption key of a team's server (AUTHSEC_KEK)")
+    .option('--json', 'print one JSON object', false)
+  addStoreFlags(command).action((flags) => runRecover(context, flags))
+}
+
+async function runRecover(context: Context, flags: RecoverFlags): Promise<void> {
+  const { io } = context
+  if (!flags.acceptLoss) {
+    throw new AuthsecError(
+      'usage',
+      'what was recorded after the copy was made is lost: say that you accept it',
+      {
+        hint: 'Look for a newer copy first. Where there is none: --accept-loss.',
+      },
+    )
+  }
+  const isOwn = !isInDatabase(flags) && flags.kekFile === undefined
+  const kek = isOwn ? undefined : await readKek(context, flags.kekFile)
+  const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
+  const place = await readPlace({ ...flags, state: flags.state ?? ownState })
+  const oldLog = flags.oldLog ?? (place.state && join(place.state, `audit-log-${context.clock.now()}`))
+  if (oldLog === undefined) {
+    throw new AuthsecError('usage', 'no place for what is left of the old log is named', {
+      hint: 'Name a new directory with --old-log.',
+    })
+  }
+  const { recover } = await import('../../../server/recover.js')
+  const { writeBundle } = await import('../../audit-bundle.js')
+  const { old, kept, origin } = await recover({
+    ...place,
+    kek,
+    auditHighWater: flags.auditHighWater,
+    keepLog: (source, head) => writeBundle(source, head, oldLog),
+  })
+  if (flags.json) {
+    io.json({ old, kept, old_log: oldLog, origin })
+    return
+  }
+  io.record([
+    ['old log', old.origin],
+    ['signed', `${old.size} records`],
+    ['left', `${kept} records in ${oldLog}`],
+    ['new log', origin],
+  ])
+}

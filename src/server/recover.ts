@@ -1,0 +1,86 @@
+import { type FormerLog, startNewLog } from '../authority/audit/new-log.js'
+import { openAuthority } from '../authority/authority.js'
+import { openEnvelope } from '../authority/kek-check.js'
+import { completeTimings, createKeyRules } from '../authority/key-sets.js'
+import { encodeBase64 } from '../core/base64.js'
+import { parseCheckpoint } from '../core/checkpoint.js'
+import { AuthsecError } from '../core/errors.js'
+import type { LogSource } from '../core/log-source.js'
+import { createMarkFile } from './high-water.js'
+import { openState, type StatePlace } from './state.js'
+
+export interface RecoverOptions extends StatePlace {
+  kek?: Uint8Array | undefined
+  /** Where the highest head is kept, unless it is in the state directory. */
+  auditHighWater?: string | undefined
+  /** Keeps what is left of the old log before it goes, as far as it is signed. */
+  keepLog(source: LogSource, head: { note: string; size: number }): Promise<void>
+  /** Milliseconds since the epoch. */
+  clock?: () => number
+}
+
+/** What has been given up, and what begins. */
+export interface Recovered {
+  /** The highest head of the old log that is known to have been signed. */
+  old: FormerLog
+  /** How many of its records were left. */
+  kept: number
+  /** The origin of the new log. */
+  origin: string
+}
+
+/**
+ * Lets a state that was rolled back start again, with a new log that says so, and without the keys that would revive
+ * revoked tokens. Throws `conflict` where the log is whole or a server runs, `not_found` for an empty state, and what
+ * `openState` throws.
+ */
+export async function recover(options: RecoverOptions): Promise<Recovered> {
+  const { clock = Date.now, keepLog } = options
+  const { store, name, kek, markFile, close } = await openState(options, options.kek)
+  try {
+    const issuer = await store.settings.find('issuer')
+    if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
+    if (!store.isAlone && (await store.replicas.listLive()).length > 0) {
+      throw new AuthsecError('conflict', `a server runs on ${name}`, {
+        hint: 'Stop every server of it first.',
+      })
+    }
+    const file = options.auditHighWater ?? markFile
+    const highWater = file === undefined ? undefined : createMarkFile(file)
+    const authority = await openAuthority({ store, kek, issuer, clock, highWater })
+    try {
+      await assertBroken(authority.sealing.seal(), name)
+      const { publishedLog, identity } = authority
+      const head = await store.auditTree.head()
+      if (head !== undefined) {
+        const { verifierKey, readTile } = publishedLog
+        const handovers = await publishedLog.handovers()
+        const readKeys = async () => ({ verifierKey, handovers })
+        await keepLog({ readCheckpoint: async () => head.note, readTile, readKeys }, head)
+      }
+      const mark = await highWater?.read()
+      const [old] = [mark, head?.note]
+        .flatMap((note) => (note === undefined ? [] : [parseCheckpoint(note)]))
+        .sort((one, other) => other.size - one.size)
+      const former = { origin: identity.logId, size: old?.size ?? 0, root: old ? encodeBase64(old.root) : '' }
+      const envelope = await openEnvelope(store, kek, identity.tenantId)
+      const rules = createKeyRules(completeTimings({}))
+      const origin = await startNewLog({ store, envelope, rules, clock, ...identity }, former)
+      return { old: former, kept: head?.size ?? 0, origin }
+    } finally {
+      await authority.close()
+    }
+  } finally {
+    await close()
+  }
+}
+
+async function assertBroken(sealing: Promise<void>, name: string): Promise<void> {
+  const error = await sealing.then(
+    () => undefined,
+    (cause) => cause,
+  )
+  if (AuthsecError.is(error, 'state_rolled_back') || AuthsecError.is(error, 'state_unreadable')) return
+  if (error !== undefined) throw error
+  throw new AuthsecError('conflict', `the audit log of ${name} is whole: there is nothing to recover`)
+}
