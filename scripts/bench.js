@@ -4,13 +4,15 @@
 // An aim is printed as met or missed. The exit code does not depend on it, so that a busy machine is no failure: it is
 // 1 when something could not be measured, such as a server that gives any other answer than the right one.
 
+import { client } from './bench/client.js'
 import { exchange } from './bench/exchange.js'
 import { mint } from './bench/mint.js'
-import { formatRatio } from './bench/ratio.js'
+import { formatLine } from './bench/ratio.js'
 import { startUp } from './bench/start-up.js'
+import { verification } from './bench/verification.js'
 
 /** What is measured: each has a name, a title and `measure`, which resolves with the ratios. */
-const SUBJECTS = [startUp, exchange, mint]
+const SUBJECTS = [startUp, exchange, mint, client, verification]
 
 const names = process.argv.slice(2)
 const unknown = names.find((name) => !SUBJECTS.some((subject) => subject.name === name))
@@ -28,7 +30,7 @@ async function run({ name, title, measure }) {
   process.stderr.write(`bench: measuring ${name}\n`)
   try {
     const ratios = await measure()
-    process.stdout.write(`${title}\n${ratios.map((line) => `${formatRatio(line)}\n`).join('')}`)
+    process.stdout.write(`${title}\n${ratios.map((line) => `${formatLine(line)}\n`).join('')}`)
   } catch (error) {
     process.stderr.write(`bench: ${name} could not be measured: ${error.message}\n`)
     process.exitCode = 1

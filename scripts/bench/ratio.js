@@ -8,10 +8,19 @@ export function compareSeries(ours, theirs) {
   return { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) }
 }
 
-/** One line: what was compared, the ratio, and what it aims at, `{ atMost }` or `{ atLeast }`. */
-export function formatRatio({ what, ratio: { median, low, high }, aim }) {
+/**
+ * One line: what was compared, the ratio, and what it aims at, `{ atMost }` or `{ atLeast }`. What is counted and the
+ * same in every run is a `value` instead.
+ */
+export function formatLine({ what, ratio, value, aim }) {
+  if (ratio === undefined) return `  ${what.padEnd(38)} ${formatNumber(value)}${formatAim(aim, value)}`
+  const { median, low, high } = ratio
   const spread = `(${low.toFixed(2)} to ${high.toFixed(2)})`
-  return `  ${what.padEnd(36)} ${median.toFixed(2).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
+  return `  ${what.padEnd(38)} ${median.toFixed(2).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
+}
+
+function formatNumber(value) {
+  return (Number.isInteger(value) ? String(value) : value.toFixed(1)).padStart(6)
 }
 
 function formatAim(aim, ratio) {

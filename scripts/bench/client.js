@@ -1,0 +1,123 @@
+// What an agent spends on its tokens: how often it asks the server, what a token from the cache costs, what a tool call
+// costs more than without delegation, and how much of the package a page or a function has to load.
+
+import { gzipSync } from 'node:zlib'
+import { tool } from '@langchain/core/tools'
+import { build } from 'esbuild'
+import { z } from 'zod'
+import { importPeer } from './peers.js'
+import { compareSeries } from './ratio.js'
+import { repeatInTurn } from './repeat.js'
+
+const DIST = new URL('../../dist/', import.meta.url)
+const REQUEST = { audience: 'https://billing.example', permissions: ['billing:read'] }
+const LIFETIME_SECONDS = 60
+
+export const client = {
+  name: 'client',
+  title: 'tokens of an agent',
+
+  async measure() {
+    return [
+      await countColdCalls(),
+      await countSteadyCalls(),
+      await measureCacheHit(),
+      await measureToolCall(),
+      await measureSize('the client', ['sdk/index.js'], 8),
+      await measureSize('the client and the verifier', ['sdk/index.js', 'verify/index.js'], 14),
+      await measureSize('the adapter of LangChain alone', ['langchain/index.js'], 3),
+    ]
+  },
+}
+
+async function countColdCalls() {
+  return await withAgent(async ({ authsec, countExchanges }) => {
+    await Promise.all(Array.from({ length: 1_000 }, () => authsec.getDelegationToken(REQUEST)))
+    return count('exchanges for 1,000 cold calls at once', countExchanges(), 1)
+  })
+}
+
+async function countSteadyCalls() {
+  return await withAgent(async ({ authsec, clock, countExchanges }) => {
+    for (let second = 0; second < 600; second++) {
+      await authsec.getDelegationToken({ ...REQUEST, ttlSeconds: LIFETIME_SECONDS })
+      await clock.advance(1_000)
+    }
+    return count('exchanges for 600 calls, one a second', countExchanges(), 15)
+  })
+}
+
+/** Beside what the AWS SDK keeps one identity in. */
+async function measureCacheHit() {
+  const { memoizeIdentityProvider, isIdentityExpired, doesIdentityRequireRefresh } =
+    await importPeer('@smithy/core')
+  const provide = async () => ({ token: 'x', expiration: new Date(Date.now() + 3_600_000) })
+  const remembered = memoizeIdentityProvider(provide, isIdentityExpired, doesIdentityRequireRefresh)
+  return await withAgent(async ({ authsec }) => {
+    const works = [() => authsec.getDelegationToken(REQUEST), () => remembered({})]
+    const [own, theirs] = await repeatInTurn(works)
+    return {
+      what: 'AWS memoize: time of a cache hit',
+      ratio: compareSeries(theirs, own),
+      aim: { atMost: 0.6 },
+    }
+  })
+}
+
+/** A tool that does nothing else, with a token from the cache and without one. */
+async function measureToolCall() {
+  const { delegatedTool } = await import(new URL('langchain/index.js', DIST))
+  const fields = { name: 'read_bill', description: 'Reads a bill.', schema: z.object({ id: z.string() }) }
+  return await withAgent(async ({ authsec }) => {
+    const readBill = async ({ id }) => `bill ${id}`
+    const plain = tool(readBill, fields)
+    const delegated = delegatedTool(
+      authsec,
+      async (input, { token }) => {
+        await token()
+        return readBill(input)
+      },
+      { ...fields, delegation: REQUEST },
+    )
+    const works = [delegated, plain].map((one) => () => one.invoke({ id: 'b-1' }))
+    const [own, bare] = await repeatInTurn(works)
+    return { what: 'the same tool: time of a call', ratio: compareSeries(bare, own), aim: { atMost: 1.2 } }
+  })
+}
+
+async function measureSize(what, files, atMost) {
+  const contents = files.map((file) => `export * from './${file}'`).join('\n')
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: DIST.pathname },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    // The adapter is measured without the client that it is handed.
+    external: files.every((file) => file.startsWith('langchain/')) ? ['../sdk/*', '../core/*'] : [],
+    write: false,
+  })
+  return count(`kB of ${what}, gzipped`, gzipSync(outputFiles[0].contents).length / 1_000, atMost)
+}
+
+/** An agent, its server and a clock that stands, all in this process. */
+async function withAgent(work) {
+  const { createTestAuthsec } = await import(new URL('testing/index.js', DIST))
+  const { authsec, clock, server, close } = await createTestAuthsec()
+  try {
+    const countExchanges = () => server.issued.filter(isCallToken).length
+    return await work({ authsec, clock, countExchanges })
+  } finally {
+    await close()
+  }
+}
+
+function isCallToken(token) {
+  return JSON.parse(Buffer.from(token.split('.')[0], 'base64url')).typ === 'at+jwt'
+}
+
+/** A number that is no ratio: it is the same in every run. */
+function count(what, value, atMost) {
+  return { what, value, aim: { atMost } }
+}
