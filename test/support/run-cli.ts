@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
+import { PassThrough, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import { type Clock, createContext, readEnvironment } from '../../src/cli/context.js'
@@ -28,6 +28,10 @@ export interface RunOptions {
   workingDirectory?: string
   /** The answers of the person at the prompts, in order. */
   answers?: readonly string[]
+  /** Who is asked instead, where it matters how. */
+  prompts?: Prompts
+  /** Whether nobody reads standard output any more. */
+  isOutputClosed?: boolean
   /** Called with everything that is printed so far to standard output, whenever there is more. */
   onOutput?: (stdout: string) => void
   /** The same for standard error. */
@@ -58,7 +62,7 @@ export async function makeDirectory(): Promise<string> {
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const { stdin = '', tty = false, columns = 120, env = {}, answers = [] } = options
   const terminals = typeof tty === 'boolean' ? { stdin: tty, stdout: tty, stderr: tty } : tty
-  const stdout = collectStream(options.onOutput)
+  const stdout = options.isOutputClosed ? closeStream() : collectStream(options.onOutput)
   const stderr = collectStream(options.onComplaint)
   const input = stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)])
   const home = env['AUTHSEC_CONFIG_DIR'] ?? (await makeDirectory())
@@ -78,7 +82,7 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
     random: options.random ?? (() => 0.5),
     fetch: options.fetch ?? refuseToCall,
     signal: options.signal ?? new AbortController().signal,
-    prompts: answerWith(answers),
+    prompts: options.prompts ?? answerWith(answers),
     keychain: options.keychain ?? NO_KEYCHAIN,
   })
   const code = await main(args, context)
@@ -97,6 +101,16 @@ function collectStream(onText: (text: string) => void = () => {}) {
     onText(text())
   })
   return { stream, text }
+}
+
+// A pipe whose reader has gone away.
+function closeStream() {
+  const stream = new Writable({
+    write(_chunk, _encoding, callback) {
+      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    },
+  })
+  return { stream, text: () => '' }
 }
 
 function answerWith(answers: readonly string[]): Prompts {

@@ -364,7 +364,7 @@ export async function openWorld(directory: string): Promise<World> {
         signal: keyboard.signal,
         ...(line.endsWith('--identity -') && { stdin: runner.sign() }),
         ...(answers && { answers, tty: { stdin: true, stderr: true } }),
-        ...(/audit tail(?! -n| --no-follow)/.test(line) && { onOutput: interrupt }),
+        ...(/audit tail(?! -n| --no-follow)|dev serve/.test(line) && { onOutput: interrupt }),
         onComplaint(stderr) {
           if (stderr.includes('stop with Ctrl-C')) interrupt()
         },

@@ -1,0 +1,138 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Prompts } from '../../src/cli/prompts.js'
+import { AuthsecError } from '../../src/core/errors.js'
+import { type RunOptions, runCli } from '../support/run-cli.js'
+import { parseShellLine, type Stage } from './examples/shell-line.js'
+import { openWorld, type World } from './examples/world.js'
+
+interface Leaf {
+  command: string
+  examples: { line: string }[]
+  flags: { name: string; description: string }[]
+  exit_codes: Record<string, string>
+  commands: Leaf[]
+}
+
+/** Under which circumstances a command runs; the flags come on top of its own. */
+interface Mode {
+  name: string
+  flags?: readonly string[]
+  options?: RunOptions
+}
+
+/** At whatever prompt, Ctrl-C. */
+const CTRL_C: Prompts = { ask: interrupt, askSecret: interrupt, choose: interrupt, chooseSome: interrupt }
+
+const MODES: readonly Mode[] = [
+  { name: 'into a pipe' },
+  { name: 'on a terminal', options: { tty: true, prompts: CTRL_C } },
+  { name: 'with --json', flags: ['--json'] },
+  { name: 'on a terminal with --no-input', flags: ['--no-input'], options: { tty: true } },
+  { name: 'on a terminal with NO_COLOR', options: { tty: true, prompts: CTRL_C, env: { NO_COLOR: '1' } } },
+  { name: 'with FORCE_COLOR', options: { env: { FORCE_COLOR: '1' } } },
+  { name: 'with NO_COLOR and FORCE_COLOR', options: { env: { NO_COLOR: '1', FORCE_COLOR: '1' } } },
+  { name: 'on a terminal of 40 columns', options: { tty: true, columns: 40, prompts: CTRL_C } },
+  { name: 'with nothing on standard input', options: { stdin: '' } },
+  { name: 'where nobody reads standard output', options: { isOutputClosed: true } },
+]
+/** These start servers or programs: some circumstances have to do. */
+const SLOW = ['authsec dev serve', 'authsec dev init', 'authsec exec']
+const BRIEF = ['into a pipe', 'with --json', 'where nobody reads standard output']
+
+// The demo runs from beginning to end in test/e2e/demo.test.ts, which takes its time.
+const leaves = listLeaves(JSON.parse((await runCli(['help', '--json'])).stdout)).filter(
+  ({ command }) => command !== 'authsec demo',
+)
+const outputs = new Map<string, string | null>(
+  JSON.parse((await runCli(['commands', '--json'])).stdout).map(
+    ({ command, output }: { command: string; output: string | null }) => [command, output],
+  ),
+)
+
+let world: World
+let directory: string
+let before: string
+beforeAll(async () => {
+  before = process.cwd()
+  directory = await mkdtemp(join(tmpdir(), 'authsec-conduct-'))
+  process.chdir(directory)
+  world = await openWorld(directory)
+})
+afterAll(async () => {
+  await world.close()
+  process.chdir(before)
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe.each(leaves)('$command', (leaf) => {
+  const example = leaf.examples[0]?.line ?? ''
+  let call: Stage
+  let stdin: string
+  beforeAll(async () => {
+    await world.prepare(example)
+    const stages = parseShellLine(await world.adapt(example))
+    const place = stages.findIndex(({ words }) => words.join(' ').startsWith(leaf.command))
+    call = stages[place] ?? { words: leaf.command.split(' '), after: 'nothing' }
+    const { stdin: attended = '' } = await world.attend(example)
+    const [, ...source] = stages[place - 1]?.words ?? []
+    if (call.from !== undefined) stdin = await readFile(call.from, 'utf8')
+    else stdin = source.length === 0 ? String(attended) : (await world.run(source)).stdout
+  })
+
+  const takesJson = leaf.flags.some(({ name }) => name === '--json')
+  const modes = MODES.filter(({ name, flags = [] }) => {
+    if (SLOW.includes(leaf.command) && !BRIEF.includes(name)) return false
+    return takesJson || !flags.includes('--json')
+  })
+
+  test.each(modes)('behaves $name', async ({ flags = [], options = {} }) => {
+    const [, ...args] = call.words
+    const isJson = flags.includes('--json')
+    const { answers: _, tty: __, ...attention } = { ...(await world.attend(example)), stdin }
+    const run = await world.run(insert(args, flags), { ...attention, ...options })
+    // What has been done before cannot always be done again: then the command says so.
+    expect([...Object.keys(leaf.exit_codes), '130']).toContain(String(run.code))
+    expect(run.stderr).not.toMatch(/^\s+at |TypeError|ExperimentalWarning|Warning: The 'NO_COLOR'/m)
+    if (run.code !== 0 && run.code < 10) expect(run.stdout).toBe('')
+    if (isJson) expectJson(run, outputs.get(leaf.command) ?? null)
+    else if (run.code !== 0 && ![10, 130].includes(run.code)) expect(run.stderr).toMatch(/^authsec: /m)
+    if (options.isOutputClosed) expect(run.code === 0 ? run.stderr : '').not.toMatch(/^authsec: /m)
+    const isColored = options.env?.['FORCE_COLOR'] === '1' && options.env['NO_COLOR'] === undefined
+    const mayColor = isColored || (options.tty === true && options.env?.['NO_COLOR'] === undefined)
+    if (!mayColor) expect(stripVTControlCharacters(run.stdout)).toBe(run.stdout)
+    expect(stripVTControlCharacters(run.stderr)).toBe(run.stderr)
+  })
+})
+
+// One object on standard output, or a stream of them; and of a failure one on standard error.
+function expectJson(
+  { code, stdout, stderr }: { code: number; stdout: string; stderr: string },
+  kind: string | null,
+) {
+  const documents = kind === 'lines' ? stdout.split('\n').filter(Boolean) : stdout === '' ? [] : [stdout]
+  const values = documents.map((text) => JSON.parse(text))
+  for (const value of values) expect(Array.isArray(value)).toBe(kind === 'array')
+  if (code === 0 || code === 10 || code === 130 || stdout !== '') return
+  const last = stderr.trim().split('\n').at(-1) ?? ''
+  expect(JSON.parse(last)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } })
+}
+
+// What stands behind -- is another program's.
+function insert(args: readonly string[], flags: readonly string[]): string[] {
+  const isGiven = (flag: string) => args.includes(flag)
+  const end = args.indexOf('--')
+  const [own, rest] = end === -1 ? [args, []] : [args.slice(0, end), args.slice(end)]
+  return [...own, ...flags.filter((flag) => !isGiven(flag)), ...rest]
+}
+
+function listLeaves(tree: Leaf): Leaf[] {
+  return tree.commands.length === 0 ? [tree] : tree.commands.flatMap(listLeaves)
+}
+
+async function interrupt(): Promise<never> {
+  throw new AuthsecError('interrupted', 'interrupted')
+}
