@@ -16,8 +16,6 @@ export interface AuditQuery {
   /** RFC 3339. */
   since?: string | undefined
   until?: string | undefined
-  /** How long the server may hold the answer back until there is an event, in seconds. */
-  waitSeconds?: number | undefined
 }
 
 export interface AuditPage {
@@ -32,10 +30,8 @@ export interface AuditPage {
 /** The most events that the server sends at once. */
 export const MAX_AUDIT_PAGE = 1000
 
-const ANSWER_TIMEOUT_MS = 10_000
-
-/** Reads events of the audit log; with `waitSeconds` the answer comes as soon as there is one. */
-export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPage> {
+/** Reads events of the audit log. */
+async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPage> {
   const body = await callServer(target, {
     method: 'GET',
     path: '/audit/events',
@@ -47,10 +43,8 @@ export async function readAudit(target: ApiTarget, query: AuditQuery): Promise<A
       limit: query.limit,
       since: query.since,
       until: query.until,
-      wait: query.waitSeconds,
       filter: query.filter.length === 0 ? undefined : formatAuditFilter(query.filter),
     },
-    timeoutMs: ANSWER_TIMEOUT_MS + (query.waitSeconds ?? 0) * 1000,
   })
   const { next } = readShape(body, { next: 'number' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
@@ -81,18 +75,23 @@ export async function readNewestEvents(
   return found
 }
 
-/** Reads all events that fit, ascending, up to a sequence number, page by page. */
+/** Reads all events that fit, ascending, between two sequence numbers, page by page. */
 export async function* readEventsUpTo(
   target: ApiTarget,
-  { filter, last }: { filter: AuditFilter; last: number },
+  { filter, last, after: first = -1 }: { filter: AuditFilter; last: number; after?: number | undefined },
 ): AsyncGenerator<AuditEntry[]> {
-  for (let after = -1; after < last; ) {
+  for (let after = first; after < last; ) {
     const page = await readAudit(target, { filter, after, before: last + 1, limit: MAX_AUDIT_PAGE })
     yield page.entries
     // Only ever towards the end, whatever the server says.
     if (page.next <= after) return
     after = page.next
   }
+}
+
+/** The highest sequence number; -1 while the log is empty. */
+export async function readAuditHead(target: ApiTarget): Promise<number> {
+  return (await readAudit(target, { filter: [], last: 0 })).next
 }
 
 /** Has the server record that the log is taken along, and says up to which sequence number that is. */
@@ -112,7 +111,11 @@ export async function recordExport(
 /** One event by its id; throws `not_found`. */
 export async function findAuditEvent(target: ApiTarget, eventId: string): Promise<AuditEntry> {
   const path = `/audit/events/${encodeURIComponent(eventId)}`
-  const body = await callServer(target, { method: 'GET', path, session: 'required' })
+  return readAuditEntry(await callServer(target, { method: 'GET', path, session: 'required' }))
+}
+
+/** Reads an event with its place; throws `server_error` for what is none. */
+export function readAuditEntry(body: Json | undefined): AuditEntry {
   const { seq, event } = readShape(body, { seq: 'number' }, 'event')
   return { seq, event: readEvent(event) }
 }

@@ -117,6 +117,44 @@ export async function downloadFile(target: ApiTarget, request: ApiRequest): Prom
   throw readRefusal(response, parseBody(bytes) ?? {}, request, readRequestId(response))
 }
 
+/**
+ * Sends one request and yields the bytes of a 2xx answer of this content type as they come, for as long as they do.
+ * Throws what `downloadFile` throws, and `timed_out` when there is nothing for so many milliseconds.
+ */
+export async function* openStream(
+  target: ApiTarget,
+  request: ApiRequest,
+  { contentType, silenceMs }: { contentType: string; silenceMs: number },
+): AsyncGenerator<Uint8Array> {
+  const silence = new AbortController()
+  const expire = () => silence.abort(new DOMException('nothing came', 'TimeoutError'))
+  let timer = setTimeout(expire, silenceMs)
+  try {
+    const response = await send(target, request, silence.signal)
+    if (!response.ok) {
+      throw readRefusal(
+        response,
+        parseBody(await readBytes(response)) ?? {},
+        request,
+        readRequestId(response),
+      )
+    }
+    if (response.headers.get('content-type')?.split(';')[0]?.trim() !== contentType) {
+      throw new AuthsecError('server_error', `${origin(target)} did not answer with ${contentType}`)
+    }
+    for await (const chunk of response.body ?? []) {
+      // Whoever takes long over it is not the server.
+      clearTimeout(timer)
+      yield chunk
+      timer = setTimeout(expire, silenceMs)
+    }
+  } catch (error) {
+    throw describeFailure(error, target)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 // An `error` that is empty or null says that there was none.
 function isRefusal(body: Json): boolean {
   return isJsonObject(body) && typeof body['error'] === 'string' && body['error'] !== ''
@@ -126,6 +164,16 @@ async function exchange(
   target: ApiTarget,
   request: ApiRequest,
 ): Promise<{ response: Response; bytes: Uint8Array }> {
+  try {
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const response = await send(target, request, timeout)
+    return { response, bytes: await readBytes(response) }
+  } catch (error) {
+    throw describeFailure(error, target)
+  }
+}
+
+function send(target: ApiTarget, request: ApiRequest, signal: AbortSignal): Promise<Response> {
   if (request.session === 'required') assertSession(target)
   const headers: Record<string, string> = { accept: 'application/json' }
   if (request.session !== 'never' && target.session !== undefined) {
@@ -139,18 +187,13 @@ async function exchange(
     headers['content-type'] = 'application/x-www-form-urlencoded'
     body = new URLSearchParams(present(request.form)).toString()
   }
-  try {
-    const response = await target.fetch(buildUrl(target.serverUrl, request), {
-      method: request.method,
-      headers,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS),
-      ...(body !== undefined && { body }),
-    })
-    return { response, bytes: await readBytes(response) }
-  } catch (error) {
-    throw describeFailure(error, target)
-  }
+  return target.fetch(buildUrl(target.serverUrl, request), {
+    method: request.method,
+    headers,
+    redirect: 'manual',
+    signal,
+    ...(body !== undefined && { body }),
+  })
 }
 
 function buildUrl(serverUrl: string, { path, query = {} }: ApiRequest): string {

@@ -1,17 +1,19 @@
-import type { AuditPage } from '../api/audit.js'
+import type { AuditCursor, AuditStreamStep } from '../api/audit-stream.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Clock } from './context.js'
 
 /** What happens while a log is followed. */
 export type FollowStep =
-  | { type: 'page'; page: AuditPage }
+  | AuditStreamStep
+  /** Everything up to there has been read. */
+  | { type: 'place'; cursor: AuditCursor }
   | { type: 'reconnecting'; failure: AuthsecError }
   | { type: 'reconnected' }
 
 export interface FollowOptions {
-  /** Asks for what comes after a sequence number; the answer may be held back until there is something. */
-  read: (after: number) => Promise<AuditPage>
-  after: number
+  /** Opens a stream of what comes behind a cursor. */
+  connect: (cursor: AuditCursor) => AsyncIterable<AuditStreamStep[]>
+  cursor: AuditCursor
   clock: Clock
   random: () => number
   /** Ends the following; its reason is thrown. */
@@ -22,28 +24,51 @@ const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 10_000
 
 /**
- * Follows a log from a sequence number on, without loss or repetition. An outage is told once; in it the pauses
- * double up to ten seconds, each with jitter. What no retry can mend is thrown.
+ * Follows a log from a cursor on, without loss or repetition. An outage is told once; in it the pauses double up to
+ * ten seconds, each with jitter. What no retry can mend is thrown.
  */
-export async function* followAudit(options: FollowOptions): AsyncGenerator<FollowStep, never> {
-  const { read, clock, random, signal } = options
-  let { after } = options
+export async function* followAudit(options: FollowOptions): AsyncGenerator<FollowStep[], never> {
+  const { connect, clock, random, signal } = options
+  let { cursor } = options
   let failures = 0
   for (;;) {
-    signal.throwIfAborted()
     try {
-      const page = await read(after)
-      if (failures > 0) yield { type: 'reconnected' }
-      failures = 0
-      after = page.next
-      yield { type: 'page', page }
+      for await (const steps of connect(cursor)) {
+        const isBack = failures > 0
+        failures = 0
+        const news: FollowStep[] = isBack ? [{ type: 'reconnected' }] : []
+        for (const step of steps) {
+          // What has been seen is not told again, whatever the server sends.
+          if (step.type === 'event' && step.entry.seq <= cursor.after) continue
+          cursor = moveOn(cursor, step)
+          news.push(step)
+        }
+        yield news
+      }
+      signal.throwIfAborted()
+      throw new AuthsecError('network', 'the server has ended the stream')
     } catch (error) {
       signal.throwIfAborted()
       if (!AuthsecError.is(error) || !error.retryable) throw error
-      if (failures === 0) yield { type: 'reconnecting', failure: error }
+      if (failures === 0) yield [{ type: 'reconnecting', failure: error }]
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.5 + random() / 2)
       failures++
       await clock.sleep(Math.max(pause, error.retryAfterMs ?? 0), signal)
     }
+  }
+}
+
+/** Where the log has been read up to after a step. */
+export function moveOn({ after, log }: AuditCursor, step: FollowStep): AuditCursor {
+  switch (step.type) {
+    case 'event':
+      return { after: step.entry.seq, log }
+    case 'heartbeat':
+    case 'place':
+      return { after: Math.max(after, step.cursor.after), log: step.cursor.log ?? log }
+    case 'gap':
+      return { after: step.gap.after, log: step.gap.log }
+    default:
+      return { after, log }
   }
 }

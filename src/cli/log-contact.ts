@@ -7,7 +7,7 @@ import {
   parseVerifierKey,
   type VerifierKey,
 } from '../core/checkpoint.js'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import type { LogSource } from '../core/log-source.js'
 import { findTile, readNode } from '../core/log-tiles.js'
 import type { KnownKey } from '../core/log-verdict.js'
@@ -62,13 +62,36 @@ export async function contactLog(
   return { checkpoint, key, verifierKey }
 }
 
-/** The same for a command that is about something else: a server that publishes no log is not refused for it. */
-export async function greetLog(context: Context, target: ApiTarget): Promise<void> {
-  const { clock, signal } = context
+/** What a server answers that has no log to look at. */
+const NO_LOG: ReadonlySet<ErrorCode> = new Set([
+  'not_found',
+  'checkpoint_malformed',
+  'server_error',
+  'invalid_request',
+])
+/** What the command itself will meet as well. */
+const NO_ANSWER: ReadonlySet<ErrorCode> = new Set([
+  'network',
+  'timed_out',
+  'rate_limited',
+  'temporarily_unavailable',
+])
+
+/**
+ * The same for a command that is about something else: undefined for a server that publishes no log, which is told
+ * where it did when it was seen last.
+ */
+export async function greetLog(context: Context, target: ApiTarget): Promise<LogContact | undefined> {
+  const { io, clock, signal, knownLogs } = context
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
-  await contactLog(context, source, target.serverUrl).catch((error) => {
-    if (!AuthsecError.is(error, 'not_found')) throw error
-  })
+  try {
+    return await contactLog(context, source, target.serverUrl)
+  } catch (error) {
+    if (!AuthsecError.is(error) || !(NO_LOG.has(error.code) || NO_ANSWER.has(error.code))) throw error
+    const wasThere = NO_LOG.has(error.code) && (await knownLogs.findLast(target.serverUrl)) !== undefined
+    if (wasThere) io.warn('this server published its audit log when it was seen last, and does not any more')
+    return undefined
+  }
 }
 
 /** Says in words that a server has another log than when it was seen last; undefined where it has not. */

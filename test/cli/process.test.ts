@@ -25,9 +25,17 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'authsec-built-'))
   script = await buildCommand(directory)
   server = createServer((request, response) => {
+    if (request.url?.startsWith('/audit/log/')) {
+      response.writeHead(404).end()
+      return
+    }
+    if (request.url?.startsWith('/audit/events/stream')) {
+      // Whoever waits for news waits in vain.
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      return
+    }
     response.setHeader('content-type', 'application/json')
-    // Whoever waits for news waits in vain.
-    if (request.url?.includes('wait=')) return
     const events = Array.from({ length: 800 }, (_, seq) => ({ seq, event: EVENT }))
     response.end(JSON.stringify({ events, next: 799 }))
   })
@@ -74,7 +82,7 @@ describe('the process', () => {
       )
       const followed = new Promise<void>((resolve) => {
         server.on('request', ({ url }) => {
-          if (url?.includes('wait=')) resolve()
+          if (url?.includes('/stream')) resolve()
         })
       })
       await followed

@@ -29,7 +29,7 @@ const FORMATTING_MEANINGS = {
   terminal: 'tables with titles, colours, times as distances; cut to the width of the terminal',
   pipe: 'the same without colour: tab-separated, no titles, times in RFC 3339 and UTC; never JSON unasked',
   '--json':
-    'one JSON object or array; streams print JSON Lines, each with a type. Errors are {"error": {...}} on standard error',
+    'one JSON object or array; streams print JSON Lines, each with a type (audit tail: a kind). Errors are {"error": {...}} on standard error',
   '--fields a,b.c': 'only these members, of an object or of each object of an array; implies --json',
   "--jq '.[].name'":
     'what a filter in the language of jq makes of it; texts stand without quotes; implies --json',

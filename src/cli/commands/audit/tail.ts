@@ -1,39 +1,42 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type AuditPage, type AuditQuery, MAX_AUDIT_PAGE, readAudit } from '../../../api/audit.js'
+import { MAX_AUDIT_PAGE } from '../../../api/audit.js'
+import type { AuditCursor } from '../../../api/audit-stream.js'
+import type { ApiTarget } from '../../../api/http.js'
 import {
   type AuditFilter,
   formatAuditFilter,
   matchesAuditFilter,
   parseAuditFilter,
 } from '../../../core/audit-filter.js'
-import { formatDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { parseTime } from '../../../core/time.js'
+import { type CursorFile, openCursorFile, parseCursor } from '../../audit-cursor.js'
 import { addAuditFlags, readFilter } from '../../audit-flags.js'
-import { type FollowOptions, type FollowStep, followAudit } from '../../audit-follow.js'
-import { createAuditPrinter } from '../../audit-printer.js'
-import { type Connection, openConnection } from '../../connection.js'
-import type { Clock, Context } from '../../context.js'
+import { type FollowStep, moveOn } from '../../audit-follow.js'
+import { type LineFile, openLineFile } from '../../audit-output.js'
+import { type AuditPrinter, createAuditPrinter } from '../../audit-printer.js'
+import { readTail, type TailStart } from '../../audit-tailing.js'
+import { type ConnectionFlags, openConnection } from '../../connection.js'
+import type { Context } from '../../context.js'
+import { startDeadline } from '../../deadline.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
+import { greetLog } from '../../log-contact.js'
 
-interface TailRequest {
-  filter: AuditFilter
-  /** Where to begin: after this event, at this time, or with the newest so many. */
-  cursor: number | undefined
-  since: string | undefined
-  lines: number | undefined
+interface TailFlags extends ConnectionFlags {
+  lines?: number | undefined
+  since?: string | undefined
+  cursor?: AuditCursor | undefined
+  cursorFile?: string | undefined
+  outputFile?: string | undefined
   follow: boolean
-  forSeconds: number | undefined
-  untilMatch: AuditFilter | undefined
-  /** The words that go on where this run ends, but for the cursor. */
-  resume: readonly string[]
+  for?: number | undefined
+  untilMatch?: AuditFilter | undefined
+  json: boolean
 }
 
 const DEFAULT_LINES = 10
-/** How long the server may hold an answer back, in seconds. */
-const WAIT_SECONDS = 25
 
 export function addTail(parent: Command, context: Context): void {
   const { now } = context.clock
@@ -49,10 +52,13 @@ export function addTail(parent: Command, context: Context): void {
         'authsec audit tail -n 0 --until-match type=token.exchanged --for 30s',
         'wait in a script: 0 when it happened, 8 when it did not',
       ],
-      ['authsec audit tail --no-follow --json', 'the last ten events as JSON Lines'],
+      [
+        'authsec audit tail --json --cursor-file tail.cursor --output-file audit.jsonl',
+        'keep a copy that goes on where it was left, even by a crash',
+      ],
     ],
-    exits: [0, 2, 4, 5, 6, 7, 8, ...SERVER_EXITS, 130, 143],
-    seeAlso: ['authsec audit search'],
+    exits: [0, 2, 4, 5, 6, 7, 8, 16, 18, 19, ...SERVER_EXITS, 130, 143],
+    seeAlso: ['authsec audit search', 'authsec help filters'],
   })
     .option(
       '-n, --lines <n>',
@@ -60,24 +66,23 @@ export function addTail(parent: Command, context: Context): void {
       parseWholeNumber(0, MAX_AUDIT_PAGE),
     )
     .option('--since <time>', 'begin at this time: RFC 3339, epoch seconds or an age such as 15m', readTime)
-    .option('--cursor <seq>', 'begin after this event', parseWholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--cursor <cursor>', 'begin behind this place, as an earlier run printed it', parseCursor)
+    .option('--cursor-file <file>', 'begin behind the place in this file, if there is one, and keep it there')
+    .option('--output-file <file>', 'append the events to a file instead of printing them')
     .option('--no-follow', 'end after what there is')
     .option('--for <duration>', 'end after so long', parseSeconds)
     .option('--until-match <expr>', 'end at the first event that fits', readExpression)
-    .option('--json', 'print JSON Lines, each with a type', false)
+    .option('--json', 'print JSON Lines, each with a kind', false)
   addConnectionFlags(addAuditFlags(command, now)).action(async (flags) => {
     const connection = await openConnection(context, flags)
     const filter = await readFilter(connection, flags)
-    await tail(context, connection, {
-      filter,
-      cursor: flags.cursor,
-      since: flags.since,
-      lines: flags.lines,
-      follow: flags.follow,
-      forSeconds: flags.for,
-      untilMatch: flags.untilMatch,
-      resume: listResumeWords(filter, flags),
-    })
+    const contact = await greetLog(context, connection.target)
+    const file = flags.outputFile === undefined ? undefined : await openLineFile(flags.outputFile)
+    try {
+      await tail(context, connection.target, flags, { filter, file, log: contact?.checkpoint.origin })
+    } finally {
+      await file?.close()
+    }
   })
 
   function readTime(text: string): string {
@@ -91,99 +96,99 @@ export function addTail(parent: Command, context: Context): void {
 
 async function tail(
   { io, clock, random, signal }: Context,
-  { target }: Connection,
-  request: TailRequest,
+  server: ApiTarget,
+  flags: TailFlags,
+  { filter, file, log }: { filter: AuditFilter; file: LineFile | undefined; log: string | undefined },
 ): Promise<void> {
-  const { filter, untilMatch } = request
-  const deadline = startDeadline(clock, request.forSeconds)
+  const { follow, untilMatch } = flags
+  const deadline = startDeadline(clock, flags.for)
   const ending = AbortSignal.any([signal, deadline.signal])
-  const read = (query: Omit<AuditQuery, 'filter'>) =>
-    readAudit({ ...target, fetch: endFetchWith(target.fetch, ending) }, { filter, ...query })
-  const printer = await createAuditPrinter(io, request.resume)
-  let next: number | undefined
+  const target = { ...server, fetch: endFetchWith(server.fetch, ending) }
+  const cursors = flags.cursorFile === undefined ? undefined : openCursorFile(flags.cursorFile)
+  const start = await findStart(flags, cursors, file)
+  const resume = (cursor: string) => listResumeWords(filter, flags, cursor)
+  const printer = await createAuditPrinter(io, { resume, file })
+  const progress = createProgress({ printer, cursors, untilMatch, cursor: start.cursor })
+  const isRead = () => !AuthsecError.is(signal.reason, 'output_closed')
   try {
-    for await (const step of readSteps(read, request, { clock, random, signal: ending })) {
-      if (step.type === 'reconnecting') printer.reconnecting(step.failure)
-      else if (step.type === 'reconnected') printer.reconnected()
-      else {
-        const { entries } = step.page
-        for (const entry of entries) {
-          printer.entry(entry)
-          next = entry.seq
-          if (untilMatch && matchesAuditFilter(entry.event, untilMatch)) return
-        }
-        next = step.page.next
-        if (entries.length === 0 && request.follow) printer.heartbeat(next)
-        await io.flush()
-      }
+    for await (const steps of readTail(target, {
+      filter,
+      start,
+      follow,
+      log,
+      clock,
+      random,
+      signal: ending,
+    })) {
+      const isFound = steps.some((step) => progress.take(step))
+      await progress.keep()
+      if (isFound) return
     }
   } catch (error) {
     // Time that ran out is a failure only where something was waited for.
     if (!AuthsecError.is(error, 'pending') || untilMatch !== undefined) throw error
   } finally {
     deadline.stop()
-    const isRead = !AuthsecError.is(signal.reason, 'output_closed')
-    if (request.follow && next !== undefined && isRead) printer.end(next)
+    if (follow && isRead()) progress.end()
   }
 }
 
-type Read = (query: Omit<AuditQuery, 'filter'>) => Promise<AuditPage>
+interface Progress {
+  /** Tells a step; whether it was what is waited for, behind which nothing is told any more. */
+  take(step: FollowStep): boolean
+  /** Keeps where the log has been read up to, once all that was told before is where it goes. */
+  keep(): Promise<void>
+  end(): void
+}
 
-async function* readSteps(
-  read: Read,
-  { cursor, since, lines, follow, untilMatch }: TailRequest,
-  options: Pick<FollowOptions, 'clock' | 'random' | 'signal'>,
-): AsyncGenerator<FollowStep> {
-  const count = lines ?? (untilMatch === undefined ? DEFAULT_LINES : 0)
-  let page: AuditPage
-  if (cursor !== undefined) page = await read({ after: cursor, limit: MAX_AUDIT_PAGE })
-  else if (since !== undefined) page = await read({ since, limit: MAX_AUDIT_PAGE, last: lines })
-  else page = await readNewest(read, count)
-  yield { type: 'page', page }
-
-  if (follow) {
-    yield* followAudit({
-      ...options,
-      // As long as nothing was found, nothing but the time says where to begin.
-      read: (after) =>
-        read({
-          after,
-          limit: MAX_AUDIT_PAGE,
-          waitSeconds: WAIT_SECONDS,
-          since: after < 0 ? since : undefined,
-        }),
-      after: page.next,
-    })
-  }
-  const isPlaced = cursor !== undefined || since !== undefined
-  while (isPlaced && page.entries.length === MAX_AUDIT_PAGE) {
-    page = await read({ after: page.next, limit: MAX_AUDIT_PAGE })
-    yield { type: 'page', page }
+function createProgress({
+  printer,
+  cursors,
+  untilMatch,
+  cursor: start,
+}: {
+  printer: AuditPrinter
+  cursors: CursorFile | undefined
+  untilMatch: AuditFilter | undefined
+  cursor: AuditCursor | undefined
+}): Progress {
+  let cursor = start
+  return {
+    take(step) {
+      printer.tell(step)
+      cursor = moveOn(cursor ?? { after: -1, log: undefined }, step)
+      return (
+        step.type === 'event' && untilMatch !== undefined && matchesAuditFilter(step.entry.event, untilMatch)
+      )
+    },
+    async keep() {
+      await printer.flush()
+      if (cursor !== undefined) await cursors?.keep(cursor)
+    },
+    end() {
+      if (cursor !== undefined) printer.end(cursor)
+    },
   }
 }
 
-// Where the log ends now has to be known even when nothing of it is wanted.
-async function readNewest(read: Read, count: number): Promise<AuditPage> {
-  const page = await read({ last: Math.max(1, count) })
-  return count === 0 ? { ...page, entries: [] } : page
+/** The place in a file wins over the newest; what the file of the events has beyond it has been written already. */
+async function findStart(
+  { cursor, since, lines, untilMatch }: TailFlags,
+  cursors: CursorFile | undefined,
+  file: LineFile | undefined,
+): Promise<TailStart> {
+  const kept = cursor ?? (await cursors?.read())
+  const written = cursors && readSeq(file?.lastLine)
+  const start = kept && { ...kept, after: Math.max(kept.after, written ?? -1) }
+  const isPlaced = start !== undefined || since !== undefined
+  const newest = untilMatch === undefined ? DEFAULT_LINES : 0
+  return { cursor: start, since, lines: lines ?? (isPlaced ? undefined : newest) }
 }
 
-interface Deadline {
-  signal: AbortSignal
-  stop: () => void
-}
-
-function startDeadline(clock: Clock, seconds: number | undefined): Deadline {
-  const deadline = new AbortController()
-  const stopping = new AbortController()
-  if (seconds !== undefined) {
-    const over = new AuthsecError('pending', `it did not happen within ${formatDuration(seconds)}`)
-    clock.sleep(seconds * 1000, stopping.signal).then(
-      () => deadline.abort(over),
-      () => {},
-    )
-  }
-  return { signal: deadline.signal, stop: () => stopping.abort() }
+// Of a line that an earlier run has written, in either form.
+function readSeq(line: string | undefined): number | undefined {
+  const [, seq] = /^(?:\{"kind":"event","seq":)?(\d{1,15})[,\t]/.exec(line ?? '') ?? []
+  return seq === undefined ? undefined : Number(seq)
 }
 
 function endFetchWith(fetch: typeof globalThis.fetch, ending: AbortSignal): typeof globalThis.fetch {
@@ -193,20 +198,15 @@ function endFetchWith(fetch: typeof globalThis.fetch, ending: AbortSignal): type
   }
 }
 
-function listResumeWords(
-  filter: AuditFilter,
-  flags: {
-    untilMatch?: AuditFilter | undefined
-    server?: string | undefined
-    profile?: string | undefined
-    json: boolean
-  },
-): string[] {
+function listResumeWords(filter: AuditFilter, flags: TailFlags, cursor: string): string[] {
+  const { untilMatch, server, profile, json, cursorFile, outputFile } = flags
   const words = ['authsec', 'audit', 'tail']
   if (filter.length > 0) words.push('--filter', formatAuditFilter(filter))
-  if (flags.untilMatch) words.push('--until-match', formatAuditFilter(flags.untilMatch))
-  if (flags.server !== undefined) words.push('--server', flags.server)
-  if (flags.profile !== undefined) words.push('--profile', flags.profile)
-  if (flags.json) words.push('--json')
-  return words
+  if (untilMatch) words.push('--until-match', formatAuditFilter(untilMatch))
+  if (server !== undefined) words.push('--server', server)
+  if (profile !== undefined) words.push('--profile', profile)
+  if (json) words.push('--json')
+  if (outputFile !== undefined) words.push('--output-file', outputFile)
+  // The file knows the place itself.
+  return [...words, ...(cursorFile === undefined ? ['--cursor', cursor] : ['--cursor-file', cursorFile])]
 }

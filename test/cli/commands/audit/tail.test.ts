@@ -1,36 +1,60 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../../../src/core/errors.js'
-import { type RunOptions, runCli } from '../../../support/run-cli.js'
+import { makeDirectory, type RunOptions, runCli } from '../../../support/run-cli.js'
 import { ADMIN, answer, noConnection, stubServer } from '../../../support/stub-server.js'
 
 const EVENTS = 'GET /audit/events'
+const LOG = 'authsec/0123'
 
 function entry(seq: number, type = 'token.exchanged') {
   return { seq, event: { id: `ev-${seq}`, type, outcome: 'allow', occurred_at: '2026-08-21T11:59:30Z' } }
 }
 
-function page(...seqs: number[]) {
-  return { events: seqs.map((seq) => entry(seq)), next: seqs.at(-1) ?? 0 }
+const frame = (event: string, data: object) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+const events = (...seqs: number[]) => seqs.map((seq) => frame('event', entry(seq))).join('')
+const heartbeat = (next: number, log = LOG) => frame('heartbeat', { next, log })
+
+/** A connection on which this comes, and then nothing more, or its end. */
+interface Connection {
+  text: string
+  stays: boolean
 }
 
-/** Runs tail and presses Ctrl-C when standard output holds the text. */
+const cut = (...texts: string[]): Connection => ({ text: texts.join(''), stays: false })
+const open = (...texts: string[]): Connection => ({ text: texts.join(''), stays: true })
+
+/**
+ * Runs tail against a log that ends at `head`, with one connection, refusal or failure after the other, and presses
+ * Ctrl-C when standard output holds the text.
+ */
 function tail(
   args: readonly string[],
-  answers: readonly object[],
+  connections: readonly (Connection | Response | Error)[],
   {
     stopAt,
     reason = new AuthsecError('interrupted', 'interrupted'),
+    head = [7, 8],
     ...options
-  }: RunOptions & { stopAt?: string; reason?: Error } = {},
+  }: RunOptions & { stopAt?: string; reason?: Error; head?: number[] } = {},
 ) {
-  const server = stubServer({ [EVENTS]: answers })
+  const last = { events: head.map((seq) => entry(seq)), next: head.at(-1) ?? -1 }
+  const server = stubServer({ [EVENTS]: last })
   const keyboard = new AbortController()
   const pauses: number[] = []
+  const streams: string[] = []
+  const left = [...connections]
   const done = runCli(['audit', 'tail', ...args], {
     env: ADMIN,
     fetch: async (input, init) => {
       init?.signal?.throwIfAborted()
-      return server.fetch(input, init)
+      const { pathname, search } = new URL(String(input))
+      if (!pathname.endsWith('/stream')) return server.fetch(input, init)
+      streams.push(decodeURIComponent(search))
+      const next = left.shift() ?? open()
+      if (next instanceof Error) throw next
+      return next instanceof Response ? next : connect(next, init?.signal ?? undefined)
     },
     signal: keyboard.signal,
     clock: {
@@ -43,52 +67,74 @@ function tail(
     },
     ...options,
   })
-  return { server, pauses, done }
+  const queries = () =>
+    server.calls.flatMap(({ path, query }) => (path === '/audit/events' ? [`${query}`] : []))
+  return { queries, streams, pauses, done }
 }
+
+function connect({ text, stays }: Connection, signal: AbortSignal | undefined): Response {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text))
+      if (!stays) controller.close()
+      else signal?.addEventListener('abort', () => controller.error(signal.reason))
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+}
+
+const seqsOf = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number(line.split('\t')[0]))
 
 describe('authsec audit tail', () => {
   test('prints the last ten and follows; Ctrl-C ends it with a summary and the way to go on', async () => {
-    const { server, done } = tail([], [page(7, 8), page(9), page(10)], { stopAt: '10\t' })
+    const { queries, streams, done } = tail([], [open(heartbeat(8), events(9, 10))], { stopAt: '\n10\t' })
     const { code, stdout, stderr } = await done
     expect(code).toBe(130)
-    expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(['7', '8', '9', '10', ''])
-    expect(stderr).toBe('4 events: token.exchanged 4\ngo on with: authsec audit tail --cursor 10\n')
-    expect(server.calls.map(({ query }) => query.toString())).toEqual([
-      'last=10',
-      'after=8&limit=1000&wait=25',
-      'after=9&limit=1000&wait=25',
-    ])
+    expect(seqsOf(stdout)).toEqual([7, 8, 9, 10])
+    expect(stderr).toBe(
+      '4 events: token.exchanged 4\ngo on with: authsec audit tail --cursor 10@authsec/0123\n',
+    )
+    expect(queries()).toEqual(['last=0', 'before=9&last=10'])
+    expect(streams).toEqual(['?after=8'])
   })
 
   test('ends with 143 when it is terminated', async () => {
     const reason = new AuthsecError('terminated', 'terminated')
-    expect(await tail([], [page(1)], { stopAt: '1\t', reason }).done).toMatchObject({ code: 143 })
+    expect(await tail([], [], { stopAt: '8\t', reason }).done).toMatchObject({ code: 143 })
   })
 
-  test('prints JSON Lines, each with a type', async () => {
-    const { done } = tail(['--json'], [page(7), { events: [], next: 7 }, noConnection(), page(8)], {
-      stopAt: '"seq":8',
-    })
+  test('prints JSON Lines, each with a kind', async () => {
+    const gap = { reason: 'other_log', asked: 9, next: -1, log: 'authsec/4567' }
+    const streams = [
+      cut(heartbeat(8), events(9)),
+      noConnection(),
+      open(frame('gap', gap), heartbeat(-1, gap.log), events(0)),
+    ]
+    const { done } = tail(['--json', '-n', '1'], streams, { stopAt: '"seq":0', head: [8] })
     const { code, stdout, stderr } = await done
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-    expect(lines).toEqual([
-      { type: 'event', ...entry(7) },
-      { type: 'heartbeat', next: 7 },
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { kind: 'event', ...entry(8) },
+      { kind: 'heartbeat', next: 8, log: LOG },
+      { kind: 'event', ...entry(9) },
+      { kind: 'reconnecting', code: 'network', message: 'the server has ended the stream' },
+      { kind: 'gap', ...gap },
+      { kind: 'heartbeat', next: -1, log: gap.log },
+      { kind: 'event', ...entry(0) },
       {
-        type: 'reconnecting',
-        code: 'network',
-        message: 'cannot reach http://127.0.0.1:7468: connection refused',
-      },
-      { type: 'reconnected' },
-      { type: 'event', ...entry(8) },
-      {
-        type: 'end',
-        next: 8,
-        events: { 'token.exchanged': 2 },
-        resume: 'authsec audit tail --json --cursor 8',
+        kind: 'end',
+        next: 0,
+        log: gap.log,
+        events: { 'token.exchanged': 3 },
+        resume: 'authsec audit tail --json --cursor 0@authsec/4567',
       },
     ])
     expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
@@ -96,65 +142,78 @@ describe('authsec audit tail', () => {
 
   test('repeats its flags in the command that goes on', async () => {
     const args = [
-      '--type',
-      'token.*',
-      '--until-match',
-      'jti=it\u0027s',
-      '--server',
-      'http://localhost:7468',
-      '-n',
-      '1',
+      ...['--type', 'token.*', '--until-match', 'jti=it\u0027s', '--server', 'http://localhost:7468'],
+      ...['--json', '-n', '1'],
     ]
-    const { done } = tail(args, [page(5)], { stopAt: '5\t' })
-    expect((await done).stderr).toContain(
-      "go on with: authsec audit tail --filter 'type~token.*' --until-match 'jti=it'\\''s' --server http://localhost:7468 --cursor 5\n",
+    const { done } = tail(args, [open(heartbeat(8))], { stopAt: 'heartbeat' })
+    expect(JSON.parse((await done).stdout.trimEnd().split('\n').at(-1) ?? '').resume).toBe(
+      "authsec audit tail --filter 'type~token.*' --until-match 'jti=it'\\''s' --server http://localhost:7468 --json --cursor 8@authsec/0123",
     )
   })
 
   describe('through an outage', () => {
     test('loses and repeats nothing, tells it once and waits longer each time', async () => {
-      const { server, pauses, done } = tail(
-        [],
-        [page(1), noConnection(), answer(503, { error: 'full' }), noConnection(), page(2)],
-        { stopAt: '2\t' },
-      )
+      const streams = [
+        cut(heartbeat(8), events(9)),
+        noConnection(),
+        answer(503, { error: 'full' }),
+        open(heartbeat(9), events(9, 10)),
+      ]
+      const { done, pauses, ...asked } = tail(['-n', '0'], streams, { stopAt: '10\t' })
       const { stdout, stderr } = await done
-      expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(['1', '2', ''])
+      expect(seqsOf(stdout)).toEqual([9, 10])
       expect(stderr.split('\n').slice(0, 2)).toEqual([
-        'cannot reach http://127.0.0.1:7468: connection refused; reconnecting',
+        'the server has ended the stream; reconnecting',
         'connected again',
       ])
       expect(pauses).toEqual([375, 750, 1500])
-      expect(server.calls.slice(1).map(({ query }) => query.get('after'))).toEqual(['1', '1', '1', '1'])
+      expect(asked.streams).toEqual(['?after=8', ...Array(3).fill('?after=9&log=authsec/0123')])
+    })
+
+    test('takes half a message for none', async () => {
+      const half = events(9).slice(0, -1)
+      const { streams, done } = tail(['-n', '0'], [cut(heartbeat(8), half), open(heartbeat(8), events(9))], {
+        stopAt: '9\t',
+      })
+      expect(seqsOf((await done).stdout)).toEqual([9])
+      expect(streams[1]).toBe('?after=8&log=authsec/0123')
     })
 
     test('never waits longer than ten seconds on its own', async () => {
-      const outage = Array.from({ length: 9 }, noConnection)
-      const { pauses, done } = tail([], [page(1), ...outage, page(2)], { stopAt: '2\t', random: () => 0.999 })
+      const { pauses, done } = tail([], [...Array.from({ length: 9 }, noConnection), open(events(9))], {
+        stopAt: '\n9\t',
+        random: () => 0.999,
+      })
       await done
+      expect(pauses).toHaveLength(9)
       expect(Math.max(...pauses)).toBeLessThanOrEqual(10_000)
     })
 
     test('waits as long as the server asks', async () => {
       const busy = answer(429, { error: 'slow' }, { 'retry-after': '30' })
-      const { pauses, done } = tail([], [page(1), busy, page(2)], { stopAt: '2\t' })
+      const { pauses, done } = tail([], [busy, open(events(9))], { stopAt: '\n9\t' })
       await done
       expect(pauses).toEqual([30_000])
     })
 
     test('ends with 4 when the session ends, and still says how to go on', async () => {
-      const { done } = tail([], [page(3), answer(401, { error: 'Invalid or expired token' })])
+      const { done } = tail([], [answer(401, { error: 'Invalid or expired token' })])
       expect(await done).toMatchObject({
         code: 4,
         stderr: expect.stringMatching(
-          /^1 event: .*\ngo on with: .*--cursor 3\nauthsec: invalid or expired token\nhint: /,
+          /^2 events: .*\ngo on with: .*--cursor 8\nauthsec: invalid or expired token\nhint: /,
         ),
       })
     })
 
     test('fails at once when the server was never there', async () => {
-      const { pauses, done } = tail([], [noConnection()])
-      expect(await done).toMatchObject({
+      const pauses: number[] = []
+      const run = await runCli(['audit', 'tail'], {
+        env: ADMIN,
+        fetch: async () => Promise.reject(noConnection()),
+        clock: { sleep: async (ms) => void pauses.push(ms) },
+      })
+      expect(run).toMatchObject({
         code: 20,
         stdout: '',
         stderr: expect.stringMatching(/^authsec: cannot reach/),
@@ -163,94 +222,144 @@ describe('authsec audit tail', () => {
     })
   })
 
+  test('warns where the server cannot go on behind what was seen', async () => {
+    const gap = { reason: 'ahead', asked: 41, next: 8, log: LOG }
+    const { done } = tail(['--cursor', `41@${LOG}`], [open(frame('gap', gap), heartbeat(8), events(9))], {
+      stopAt: '9\t',
+    })
+    expect((await done).stderr).toMatch(
+      /^warning: gap: the log ends at 8, and was read up to 41: an older copy/,
+    )
+    const stopped = tail(['--cursor', `41@${LOG}`, '--no-follow'], [])
+    expect(await stopped.done).toMatchObject({ code: 0, stderr: expect.stringMatching(/^warning: gap: /) })
+  })
+
   describe('begins', () => {
+    const SINCE = 'since=2026-08-21T11:45:00.000Z'
+
     test.each([
-      { args: ['-n', '3'], query: 'last=3' },
-      { args: ['-n', '0'], query: 'last=1' },
-      { args: ['--since', '15m'], query: 'limit=1000&since=2026-08-21T11%3A45%3A00.000Z' },
-      { args: ['--since', '15m', '-n', '2'], query: 'last=2&limit=1000&since=2026-08-21T11%3A45%3A00.000Z' },
-      { args: ['--cursor', '41'], query: 'after=41&limit=1000' },
+      { args: ['-n', '3'], query: 'before=9&last=3' },
+      { args: ['-n', '0'], query: undefined },
+      { args: ['--since', '15m'], query: `after=-1&before=9&limit=1000&filter=${SINCE}` },
+      { args: ['--since', '15m', '-n', '2'], query: `before=9&last=2&filter=${SINCE}` },
+      { args: ['--cursor', '4'], query: 'after=4&before=9&limit=1000' },
     ])('with $args by asking for $query', async ({ args, query }) => {
-      const { server, done } = tail([...args, '--no-follow'], [page()])
-      expect(await done).toEqual({ code: 0, stdout: '', stderr: '' })
-      expect(server.calls.map((call) => call.query.toString())).toEqual([query])
+      const { queries, streams, done } = tail([...args, '--no-follow'], [])
+      expect(await done).toMatchObject({ code: 0, stderr: '' })
+      expect(queries().map(decodeURIComponent)).toEqual(['last=0', ...(query === undefined ? [] : [query])])
+      expect(streams).toEqual([])
     })
 
-    test('with -n 0 at the end, whatever stands there', async () => {
-      const { done } = tail(['-n', '0'], [page(7), page(8)], { stopAt: '8\t' })
-      expect((await done).stdout).toMatch(/^8\t.*\n$/)
+    test('with -n 0 behind what is there already', async () => {
+      const { streams, done } = tail(['-n', '0'], [open(events(9))], { stopAt: '9\t' })
+      expect((await done).stdout).toMatch(/^9\t.*\n$/)
+      expect(streams).toEqual(['?after=8'])
     })
-  })
 
-  test('with --since keeps to it until there is an event to go on from', async () => {
-    const none = { events: [], next: -1 }
-    const { server, done } = tail(['--since', '15m'], [none, none, page(4), page(5)], { stopAt: '5\t' })
-    await done
-    expect(server.calls.map(({ query }) => query.has('since'))).toEqual([true, true, true, false])
-  })
-
-  test('with --no-follow ends after what there is, page by page', async () => {
-    const full = { events: Array.from({ length: 1000 }, (_, index) => entry(index + 1)), next: 1000 }
-    const { server, done } = tail(['--cursor', '0', '--no-follow'], [full, page(1001)])
-    const { code, stdout, stderr } = await done
-    expect({ code, stderr, lines: stdout.trim().split('\n').length }).toEqual({
-      code: 0,
-      stderr: '',
-      lines: 1001,
+    test('with --cursor behind that place, in its log', async () => {
+      const { queries, streams, done } = tail(['--cursor', `4@${LOG}`], [open(events(5))], { stopAt: '5\t' })
+      await done
+      expect(queries()).toEqual([])
+      expect(streams).toEqual([`?after=4&log=${LOG}`])
     })
-    expect(server.calls[1]?.query.get('after')).toBe('1000')
   })
 
   describe('with --until-match', () => {
     const match = ['--until-match', 'type=delegation.revoked']
+    const revoked = (seq: number) => frame('event', entry(seq, 'delegation.revoked'))
 
     test('ends with 0 at the first event that matches, and goes on behind it', async () => {
-      const found = { events: [entry(2), entry(3, 'delegation.revoked'), entry(4)], next: 4 }
-      const { done } = tail(match, [page(1), found])
+      const { done } = tail(match, [open(heartbeat(8), events(9), revoked(10), events(11))])
       expect(await done).toMatchObject({
         code: 0,
-        stdout: expect.stringMatching(/^2\t.*\n3\t.*\n$/),
-        stderr: expect.stringContaining('--cursor 3\n'),
+        stdout: expect.stringMatching(/^9\t.*\n10\t.*\n$/),
+        stderr: expect.stringContaining('--cursor 10@authsec/0123\n'),
       })
-    })
-
-    test('does not take an event for it that was there before', async () => {
-      const before = { events: [entry(1, 'delegation.revoked')], next: 1 }
-      const { server, done } = tail(match, [before, { events: [entry(2, 'delegation.revoked')], next: 2 }])
-      expect(await done).toMatchObject({ code: 0, stdout: expect.stringMatching(/^2\t/) })
-      expect(server.calls).toHaveLength(2)
     })
 
     test.each([
       { args: [...match, '--for', '30s'], code: 8, stderr: /authsec: it did not happen within 30s\n$/ },
-      { args: ['--for', '30s'], code: 0, stderr: /go on with: authsec audit tail --cursor 1\n$/ },
+      {
+        args: ['-n', '0', '--for', '30s'],
+        code: 0,
+        stderr: /go on with: authsec audit tail --cursor 8@authsec\/0123\n$/,
+      },
     ])('and with $args ends with $code when the time is over', async ({ args, code, stderr }) => {
-      const server = stubServer({ [EVENTS]: page(1) })
       let ring = () => {}
-      const run = await runCli(['audit', 'tail', ...args], {
-        env: ADMIN,
+      const { done } = tail(args, [open(heartbeat(8))], {
         clock: { sleep: () => new Promise((resolve) => (ring = resolve)) },
-        // The answer is held back; meanwhile the time runs out.
-        fetch: async (input, init) => {
-          if (!String(input).includes('wait=')) return server.fetch(input, init)
-          ring()
-          return new Promise((_, reject) =>
-            init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
-          )
-        },
+        onComplaint: () => {},
+        fetch: stubStream(() => ring()),
       })
-      expect(run).toMatchObject({ code, stderr: expect.stringMatching(stderr) })
+      expect(await done).toMatchObject({ code, stderr: expect.stringMatching(stderr) })
+    })
+
+    /** A server with nothing new, on which the time runs out once it is followed. */
+    function stubStream(onFollow: () => void): typeof fetch {
+      const server = stubServer({ [EVENTS]: { events: [], next: 8 } })
+      return async (input, init) => {
+        if (!String(input).includes('/stream')) return server.fetch(input, init)
+        setImmediate(onFollow)
+        return connect(open(heartbeat(8)), init?.signal ?? undefined)
+      }
+    }
+  })
+
+  describe('with files', () => {
+    test('keeps the place in one, and goes on from there', async () => {
+      const cursorFile = join(await makeDirectory(), 'cursor')
+      const first = tail(['--cursor-file', cursorFile], [open(heartbeat(8), events(9))], { stopAt: '\n9\t' })
+      expect((await first.done).stderr).toContain(
+        `go on with: authsec audit tail --cursor-file ${cursorFile}\n`,
+      )
+      expect(await readFile(cursorFile, 'utf8')).toBe(`9@${LOG}\n`)
+      expect((await stat(cursorFile)).mode & 0o777).toBe(0o600)
+      const second = tail(['--cursor-file', cursorFile], [open(events(10))], { stopAt: '10\t' })
+      expect(seqsOf((await second.done).stdout)).toEqual([10])
+      expect(second.streams).toEqual([`?after=9&log=${LOG}`])
+    })
+
+    test.each([{ json: [] }, { json: ['--json'] }])(
+      'appends to the other what comes, each once, even after a crash, with $json',
+      async ({ json }) => {
+        const directory = await makeDirectory()
+        const [cursorFile, outputFile] = [join(directory, 'cursor'), join(directory, 'events')]
+        const args = [...json, '--cursor-file', cursorFile, '--output-file', outputFile]
+        const run = (connections: Connection[]) =>
+          tail([...args, '--until-match', 'type=delegation.revoked', '-n', '1'], connections, { head: [8] })
+            .done
+        const last = frame('event', entry(10, 'delegation.revoked'))
+        expect(await run([open(events(9), last)])).toMatchObject({ code: 0 })
+        const whole = await readFile(outputFile, 'utf8')
+        // It died before it could keep the place, in the middle of a line.
+        await writeFile(cursorFile, `8@${LOG}\n`)
+        await writeFile(outputFile, whole.slice(0, -9))
+        expect(await run([open(events(9), last)])).toMatchObject({ code: 0 })
+        expect(await readFile(outputFile, 'utf8')).toBe(whole)
+        expect(whole.trimEnd().split('\n')).toHaveLength(3)
+      },
+    )
+
+    test('refuses a file that holds no place', async () => {
+      const cursorFile = join(await makeDirectory(), 'cursor')
+      await writeFile(cursorFile, 'anything')
+      expect(await tail(['--cursor-file', cursorFile], []).done).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/holds no cursor\nhint: Name another file/),
+      })
+      expect(await readFile(cursorFile, 'utf8')).toBe('anything')
     })
   })
 
   test.each([
-    { args: ['--cursor', '-1'], stderr: /-1/ },
+    { args: ['--cursor', '-2'], stderr: /"-2" is not a cursor/ },
+    { args: ['--cursor', '4@a b'], stderr: /"4@a b" is not a cursor/ },
     { args: ['-n', '1001'], stderr: /"1001" is not a number from 0 to 1000/ },
     { args: ['--for', 'ever'], stderr: /"ever" is not a duration/ },
     { args: ['--until-match', 'type'], stderr: /"type" is not a filter/ },
   ])('is a usage error with $args', async ({ args, stderr }) => {
-    const { server, done } = tail(args, [page()])
+    const { queries, done } = tail(args, [])
     expect(await done).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(stderr) })
-    expect(server.calls).toEqual([])
+    expect(queries()).toEqual([])
   })
 })

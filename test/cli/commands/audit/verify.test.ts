@@ -278,7 +278,7 @@ describe('authsec audit checkpoint', () => {
 })
 
 describe('a restored, rewritten or exchanged log', () => {
-  const COMMANDS = ['search', 'export', 'show EVENT', 'checkpoint']
+  const COMMANDS = ['search', 'export', 'tail --no-follow', 'show EVENT', 'checkpoint']
 
   /** A configuration that has seen the log of the server, and what it keeps of it. */
   async function meet() {

@@ -1,0 +1,79 @@
+import { type AuditFilter, formatAuditFilter } from '../core/audit-filter.js'
+import type { AuditEntry } from '../core/audit-record.js'
+import { AuthsecError } from '../core/errors.js'
+import type { Json } from '../core/strict-json.js'
+import { readShape } from './answer.js'
+import { readAuditEntry } from './audit.js'
+import { readEventStream } from './event-stream.js'
+import { type ApiTarget, openStream } from './http.js'
+
+/** A place in a log: behind a sequence number of the log with this origin, where that is known. */
+export interface AuditCursor {
+  after: number
+  log: string | undefined
+}
+
+/** What the server says of a cursor that it cannot serve, and where it goes on. */
+export interface AuditGap extends AuditCursor {
+  /** `other_log`: the cursor is of another log; `ahead`: it is behind the end of this one. */
+  reason: string
+  asked: number
+}
+
+/** What comes over the stream; `heartbeat` says up to where everything has been looked at. */
+export type AuditStreamStep =
+  | { type: 'event'; entry: AuditEntry }
+  | { type: 'heartbeat'; cursor: AuditCursor }
+  | { type: 'gap'; gap: AuditGap }
+
+/** Three heartbeats of the server. */
+const SILENCE_MS = 45_000
+
+/**
+ * Follows the log of a server from a place on, until the connection ends: those steps together that come together.
+ * Throws `not_found` where there is no such stream.
+ */
+export async function* streamAudit(
+  target: ApiTarget,
+  { after, log }: AuditCursor,
+  filter: AuditFilter,
+): AsyncGenerator<AuditStreamStep[]> {
+  const chunks = openStream(
+    target,
+    {
+      method: 'GET',
+      path: '/audit/events/stream',
+      session: 'required',
+      query: { after, log, filter: filter.length === 0 ? undefined : formatAuditFilter(filter) },
+    },
+    { contentType: 'text/event-stream', silenceMs: SILENCE_MS },
+  )
+  for await (const messages of readEventStream(chunks)) {
+    yield messages.flatMap(({ event, data }) => readStep(event, parse(data)) ?? [])
+  }
+}
+
+// What a newer server may have besides is not for this reader.
+function readStep(event: string, body: Json): AuditStreamStep | undefined {
+  if (event === 'event') return { type: 'event', entry: readAuditEntry(body) }
+  if (event === 'heartbeat') {
+    const { next, log } = readShape(body, { next: 'number', log: 'text' }, 'heartbeat')
+    return { type: 'heartbeat', cursor: { after: next, log } }
+  }
+  if (event === 'gap') {
+    const shape = { reason: 'text', asked: 'number', next: 'number', log: 'text' } as const
+    const { reason, asked, next, log } = readShape(body, shape, 'gap')
+    return { type: 'gap', gap: { reason, asked, after: next, log } }
+  }
+  return undefined
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new AuthsecError('server_error', 'the stream of the audit log holds what is not JSON', {
+      retryable: false,
+    })
+  }
+}

@@ -1,0 +1,70 @@
+import { readAuditHead, readEventsUpTo, readNewestEvents } from '../api/audit.js'
+import { type AuditCursor, type AuditGap, streamAudit } from '../api/audit-stream.js'
+import type { ApiTarget } from '../api/http.js'
+import type { AuditFilter } from '../core/audit-filter.js'
+import type { AuditEntry } from '../core/audit-record.js'
+import { type FollowOptions, type FollowStep, followAudit } from './audit-follow.js'
+
+/** Where a tail begins: behind a place, at a time, or with the newest so many. */
+export interface TailStart {
+  cursor: AuditCursor | undefined
+  /** RFC 3339. */
+  since: string | undefined
+  lines: number | undefined
+}
+
+export interface TailOptions extends Pick<FollowOptions, 'clock' | 'random' | 'signal'> {
+  filter: AuditFilter
+  start: TailStart
+  /** Whether to go on when everything has been read that there is. */
+  follow: boolean
+  /** The origin of the log, where it is published. */
+  log: string | undefined
+}
+
+/** Reads a log from where a tail begins: steps together that came together. */
+export async function* readTail(target: ApiTarget, options: TailOptions): AsyncGenerator<FollowStep[]> {
+  const { filter, start, follow, log } = options
+  const connect = (cursor: AuditCursor) => streamAudit(target, cursor, filter)
+  if (start.cursor !== undefined && follow) {
+    return yield* followAudit({ ...options, connect, cursor: start.cursor })
+  }
+  const head = await readAuditHead(target)
+  yield* readStart(target, options, head)
+  // Up to there everything has been looked at, whatever of it was wanted.
+  const cursor = { after: head, log }
+  yield [{ type: 'place', cursor }]
+  if (follow) yield* followAudit({ ...options, connect, cursor })
+}
+
+async function* readStart(
+  target: ApiTarget,
+  { filter, start, log }: TailOptions,
+  head: number,
+): AsyncGenerator<FollowStep[]> {
+  const { cursor, since, lines } = start
+  const wanted: AuditFilter =
+    since === undefined ? filter : [...filter, { field: 'since', operator: '=', value: since }]
+  if (cursor === undefined && lines !== undefined) {
+    if (lines > 0)
+      yield toSteps(await readNewestEvents(target, { filter: wanted, before: head + 1, last: lines }))
+    return
+  }
+  const gap = cursor && findGap(cursor, { after: head, log })
+  if (gap !== undefined) yield [{ type: 'gap', gap }]
+  const pages = readEventsUpTo(target, { filter: wanted, after: (gap ?? cursor)?.after, last: head })
+  for await (const entries of pages) yield toSteps(entries)
+}
+
+// As the server says it over the stream.
+function findGap(asked: AuditCursor, head: AuditCursor): AuditGap | undefined {
+  const { log } = head
+  if (asked.log !== undefined && log !== undefined && asked.log !== log) {
+    return { reason: 'other_log', asked: asked.after, after: -1, log }
+  }
+  return asked.after > head.after ? { reason: 'ahead', asked: asked.after, ...head } : undefined
+}
+
+function toSteps(entries: readonly AuditEntry[]): FollowStep[] {
+  return entries.map((entry) => ({ type: 'event', entry }))
+}
