@@ -6,6 +6,7 @@ import { type AuditLog, createAuditLog } from './audit/log.js'
 import { createLogId } from './audit/new-log.js'
 import { createPublishedLog, type PublishedLog } from './audit/published-log.js'
 import { type AuditReads, createAuditReads } from './audit/reads.js'
+import type { RefusalLimits } from './audit/refusals.js'
 import { createSealing, type HighWaterMark, type Sealing } from './audit/sealing.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
@@ -120,6 +121,8 @@ export interface AuthorityOptions {
   keyTimings?: KeyTimings | undefined
   /** Where the highest head that was ever signed is kept; default: in memory. */
   highWater?: HighWaterMark | undefined
+  /** How many refusals the log tells one by one; default: all of them. */
+  refusals?: RefusalLimits | undefined
   /** Told of what goes wrong behind the requests. */
   onFailure?: ((error: unknown) => void) | undefined
   /** How the servers of one store notice each other. */
@@ -155,7 +158,15 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   await replica?.join(keyring)
   const { highWater, onFailure } = options
   const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
-  const audit = createAuditLog({ store, clock, tenantId, bootId, logId, onRecorded: sealing.count })
+  const audit = createAuditLog({
+    store,
+    clock,
+    tenantId,
+    bootId,
+    logId,
+    refusals: options.refusals,
+    onRecorded: sealing.count,
+  })
   const { base, session } = keyring
   const assertSigning: AssertSigning = async (key, transaction) => {
     options.assertClock?.()

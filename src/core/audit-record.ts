@@ -32,6 +32,7 @@ export const AUDIT_EVENTS = {
   'approval.approved': 'approved what a program asked for',
   'approval.denied': 'denied what a program asked for',
   'approval.read': 'looked at what waits for approval',
+  'denied.summary': 'was refused more often than is told one by one',
   'device.requested': 'asked to log in on a device',
   'device.approved': 'let a device log in',
   'device.denied': 'kept a device from logging in',

@@ -1,3 +1,5 @@
+import { networkOf } from '../core/network.js'
+
 /**
  * What is limited together: the requests of one address to any endpoint of a kind share one allowance. To `ask` is to
  * start a device or CIBA login, `poll` to wait for it in AuthSec's form, `activate` to answer it; `session` is
@@ -93,17 +95,4 @@ export function createRateLimiter(limits: RateLimits, clock: () => number): Rate
       return { retryAfterMs: seconds * 1000, isFirst: known?.isRefused !== true }
     },
   }
-}
-
-// One household or machine has a whole /64 of IPv6, so its addresses count as one.
-function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const missing = 8 - groups.length - (tail === undefined || tail === '' ? 0 : tail.split(':').length)
-  const whole = [...groups, ...Array.from({ length: tail === undefined ? 0 : missing }, () => '0')]
-  if (tail !== undefined && tail !== '') whole.push(...tail.split(':'))
-  return whole.slice(0, 4).join(':')
 }

@@ -22,6 +22,9 @@ export const DEFAULT_PORT = 7468
 /** How long what is recorded stays unsigned at most, in milliseconds. */
 const SEAL_EVERY_MS = 1_000
 
+/** How many refusals in a second the audit log tells one by one. */
+const REFUSALS = { dev: { inAll: 100 }, shared: { inAll: 100, perNetwork: 10 } } as const
+
 /** How a server meets the network, in either mode. */
 export interface ServingOptions {
   /** 0 picks a free one; default 7468. */
@@ -117,6 +120,7 @@ export async function runServer<T>(
       clock: watch.read,
       assertClock: watch.assertForward,
       highWater: markFile === undefined ? undefined : createMarkFile(markFile),
+      refusals: REFUSALS[mode],
       onFailure: (error) => onSurprise(error, SERVER_ITSELF),
       ...(ciba && { ciba }),
     })
@@ -167,6 +171,7 @@ export async function runServer<T>(
       clearInterval(seals)
       await socket.close()
       await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
+      await authority.audit.flushRefusals().catch((error) => onSurprise(error, SERVER_ITSELF))
       await authority.auditReads.flush().catch((error) => onSurprise(error, SERVER_ITSELF))
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url)

@@ -4,6 +4,7 @@ import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 import { type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
+import { createRefusals, type RefusalLimits, type RefusalSummary } from './refusals.js'
 
 export { type Provenance, SERVER_ITSELF }
 
@@ -44,6 +45,8 @@ export interface AuditLog {
    * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered.
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
+  /** Records the refusals that have only been counted so far: before the server stops. */
+  flushRefusals(): Promise<void>
   /** Records what happens by itself: the events that `change` adds, with what it changes. There may be none. */
   record<T>(change: Change<T>): Promise<T>
   search(query: AuditQuery): Promise<AuditEntry[]>
@@ -62,6 +65,8 @@ export interface AuditLog {
 export interface AuditLogOptions extends LogPlace {
   store: Store
   clock: () => number
+  /** How many refusals are recorded one by one; default: all. */
+  refusals?: RefusalLimits | undefined
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
@@ -72,6 +77,19 @@ const SCAN_BUDGET = 50_000
 export function createAuditLog(options: AuditLogOptions): AuditLog {
   const { store, clock, onRecorded = () => {} } = options
   const waiting = new Set<() => void>()
+  const limits = options.refusals
+  const refusals =
+    limits && createRefusals({ limits, clock, createId: createTimeOrderedId, record: summarize })
+
+  function summarize(summary: RefusalSummary): Promise<void> {
+    const { id, provenance, reason, last } = summary
+    const event = { ...describeRefusals(summary), outcome: 'deny', reason } as const
+    return write(
+      async () => {},
+      provenance,
+      () => makeRecord(options, event, provenance, id, last),
+    )
+  }
 
   async function write<T>(change: Change<T>, provenance: Provenance, last?: () => AuditRecord): Promise<T> {
     let count = 0
@@ -153,11 +171,14 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
         // Without a durable store there is no record and therefore no answer but 503.
         if (recorded || AuthsecError.is(error, 'temporarily_unavailable')) throw error
         const refused = AuthsecError.is(error)
+        const counted = refused && refusals?.count({ type: fields.type, reason: error.code, provenance })
+        if (counted) throw withAuditId(error, counted)
         await record(refused ? 'deny' : 'error', refused ? error.code : 'internal', async () => {})
         throw refused ? withAuditId(error, eventId) : error
       }
     },
 
+    flushRefusals: async () => refusals?.flush(),
     record: (change) => write(change, SERVER_ITSELF),
 
     async search(query) {
@@ -189,6 +210,11 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       })
     },
   }
+}
+
+function describeRefusals({ type, count, first, last, samples }: RefusalSummary): AuditDraft {
+  const times = { first: new Date(first).toISOString(), last: new Date(last).toISOString() }
+  return { type: 'denied.summary', details: { attempted: type, count, ...times, samples } }
 }
 
 function withAuditId(error: AuthsecError, auditId: string): AuthsecError {
