@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { Store, Transaction } from '../store/store.js'
+import { makeRecord } from './audit/record-making.js'
 import { createEnvelope, MAX_KEK_VERSION, type SealedPlace } from './envelope.js'
 import { findKekCheck, fingerprintKek, type KekCheck, openEnvelope, toKekSetting } from './kek-check.js'
 import { forgetEphemeralKeys } from './key-source.js'
 import { placeOfBaseToken, placeOfCredentials, placeOfKey } from './sealed-places.js'
+import { createTimeOrderedId } from './time-ordered-id.js'
 
 /** What a store is sealed with after a change of the key-encryption key. */
 export interface Rewrapped extends KekCheck {
@@ -11,15 +14,25 @@ export interface Rewrapped extends KekCheck {
   count: number
 }
 
+/** What works on a state on which no server runs. */
+const OFFLINE = { requestId: 'command', source: 'keys rewrap' }
+
 /**
  * Seals everything that lies sealed in a store with another key-encryption key, in one transaction: afterwards only
- * the new one opens it. No server may run on it. Throws `not_found` for an empty store, `state_unreadable` where the
+ * the new one opens it, and the log says so. No server may run on it. Throws `not_found` for an empty store, `state_unreadable` where the
  * old key is another one or something does not open, and `conflict` where there is nothing to change.
  */
-export async function rewrapStore(store: Store, from: Uint8Array, to: Uint8Array): Promise<Rewrapped> {
+export async function rewrapStore(
+  store: Store,
+  from: Uint8Array,
+  to: Uint8Array,
+  clock: () => number = Date.now,
+): Promise<Rewrapped> {
   const storeId = await store.settings.find('tenant_id')
   if (storeId === undefined)
     throw new AuthsecError('not_found', 'nothing is sealed in this state: it is empty')
+  const logId = (await store.settings.find('log_id')) ?? ''
+  const bootId = randomUUID()
   const envelope = await openEnvelope(store, from, storeId)
   await forgetEphemeralKeys(store)
   const { version, fingerprint } = await readCheck(store)
@@ -44,7 +57,13 @@ export async function rewrapStore(store: Store, from: Uint8Array, to: Uint8Array
       throw new AuthsecError('conflict', 'somebody else has changed the key-encryption key meanwhile')
     }
     await transaction.settings.replace(toKekSetting(next))
-    return resealAll(transaction, reseal)
+    const values = await resealAll(transaction, reseal)
+    const details = { former: fingerprint, fingerprint: next.fingerprint, version: next.version, values }
+    const event = { type: 'kek.changed', outcome: 'allow', details } as const
+    const place = { logId, tenantId: storeId, bootId }
+    const now = clock()
+    transaction.audit.append(makeRecord(place, event, OFFLINE, createTimeOrderedId(now), now))
+    return values
   })
   return { ...next, count }
 }

@@ -37,6 +37,7 @@ export const AUDIT_EVENTS = {
   'device.approved': 'let a device log in',
   'device.denied': 'kept a device from logging in',
   'device.read': 'looked for the code of a device',
+  'kek.changed': 'sealed the state with another key-encryption key',
   'key.activated': 'let a key sign',
   'key.prepared': 'prepared a key',
   'key.read': 'looked at the keys',

@@ -47,6 +47,19 @@ describe('a change of the key-encryption key', () => {
     expect((await delegations.pull(bench.seeded.agentId, PROVENANCE)).token).toBe(token)
   })
 
+  test('stands in the log, by the names of both keys and nothing more of them', async () => {
+    const [event, ...more] = await bench.eventsOf(() => rewrapStore(bench.store, KEK, NEXT, bench.clock.read))
+    expect(more).toEqual([])
+    expect(event).toMatchObject({ type: 'kek.changed', outcome: 'allow', source: 'keys rewrap' })
+    expect(event?.details).toEqual({
+      former: fingerprintKek(KEK),
+      fingerprint: fingerprintKek(NEXT),
+      version: 2,
+      values: (await bench.store.keys.list()).length,
+    })
+    await (await reopen(NEXT)).sealing.seal()
+  })
+
   test('can be made again, also back to the first', async () => {
     await rewrapStore(bench.store, KEK, NEXT)
     expect(await rewrapStore(bench.store, NEXT, KEK)).toMatchObject({ version: 3 })
