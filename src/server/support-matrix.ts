@@ -54,7 +54,8 @@ const ABSENT: readonly AbsentRow[] = [
   {
     what: 'ID-JAG',
     speaks: 'draft-ietf-oauth-identity-assertion-authz-grant-04',
-    reason: 'AuthSec B issues it. jwt-bearer is unsupported_grant_type.',
+    reason:
+      'AuthSec B issues it. jwt-bearer takes identity tokens of jobs, by a trust rule: else invalid_grant.',
   },
   {
     what: 'transaction tokens',
