@@ -6,13 +6,15 @@
 
 import { client } from './bench/client.js'
 import { exchange } from './bench/exchange.js'
+import { groupCommit } from './bench/group-commit.js'
 import { mint } from './bench/mint.js'
 import { formatLine } from './bench/ratio.js'
+import { replicas } from './bench/replicas.js'
 import { startUp } from './bench/start-up.js'
 import { verification } from './bench/verification.js'
 
 /** What is measured: each has a name, a title and `measure`, which resolves with the ratios. */
-const SUBJECTS = [startUp, exchange, mint, client, verification]
+const SUBJECTS = [startUp, exchange, mint, replicas, groupCommit, client, verification]
 
 const names = process.argv.slice(2)
 const unknown = names.find((name) => !SUBJECTS.some((subject) => subject.name === name))

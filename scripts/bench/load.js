@@ -42,13 +42,20 @@ export async function measureInTurn(targets) {
   return series
 }
 
+/** Loads the targets at the same time, with as many connections in all as one has alone; says how many answers came. */
+export async function loadTogether(targets, durationMs) {
+  const loads = targets.map((target) => load(target, durationMs, CONNECTIONS / targets.length))
+  const results = await Promise.all(loads)
+  return { count: results.reduce((sum, { durations }) => sum + durations.length, 0) }
+}
+
 /**
  * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
  * 200 with a body that `isExpected`.
  */
-async function load({ url, request, isExpected }, durationMs) {
+async function load({ url, request, isExpected }, durationMs, connections = CONNECTIONS) {
   const { hostname, port } = new URL(url)
-  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(hostname, Number(port))))
+  const sockets = await Promise.all(Array.from({ length: connections }, () => open(hostname, Number(port))))
   const durations = []
   const start = performance.now()
   const isOver = () => performance.now() - start >= durationMs

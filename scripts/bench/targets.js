@@ -7,7 +7,8 @@ import { createRequest } from './load.js'
 import { preparePeer } from './peers.js'
 import { startServerProcess } from './server-process.js'
 
-const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.cjs')
+/** The built command. */
+export const COMMAND = path.join(import.meta.dirname, '../../bin/authsec.cjs')
 const CEILING = path.join(import.meta.dirname, 'ceiling-server.js')
 /** The API whose tokens are signed with ES256. */
 const BILLING = 'https://billing.example'
@@ -48,7 +49,6 @@ async function startOurs(start, directory) {
     environment,
   )
   const { admin_token } = JSON.parse(readFileSync(readyFile, 'utf8'))
-  const { token } = await send(`${url}/uflow/sdk/delegation-token?client_id=${client_id}`)
   const reports = { uri: REPORTS, permissions: [SCOPE], signing_alg: 'RS256' }
   await send(`${url}/admin/resources`, reports, { authorization: `Bearer ${admin_token}` })
   const client = await send(`${url}/oauth/register`, {
@@ -63,16 +63,24 @@ async function startOurs(start, directory) {
     client_secret: client.client_secret,
   }
   return {
-    exchange: ask('ES256', {
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: token,
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      client_id,
-      resource: BILLING,
-    }),
+    exchange: await createExchangeTarget({ url, client_id }),
     ES256: ask('ES256', { ...credentials, resource: BILLING }),
     RS256: ask('RS256', { ...credentials, resource: REPORTS }),
   }
+}
+
+/** The exchange of an agent's base token, at a server of ours. */
+export async function createExchangeTarget({ url, client_id }) {
+  const { token } = await send(`${url}/uflow/sdk/delegation-token?client_id=${client_id}`)
+  const form = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: token,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    client_id,
+    resource: BILLING,
+    scope: SCOPE,
+  }
+  return createTarget(`${url}/oauth/token`, form, 'ES256')
 }
 
 async function startOidcProvider(start) {
