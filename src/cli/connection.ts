@@ -45,7 +45,7 @@ export interface SessionSource {
  */
 export async function openConnection(context: Context, flags: ConnectionFlags): Promise<Connection> {
   const settings = await readSettings(context, flags)
-  const { server, profile, tenant_id, client_id, generation, trustedIssuers } = settings
+  const { server, profile, tenant_id, client_id, generation, trusted_issuers } = settings
   if (server === undefined) {
     throw new AuthsecError('configuration', 'no server is given', {
       hint: 'Start one with authsec dev serve, or name one with --server or AUTHSEC_SERVER.',
@@ -61,7 +61,7 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
     generation: generation?.value,
     profile: profile?.value,
     session,
-    trustedIssuers,
+    trustedIssuers: trusted_issuers?.value.split(',') ?? [],
     async findTenant() {
       assertSession(target)
       return tenant_id?.value ?? (await askTenant(target))

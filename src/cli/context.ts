@@ -117,7 +117,7 @@ export function createContext(surroundings: Surroundings): Context {
       signal,
       onClosed: () => closedPipe.abort(new AuthsecError('output_closed', 'standard output was closed')),
     }),
-    prompts: surroundings.prompts ?? createPrompts(streams, signal),
+    prompts: surroundings.prompts ?? createPrompts(streams, signal, environment.isAccessible),
     config: createConfig(environment.configDirectory),
     project: createProjectFile(environment.workingDirectory),
     credentials: createCredentials(environment.configDirectory, keychain),

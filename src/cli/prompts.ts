@@ -20,7 +20,7 @@ export interface Choice {
 }
 
 /** Prompts on standard error, so that standard output stays data; the prompt library is loaded when first asked. */
-export function createPrompts(streams: Streams, signal: AbortSignal): Prompts {
+export function createPrompts(streams: Streams, signal: AbortSignal, isAccessible: boolean): Prompts {
   async function ask(kind: Question): Promise<unknown> {
     const { createPromptModule } = await import('inquirer')
     const prompt = createPromptModule({ input: streams.stdin, output: streams.stderr, signal })
@@ -36,13 +36,34 @@ export function createPrompts(streams: Streams, signal: AbortSignal): Prompts {
       throw error
     }
   }
-  return {
+  const prompts: Prompts = {
     ask: async (message) => (await ask({ type: 'input', message })) as string,
     askSecret: async (message) => (await ask({ type: 'password', message })) as string,
     choose: async (message, choices) =>
       (await ask({ type: 'select', message, choices: [...choices] })) as string,
     chooseSome: async (message, choices) =>
       (await ask({ type: 'checkbox', message, choices: [...choices] })) as string[],
+  }
+  return isAccessible ? { ...prompts, ...chooseByNumber(prompts) } : prompts
+}
+
+/** Choices as they are heard: each with a number, which is typed. Nothing is drawn anew when a key is pressed. */
+function chooseByNumber({ ask }: Pick<Prompts, 'ask'>): Pick<Prompts, 'choose' | 'chooseSome'> {
+  async function choose(question: string, choices: readonly Choice[], fits: (count: number) => boolean) {
+    const list = choices.map(({ name }, index) => `${index + 1}. ${name}`)
+    for (let wrong = ''; ; wrong = 'There is no such number. ') {
+      const answer = await ask([question, ...list, `${wrong}Number:`].join('\n'))
+      const numbers = answer.split(/[\s,]+/).filter((text) => text !== '')
+      const chosen = numbers.map((text) => (/^\d{1,4}$/.test(text) ? choices[Number(text) - 1] : undefined))
+      if (fits(chosen.length) && chosen.every((choice) => choice !== undefined)) {
+        return chosen.map(({ value }) => value)
+      }
+    }
+  }
+  return {
+    choose: async (question, choices) => (await choose(question, choices, (count) => count === 1))[0] ?? '',
+    chooseSome: (question, choices) =>
+      choose(`${question} (several numbers with commas between them, or none)`, choices, () => true),
   }
 }
 

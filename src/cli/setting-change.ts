@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { GENERATIONS } from '../core/generation.js'
 import { quote } from '../core/printable.js'
+import { parseServerUrl } from '../core/server-url.js'
 import type { Profile } from './config.js'
 import type { Context } from './context.js'
 import { isProjectSetting, PROJECT_FILE } from './project-file.js'
@@ -23,6 +24,8 @@ export async function changeSetting(context: Context, change: SettingChange): Pr
 
 function parseValue(name: SettingName, value: string): string {
   if (name === 'server') return normalizeServerUrl(value)
+  // Each as it stands: a token has to say it byte for byte.
+  if (name === 'trusted_issuers') return value.split(',').map(parseIssuer).join(',')
   if (value === '' || value !== value.trim()) {
     throw new AuthsecError('usage', `${quote(value)} cannot be the ${name}`, {
       hint: `Take it back with authsec config unset ${name}.`,
@@ -32,6 +35,12 @@ function parseValue(name: SettingName, value: string): string {
   throw new AuthsecError('usage', `${quote(value)} is not a generation of AuthSec`, {
     hint: `There are ${GENERATIONS.join(', ')}.`,
   })
+}
+
+function parseIssuer(text: string): string {
+  const issuer = text.trim()
+  parseServerUrl(issuer)
+  return issuer
 }
 
 async function changeProject(context: Context, name: SettingName, value: string | undefined): Promise<void> {
@@ -55,6 +64,7 @@ const MEMBERS = {
   tenant_id: 'tenant_id',
   client_id: 'client_id',
   generation: 'generation',
+  trusted_issuers: 'trusted_issuers',
 } as const
 
 async function changeProfile(
@@ -75,7 +85,8 @@ async function changeProfile(
     })
   }
   const { [MEMBERS[name]]: _, ...others } = requireProfile(await config.read(), used.value)
-  const changed = { ...others, ...(value !== undefined && { [MEMBERS[name]]: value }) }
+  const member = name === 'trusted_issuers' ? value?.split(',') : value
+  const changed = { ...others, ...(member !== undefined && { [MEMBERS[name]]: member }) }
   await config.writeProfile(used.value, changed as Profile)
   io.note(`changed ${name} of profile ${used.value}`)
 }

@@ -13,6 +13,7 @@ export const SETTING_MEANINGS = {
   tenant_id: 'UUID of the tenant, or workspace',
   client_id: 'the client that is meant when no flag names one',
   generation: `the generation of AuthSec that the server is: ${GENERATIONS.join(', ')}`,
+  trusted_issuers: 'issuers beside the server that token verify believes, separated by commas',
 } as const
 
 export type SettingName = keyof typeof SETTING_MEANINGS
@@ -39,8 +40,8 @@ export interface Settings {
   tenant_id: Setting | undefined
   client_id: Setting | undefined
   generation: Setting<Generation> | undefined
-  /** Issuers beside the server itself that are believed, as the profile says and nobody else. */
-  trustedIssuers: readonly string[]
+  /** Issuers beside the server itself that are believed, as the profile says and nobody else; separated by commas. */
+  trusted_issuers: Setting | undefined
 }
 
 /** The profile that `dev serve` writes, and that is used when nothing else says otherwise. */
@@ -75,7 +76,7 @@ export async function readSettings(context: Context, flags: ServerFlags): Promis
     tenant_id: pick('AUTHSEC_TENANT', environment.tenantId, 'tenant_id'),
     client_id: pick('AUTHSEC_CLIENT_ID', environment.clientId, 'client_id'),
     generation: readProfileMember(profile, from, 'generation'),
-    trustedIssuers: profile?.trusted_issuers ?? [],
+    trusted_issuers: from && joinIssuers(profile, from),
   }
 }
 
@@ -186,6 +187,13 @@ function describesServer(project: Project | undefined, server: Setting | undefin
 function readStated(project: Project | undefined, member: 'tenant_id' | 'client_id'): Setting | undefined {
   const value = project?.settings[member]
   return value === undefined ? undefined : { value, origin: 'project', where: project?.path ?? '' }
+}
+
+function joinIssuers(
+  { trusted_issuers: issuers = [] }: Partial<Profile> = {},
+  from: { origin: 'profile'; where: string },
+): Setting | undefined {
+  return issuers.length === 0 ? undefined : { value: issuers.join(','), ...from }
 }
 
 function readProfileMember<M extends 'tenant_id' | 'client_id' | 'generation'>(

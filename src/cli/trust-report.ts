@@ -4,8 +4,8 @@ import { quote, toPrintable } from '../core/printable.js'
 import { type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import { compareTrust, type TrustComparison } from '../core/trust-rule.js'
 import { alignPairs } from './columns.js'
-import { readDeclaration } from './declaration-input.js'
 import type { Io } from './io.js'
+import { readDeclaration } from './text-input.js'
 
 /** How one rule compares with an identity. */
 export interface RuleReport {

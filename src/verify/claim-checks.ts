@@ -1,3 +1,4 @@
+import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
@@ -92,7 +93,7 @@ export const lifetime: Check = {
       `the token lives ${seconds} seconds, a ${profile.name} token at most ${profile.maxLifetime}`,
     )
   },
-  describe: ({ claims: { exp, iat } }) => `${Number(exp) - Number(iat)} seconds`,
+  describe: ({ claims: { exp, iat } }) => formatDuration(Number(exp) - Number(iat)),
 }
 
 /** Every claim of the profile is there and of its type, so that what reads them later may rely on it. */

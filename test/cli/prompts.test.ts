@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { createPrompts } from '../../src/cli/prompts.js'
 import { AuthsecError } from '../../src/core/errors.js'
 
-function openPrompts(signal: AbortSignal = new AbortController().signal) {
+function openPrompts(signal: AbortSignal = new AbortController().signal, isAccessible = false) {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
-  return { stdin, stdout, stderr, prompts: createPrompts({ stdin, stdout, stderr }, signal) }
+  return { stdin, stdout, stderr, prompts: createPrompts({ stdin, stdout, stderr }, signal, isAccessible) }
 }
 
 /** Types once the question stands there. */
@@ -42,6 +42,24 @@ describe('a prompt', () => {
     const { stdin, stderr, prompts } = openPrompts()
     typeWhenAsked(stderr, 'Which name?', () => stdin.write('\u0003'))
     await expect(prompts.ask('Which name?')).rejects.toMatchObject({ code: 'interrupted' })
+  })
+
+  test('under ACCESSIBLE lets a person choose by number, and asks again where there is none', async () => {
+    const { stdin, stderr, prompts } = openPrompts(undefined, true)
+    const choices = [
+      { name: 'an agent', value: 'a' },
+      { name: 'an application', value: 'b' },
+    ]
+    let shown = ''
+    stderr.on('data', (chunk) => {
+      shown += chunk
+    })
+    typeWhenAsked(stderr, '2. an application', () => stdin.write('3\n'))
+    typeWhenAsked(stderr, 'There is no such number.', () => stdin.write('2\n'))
+    expect(await prompts.choose('What is it?', choices)).toBe('b')
+    typeWhenAsked(stderr, 'several numbers', () => stdin.write('2, 1\n'))
+    expect(await prompts.chooseSome('Which?', choices)).toEqual(['b', 'a'])
+    expect(shown).not.toMatch(/[❯◯◉]/)
   })
 
   test('ends with the reason for which the command ends', async () => {

@@ -35,6 +35,26 @@ async function settle(options: RunOptions = {}) {
   return Object.fromEntries(rows.map(({ name, value, origin }) => [name, `${value} (${origin})`]))
 }
 
+describe('the issuers that are trusted', () => {
+  test('are set, shown and taken back, as they stand', async () => {
+    const issuers = 'https://token.actions.githubusercontent.com,https://ci.example/a/'
+    expect(await run(['config', 'set', 'trusted_issuers', issuers])).toMatchObject({ code: 0 })
+    expect((await run(['config', 'get', 'trusted_issuers'])).stdout).toBe(`${issuers}\n`)
+    const { profiles } = JSON.parse(await readFile(join(home, 'config.json'), 'utf8'))
+    expect(profiles.team.trusted_issuers).toEqual(issuers.split(','))
+    expect(await run(['config', 'unset', 'trusted_issuers'])).toMatchObject({ code: 0 })
+    expect(await run(['config', 'get', 'trusted_issuers'])).toMatchObject({ code: 6 })
+  })
+
+  test.each([
+    { why: 'what is no address', args: ['ci.example'] },
+    { why: 'an address that anybody can speak for', args: ['http://ci.example'] },
+    { why: 'a project that could believe for everybody', args: ['https://ci.example', '--project'] },
+  ])('are not set to $why', async ({ args }) => {
+    expect(await run(['config', 'set', 'trusted_issuers', ...args])).toMatchObject({ code: 2 })
+  })
+})
+
 describe('what is settled', () => {
   test('comes from the profile in use when nobody else says anything', async () => {
     expect(await settle()).toEqual({

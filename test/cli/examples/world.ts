@@ -197,6 +197,8 @@ export async function openWorld(directory: string): Promise<World> {
     const files: Readonly<Record<string, () => Promise<string | object>>> = {
       'token.jwt': async () => (line.includes('--jwks') ? foreign() : mint(...call)),
       'works.jwt': () => mint(...call),
+      'arguments.json': async () => ({ invoice: 'i-1' }),
+      'bound.jwt': () => mint(...call, '--tool', 'refund', '--call', 'arguments.json'),
       'fails.jwt': () => mint('--audience', 'https://orders.example'),
       'before.jwt': () => mint(),
       'leaked.jwt': () => mint('--client', 'billing-bot', ...call),
@@ -211,7 +213,6 @@ export async function openWorld(directory: string): Promise<World> {
       'key.jwk': async () => jwk(),
       'agent.jwk': async () => jwk(),
       'new.jwk': async () => jwk(),
-      'arguments.json': async () => ({ invoice: 'i-1' }),
       'clients.json': async () => [{ name: 'declared-bot', agent_type: 'langchain' }],
       'policies.json': async () => [
         {

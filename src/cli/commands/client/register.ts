@@ -5,11 +5,11 @@ import { quote } from '../../../core/printable.js'
 import { makeUpEmail, parseDeclarations } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { readDeclaration } from '../../declaration-input.js'
 import { AUTH_METHODS } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
+import { readDeclaration } from '../../text-input.js'
 
 interface RegisterFlags extends ConnectionFlags {
   type?: 'ai_agent' | 'application' | undefined

@@ -16,6 +16,10 @@ export function addConfigSet(parent: Command, context: Context): void {
         'authsec config set server https://authsec.example --project',
         'for everybody who works on the project',
       ],
+      [
+        'authsec config set trusted_issuers https://token.actions.githubusercontent.com,https://gitlab.com',
+        'believe the identity tokens of these as well, in authsec token verify',
+      ],
     ],
     exits: [0, 2, 6],
     seeAlso: ['authsec config list', 'authsec config path'],

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { createPolicy, type PolicyTerms } from '../../../api/policies.js'
+import { createPolicy, type Policy, type PolicyTerms } from '../../../api/policies.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import { findClientId } from '../../client-reference.js'
@@ -8,7 +8,19 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
+import { parsePolicies } from '../../policy-declaration.js'
+import { readDeclaration } from '../../text-input.js'
 import { describePolicy } from './list.js'
+
+interface PolicyFlags {
+  role?: string | undefined
+  agentType?: string | undefined
+  permission: readonly string[]
+  resource: readonly string[]
+  /** Seconds. */
+  maxTtl?: number | undefined
+  disabled: boolean
+}
 
 export function addPolicyCreate(parent: Command, context: Context): void {
   const command = describe(parent.command('create'), {
@@ -18,12 +30,13 @@ export function addPolicyCreate(parent: Command, context: Context): void {
         'authsec policy create --role member --agent-type crewai --permission billing:read --resource https://billing.example --max-ttl 8h',
         'members may let crewai agents read their bills, for eight hours at most',
       ],
+      ['authsec policy create --file policies.json', 'policies that are declared in a file'],
     ],
     exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec policy list', 'authsec delegation grant'],
   })
-    .requiredOption('--role <role>', 'the role of the people who may delegate')
-    .requiredOption('--agent-type <type>', 'the kind of agent they may delegate to')
+    .option('--role <role>', 'the role of the people who may delegate (required)')
+    .option('--agent-type <type>', 'the kind of agent they may delegate to (required)')
     .option(
       '--permission <permission>',
       'what they may delegate; repeatable (required)',
@@ -31,43 +44,59 @@ export function addPolicyCreate(parent: Command, context: Context): void {
       [],
     )
     .option('--resource <uri>', 'the API where it holds; repeatable (required)', collect, [])
-    .requiredOption('--max-ttl <duration>', 'how long a delegation lives at most', parseSeconds)
+    .option('--max-ttl <duration>', 'how long a delegation lives at most (required)', parseSeconds)
     .option('--client <client>', 'only this client, by its UUID or exact name')
     .option('--disabled', 'create it without effect', false)
-    .option('--json', 'print one JSON object', false)
+    .addOption(
+      parent
+        .createOption('--file <file>', 'policies as JSON instead, one or a list; - for standard input')
+        .conflicts(['role', 'agentType', 'permission', 'resource', 'maxTtl', 'client', 'disabled']),
+    )
+    .option('--json', 'print one JSON object; of several declared, a list', false)
   addConnectionFlags(command).action(async (flags) => {
-    const { role, agentType, permission: permissions, resource: resources, maxTtl, disabled } = flags
-    assertGiven('--permission', permissions)
-    assertGiven('--resource', resources)
+    const declared =
+      flags.file === undefined
+        ? [readFlags(flags)]
+        : parsePolicies(await readDeclaration(context.io, flags.file))
     const connection = await openConnection(context, flags)
     const clientId = flags.client === undefined ? undefined : await findClientId(connection, flags.client)
-    const terms = {
-      role,
-      agentType,
-      permissions,
-      resources,
-      maxTtlSeconds: maxTtl,
-      enabled: !disabled,
-      clientId,
-    }
+    const terms = declared.map((policy) => ({ ...policy, ...(clientId !== undefined && { clientId }) }))
     await create(context, connection, terms, flags.json)
   })
+}
+
+function readFlags(flags: PolicyFlags): PolicyTerms {
+  const { role, agentType, permission: permissions, resource: resources, maxTtl: maxTtlSeconds } = flags
+  return {
+    role: requireFlag('--role', role),
+    agentType: requireFlag('--agent-type', agentType),
+    permissions: requireFlag('--permission', permissions),
+    resources: requireFlag('--resource', resources),
+    maxTtlSeconds: requireFlag('--max-ttl', maxTtlSeconds),
+    enabled: !flags.disabled,
+  }
 }
 
 async function create(
   { io }: Context,
   { target }: Connection,
-  terms: PolicyTerms,
+  declared: readonly PolicyTerms[],
   json: boolean,
 ): Promise<void> {
-  const { policy, warnings } = await createPolicy(target, terms)
-  for (const warning of warnings) io.warn(toPrintable(warning))
-  if (json) io.json(policy)
-  else io.record(describePolicy(policy))
+  const policies: Policy[] = []
+  for (const terms of declared) {
+    const { policy, warnings } = await createPolicy(target, terms)
+    for (const warning of warnings) io.warn(toPrintable(warning))
+    policies.push(policy)
+    // Said at once: should a later one fail, it is known which are there already.
+    if (!json) io.record(describePolicy(policy))
+  }
+  if (json) io.json(policies.length === 1 ? policies[0] : policies)
 }
 
-function assertGiven(flag: string, values: readonly string[]): void {
-  if (values.length === 0) {
-    throw new AuthsecError('usage', `no ${flag} is given`, { hint: `Give ${flag} at least once.` })
-  }
+function requireFlag<V extends string | number | readonly string[]>(flag: string, value: V | undefined): V {
+  if (value !== undefined && (typeof value === 'number' || value.length > 0)) return value
+  throw new AuthsecError('usage', `no ${flag} is given`, {
+    hint: `Add ${flag}, or declare the policy in a file with --file.`,
+  })
 }

@@ -1,9 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
-import { parseCallArguments } from '../../../core/call-binding.js'
 import { formatDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { formatScope } from '../../../core/permission.js'
-import { quote } from '../../../core/printable.js'
 import { readCarriedToken } from '../../carried-token.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -12,6 +10,7 @@ import { addConnectionFlags } from '../../flags.js'
 import { describe, type HelpNotes } from '../../help.js'
 import { addMintFlags, readMintRequest } from '../../mint-flags.js'
 import { type CallTerms, exchangeCarried, type MintedToken, mintToken } from '../../minting.js'
+import { readArguments } from '../../text-input.js'
 import { type DeliverableToken, deliverToken } from '../../token-delivery.js'
 
 interface MintFlags extends ConnectionFlags {
@@ -29,8 +28,6 @@ interface MintFlags extends ConnectionFlags {
   claims?: string | undefined
   issuer?: string | undefined
 }
-
-const MAX_ARGUMENT_BYTES = 64 * 1024
 
 export function addMint(parent: Command, context: Context): void {
   const notes: HelpNotes = {
@@ -129,21 +126,6 @@ function tellDifferences({ io, clock }: Context, call: CallTerms | undefined, mi
   if (call.permissions.length === 0) {
     io.note(`no permission was asked for: the token carries ${formatScope(minted.permissions)}`)
   }
-}
-
-// They are sent as they stand, so that the server binds what the person wrote, not what we made of it.
-async function readArguments(io: Context['io'], source: string): Promise<string> {
-  const text = source === '-' ? await io.readInput(MAX_ARGUMENT_BYTES) : await readFileText(source)
-  parseCallArguments(text)
-  return text
-}
-
-async function readFileText(path: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
-    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
-  })
 }
 
 function assertTogether(flags: MintFlags): void {

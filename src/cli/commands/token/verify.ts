@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { introspectToken } from '../../../api/tokens.js'
+import { parseCallArguments } from '../../../core/call-binding.js'
 import { parseDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import type { ParsedJwt } from '../../../core/jwt.js'
@@ -16,6 +17,7 @@ import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { formatAnnotation } from '../../github-annotation.js'
 import { describe } from '../../help.js'
 import type { Style } from '../../io.js'
+import { readArguments } from '../../text-input.js'
 import { parseTokenInput, readTokenInput, type TokenInput } from '../../token-input.js'
 import {
   checkAlgorithm,
@@ -32,6 +34,9 @@ interface VerifyFlags extends TrustFlags {
   /** None: the audience is not checked, and the report says so. */
   audience: readonly string[]
   permission: readonly string[]
+  tool?: string | undefined
+  /** A file with the arguments of the call. */
+  call?: string | undefined
   require: readonly Requirement[]
   alg: readonly string[]
   /** How long after its expiry a token still counts, in seconds. */
@@ -75,6 +80,10 @@ export function addVerify(parent: Command, context: Context): void {
         'authsec token verify id.jwt --issuer https://token.actions.githubusercontent.com --require repository_owner_id=42',
         'the identity token of a GitHub workflow, whose issuer publishes its keys',
       ],
+      [
+        'authsec token verify bound.jwt --audience https://billing.example --tool refund --call arguments.json',
+        'a token that is good for one call of one tool',
+      ],
       ['authsec token verify token.jwt --at 2026-03-01T10:02:11Z', 'would it have been valid then?'],
     ],
     exits: [0, 2, 4, 6, 11, 12, 13, 14, 15, 16, ...SERVER_EXITS],
@@ -87,6 +96,11 @@ export function addVerify(parent: Command, context: Context): void {
       'what it has to allow; repeatable: all of them',
       collectPermission,
       [],
+    )
+    .option('--tool <name>', 'the tool that it has to be for')
+    .option(
+      '--call <file>',
+      'the arguments that it has to be bound to, as JSON; - for standard input; needs --tool',
     )
     .option('--issuer <url>', 'whose tokens to believe, instead of the server in use')
     .option('--jwks <file|url>', 'the keys of that issuer, instead of those it publishes')
@@ -122,6 +136,7 @@ export function addVerify(parent: Command, context: Context): void {
     )
     .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('report'))
   addConnectionFlags(command).action(async (source, flags) => {
+    assertTogether(source, flags)
     const input = await readTokenInput(context.io, source)
     // What is no token at all needs no keys, and nobody to ask for them.
     const jwt = parseTokenInput(input)
@@ -165,8 +180,8 @@ async function examine(context: Context, flags: VerifyFlags, token: string, jwt:
 }
 
 async function inspect(
-  { clock, fetch }: Context,
-  { audience: named, permission: permissions, leeway }: VerifyFlags,
+  { io, clock, fetch }: Context,
+  { audience: named, permission: permissions, tool, call, leeway }: VerifyFlags,
   token: string,
   trust: Trust,
   algorithms: readonly Algorithm[],
@@ -176,6 +191,7 @@ async function inspect(
   const now = at === undefined ? clock.now : () => at
   if (trust.kind === 'foreign') {
     const { inspectForeignToken } = await import('../../foreign-token.js')
+    assertNoBinding(tool)
     const { issuer, keys } = trust
     const expected = { issuer, keys, audience, algorithms, leewaySeconds: leeway, clock: now, fetch }
     return await inspectForeignToken(token, expected)
@@ -189,7 +205,12 @@ async function inspect(
     clock: now,
     fetch,
   })
-  return await verifier.inspect(token, { permissions })
+  const args = call === undefined ? undefined : parseCallArguments(await readArguments(io, call))
+  return await verifier.inspect(token, {
+    permissions,
+    ...(tool !== undefined && { tool }),
+    ...(args && { call: args }),
+  })
 }
 
 // What nobody asked to be checked is said to be unchecked, and decides nothing.
@@ -265,6 +286,27 @@ const HINTS: Partial<Record<string, string>> = {
   token_inactive: 'See authsec audit search for who ended it.',
   permission_missing: 'See authsec token decode for what it carries.',
   issuer_mismatch: 'To believe another issuer, name it with --issuer or in trusted_issuers of the profile.',
+}
+
+function assertTogether(source: string, { tool, call }: VerifyFlags): void {
+  if (call === undefined) return
+  if (tool === undefined) {
+    throw new AuthsecError('usage', '--call needs --tool: a call is one of a tool', {
+      hint: 'Add --tool with its name.',
+    })
+  }
+  if (source === '-' && call === '-') {
+    throw new AuthsecError('usage', 'standard input cannot be both the token and --call', {
+      hint: 'Put one of them into a file.',
+    })
+  }
+}
+
+function assertNoBinding(tool: string | undefined): void {
+  if (tool === undefined) return
+  throw new AuthsecError('usage', 'the token is no delegation token: nothing binds it to a tool', {
+    hint: 'Leave --tool and --call out, or check a claim with --require.',
+  })
 }
 
 function parseLeeway(text: string): number {

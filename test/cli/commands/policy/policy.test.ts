@@ -30,6 +30,60 @@ function run(args: readonly string[], routes: Parameters<typeof stubServer>[0], 
   return { server, done: runCli(['policy', ...args], { env: ADMIN, fetch: server.fetch, ...options }) }
 }
 
+describe('authsec policy create --file', () => {
+  const declare = (declared: unknown, ...args: string[]) =>
+    run(
+      ['create', '--file', '-', ...args],
+      { [`POST ${PATH}`]: answer(201, { policy: POLICY }) },
+      { stdin: JSON.stringify(declared) },
+    )
+  const DECLARED = {
+    role_name: 'member',
+    agent_type: 'crewai',
+    allowed_permissions: ['billing:read'],
+    resources: ['https://billing.example'],
+    max_ttl: '8h',
+  }
+
+  test.each([
+    { declared: DECLARED, count: 1 },
+    { declared: [DECLARED, { ...DECLARED, role_name: 'admin' }], count: 2 },
+  ])('creates $count', async ({ declared, count }) => {
+    const { server, done } = declare(declared, '--json')
+    const { code, stdout } = await done
+    expect(code).toBe(0)
+    expect([JSON.parse(stdout)].flat()).toHaveLength(count)
+    expect(server.calls).toHaveLength(count)
+    expect(JSON.parse(server.calls[0]?.body ?? '')).toMatchObject({
+      role_name: 'member',
+      max_ttl_seconds: 28_800,
+      enabled: true,
+    })
+  })
+
+  test.each([
+    {
+      why: 'an unknown member',
+      declared: { ...DECLARED, ttl: '1h' },
+      says: /"ttl" is not a member of a policy/,
+    },
+    { why: 'a missing member', declared: { ...DECLARED, role_name: undefined }, says: /has no "role_name"/ },
+    { why: 'a permission that is none', declared: { ...DECLARED, allowed_permissions: ['x'] }, says: /"x"/ },
+    { why: 'a duration that is none', declared: { ...DECLARED, max_ttl: 'long' }, says: /"long"/ },
+    { why: 'a flag that is none', declared: { ...DECLARED, enabled: 'yes' }, says: /"enabled"/ },
+    { why: 'nothing', declared: [], says: /declares no policy/ },
+    { why: 'a second policy that is wrong', declared: [DECLARED, 1], says: /a policy is not an object/ },
+  ])('creates nothing for $why', async ({ declared, says }) => {
+    const { server, done } = declare(declared)
+    expect(await done).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(says) })
+    expect(server.calls).toEqual([])
+  })
+
+  test('takes no flags of a policy beside it', async () => {
+    expect((await declare(DECLARED, '--role', 'x').done).code).toBe(2)
+  })
+})
+
 describe('authsec policy create', () => {
   test('sends the terms and prints the policy', async () => {
     const { server, done } = run(['create', ...TERMS, '--permission', 'profile:read'], {
@@ -70,7 +124,7 @@ describe('authsec policy create', () => {
     {
       why: 'the role is missing',
       args: TERMS.slice(2),
-      stderr: /required option '--role <role>' not specified\nhint: See authsec policy create --help/,
+      stderr: /no --role is given\nhint: Add --role, or declare/,
     },
     {
       why: 'no permission is given, which AuthSec takes for all',

@@ -15,6 +15,7 @@ import {
   ISSUER,
   issuerRoutes,
   signBase,
+  signBound,
   signCall,
   signJwt,
   TENANT,
@@ -47,6 +48,41 @@ function flipBit(token: string): string {
 function signByStranger(): string {
   return signJwt({ alg: 'ES256', typ: 'at+jwt', kid: 'call-key' }, CALL_CLAIMS, createKey('ES256').privateKey)
 }
+
+describe('authsec token verify --tool --call', () => {
+  const bound = ['--audience', BILLING, '--tool', 'refund', '--call']
+  const writeArguments = async (args: object) => {
+    const file = join(await makeDirectory(), 'arguments.json')
+    await writeFile(file, JSON.stringify(args))
+    return file
+  }
+
+  test('verifies a token that is bound to the very call', async () => {
+    const run = await verify(signBound({ invoice: 'i-1' }), [
+      ...bound,
+      await writeArguments({ invoice: 'i-1' }),
+    ])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test.each([
+    { why: 'another call', token: signBound({ invoice: 'i-2' }), says: /call/ },
+    { why: 'no call at all', token: signCall({ tool: 'refund' }), says: /bound|bind/ },
+    { why: 'another tool', token: signBound({ invoice: 'i-1' }, { tool: 'pay' }), says: /tool/ },
+  ])('refuses one for $why with 14', async ({ token, says }) => {
+    const run = await verify(token, [...bound, await writeArguments({ invoice: 'i-1' })])
+    expect(run).toMatchObject({ code: 14, stderr: expect.stringMatching(says) })
+  })
+
+  test.each([
+    { why: 'a call of no tool', args: ['--call', 'x'], says: /--call needs --tool/ },
+    { why: 'standard input twice', args: ['--tool', 'refund', '--call', '-'], says: /cannot be both/ },
+    { why: 'arguments that are none', args: ['--tool', 'refund', '--call', '/dev/null'], says: /^authsec: / },
+  ])('refuses $why', async ({ args, says }) => {
+    const run = await verify(signBound({}), args)
+    expect(run).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(says) })
+  })
+})
 
 describe('authsec token verify', () => {
   test('lists every check and who acts for whom', async () => {
