@@ -44,6 +44,7 @@ import { createSessions, type Sessions } from './sessions.js'
 import { createSvids, type Svids } from './svids.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
 import { createTrustRules, type TrustRules } from './trust-rules.js'
+import { createUseReceipts, type UseReceipts } from './use-receipts.js'
 
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
@@ -87,6 +88,7 @@ export interface Authority {
   readonly oneTimeTokens: OneTimeTokens
   readonly svids: Svids
   readonly tokens: Tokens
+  readonly useReceipts: UseReceipts
   readonly trustRules: TrustRules
   /** Lets the other servers of the store go on at once; the store stays open. */
   close(): Promise<void>
@@ -233,6 +235,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     roles: createRoles(shared),
     sessions,
     oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
+    useReceipts: createUseReceipts({ ...shared, callTokens, clientAuthentication }),
     close: async () => replica?.leave(),
     svids: createSvids(svids),
     tokens: createTokens({

@@ -71,7 +71,7 @@ export const AUDIT_EVENTS = {
   'token.exchanged': 'exchanged a token for a call token',
   'token.introspected': 'asked about a token',
   'token.revoked': 'revoked a token',
-  'token.used': 'used up a one-time token',
+  'token.used': 'accepted a token',
 } as const
 
 export type AuditEventType = keyof typeof AUDIT_EVENTS

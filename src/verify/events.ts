@@ -10,6 +10,8 @@ export type VerifyEvent =
    * and then nothing verifies.
    */
   | { type: 'keys.unavailable'; url: string; code: ErrorCode; usableForMs: number }
+  /** A token was accepted, and the server could not be told so: the request went on all the same. */
+  | { type: 'receipt.lost'; jti: string; code: ErrorCode }
   /** Nobody could say whether a one-time token was used before, so it was not accepted. */
   | { type: 'replay.unavailable'; jti: string; code: ErrorCode }
   /** The server could not say whether a token is still alive, so it was not accepted. */

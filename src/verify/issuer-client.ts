@@ -19,13 +19,15 @@ export interface IssuerClient {
   introspect(token: string): Promise<JsonObject | undefined>
   /** Uses up a one-time token: false when it has been used. Throws `token_inactive` for one that is dead. */
   consume(token: string): Promise<boolean>
+  /** Has it on record that a token was accepted. */
+  reportUse(token: string): Promise<void>
 }
 
 const ATTEMPT_MS = 5_000
 /** Answers that no other token and no other moment would change: the API itself is not set up right. */
 const FAULTS: readonly ErrorCode[] = ['invalid_client', 'unauthorized_client', 'access_denied']
 
-/** Both methods throw `network`, `timed_out` or `server_error`, and `configuration` when the server will not tell this API. */
+/** All methods throw `network`, `timed_out` or `server_error`, and `configuration` when the server will not tell this API. */
 export function createIssuerClient(parts: {
   serverUrl: URL
   client: ApiClientOptions
@@ -62,6 +64,9 @@ export function createIssuerClient(parts: {
       const answer = await ask('/oauth/consume', token)
       if (answer.status === 409) return false
       return readAnswer(answer)['consumed'] === true
+    },
+    async reportUse(token) {
+      readAnswer(await ask('/audit/use', token))
     },
   }
 }

@@ -38,7 +38,12 @@ export interface VerifierOptions {
    * default not: a token lives seconds, and what was revoked is accepted until it expires.
    */
   introspect?: boolean | ((claims: Readonly<CallClaims> | Readonly<BaseClaims>) => boolean) | undefined
-  /** As what this API asks the server, for `replay: 'server'` and `introspect`. */
+  /**
+   * Whether the server is told of each call token that is accepted, for its audit log; by default not. Nothing waits for
+   * that: what cannot be delivered is an event `receipt.lost`.
+   */
+  useReceipts?: boolean | undefined
+  /** As what this API asks the server, for `replay: 'server'`, `introspect` and `useReceipts`. */
   client?: ApiClientOptions | undefined
   /** Whether a token that was found genuine is remembered for up to a minute; it is by default. */
   tokenCache?: boolean | TokenCacheOptions | undefined

@@ -26,6 +26,7 @@ export interface Settings {
   replay: 'server' | ReplayStore | undefined
   /** Undefined: the server is never asked. */
   introspect: ((claims: Readonly<CallClaims> | Readonly<BaseClaims>) => boolean) | undefined
+  useReceipts: boolean
   client: ApiClientOptions | undefined
   /** Undefined: no token is remembered. */
   tokenCache: Required<TokenCacheOptions> | undefined
@@ -74,14 +75,18 @@ export function readOptions(options: VerifierOptions): Settings {
 
 // What the server is asked about single tokens, and as whom.
 function readConsultation(
-  { replay, introspect, client }: VerifierOptions,
+  { replay, introspect, useReceipts = false, client }: VerifierOptions,
   source: Settings['source'],
-): Pick<Settings, 'replay' | 'introspect' | 'client'> {
+): Pick<Settings, 'replay' | 'introspect' | 'useReceipts' | 'client'> {
   if (typeof replay === 'object' ? typeof replay?.add !== 'function' : replay && replay !== 'server') {
     throw new TypeError('the option "replay" is neither "server" nor a store with a method add')
   }
   if (client !== undefined) readText('client.clientId', client?.clientId)
-  const asks = [replay === 'server' && 'replay', introspect && 'introspect'].find((name) => name)
+  const asks = [
+    replay === 'server' && 'replay',
+    introspect && 'introspect',
+    useReceipts && 'useReceipts',
+  ].find((name) => name)
   if (asks && !('serverUrl' in source && client !== undefined)) {
     throw misconfigured(
       `the server cannot be asked for "${asks}" by an API that is not known to it`,
@@ -92,6 +97,7 @@ function readConsultation(
     replay: replay || undefined,
     introspect:
       introspect === true ? () => true : readFunction('introspect', introspect || undefined, undefined),
+    useReceipts,
     client,
   }
 }

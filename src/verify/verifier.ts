@@ -10,6 +10,7 @@ import type { VerifierOptions } from './options.js'
 import { readOptions } from './settings.js'
 import { signatures } from './signature.js'
 import { createTrustSource } from './trust.js'
+import { createUseReceipts } from './use-receipts.js'
 
 /** Verifies delegation tokens for one API. */
 export interface DelegationVerifier {
@@ -59,6 +60,7 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
   const source = createTrustSource(settings)
   const authentication = createAuthentication(settings, source)
   const admission = createAdmission(settings, findIssuer)
+  const receipts = createUseReceipts(settings, findIssuer)
 
   async function findIssuer(): Promise<string> {
     const [trust] = (await source.learn()).values()
@@ -82,7 +84,9 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
     async verify(token, expect = NOTHING_EXPECTED) {
       assertExpected(expect)
       const presented = demand(await authentication.authenticate(token), expect)
-      return toDelegation(await admission.admit(token, presented))
+      const admitted = await admission.admit(token, presented)
+      receipts.send(token, admitted)
+      return toDelegation(admitted)
     },
 
     verifySync(token, expect = NOTHING_EXPECTED) {
@@ -90,6 +94,7 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
       assertExpected(expect)
       const presented = demand(authentication.authenticateSync(token), expect)
       admission.admitSync(presented)
+      receipts.send(token, presented)
       return toDelegation(presented)
     },
 

@@ -280,3 +280,34 @@ describe('verifySync', () => {
     )
   })
 })
+
+describe('a use of which the server is told', () => {
+  const USE = 'POST /audit/use'
+  const call = (jti: string) => signCall({ jti })
+
+  test('is not waited for, and beyond a hundred at once nothing is sent', async () => {
+    const server = stubServer(issuerRoutes())
+    let sent = 0
+    const fetch: typeof server.fetch = (input, init) => {
+      if (!new Request(input as string, init).url.endsWith('/audit/use')) return server.fetch(input, init)
+      sent++
+      return new Promise((_, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+      })
+    }
+    const { verifier, alarms } = openVerifier({}, { useReceipts: true, fetch })
+    for (let at = 0; at < 101; at++) await verifier.verify(call(`call-${at}`))
+    expect(alarms()).toEqual([{ type: 'receipt.lost', jti: 'call-100', code: 'temporarily_unavailable' }])
+    await expect.poll(() => sent).toBe(100)
+  })
+
+  test('goes on where the server cannot be told', async () => {
+    const { verifier, alarms } = openVerifier({ [USE]: noConnection }, { useReceipts: true })
+    await expect(verifier.verify(call('call-1'))).resolves.toBeDefined()
+    await expect.poll(alarms).toEqual([{ type: 'receipt.lost', jti: 'call-1', code: 'network' }])
+  })
+
+  test('needs an API that is known to the server', () => {
+    expect(() => openVerifier({}, { useReceipts: true, client: undefined })).toThrow('"useReceipts"')
+  })
+})

@@ -1,5 +1,11 @@
+import { decodeJwt } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createVerifier, type DelegationVerifier, type VerifierOptions } from '../../src/verify/index.js'
+import {
+  createVerifier,
+  type DelegationVerifier,
+  type VerifierOptions,
+  type VerifyEvent,
+} from '../../src/verify/index.js'
 import { ISSUER } from '../support/authority-bench.js'
 import { type ChainBench, type Fields, openChainBench } from '../support/chain-bench.js'
 
@@ -50,6 +56,50 @@ describe('a one-time token of the bundled server', () => {
       message: expect.stringContaining('is not run by this client'),
     })
     await expect(openApi({ replay: 'server' }).verify(token)).resolves.toBeDefined()
+  })
+})
+
+describe('a use that the bundled server is told of', () => {
+  test('is on record, with the token and the API that accepted it', async () => {
+    const token = await issue()
+    const claims = decodeJwt(token)
+    const lost: VerifyEvent[] = []
+    const api = openApi({ useReceipts: true, onEvent: (event) => lost.push(event) })
+    await api.verify(token)
+    const receipts = async () => (await bench.events()).filter(({ type }) => type === 'token.used')
+    await expect.poll(receipts).toEqual([
+      expect.objectContaining({
+        outcome: 'allow',
+        actor: { type: 'client', id: bench.agents[1]!.id },
+        subject: { type: 'user', id: bench.alice.id },
+        jti: claims['jti'],
+        parent_jti: claims['parent_jti'],
+        delegation: claims['authsec_delegation'],
+        aud: [bench.agents[1]!.api],
+        details: { receipt: true },
+      }),
+    ])
+    const stranger = openApi({
+      useReceipts: true,
+      client: { clientId: bench.agents[2]!.id },
+      onEvent: (event) => lost.push(event),
+    })
+    await expect(stranger.verify(token)).resolves.toBeDefined()
+    await expect
+      .poll(() => lost.filter(({ type }) => type === 'receipt.lost'))
+      .toEqual([{ type: 'receipt.lost', jti: claims['jti'], code: 'configuration' }])
+    expect((await receipts()).at(-1)).toMatchObject({ outcome: 'deny', reason: 'access_denied' })
+    const once = await issue({ one_time: 'true' })
+    await openApi({ useReceipts: true, replay: 'server' }).verify(once)
+    expect((await receipts()).filter(({ jti }) => jti === decodeJwt(once)['jti'])).toHaveLength(1)
+  })
+
+  test.each([
+    { why: 'no token', token: undefined, status: 400, error: 'invalid_request' },
+    { why: 'what is no token', token: 'x', status: 400, error: 'invalid_request' },
+  ])('is refused for $why', async ({ token, status, error }) => {
+    const answer = await bench.post('/audit/use', { client_id: bench.agents[1]!.id, token })
+    expect([answer.status, answer.body['error']]).toEqual([status, error])
   })
 })
 

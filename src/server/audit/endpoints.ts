@@ -4,6 +4,7 @@ import { events } from './events.js'
 import { auditExport } from './exports.js'
 import { eventProof, logCheckpoint, logEntries, logKeys, logTile } from './log.js'
 import { eventStream } from './stream.js'
+import { useReceipt } from './use.js'
 
 /** The audit log. */
 export const AUDIT_ENDPOINTS: readonly AnyEndpoint[] = [
@@ -17,4 +18,5 @@ export const AUDIT_ENDPOINTS: readonly AnyEndpoint[] = [
   // Before the tiles of hashes, among whose paths theirs would be.
   logEntries,
   logTile,
+  useReceipt,
 ]

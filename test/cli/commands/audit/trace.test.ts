@@ -138,7 +138,7 @@ describe('authsec audit trace', () => {
       /^ {6}deny .* asked billing:everything {2}invalid_scope$/,
       /^ {6}allow .* revoked a token$/,
       new RegExp(`^ {6}token ${story.child} .*billing:read {2}\\(dropped: billing:refund\\) {2}for 1m$`),
-      /^ {8}allow .* used up a one-time token$/,
+      /^ {8}allow .* accepted a token$/,
     ].map(indexOf)
     expect(places).toEqual([...places].sort((one, other) => one - other))
     expect(places).not.toContain(-1)

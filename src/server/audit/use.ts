@@ -1,0 +1,23 @@
+import { readForm } from '../body.js'
+import type { Endpoint } from '../endpoint.js'
+
+/** What an API tells of a token that it has accepted, so that the log tells where tokens were used. */
+export const useReceipt: Endpoint<'public'> = {
+  method: 'POST',
+  paths: ['/audit/use'],
+  access: 'public',
+  modes: ['dev', 'shared'],
+  summary: 'Record that a call token was accepted, by the client that runs its resource',
+  speaks: 'authsec',
+  event: 'token.used',
+  limit: 'consume',
+  errors: 'oauth',
+  hasIdempotencyKey: true,
+
+  async handle(request, { authority, provenance }) {
+    const form = await readForm(request)
+    const authorization = request.headers.get('authorization')
+    const auditId = await authority.useReceipts.receive({ form, authorization }, provenance)
+    return Response.json({ authsec_audit: auditId })
+  },
+}
