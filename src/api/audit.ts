@@ -13,9 +13,6 @@ export interface AuditQuery {
   /** Only the newest so many. */
   last?: number | undefined
   limit?: number | undefined
-  /** RFC 3339. */
-  since?: string | undefined
-  until?: string | undefined
 }
 
 export interface AuditPage {
@@ -41,8 +38,6 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
       before: query.before,
       last: query.last,
       limit: query.limit,
-      since: query.since,
-      until: query.until,
       filter: query.filter.length === 0 ? undefined : formatAuditFilter(query.filter),
     },
   })

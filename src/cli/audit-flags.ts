@@ -48,6 +48,19 @@ export function addTimeFlags<A extends unknown[], O extends OptionValues, G exte
     .option('--until <time>', 'up to this time', readTime)
 }
 
+/** The conditions that the flags of time stand for. */
+export function listTimes({
+  since,
+  until,
+}: {
+  since?: string | undefined
+  until?: string | undefined
+}): AuditCondition[] {
+  return Object.entries({ since, until }).flatMap(([field, value]) =>
+    value === undefined ? [] : [{ field: field as 'since' | 'until', operator: '=', value } as const],
+  )
+}
+
 /** The conditions that the flags stand for; a client named by its name is looked up. */
 export async function readFilter(connection: Connection, flags: AuditFlags): Promise<AuditFilter> {
   const is = (field: 'client' | 'jti', value: string): AuditCondition => ({ field, operator: '=', value })

@@ -1,10 +1,18 @@
 import type { AuditCursor, AuditStreamStep } from '../api/audit-stream.js'
+import type { AuditEvent } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Clock } from './context.js'
 
+/** An event with its place in the log; those of AuthSec's logs have none. */
+export interface TimelineEntry {
+  seq: number | null
+  event: AuditEvent
+}
+
 /** What happens while a log is followed. */
 export type FollowStep =
-  | AuditStreamStep
+  | Exclude<AuditStreamStep, { type: 'event' }>
+  | { type: 'event'; entry: TimelineEntry }
   /** Everything up to there has been read. */
   | { type: 'place'; cursor: AuditCursor }
   | { type: 'reconnecting'; failure: AuthsecError }
@@ -62,7 +70,7 @@ export async function* followAudit(options: FollowOptions): AsyncGenerator<Follo
 export function moveOn({ after, log }: AuditCursor, step: FollowStep): AuditCursor {
   switch (step.type) {
     case 'event':
-      return { after: step.entry.seq, log }
+      return { after: step.entry.seq ?? after, log }
     case 'heartbeat':
     case 'place':
       return { after: Math.max(after, step.cursor.after), log: step.cursor.log ?? log }

@@ -1,8 +1,7 @@
 import type { AuditCursor, AuditGap } from '../api/audit-stream.js'
-import type { AuditEntry } from '../core/audit-record.js'
 import { toPrintable } from '../core/printable.js'
 import { formatCursor } from './audit-cursor.js'
-import type { FollowStep } from './audit-follow.js'
+import type { FollowStep, TimelineEntry } from './audit-follow.js'
 import type { LineFile } from './audit-output.js'
 import { formatCounts, formatEntry } from './audit-text.js'
 import type { Io } from './io.js'
@@ -11,8 +10,8 @@ import { formatJson } from './json-text.js'
 /** Tells what happens in a followed log: as lines for people, or as JSON Lines that each have a `kind`. */
 export interface AuditPrinter {
   tell(step: FollowStep): void
-  /** What there was, and the command that goes on. */
-  end(cursor: AuditCursor): void
+  /** What there was, and the command that goes on, where there is a place to go on from. */
+  end(cursor: AuditCursor | undefined): void
   /** Waits until what was printed is where it goes. */
   flush(): Promise<void>
 }
@@ -24,7 +23,7 @@ export async function createAuditPrinter(
 ): Promise<AuditPrinter> {
   const style = await io.style()
   const counts = new Map<string, number>()
-  const count = ({ event }: AuditEntry) => counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
+  const count = ({ event }: TimelineEntry) => counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
   const resumeAt = (cursor: AuditCursor) => formatCommandLine(resume(formatCursor(cursor)))
   const flush = async () => {
     await file?.flush()
@@ -50,9 +49,9 @@ export async function createAuditPrinter(
         }
       },
       end(cursor) {
-        const { after, log = null } = cursor
+        const { after = null, log = null } = cursor ?? {}
         const events = Object.fromEntries(counts)
-        io.jsonLine({ kind: 'end', next: after, log, events, resume: resumeAt(cursor) })
+        io.jsonLine({ kind: 'end', next: after, log, events, resume: cursor ? resumeAt(cursor) : null })
       },
       flush,
     }
@@ -69,7 +68,7 @@ export async function createAuditPrinter(
     },
     end(cursor) {
       io.note(formatCounts(counts))
-      io.note(`go on with: ${resumeAt(cursor)}`)
+      if (cursor) io.note(`go on with: ${resumeAt(cursor)}`)
     },
     flush,
   }

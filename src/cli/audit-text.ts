@@ -1,13 +1,14 @@
-import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../core/audit-record.js'
+import { AUDIT_EVENTS, type AuditEvent } from '../core/audit-record.js'
 import { toPrintable } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
+import type { TimelineEntry } from './audit-follow.js'
 import type { Style } from './io.js'
 
 /**
  * One event as one printable line. For a person: number, time, outcome and what happened in words. Elsewhere the
  * same separated by tabs: seq, time, outcome, words, client, subject, aud, permissions, reason, actor.
  */
-export function formatEntry(entry: AuditEntry, style: Style, isTerminal: boolean): string {
+export function formatEntry(entry: TimelineEntry, style: Style, isTerminal: boolean): string {
   return isTerminal ? formatForPerson(entry, style) : formatForScript(entry)
 }
 
@@ -18,10 +19,10 @@ export function formatCounts(counts: ReadonlyMap<string, number>): string {
   return `${total} ${total === 1 ? 'event' : 'events'}${total === 0 ? '' : `: ${types.join(', ')}`}`
 }
 
-function formatForScript({ seq, event }: AuditEntry): string {
+function formatForScript({ seq, event }: TimelineEntry): string {
   const { outcome, client, subject, aud, reason, actor } = event
   return [
-    String(seq),
+    String(seq ?? ''),
     formatOccurrence(event),
     outcome,
     describeType(event),
@@ -36,7 +37,7 @@ function formatForScript({ seq, event }: AuditEntry): string {
     .join('\t')
 }
 
-function formatForPerson({ seq, event }: AuditEntry, style: Style): string {
+function formatForPerson({ seq, event }: TimelineEntry, style: Style): string {
   const { outcome, client, subject, aud, reason, actor } = event
   const permissions = formatPermissions(event)
   const facts = [
@@ -51,7 +52,7 @@ function formatForPerson({ seq, event }: AuditEntry, style: Style): string {
   ]
   const paint = outcome === 'allow' ? style.good : style.bad
   const start = [
-    style.faint(String(seq).padStart(5)),
+    style.faint(String(seq ?? '').padStart(5)),
     style.faint(formatOccurrence(event)),
     paint(toPrintable(outcome).padEnd(5)),
   ]

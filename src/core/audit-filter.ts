@@ -81,6 +81,11 @@ export function matchesAuditFilter(event: AuditEvent, filter: AuditFilter): bool
   return filter.every((condition) => holds(event, condition))
 }
 
+/** What an event has in a field; nothing where it has none. */
+export function readAuditField(event: AuditEvent, field: AuditFilterField): string[] {
+  return READERS[field](event).filter((value) => value !== undefined)
+}
+
 function holds(event: AuditEvent, { field, operator, value }: AuditCondition): boolean {
   if (field === 'since') return Date.parse(event.occurred_at) >= Date.parse(value)
   if (field === 'until') return Date.parse(event.occurred_at) < Date.parse(value)

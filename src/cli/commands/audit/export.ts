@@ -2,10 +2,10 @@ import { open } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { readEventsUpTo, recordExport } from '../../../api/audit.js'
 import { openLiveLog } from '../../../api/audit-log.js'
-import type { AuditCondition, AuditFilter } from '../../../core/audit-filter.js'
+import type { AuditFilter } from '../../../core/audit-filter.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { writeBundle } from '../../audit-bundle.js'
-import { type AuditFlags, addAuditFlags, addTimeFlags, readFilter } from '../../audit-flags.js'
+import { type AuditFlags, addAuditFlags, addTimeFlags, listTimes, readFilter } from '../../audit-flags.js'
 import { EVENT_FORMATS, type EventFormat } from '../../audit-formats.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -111,12 +111,6 @@ async function exportEvents(
     out === undefined ? await print(context, pages) : await fillNewPlace(out, (path) => save(path, pages))
   if (flags.json) io.json({ format: flags.format, events: count, last, out })
   else io.note(`${count} ${count === 1 ? 'event' : 'events'}${out === undefined ? '' : ` in ${out}`}`)
-}
-
-function listTimes({ since, until }: ExportFlags): AuditCondition[] {
-  return Object.entries({ since, until }).flatMap(([field, value]) =>
-    value === undefined ? [] : [{ field: field as 'since' | 'until', operator: '=', value } as const],
-  )
 }
 
 interface TextPage {

@@ -1,7 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { MAX_AUDIT_PAGE } from '../../../api/audit.js'
 import type { AuditCursor } from '../../../api/audit-stream.js'
-import type { ApiTarget } from '../../../api/http.js'
 import {
   type AuditFilter,
   formatAuditFilter,
@@ -15,8 +14,9 @@ import { addAuditFlags, readFilter } from '../../audit-flags.js'
 import { type FollowStep, moveOn } from '../../audit-follow.js'
 import { type LineFile, openLineFile } from '../../audit-output.js'
 import { type AuditPrinter, createAuditPrinter } from '../../audit-printer.js'
-import { readTail, type TailStart } from '../../audit-tailing.js'
-import { type ConnectionFlags, openConnection } from '../../connection.js'
+import { readAnyLog } from '../../audit-source.js'
+import type { TailStart } from '../../audit-tailing.js'
+import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { startDeadline } from '../../deadline.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -79,7 +79,7 @@ export function addTail(parent: Command, context: Context): void {
     const contact = await greetLog(context, connection.target)
     const file = flags.outputFile === undefined ? undefined : await openLineFile(flags.outputFile)
     try {
-      await tail(context, connection.target, flags, { filter, file, log: contact?.checkpoint.origin })
+      await tail(context, connection, flags, { filter, file, log: contact?.checkpoint.origin })
     } finally {
       await file?.close()
     }
@@ -95,31 +95,25 @@ export function addTail(parent: Command, context: Context): void {
 }
 
 async function tail(
-  { io, clock, random, signal }: Context,
-  server: ApiTarget,
+  context: Context,
+  connection: Connection,
   flags: TailFlags,
   { filter, file, log }: { filter: AuditFilter; file: LineFile | undefined; log: string | undefined },
 ): Promise<void> {
+  const { io, clock, random, signal } = context
   const { follow, untilMatch } = flags
   const deadline = startDeadline(clock, flags.for)
   const ending = AbortSignal.any([signal, deadline.signal])
-  const target = { ...server, fetch: endFetchWith(server.fetch, ending) }
+  const target = { ...connection.target, fetch: endFetchWith(connection.target.fetch, ending) }
   const cursors = flags.cursorFile === undefined ? undefined : openCursorFile(flags.cursorFile)
   const start = await findStart(flags, cursors, file)
   const resume = (cursor: string) => listResumeWords(filter, flags, cursor)
   const printer = await createAuditPrinter(io, { resume, file })
   const progress = createProgress({ printer, cursors, untilMatch, cursor: start.cursor })
   const isRead = () => !AuthsecError.is(signal.reason, 'output_closed')
+  const options = { filter, start, follow, log, clock, random, signal: ending }
   try {
-    for await (const steps of readTail(target, {
-      filter,
-      start,
-      follow,
-      log,
-      clock,
-      random,
-      signal: ending,
-    })) {
+    for await (const steps of readAnyLog(io, { ...connection, target }, options)) {
       const isFound = steps.some((step) => progress.take(step))
       await progress.keep()
       if (isFound) return
@@ -129,7 +123,7 @@ async function tail(
     if (!AuthsecError.is(error, 'pending') || untilMatch !== undefined) throw error
   } finally {
     deadline.stop()
-    if (follow && isRead()) progress.end()
+    if (follow && isRead() && progress.hasBegun()) progress.end()
   }
 }
 
@@ -138,6 +132,8 @@ interface Progress {
   take(step: FollowStep): boolean
   /** Keeps where the log has been read up to, once all that was told before is where it goes. */
   keep(): Promise<void>
+  /** Whether anything has come. */
+  hasBegun(): boolean
   end(): void
 }
 
@@ -153,10 +149,14 @@ function createProgress({
   cursor: AuditCursor | undefined
 }): Progress {
   let cursor = start
+  let hasBegun = start !== undefined
   return {
+    hasBegun: () => hasBegun,
     take(step) {
+      hasBegun = true
       printer.tell(step)
-      cursor = moveOn(cursor ?? { after: -1, log: undefined }, step)
+      const isPlaced = step.type !== 'event' || step.entry.seq !== null
+      if (isPlaced) cursor = moveOn(cursor ?? { after: -1, log: undefined }, step)
       return (
         step.type === 'event' && untilMatch !== undefined && matchesAuditFilter(step.entry.event, untilMatch)
       )
@@ -165,9 +165,7 @@ function createProgress({
       await printer.flush()
       if (cursor !== undefined) await cursors?.keep(cursor)
     },
-    end() {
-      if (cursor !== undefined) printer.end(cursor)
-    },
+    end: () => printer.end(cursor),
   }
 }
 

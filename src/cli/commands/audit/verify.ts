@@ -1,7 +1,12 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
-import { parseCheckpoint, parseVerifierKey, type VerifierKey } from '../../../core/checkpoint.js'
+import {
+  type Checkpoint,
+  parseCheckpoint,
+  parseVerifierKey,
+  type VerifierKey,
+} from '../../../core/checkpoint.js'
 import { AuthsecError, type ErrorCode } from '../../../core/errors.js'
 import type { LogSource } from '../../../core/log-source.js'
 import {
@@ -112,19 +117,24 @@ async function judge(
   if (note === undefined && server)
     throw new AuthsecError('not_found', `${server.url} publishes no audit log`)
   const { verifierKey: told, handovers } = await source.readKeys()
-  const origin = readOrigin(note)
+  const origin = readHead(note)?.origin
   const known = origin === undefined ? undefined : await context.knownLogs.find(origin)
   const key = chooseKey(given, known, isKey(told) ? told : undefined)
-  const seen =
-    known?.checkpoint === undefined
-      ? []
-      : [{ name: 'last contact', checkpoint: parseCheckpoint(known.checkpoint) }]
+  const seen = known?.checkpoint === undefined ? [] : [parseCheckpoint(known.checkpoint)]
+  // A bundle is what there was when it was made: that the log has grown since is no reason to doubt it.
+  const isOutgrown = (anchor: Checkpoint) => !server && anchor.size > (readHead(note)?.size ?? 0)
+  const since = seen
+    .filter(isOutgrown)
+    .map(({ size }) => `this copy is older than the last contact, at ${size} records`)
+  const held = seen
+    .filter((anchor) => !isOutgrown(anchor))
+    .map((checkpoint) => ({ name: 'last contact', checkpoint }))
   const report = await judgeLog({
     note,
     readTile: source.readTile,
     key,
     handovers,
-    anchors: [...anchors, ...seen],
+    anchors: [...anchors, ...held],
     token,
     sha256,
     verify: verifyEd25519,
@@ -136,7 +146,10 @@ async function judge(
     await keepContact(context, { checkpoint, verifierKey: told, serverUrl: server.url }, known)
   }
   return {
-    report: change === undefined ? report : { ...report, warnings: [...report.warnings, change] },
+    report: {
+      ...report,
+      warnings: [...report.warnings, ...since, ...(change === undefined ? [] : [change])],
+    },
     key,
   }
 }
@@ -227,9 +240,9 @@ function isKey(text: string | undefined): text is string {
   }
 }
 
-function readOrigin(note: string | undefined): string | undefined {
+function readHead(note: string | undefined): Checkpoint | undefined {
   try {
-    return note === undefined ? undefined : parseCheckpoint(note).origin
+    return note === undefined ? undefined : parseCheckpoint(note)
   } catch {
     return undefined
   }

@@ -48,6 +48,8 @@ function search(args: readonly string[], routes: Parameters<typeof stubServer>[0
   }
 }
 
+const decodeURIComponentOf = (query: URLSearchParams) => decodeURIComponent(`${query}`)
+
 describe('authsec audit search', () => {
   const page = { [EVENTS]: { events: [STARTED, ALLOWED, DENIED], next: 13 } }
 
@@ -115,10 +117,8 @@ describe('authsec audit search', () => {
     await narrowed.done
     const [query] = narrowed.queries()
     expect(query?.getAll('filter')).toEqual([
-      `reason=invalid_scope subject=user-1 type~token.* client=${CLIENT_ID} jti=j-1 outcome=deny`,
+      `reason=invalid_scope subject=user-1 type~token.* client=${CLIENT_ID} jti=j-1 outcome=deny since=2026-08-21T11:00:00.000Z until=2026-08-21T11:30:00.000Z`,
     ])
-    expect(query?.get('since')).toBe('2026-08-21T11:00:00.000Z')
-    expect(query?.get('until')).toBe('2026-08-21T11:30:00.000Z')
     expect(query?.get('last')).toBe('5')
   })
 
@@ -132,6 +132,41 @@ describe('authsec audit search', () => {
     const { queries, done } = search(['--client', 'demo-agent'], routes)
     await done
     expect(queries().at(-1)?.getAll('filter')).toEqual([`client=${CLIENT_ID}`])
+  })
+
+  describe('with --count-by', () => {
+    const counted = {
+      [EVENTS]: [
+        { events: [], next: 13 },
+        { events: [STARTED, ALLOWED, DENIED], next: 13 },
+      ],
+    }
+
+    test('counts all that match by what they have there, the most frequent first', async () => {
+      const { queries, done } = search(['--count-by', 'client', '--outcome', 'allow'], counted)
+      expect(await done).toEqual({ code: 0, stderr: '', stdout: `2\t${CLIENT_ID}\n1\t(none)\n` })
+      expect(queries().map(decodeURIComponentOf)).toEqual([
+        'last=0',
+        'after=-1&before=14&limit=1000&filter=outcome=allow',
+      ])
+    })
+
+    test('counts an event for each of several values, and gives the same as data', async () => {
+      const { done } = search(['--count-by', 'permission', '--json'], counted)
+      expect(JSON.parse((await done).stdout)).toEqual(
+        expect.arrayContaining([
+          { permission: 'billing:read', events: 1 },
+          { permission: 'billing:refund', events: 1 },
+          { permission: null, events: 1 },
+        ]),
+      )
+    })
+
+    test('lets no value reach the terminal', async () => {
+      const evil = { seq: 1, event: { ...ALLOWED.event, reason: 'a\u001b[2J\n\u202e' } }
+      const { done } = search(['--count-by', 'reason'], { [EVENTS]: { events: [evil], next: 1 } })
+      expect((await done).stdout).toBe('1\ta\\u001b[2J\\u000a\\u202e\n')
+    })
   })
 
   test('says when there may be more', async () => {
@@ -175,6 +210,7 @@ describe('authsec audit search', () => {
       stderr: /"token\.bought" is not an event type\nhint: See authsec audit types/,
     },
     { args: ['--since', 'yesterday'], stderr: /"yesterday" is not a time/ },
+    { args: ['--count-by', 'colour'], stderr: /colour/ },
     { args: ['--limit', '1001'], stderr: /"1001" is not a number from 1 to 1000/ },
   ])('is a usage error with $args', async ({ args, stderr }) => {
     const { server, done } = search(args, page)

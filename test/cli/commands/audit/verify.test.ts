@@ -130,6 +130,21 @@ describe('a bundle', () => {
     expect(wrong).toMatchObject({ code: 18, stdout: expect.stringContaining('\nKEY  ') })
   })
 
+  test('that the log has outgrown since is whole where that is known, but not behind a head that was kept', async () => {
+    const home = await makeDirectory()
+    const out = join(home, 'bundle')
+    await run(['export', '--format', 'bundle', '--out', out], home)
+    await run(['verify', '--event', (await server.exchange()).json.authsec_audit], home)
+    const head = join(home, 'head.txt')
+    await run(['checkpoint', '--out', head], home)
+    const { code, stdout } = await run(['verify', out], home)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\nwarning {3}this copy is older than the last contact, at \d+ records\n/)
+    expect(stdout.split('\n').at(-2)).toMatch(/^INTACT/)
+    const held = await run(['verify', out, '--checkpoint', head], home)
+    expect(held).toMatchObject({ code: 19, stdout: expect.stringContaining('\nTRUNCATED  ') })
+  })
+
   test('is written into a new place only, and leaves nothing half-done behind', async () => {
     const directory = await makeDirectory()
     const out = join(directory, 'bundle')
