@@ -32,6 +32,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     async announce() {
       if (state !== undefined) {
         await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
+        await pinLog(context, server)
         await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
       }
       if (flags.json) io.jsonLine(facts)
@@ -44,6 +45,20 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
       await credentials.remove(DEV_PROFILE, adminToken)
     },
     ready: { file: flags.readyFile, content: { ...facts, admin_token: adminToken } },
+  })
+}
+
+/** Who starts a server knows which key signs its log from no stranger: audit verify believes it from then on. */
+async function pinLog({ knownLogs, clock }: Context, { url, verifierKey }: RunningServer): Promise<void> {
+  const [origin = ''] = verifierKey.split('+')
+  const known = await knownLogs.find(origin)
+  const seen_at = new Date(clock.now()).toISOString()
+  await knownLogs.keep(origin, {
+    ...known,
+    server_url: url,
+    verifier_key: verifierKey,
+    source: 'start',
+    seen_at,
   })
 }
 
@@ -71,7 +86,7 @@ function describeServer(server: RunningServer): Record<string, unknown> {
 }
 
 function printBanner(
-  { io }: Context,
+  { io, knownLogs }: Context,
   server: RunningServer,
   state: string | undefined,
   { quirks, ciba, allowHost, cors }: ServeFlags,
@@ -79,6 +94,7 @@ function printBanner(
   const lines = [
     `AuthSec dev server at ${server.url}`,
     state === undefined ? 'nothing is kept when it stops' : `state in ${state}`,
+    `audit log signed by ${server.verifierKey}${state === undefined ? '' : `, pinned in ${knownLogs.path}`}`,
     'every process on this machine can act as every agent',
     '',
     `  export AUTHSEC_SERVER=${server.url}`,

@@ -25,6 +25,7 @@ export async function serveTeam(context: Context, flags: ServeFlags): Promise<ne
         `AuthSec server of ${server.issuer}`,
         `listens at ${server.url}: let a proxy with TLS pass on what comes to the issuer`,
         `state in ${server.place}`,
+        `audit log signed by ${server.verifierKey}`,
         `log in with: authsec login --server ${server.issuer}`,
         'stop with Ctrl-C',
       ]

@@ -51,6 +51,8 @@ export interface RunningServer {
   readonly clientId: string
   /** Who delegated to it. */
   readonly user: { id: string; email: string }
+  /** The key that signs its audit log, as `name+id+key`. */
+  readonly verifierKey: string
   /** A session with `admin:access` that ends with this run. */
   readonly adminToken: string
   /** The server without its socket. */
@@ -112,6 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     tenantId: authority.identity.tenantId,
     clientId: first.clientId,
     user: { id: first.user.id, email: first.user.email },
+    verifierKey: authority.publishedLog.verifierKey,
     adminToken,
     fetch,
     close() {

@@ -25,6 +25,8 @@ export interface SharedServer {
   readonly place: string
   readonly issuer: string
   readonly tenantId: string
+  /** The key that signs its audit log, as `name+id+key`. */
+  readonly verifierKey: string
   readonly fetch: (request: Request) => Promise<Response>
   close(): Promise<void>
 }
@@ -57,7 +59,15 @@ export async function startSharedServer(options: SharedServerOptions): Promise<S
   }
   const plan = { state, mode: 'shared', host, issuer, rateLimits } as const
   const { url, authority, fetch, close } = await runServer(plan, options, async () => undefined)
-  return { url, place: state.name, issuer, tenantId: authority.identity.tenantId, fetch, close }
+  return {
+    url,
+    place: state.name,
+    issuer,
+    tenantId: authority.identity.tenantId,
+    verifierKey: authority.publishedLog.verifierKey,
+    fetch,
+    close,
+  }
 }
 
 /**

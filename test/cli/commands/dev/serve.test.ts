@@ -73,6 +73,14 @@ describe('authsec dev serve', () => {
     await expect(fetch(server.ready.url)).rejects.toThrow()
   })
 
+  test('pins the key of its audit log, so that the first verdict is about a known key', async () => {
+    const server = await serve(['--state', join(await makeDirectory(), 'state')])
+    const { code, stdout } = await call(['audit', 'verify', '--remote', '--json'], server.directory)
+    expect([code, JSON.parse(stdout).verdict]).toEqual([0, 'INTACT'])
+    const { stderr } = await server.stop()
+    expect(stderr).toBe('')
+  })
+
   test('ends with 143 when it is terminated', async () => {
     const server = await serve()
     expect(await server.stop('terminated')).toMatchObject({ code: 143 })
@@ -94,6 +102,7 @@ describe('authsec dev serve', () => {
       expect(run.stderr).toContain(`  export ${name}`)
     }
     expect(run.stderr).toContain('every process on this machine can act as every agent\n')
+    expect(run.stderr).toMatch(/\naudit log signed by authsec\/[\da-f]{32}\+[\da-f]{8}\+\S+/)
     expect(run.stderr).toMatch(/\nstopping\n$/)
   })
 
