@@ -29,6 +29,12 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['resource', 'list'],
   ['resource', 'show', 'https://billing.example'],
   ['resource', 'delete', 'https://billing.example', '--dry-run'],
+  ['trust', 'list'],
+  ['trust', 'show', 'deploy'],
+  ['trust', 'delete', 'deploy', '--dry-run'],
+  ['ci', 'oidc', '--explain', '--identity', '-'],
+  ['whoami'],
+  ['keys', 'list'],
   ['delegation', 'list'],
   ['delegation', 'show', 'demo-agent'],
   ['delegation', 'grant', 'demo-agent'],
@@ -54,6 +60,11 @@ beforeAll(async () => {
   const app = (await server.call('POST', '/oauth/register', { json: metadata })).json
   const [policy] = (await server.call('GET', '/authsec/uflow/delegation-policies', { admin: true })).json
   token = (await server.exchange()).json.access_token
+  const rule = { name: 'deploy', issuer: 'https://ci.example', audience: server.url, subject: 'repo:acme/*' }
+  await server.call('POST', '/admin/trust-rules', {
+    admin: true,
+    json: { ...rule, client_id: server.clientId },
+  })
   names = { CLIENT: server.clientId, APP: app.client_id, POLICY: policy.id }
   env = {
     AUTHSEC_SERVER: server.url,
