@@ -22,6 +22,7 @@ const CODES: Readonly<Record<string, number>> = {
   // Somebody stops these.
   'authsec audit tail': 130,
   'authsec audit tail --outcome deny': 130,
+  'authsec audit tail --json --cursor-file tail.cursor --output-file audit.jsonl': 130,
   'authsec dev serve': 130,
   'authsec dev serve --ephemeral --port 0 --ready-file ready.json': 130,
   'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek': 130,
@@ -31,9 +32,9 @@ const CODES: Readonly<Record<string, number>> = {
   // They do differ, and it does have to be renewed.
   'authsec token diff works.jwt fails.jwt': 10,
   'authsec token needs-renewal token.jwt --expires-in 2m': 10,
-  // A log that nobody has seen before vouches for its key itself.
-  'authsec audit verify': 19,
-  'authsec token mint … | authsec audit verify --token -': 19,
+  // Nothing has been lost here that could be accepted.
+  'authsec dev recover --accept-loss': 7,
+  'authsec dev recover --accept-loss --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water mark --old-log lost': 7,
   // The server has prepared the next key long before.
   'authsec keys prepare --alg RS256': 7,
 }
