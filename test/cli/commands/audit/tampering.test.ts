@@ -1,0 +1,114 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { joinEntries } from '../../../../src/core/log-tiles.js'
+import { makeDirectory, runCli } from '../../../support/run-cli.js'
+import {
+  createBundleFiles,
+  createLogKey,
+  createLogRecord,
+  signRecords,
+  writeFiles,
+} from '../../../support/sealed-bundle.js'
+
+const SIZE = 20
+const ENTRIES = `tile/entries/000.p/${SIZE}`
+const KEY = createLogKey()
+const RECORDS = Array.from({ length: SIZE }, (_, index) => createLogRecord(index))
+const OTHERS = RECORDS.map((_, index) => createLogRecord(index, { outcome: 'deny' }))
+
+type Files = Map<string, Uint8Array>
+
+/** The bundle of the log with other records in place of those that were signed. */
+const store = (...records: Uint8Array[]): Files =>
+  createBundleFiles(RECORDS, [KEY]).set(ENTRIES, joinEntries(records))
+const flip = (bytes: Uint8Array, at: number) => bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
+
+async function verify(files: Files, flags: readonly string[]) {
+  const bundle = join(await makeDirectory(), 'bundle')
+  await writeFiles(bundle, files)
+  const { code, stdout } = await runCli(['audit', 'verify', bundle, '--json', ...flags])
+  const { verdict, fault, proves } = JSON.parse(stdout)
+  return { code, verdict, index: fault?.index ?? null, proves }
+}
+
+describe('what was done to a log is told by its verdict, its place and the exit code', () => {
+  test.each([
+    { what: 'nothing', files: store(...RECORDS), verdict: 'INTACT', index: null, code: 0 },
+    {
+      what: 'a byte flipped',
+      files: store(...RECORDS.with(7, Buffer.from(flip(RECORDS[7]!, 3)))),
+      verdict: 'ALTERED',
+      index: 7,
+      code: 18,
+    },
+    {
+      what: 'a record deleted',
+      files: store(...RECORDS.toSpliced(7, 1)),
+      verdict: 'INCOMPLETE',
+      index: 7,
+      code: 19,
+    },
+    {
+      what: 'a record doubled',
+      files: store(...RECORDS.toSpliced(7, 0, RECORDS[7]!)),
+      verdict: 'ALTERED',
+      index: 8,
+      code: 18,
+    },
+    {
+      what: 'two records swapped',
+      files: store(...RECORDS.with(7, RECORDS[8]!).with(8, RECORDS[7]!)),
+      verdict: 'ALTERED',
+      index: 7,
+      code: 18,
+    },
+    {
+      what: 'the end cut off',
+      files: store(...RECORDS.slice(0, 12)),
+      verdict: 'TRUNCATED',
+      index: 12,
+      code: 19,
+    },
+    { what: 'all rewritten', files: store(...OTHERS), verdict: 'ALTERED', index: 0, code: 18 },
+    {
+      what: 'all rewritten and signed by another key',
+      files: createBundleFiles(OTHERS, [createLogKey()]),
+      verdict: 'KEY',
+      index: null,
+      code: 18,
+    },
+  ])('$what: $verdict', async ({ files, verdict, index, code }) => {
+    expect(await verify(files, ['--key', KEY.text])).toMatchObject({ verdict, index, code })
+  })
+
+  test('the copy of yesterday is told from an anchor of today, and from nothing else', async () => {
+    const yesterday = createBundleFiles(RECORDS.slice(0, 12), [KEY])
+    const head = join(await makeDirectory(), 'head.txt')
+    await writeFile(head, signRecords(RECORDS, [KEY]))
+    const told = await verify(yesterday, ['--key', KEY.text, '--checkpoint', head])
+    expect(told).toMatchObject({ verdict: 'TRUNCATED', code: 19 })
+    expect(await verify(yesterday, ['--key', KEY.text])).toMatchObject({ verdict: 'INTACT', code: 0 })
+    expect(await verify(yesterday, ['--key', KEY.text, '--require', 'anchored'])).toMatchObject({ code: 19 })
+  })
+
+  test('who has the key can rewrite everything: an anchor tells, and without one the words say what is not proven', async () => {
+    const rewritten = createBundleFiles(OTHERS, [KEY])
+    const head = join(await makeDirectory(), 'head.txt')
+    await writeFile(head, signRecords(RECORDS, [KEY]))
+    expect(await verify(rewritten, ['--key', KEY.text, '--checkpoint', head])).toMatchObject({
+      verdict: 'FORKED',
+      code: 18,
+    })
+    const { verdict, proves } = await verify(rewritten, ['--key', KEY.text])
+    expect({ verdict, proves }).toEqual({
+      verdict: 'INTACT',
+      proves: 'nothing up to there was changed, removed or added by anybody without that key',
+    })
+    const unknown = await verify(createBundleFiles(OTHERS, [createLogKey()]), [])
+    expect(unknown).toMatchObject({
+      ...{ verdict: 'LINKED', code: 19 },
+      proves: 'nothing was changed by accident; whoever can write the log could have written all of it anew',
+    })
+  })
+})
