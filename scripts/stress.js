@@ -2,6 +2,8 @@
 // The same files run in `npm test` with the few rounds they choose themselves.
 
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -25,8 +27,24 @@ function runStress(rounds) {
   const args = ['run', 'test/stress', `--testTimeout=${Math.max(60_000, rounds * 60_000)}`, ...positionals]
   const { status } = spawnSync('node_modules/.bin/vitest', args, {
     cwd: root,
-    env: { ...process.env, AUTHSEC_STRESS_ROUNDS: String(rounds) },
+    env: { ...process.env, AUTHSEC_STRESS_ROUNDS: String(rounds), ...findPostgres14() },
     stdio: 'inherit',
   })
   return status ?? 1
+}
+
+/** Where PostgreSQL 14 is, which is installed the first time; without it the tests of it are left out. */
+function findPostgres14() {
+  const place = path.join(root, 'test/postgres-14')
+  if (!existsSync(path.join(place, 'node_modules/.package-lock.json'))) {
+    process.stderr.write('stress: installing PostgreSQL 14, this one time\n')
+    // Not every platform has this version, so that a lock file could not name it for all of them.
+    const args = ['install', '--prefix', place, '--no-package-lock', '--no-audit', '--no-fund']
+    const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2] })
+    if (status !== 0) {
+      process.stderr.write('stress: PostgreSQL 14 is not to be had, and its tests are left out\n')
+      return {}
+    }
+  }
+  return { AUTHSEC_STRESS_POSTGRES_14: place }
 }

@@ -1,48 +1,8 @@
 import { afterAll } from 'vitest'
-import { openStore } from '../../src/store/open.js'
-import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
-import { describeStore, type OpenedStore } from './contract.js'
+import { createSchemaStores } from '../support/postgres-store.js'
+import { describeStore } from './contract.js'
 
-// Emptied and used again: making all tables anew for each test takes longer than the test.
-const idle: PostgresSchema[] = []
-afterAll(() => Promise.all(idle.map((schema) => schema.drop())))
+const { open, drop } = createSchemaStores()
+afterAll(drop)
 
-describeStore('PostgreSQL', openSchema)
-
-async function openSchema(): Promise<OpenedStore> {
-  const schema = idle.pop() ?? (await makePostgresSchema())
-  const store = await openStore(schema.url)
-  return {
-    store,
-    // The server then says what it says when its disk is full.
-    async exhaust() {
-      await schema.run(`create or replace function refuse() returns trigger language plpgsql as
-        $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$`)
-      await schema.run('create trigger full_disk before insert on settings execute function refuse()')
-    },
-    async relieve() {
-      await schema.run('drop trigger full_disk on settings')
-    },
-    async tamper(statements) {
-      for (const statement of statements) await schema.run(statement)
-    },
-    async remove() {
-      await store.close()
-      await schema.run(EMPTY)
-      idle.push(schema)
-    },
-  }
-}
-
-// The youngest tables first, because they refer to the older ones.
-const EMPTY = `do $$
-  declare emptied regclass;
-  begin
-    for emptied in
-      select oid from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace
-        and relname <> 'settings' order by oid desc
-    loop execute format('delete from %s', emptied);
-    end loop;
-    delete from settings where name <> 'schema_version' and name not like '%_revision';
-    update settings set value = '0' where name like '%_revision';
-  end $$`
+describeStore('PostgreSQL', open)

