@@ -100,9 +100,9 @@ describe("a team's server", () => {
     const options = ['--trust-proxy', '127.0.0.1', '--allow-host', 'localhost', '--rate-limits', 'authsec']
     await serve(async ({ url }) => {
       const from = (address: string) => logIn(url, { 'x-forwarded-for': address })
-      const statuses = []
-      for (let request = 0; request < 6; request += 1) statuses.push((await from('192.0.2.1')).status)
-      expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
+      // At once, because the limit is one of time.
+      const replies = await Promise.all(Array.from({ length: 6 }, () => from('192.0.2.1')))
+      expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 429])
       expect((await from('192.0.2.2')).status).toBe(200)
     }, options)
   })
