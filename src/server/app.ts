@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { Hono } from 'hono'
 import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
@@ -44,6 +45,8 @@ export interface Transport {
 export type App = (request: Request, transport?: Transport) => Promise<Response>
 
 export function createApp(options: AppOptions): App {
+  // Every reader that waits listens to it: to Node, eleven of them look like a leak.
+  setMaxListeners(0, options.stopping)
   const asked = QUIRK_ENDPOINTS.filter(({ quirk }) => quirk !== undefined && options.quirks?.has(quirk))
   const endpoints = [...ENDPOINTS, ...asked].filter(({ modes }) => modes.includes(options.mode))
   const router = new Hono<{ Bindings: Transport }>()

@@ -144,11 +144,16 @@ describe('waiting for an event', () => {
 
   test('wakes everybody who waits, with the same event', async () => {
     const after = await head()
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
     const waiting = Array.from({ length: 50 }, () => search(`?after=${after}&wait=25`))
     await server.call('GET', '/oauth/jwks')
     await server.pull()
     const found = await Promise.all(waiting)
     expect(new Set(found.map(({ events }) => JSON.stringify(events[0]))).size).toBe(1)
+    process.off('warning', note)
+    expect(warnings).toEqual([])
   })
 })
 
