@@ -102,7 +102,7 @@ describe("a team's server", () => {
       const from = (address: string) => logIn(url, { 'x-forwarded-for': address })
       // At once, because the limit is one of time.
       const replies = await Promise.all(Array.from({ length: 6 }, () => from('192.0.2.1')))
-      expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 429])
+      expect(replies.filter(({ status }) => status === 429)).toHaveLength(1)
       expect((await from('192.0.2.2')).status).toBe(200)
     }, options)
   })
