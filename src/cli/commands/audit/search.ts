@@ -41,7 +41,7 @@ export function addSearch(parent: Command, context: Context): void {
       ['authsec audit search --client demo-agent --type token.exchanged --json', 'the tokens of one agent'],
       ['authsec audit search --outcome deny --since 24h --count-by reason', 'why things were refused today'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
+    exits: [0, 2, 4, 5, 6, 7, 16, 18, 19, ...SERVER_EXITS],
     seeAlso: ['authsec audit tail'],
   })
     .option('--limit <n>', 'how many at most', parseWholeNumber(1, MAX_AUDIT_PAGE), DEFAULT_LIMIT)

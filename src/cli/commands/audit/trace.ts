@@ -13,6 +13,7 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, isUuid } from '../../flags.js'
 import { describe } from '../../help.js'
+import { greetLog } from '../../log-contact.js'
 
 export function addTrace(parent: Command, context: Context): void {
   const command = describe(parent.command('trace'), {
@@ -27,7 +28,7 @@ export function addTrace(parent: Command, context: Context): void {
       ],
       ['authsec audit trace demo-agent --tree', 'who acted for whom, and what each hop narrowed'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
+    exits: [0, 2, 4, 5, 6, 7, 16, 18, 19, ...SERVER_EXITS],
     seeAlso: ['authsec audit search', 'authsec audit show', 'authsec token decode'],
   })
     .argument(
@@ -48,7 +49,9 @@ interface TraceFlags {
 
 async function trace(context: Context, id: string, flags: TraceFlags): Promise<void> {
   const { io } = context
-  const found = await findTrace(await openConnection(context, flags), id)
+  const connection = await openConnection(context, flags)
+  await greetLog(context, connection.target)
+  const found = await findTrace(connection, id)
   const tokens = growTokenTree(found.entries)
   if (flags.json) {
     io.json({

@@ -293,7 +293,7 @@ describe('authsec audit checkpoint', () => {
 })
 
 describe('a restored, rewritten or exchanged log', () => {
-  const COMMANDS = ['search', 'export', 'tail --no-follow', 'show EVENT', 'checkpoint']
+  const COMMANDS = ['search', 'export', 'tail --no-follow', 'show EVENT', 'trace EVENT', 'checkpoint']
 
   /** A configuration that has seen the log of the server, and what it keeps of it. */
   async function meet() {
