@@ -70,7 +70,8 @@ describe('keys that end with the run', () => {
     }
     // Which is no reason not to change the key-encryption key.
     await rewrap({ state })
-    const again = await startTestServer({ state })
+    // That was recorded at the time that it is.
+    const again = await startTestServer({ state, clock: Date.now })
     expect((await again.exchange()).status).toBe(200)
     await again.close()
   })
