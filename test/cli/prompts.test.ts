@@ -5,6 +5,8 @@ import { AuthsecError } from '../../src/core/errors.js'
 
 function openPrompts(signal: AbortSignal = new AbortController().signal, isAccessible = false) {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  // As the standard error of a process, which no prompt ends for the next one.
+  stderr.end = () => stderr
   return { stdin, stdout, stderr, prompts: createPrompts({ stdin, stdout, stderr }, signal, isAccessible) }
 }
 
