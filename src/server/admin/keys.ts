@@ -1,8 +1,10 @@
-import type { DueKey, EmergencyOutcome, KeyOutcome } from '../../authority/key-life.js'
-import { parseKeyPlace } from '../../authority/key-sets.js'
+import type { Provenance } from '../../authority/audit/log.js'
+import type { DueKey, EmergencyOutcome, KeyLife, KeyOutcome } from '../../authority/key-life.js'
+import { type KeyPlace, parseKeyPlace } from '../../authority/key-sets.js'
 import type { LiveToken } from '../../authority/live-tokens.js'
+import type { AuditEventType } from '../../core/audit-record.js'
 import { formatTime } from '../../core/time.js'
-import type { StoredKey } from '../../store/store.js'
+import type { StoredKey, User } from '../../store/store.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { readString, requireString } from '../fields.js'
@@ -26,73 +28,77 @@ export const listKeys: Endpoint<'admin'> = {
   },
 }
 
-export const prepareKey: Endpoint<'admin'> = {
-  ...FOR_ADMINS,
-  method: 'POST',
-  paths: ['/admin/keys/prepare'],
+export const prepareKey: Endpoint<'admin'> = changeSet({
+  path: '/admin/keys/prepare',
   summary: 'Make and publish the next key of a purpose',
   event: 'key.prepared',
+  change: (keys, place, user, provenance) => keys.prepare(place, user, provenance),
+})
 
-  async handle(request, { authority, caller, provenance }) {
-    const place = await readPlace(request)
-    return Response.json(formatOutcome(await authority.keys.prepare(place, caller.user, provenance)))
-  },
-}
-
-export const rotateKeys: Endpoint<'admin'> = {
-  ...FOR_ADMINS,
-  method: 'POST',
-  paths: ['/admin/keys/rotate'],
+export const rotateKeys: Endpoint<'admin'> = changeSet({
+  path: '/admin/keys/rotate',
   summary: 'Let the prepared key of a purpose sign from now on',
   event: 'key.activated',
+  change: (keys, place, user, provenance) => keys.rotate(place, user, provenance),
+})
 
-  async handle(request, { authority, caller, provenance }) {
-    const place = await readPlace(request)
-    return Response.json(formatOutcome(await authority.keys.rotate(place, caller.user, provenance)))
-  },
-}
-
-export const activateKey: Endpoint<'admin'> = {
-  ...FOR_ADMINS,
-  method: 'POST',
-  paths: ['/admin/keys/:kid/activate'],
+export const activateKey: Endpoint<'admin'> = changeKey({
+  path: '/admin/keys/:kid/activate',
   summary: 'Let a prepared key sign from now on',
   event: 'key.activated',
+  change: async (keys, kid, user, provenance) => formatOutcome(await keys.activate(kid, user, provenance)),
+})
 
-  async handle(_request, { authority, caller, params, provenance }) {
-    const { kid = '' } = params
-    return Response.json(formatOutcome(await authority.keys.activate(kid, caller.user, provenance)))
-  },
-}
-
-export const taintKey: Endpoint<'admin'> = {
-  ...FOR_ADMINS,
-  method: 'POST',
-  paths: ['/admin/keys/:kid/taint'],
+export const taintKey: Endpoint<'admin'> = changeKey({
+  path: '/admin/keys/:kid/taint',
   summary: 'Let a suspect key sign nothing more, and list what it signed',
   event: 'key.tainted',
+  change: async (keys, kid, user, provenance) =>
+    formatEmergency(await keys.condemn(kid, 'tainted', user, provenance)),
+})
 
-  async handle(_request, { authority, caller, params, provenance }) {
-    const { kid = '' } = params
-    return Response.json(
-      formatEmergency(await authority.keys.condemn(kid, 'tainted', caller.user, provenance)),
-    )
-  },
-}
-
-export const revokeKey: Endpoint<'admin'> = {
-  ...FOR_ADMINS,
-  method: 'POST',
-  paths: ['/admin/keys/:kid/revoke'],
+export const revokeKey: Endpoint<'admin'> = changeKey({
+  path: '/admin/keys/:kid/revoke',
   summary: 'Take a compromised key out of the key set, and list what it signed',
   event: 'key.revoked',
+  change: async (keys, kid, user, provenance) =>
+    formatEmergency(await keys.condemn(kid, 'revoked', user, provenance)),
+})
 
-  async handle(_request, { authority, caller, params, provenance }) {
-    const { kid = '' } = params
-    return Response.json(
-      formatEmergency(await authority.keys.condemn(kid, 'revoked', caller.user, provenance)),
-    )
-  },
+interface KeyChange<On, Answer> {
+  path: string
+  summary: string
+  event: AuditEventType
+  change(keys: KeyLife, on: On, user: User, provenance: Provenance): Promise<Answer>
+}
+
+/** A change of the keys of one purpose, which the body names. */
+function changeSet({ path, summary, event, change }: KeyChange<KeyPlace, KeyOutcome>): Endpoint<'admin'> {
+  return {
+    ...FOR_ADMINS,
+    method: 'POST',
+    paths: [path],
+    summary,
+    event,
+    async handle(request, { authority, caller, provenance }) {
+      const place = await readPlace(request)
+      return Response.json(formatOutcome(await change(authority.keys, place, caller.user, provenance)))
+    },
+  }
+}
+
+/** A change of one key, which the path names. */
+function changeKey({ path, summary, event, change }: KeyChange<string, object>): Endpoint<'admin'> {
+  return {
+    ...FOR_ADMINS,
+    method: 'POST',
+    paths: [path],
+    summary,
+    event,
+    async handle(_request, { authority, caller, params, provenance }) {
+      return Response.json(await change(authority.keys, params['kid'] ?? '', caller.user, provenance))
+    },
+  }
 }
 
 async function readPlace(request: Request) {
