@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'libsql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256, verifyEd25519 } from '../../../src/authority/audit/log-key.js'
 import { holdsAuditProof, parseAuditProof } from '../../../src/core/audit-proof.js'
@@ -129,4 +133,19 @@ describe('a server that stops', () => {
     await stopping.close()
     expect(stopping.surprises).toEqual([])
   })
+})
+
+test('what is signed is in the index of the search too', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'authsec-log-'))
+  const own = await startTestServer({ state })
+  await own.exchange()
+  const { text } = await own.call('GET', '/audit/log/checkpoint')
+  await own.close()
+  const database = new Database(join(state, 'authsec.db'))
+  const { indexed } = database.prepare('select max(seq) as indexed from audit_terms').get() as {
+    indexed: number
+  }
+  database.close()
+  await rm(state, { recursive: true })
+  expect(indexed).toBeGreaterThanOrEqual(parseCheckpoint(text).size - 1)
 })
