@@ -1,6 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Prompts } from '../../src/cli/prompts.js'
@@ -54,19 +52,10 @@ const outputs = new Map<string, string | null>(
 )
 
 let world: World
-let directory: string
-let before: string
 beforeAll(async () => {
-  before = process.cwd()
-  directory = await mkdtemp(join(tmpdir(), 'authsec-conduct-'))
-  process.chdir(directory)
-  world = await openWorld(directory)
+  world = await openWorld()
 })
-afterAll(async () => {
-  await world.close()
-  process.chdir(before)
-  await rm(directory, { recursive: true, force: true })
-})
+afterAll(() => world.close())
 
 describe.each(leaves)('$command', (leaf) => {
   const example = leaf.examples[0]?.line ?? ''

@@ -1,6 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { loadJq } from 'jq-wasm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Run, type RunOptions, runCli } from '../../support/run-cli.js'
@@ -40,19 +38,10 @@ const CODES: Readonly<Record<string, number>> = {
 }
 
 let world: World
-let directory: string
-let before: string
 beforeAll(async () => {
-  before = process.cwd()
-  directory = await mkdtemp(join(tmpdir(), 'authsec-examples-'))
-  process.chdir(directory)
-  world = await openWorld(directory)
+  world = await openWorld()
 })
-afterAll(async () => {
-  await world.close()
-  process.chdir(before)
-  await rm(directory, { recursive: true, force: true })
-})
+afterAll(() => world.close())
 
 describe('an example of the help', () => {
   test.each(EXAMPLES)('works: %s', async (example) => {

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuthsecError } from '../../../src/core/errors.js'
 import { startServer } from '../../../src/server/index.js'
@@ -40,8 +41,11 @@ function findAnswers(line: string): readonly string[] | undefined {
   return line.startsWith('authsec dev init') ? [PASSWORD, PASSWORD] : ANSWERS[line.replace(/^authsec /, '')]
 }
 
-/** Opens a world in an empty directory, which has to be the working directory of the process. */
-export async function openWorld(directory: string): Promise<World> {
+/** Opens a world in an empty directory, which is the working directory of the process until it is closed. */
+export async function openWorld(): Promise<World> {
+  const before = process.cwd()
+  const directory = await mkdtemp(join(tmpdir(), 'authsec-world-'))
+  process.chdir(directory)
   const server = await startTestServer({ passwords: { [ADMIN]: PASSWORD } })
   const runner = await startIdentityIssuer(() => server.now, server.url)
   const github = await startIdentityIssuer(() => server.now, server.url)
@@ -385,6 +389,8 @@ export async function openWorld(directory: string): Promise<World> {
       await runner.close()
       await schema?.drop()
       await server.close()
+      process.chdir(before)
+      await rm(directory, { recursive: true, force: true })
     },
   }
 }
