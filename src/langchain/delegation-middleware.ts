@@ -1,9 +1,8 @@
-import { ToolMessage } from '@langchain/core/messages'
 import type { AgentMiddleware } from 'langchain'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { assertDelegation, type ToolDelegation } from './tool-delegation.js'
-import { delegate, type OnDenied, type TokenGiver } from './with-delegation.js'
+import { answerFailure, delegate, type OnDenied, type TokenGiver } from './with-delegation.js'
 
 export interface DelegationMiddlewareOptions {
   /** The delegations of the agent's tools, by the names of the tools. */
@@ -45,7 +44,7 @@ export function delegationMiddleware(
   return { ...middleware, [Symbol.for('AgentMiddleware')]: true } as unknown as AgentMiddleware
 }
 
-function refuseUndeclared({ name, id }: { name: string; id?: string | undefined }, onDenied: OnDenied) {
+function refuseUndeclared({ name, id = '' }: { name: string; id?: string | undefined }, onDenied: OnDenied) {
   const error = new AuthsecError(
     'delegation_undeclared',
     `nobody has said what the tool ${quote(name)} may do`,
@@ -53,13 +52,5 @@ function refuseUndeclared({ name, id }: { name: string; id?: string | undefined 
       hint: 'Name it in the tools of delegationMiddleware, or let undeclared tools pass.',
     },
   )
-  if (onDenied === 'throw') throw error
-  const { code, modelMessage = '' } = error
-  return new ToolMessage({
-    content: modelMessage,
-    name,
-    tool_call_id: id ?? '',
-    status: 'error',
-    artifact: { code },
-  })
+  return answerFailure(error, onDenied, name, id)
 }
