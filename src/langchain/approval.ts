@@ -60,7 +60,7 @@ function describeCall(tool: string, input: unknown): string {
   throw misconfigured(
     tool,
     `its arguments do not fit into the ${LONGEST_MESSAGE} characters that people are shown`,
-    'Say what will happen with a message of your own: approval: (input) => ({ message }).',
+    'Word it yourself: approval: (input) => ({ message }).',
   )
 }
 
