@@ -32,7 +32,8 @@ export function formatHelp(command: AnyCommand, helper: Help): string {
   const { details, examples = [], exits = [], seeAlso = [] } = readNotes(command)
   const width = helper.helpWidth ?? 80
   const parts = [
-    `${capitalize(command.summary())}.${details === undefined ? '' : `\n\n${wrapWords(details, width).join('\n')}`}`,
+    wrapWords(`${capitalize(command.summary())}.`, width).join('\n'),
+    details === undefined ? '' : wrapWords(details, width).join('\n'),
     section('Usage', [usageOf(command)]),
     section(
       'Examples',

@@ -157,9 +157,11 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
     },
     async table(titles, rows) {
       const cells = rows.map((row) => row.map(toPrintable))
-      if (streams.stdout.isTTY === true && isAccessible) write(formatList(titles, cells))
-      else if (streams.stdout.isTTY === true) write(`${await formatTable(titles, cells, this.columns)}\n`)
-      else for (const row of cells) write(`${row.join('\t')}\n`)
+      if (streams.stdout.isTTY !== true) for (const row of cells) write(`${row.join('\t')}\n`)
+      else {
+        const widths = isAccessible ? undefined : fitWidths(titles, cells, this.columns)
+        write(widths === undefined ? formatList(titles, cells) : await formatTable(titles, cells, widths))
+      }
     },
     record(pairs) {
       const cells = pairs.map(([name, value]) => [name, toPrintable(value)] as const)
@@ -198,7 +200,7 @@ async function loadColors(): Promise<Style> {
   return { good: green, bad: red, caution: yellow, faint: dim, strong: bold, tints: [cyan, magenta, blue] }
 }
 
-// A table as it is heard: each row a paragraph, each cell with its title.
+// A table as it is heard, or where it has no room: each row a paragraph, each cell with its title.
 function formatList(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   return rows
     .map((row) => row.flatMap((cell, index) => (cell === '' ? [] : [`${titles[index]}: ${cell}\n`])).join(''))
@@ -208,7 +210,7 @@ function formatList(titles: readonly string[], rows: readonly (readonly string[]
 async function formatTable(
   titles: readonly string[],
   rows: readonly (readonly string[])[],
-  columns: number,
+  widths: number[],
 ): Promise<string> {
   const { default: Table } = await import('cli-table3')
   const none = Object.fromEntries(BORDERS.map((border) => [border, '']))
@@ -216,14 +218,11 @@ async function formatTable(
     head: titles.map((title) => title.toUpperCase()),
     chars: { ...none, middle: GAP },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colWidths: fitWidths(titles, rows, columns),
+    colWidths: widths,
   })
   table.push(...rows.map((row) => [...row]))
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
+  const lines = table.toString().split('\n')
+  return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }
 
 const GAP = '  '
@@ -233,12 +232,12 @@ const BORDERS = [
 ]
 
 // The widest column gives way until the table fits; what is cut ends in an ellipsis. The first one holds what is
-// needed for the next command, so it stays whole.
+// needed for the next command, so it stays whole. Undefined where nothing would be left to read of the others.
 function fitWidths(
   titles: readonly string[],
   rows: readonly (readonly string[])[],
   columns: number,
-): number[] {
+): number[] | undefined {
   const widths = titles.map((title, index) =>
     Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
   )
@@ -247,7 +246,7 @@ function fitWidths(
   while (excess > 0) {
     const widest = widths.indexOf(Math.max(...widths.slice(1)), 1)
     const width = widths[widest] ?? 0
-    if (width <= 6) break
+    if (width <= 6) return undefined
     widths[widest] = width - 1
     excess--
   }

@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { AUDIT_FILTER_FIELDS, AUDIT_FILTER_SYNTAX } from '../../core/audit-filter.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
-import { alignPairs } from '../columns.js'
+import { alignPairs, wrapWords } from '../columns.js'
 import type { Context } from '../context.js'
 import { ENVIRONMENT_MEANINGS } from '../context.js'
 import { EXIT_MEANINGS } from '../exit-codes.js'
@@ -91,7 +91,7 @@ function explain({ io }: Context, program: AnyCommand, words: readonly string[],
     io.json(topic.entries)
     return
   }
-  io.line(`${topic.summary}\n`)
+  io.line(`${wrapWords(topic.summary, io.columns).join('\n')}\n`)
   for (const line of alignPairs(Object.entries(topic.entries), io.columns))
     io.line(`  ${line.replaceAll('\n', '\n  ')}`)
 }
