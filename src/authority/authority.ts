@@ -41,6 +41,7 @@ import { createResources, type Resources } from './resources.js'
 import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
+import { createSnapshots, type Snapshots } from './snapshots.js'
 import { createSvids, type Svids } from './svids.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
 import { createTrustRules, type TrustRules } from './trust-rules.js'
@@ -85,6 +86,7 @@ export interface Authority {
   readonly resources: Resources
   readonly roles: Roles
   readonly sessions: Sessions
+  readonly snapshots: Snapshots
   readonly oneTimeTokens: OneTimeTokens
   readonly svids: Svids
   readonly tokens: Tokens
@@ -169,6 +171,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     refusals: options.refusals,
     onRecorded: sealing.count,
   })
+  const publishedLog = createPublishedLog({ store, keyring, sealing, logId })
   const { base, session } = keyring
   const assertSigning: AssertSigning = async (key, transaction) => {
     options.assertClock?.()
@@ -206,7 +209,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     maxCallTtl: timings.maxCallTtl,
     audit,
     sealing,
-    publishedLog: createPublishedLog({ store, keyring, sealing, logId }),
+    publishedLog,
     auditFeed: createAuditFeed(audit),
     auditReads: createAuditReads(audit),
     agentActions: createAgentActions(shared),
@@ -236,6 +239,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     sessions,
     oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
     useReceipts: createUseReceipts({ ...shared, callTokens, clientAuthentication }),
+    snapshots: createSnapshots({ store, audit, sealing, publishedLog, identity, clock }),
     close: async () => replica?.leave(),
     svids: createSvids(svids),
     tokens: createTokens({

@@ -49,6 +49,8 @@ const GROUPS: readonly Group[] = [
       init: async () => (await import('./commands/dev/init.js')).addInit,
       recover: async () => (await import('./commands/dev/recover.js')).addRecover,
       reindex: async () => (await import('./commands/dev/reindex.js')).addReindex,
+      reset: async () => (await import('./commands/dev/reset.js')).addReset,
+      snapshot: async () => (await import('./commands/dev/snapshot.js')).addSnapshot,
     },
   },
   {

@@ -1,4 +1,5 @@
 import type { ReadTile } from './log-faults.js'
+import { countTileLevels, formatTilePath, listTiles } from './log-tiles.js'
 import { isJsonObject } from './strict-json.js'
 
 /** The key by which a log says it is signed, and the checkpoints by which older keys vouch for newer ones. */
@@ -15,6 +16,31 @@ export interface LogSource {
   readKeys(): Promise<LogKeys>
 }
 
+/** One file of a log in the layout of C2SP tlog-tiles. */
+export interface LogFile {
+  file: string
+  content: Uint8Array
+}
+
+const utf8 = new TextEncoder()
+
+/** The files of a log as far as a checkpoint covers it. What is gone at the source is gone here too. */
+export async function* readLogFiles(
+  source: Pick<LogSource, 'readTile' | 'readKeys'>,
+  head: { note: string; size: number },
+): AsyncGenerator<LogFile> {
+  const levels = Array.from({ length: countTileLevels(head.size) }, (_, level) => level)
+  for (const tile of [
+    ...listTiles('entries', head.size),
+    ...levels.flatMap((level) => listTiles(level, head.size)),
+  ]) {
+    const content = await source.readTile(tile)
+    if (content !== undefined) yield { file: formatTilePath(tile), content }
+  }
+  yield { file: 'keys', content: utf8.encode(formatLogKeys(await source.readKeys())) }
+  yield { file: 'checkpoint', content: utf8.encode(head.note) }
+}
+
 /** Reads the file `keys`; what is not as it should be is as good as not there, because nothing in it is believed. */
 export function readLogKeys(text: string | undefined): LogKeys {
   const { verifier_key, handovers } = parseObject(text)
@@ -25,7 +51,7 @@ export function readLogKeys(text: string | undefined): LogKeys {
 }
 
 /** Writes the file `keys`. */
-export function formatLogKeys({ verifierKey, handovers }: LogKeys): string {
+function formatLogKeys({ verifierKey, handovers }: LogKeys): string {
   return `${JSON.stringify({ verifier_key: verifierKey, handovers }, null, 2)}\n`
 }
 

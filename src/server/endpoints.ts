@@ -2,6 +2,7 @@ import { ADMIN_ENDPOINTS } from './admin/endpoints.js'
 import { AUDIT_ENDPOINTS } from './audit/endpoints.js'
 import { AUTHSEC_ENDPOINTS } from './authsec/endpoints.js'
 import { QUIRK_ENDPOINTS } from './authsec/quirks/endpoints.js'
+import { saveSnapshot } from './dev/snapshot.js'
 import { createSupport } from './dev/support.js'
 import type { AnyEndpoint } from './endpoint.js'
 import { PROBE_ENDPOINTS } from './health/endpoints.js'
@@ -18,5 +19,6 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...ADMIN_ENDPOINTS,
   ...AUDIT_ENDPOINTS,
   ...PROBE_ENDPOINTS,
+  saveSnapshot,
   createSupport(() => [...ENDPOINTS, ...QUIRK_ENDPOINTS]),
 ]

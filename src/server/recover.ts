@@ -2,11 +2,9 @@ import { type FormerLog, startNewLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
-import { encodeBase64 } from '../core/base64.js'
-import { parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
-import type { LogSource } from '../core/log-source.js'
 import { createMarkFile } from './high-water.js'
+import { type KeepLog, keepOldLog } from './old-log.js'
 import { openState, type StatePlace } from './state.js'
 
 export interface RecoverOptions extends StatePlace {
@@ -14,7 +12,7 @@ export interface RecoverOptions extends StatePlace {
   /** Where the highest head is kept, unless it is in the state directory. */
   auditHighWater?: string | undefined
   /** Keeps what is left of the old log before it goes, as far as it is signed. */
-  keepLog(source: LogSource, head: { note: string; size: number }): Promise<void>
+  keepLog: KeepLog
   /** Milliseconds since the epoch. */
   clock?: () => number
 }
@@ -50,23 +48,12 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     const authority = await openAuthority({ store, kek, issuer, clock, highWater })
     try {
       await assertBroken(authority.sealing.seal(), name)
-      const { publishedLog, identity } = authority
-      const head = await store.auditTree.head()
-      if (head !== undefined) {
-        const { verifierKey, readTile } = publishedLog
-        const handovers = await publishedLog.handovers()
-        const readKeys = async () => ({ verifierKey, handovers })
-        await keepLog({ readCheckpoint: async () => head.note, readTile, readKeys }, head)
-      }
-      const mark = await highWater?.read()
-      const [old] = [mark, head?.note]
-        .flatMap((note) => (note === undefined ? [] : [parseCheckpoint(note)]))
-        .sort((one, other) => other.size - one.size)
-      const former = { origin: identity.logId, size: old?.size ?? 0, root: old ? encodeBase64(old.root) : '' }
+      const { identity } = authority
+      const { former, kept } = await keepOldLog(authority, store, highWater, keepLog)
       const envelope = await openEnvelope(store, kek, identity.tenantId)
       const rules = createKeyRules(completeTimings({}))
       const origin = await startNewLog({ store, envelope, rules, clock, ...identity }, former)
-      return { old: former, kept: head?.size ?? 0, origin }
+      return { old: former, kept, origin }
     } finally {
       await authority.close()
     }

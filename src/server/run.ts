@@ -152,6 +152,7 @@ export async function runServer<T>(
     })
     await authority.sealing.seal()
     socket.serve(app)
+    state.announce(url)
     const { audit, sealing } = authority
     const { auditRetentionSeconds: retentionSeconds, personalRetentionSeconds: personalSeconds } = options
     const retention = createRetention({ store, audit, sealing, clock, retentionSeconds, personalSeconds })

@@ -12,7 +12,8 @@ import { quote } from '../core/printable.js'
 import type { StoredPassword } from '../store/passwords.js'
 import type { Store } from '../store/store.js'
 
-const FILE_NAME = 'passwords.json'
+/** The file in a state directory with the random ones. */
+export const PASSWORD_FILE = 'passwords.json'
 
 /**
  * Gives every seeded user a password. Those chosen by the caller are kept nowhere but hashed. The others are random,
@@ -32,7 +33,7 @@ export async function seedPasswords(options: {
   const stranger = Object.keys(chosen).find((email) => !seed.users.some((user) => user.email === email))
   if (stranger !== undefined) throw new AuthsecError('usage', `${quote(stranger)} is not a seeded user`)
 
-  const file = place === undefined || place === ':memory:' ? undefined : join(place, FILE_NAME)
+  const file = place === undefined || place === ':memory:' ? undefined : join(place, PASSWORD_FILE)
   const known = file === undefined ? {} : readPasswords(file)
   const random = Object.fromEntries(
     seed.users

@@ -29,6 +29,10 @@ export interface OpenState {
   kek: Uint8Array
   /** Where the highest head of its audit log is kept unless another file is named: not in the database, which a backup restores. */
   markFile?: string | undefined
+  /** Where everything is, unless it is in a database or in memory. */
+  directory?: string | undefined
+  /** Tells whoever finds the state locked where the server answers that has it. */
+  announce(url: string): void
   /** Closes the store and lets another server have the state. */
   close(): Promise<void>
 }
@@ -64,13 +68,13 @@ async function openDatabase(
     })
   }
   const store = await openStore(url, options)
-  return { store, name: parsePostgresUrl(url).name, kek, close: () => store.close() }
+  return { store, name: parsePostgresUrl(url).name, kek, announce() {}, close: () => store.close() }
 }
 
 async function openDirectory(place: string, kek: Uint8Array | undefined): Promise<OpenState> {
   if (place === EPHEMERAL) {
     const store = await openStore(EPHEMERAL)
-    return { store, name: place, kek: kek ?? createKek(), close: () => store.close() }
+    return { store, name: place, kek: kek ?? createKek(), announce() {}, close: () => store.close() }
   }
   createDirectory(place)
   const database = join(place, 'authsec.db')
@@ -81,10 +85,19 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
     throw AuthsecError.is(error, 'state_locked') ? lockedBy(place, pidFile, error) : error
   })
   try {
-    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
+    const announce = (...lines: string[]) =>
+      writeFileSync(pidFile, [process.pid, ...lines, ''].join('\n'), { mode: 0o600 })
+    announce()
     const opened = kek ?? (await openOwnKek(place, store))
-    const markFile = join(place, 'audit-high-water')
-    return { store, name: place, kek: opened, markFile, close: () => closeState(store, pidFile) }
+    return {
+      store,
+      name: place,
+      directory: place,
+      kek: opened,
+      markFile: join(place, 'audit-high-water'),
+      announce,
+      close: () => closeState(store, pidFile),
+    }
   } catch (error) {
     await closeState(store, pidFile)
     throw error
@@ -115,18 +128,20 @@ function assertPrivate(what: string, path: string, right: string): void {
 }
 
 function lockedBy(place: string, pidFile: string, cause: unknown): AuthsecError {
-  const pid = readPid(pidFile)
+  const { pid, url } = readHolder(pidFile)
   const holder = pid === undefined ? 'another process' : `the server with pid ${pid}`
   return new AuthsecError('state_locked', `${place} is in use by ${holder}`, {
     hint: 'Stop that server, or start with another --state directory or --ephemeral.',
+    ...(url && { details: { server_url: url } }),
     cause,
   })
 }
 
-function readPid(pidFile: string): string | undefined {
+function readHolder(pidFile: string): { pid?: string | undefined; url?: string | undefined } {
   try {
-    return /^\d+/.exec(readFileSync(pidFile, 'utf8'))?.[0]
+    const [, pid, url] = /^(\d+)(?:\n(http\S+))?/.exec(readFileSync(pidFile, 'utf8')) ?? []
+    return { pid, url }
   } catch {
-    return undefined
+    return {}
   }
 }

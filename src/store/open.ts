@@ -27,6 +27,7 @@ import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import { keepStandings } from './standing-cache.js'
+import { copyTables, type Refill, refillTables } from './state-copy.js'
 import type { AuditRecord, Queries, Store, Transaction } from './store.js'
 import { createTrustRules } from './trust-rules.js'
 import { createUsers } from './users.js'
@@ -68,6 +69,13 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
   const appendRecords = createAppendRecords()
+
+  function forget(): void {
+    revision.forget()
+    standings.forget()
+    clientStandings.forget()
+  }
+
   const commits = createGroupCommit<Transaction>({
     transact: (works) =>
       db.transaction().execute(async (trx) => {
@@ -77,10 +85,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
       }),
     flush: engine.flush,
     recover() {
-      if (!engine.recover()) return
-      revision.forget()
-      standings.forget()
-      clientStandings.forget()
+      if (engine.recover()) forget()
     },
   })
 
@@ -92,6 +97,22 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     auditTree: readDurably(queries.auditTree, commits.settled),
     isAlone: engine.isAlone,
     write: (work) => commits.write(work),
+    async copy(tables, take) {
+      await copyTables(db, tables, take)
+      await commits.settled()
+    },
+    async rebuild(work) {
+      const value = await db.transaction().execute(async (trx) => {
+        const records: AuditRecord[] = []
+        const refill: Refill = (schema, rows) => refillTables(trx, engine, schema, rows)
+        const done = await work(createTransaction(trx, revision.within(trx), engine, records), refill)
+        await appendRecords(trx, records)
+        return done
+      })
+      await engine.flush()
+      forget()
+      return value
+    },
     async close() {
       await commits.drain()
       await db.destroy()

@@ -11,6 +11,7 @@ import type { LeaseChanges, LeaseQueries } from './leases.js'
 import type { ReplicaChanges, ReplicaQueries } from './replicas.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
+import type { Refill, StoredRow } from './state-copy.js'
 import type { TrustRuleChanges, TrustRuleQueries } from './trust-rules.js'
 import type { UseChanges, UseQueries } from './uses.js'
 
@@ -40,6 +41,19 @@ export interface Store extends Queries {
    * when a unique value is taken.
    */
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Reads tables whole, all of them as they were at one moment, a page of rows after the other. Where `isAlone`
+   * nobody else is served meanwhile: `take` only puts the rows somewhere else.
+   */
+  copy(
+    tables: readonly string[],
+    take: (table: string, rows: readonly StoredRow[]) => Promise<void>,
+  ): Promise<void>
+  /**
+   * Runs `work` once, in a transaction of its own in which it may put everything in the place of what is kept: it is
+   * all there afterwards, or what was there before. Throws what `write` throws.
+   */
+  rebuild<T>(work: (transaction: Transaction, refill: Refill) => Promise<T>): Promise<T>
   /** Whether nobody but this process can change what is kept while it has it open. */
   readonly isAlone: boolean
   /** Finishes what waits, then releases the files and locks. */

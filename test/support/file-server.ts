@@ -38,7 +38,7 @@ export async function serveFile(directory: string): Promise<FileServer> {
   const store = await createStore(engine, file)
   // A second way to the same connection.
   const db = new Kysely<object>({ dialect: engine.dialect })
-  const state = { store, name: file, kek: KEK, close: () => store.close() }
+  const state = { store, name: file, kek: KEK, announce() {}, close: () => store.close() }
   const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
   const server = await runServer(plan, { port: 0 }, async ({ identity, clock, delegations }) => {
     const seeded = await applySeed(store, DEV_SEED, identity.tenantId, clock())

@@ -32,31 +32,35 @@ export async function startNewLog(
   options: KeyStepOptions & { tenantId: string; bootId: string },
   former: FormerLog,
 ): Promise<string> {
-  const { store, tenantId, bootId, clock } = options
-  const logId = createLogId()
   const { revision, steps } = await planRetreat(options)
   const drafts: AuditDraft[] = [
-    { type: 'state.restored', details: { old: { ...former } } },
+    { type: 'state.restored', details: { cause: 'backup', old: { ...former } } },
     ...steps.map(describeRetreat),
   ]
-  await store.write(async (transaction) => {
+  return options.store.write(async (transaction) => {
     if (!(await transaction.keys.advance(revision))) throw contended()
     for (const step of steps) await carryOut(step, transaction)
-    await empty(transaction)
-    await transaction.settings.replace({ name: 'log_id', value: logId })
-    for (const draft of drafts) {
-      const now = clock()
-      const event = { ...draft, outcome: 'allow' } as const
-      const id = createTimeOrderedId(now)
-      transaction.audit.append(makeRecord({ logId, tenantId, bootId }, event, SERVER_ITSELF, id, now))
-    }
+    await transaction.audit.prune(Number.MAX_SAFE_INTEGER)
+    await transaction.auditTree.clear()
+    return beginLog(transaction, options, drafts)
   })
-  return logId
 }
 
-async function empty({ audit, auditTree }: Transaction): Promise<void> {
-  await audit.prune(Number.MAX_SAFE_INTEGER)
-  await auditTree.clear()
+/** Begins another log in a transaction in which there is no record, with these events; says what it is called. */
+export async function beginLog(
+  { settings, audit }: Transaction,
+  { tenantId, bootId, clock }: { tenantId: string; bootId: string; clock: () => number },
+  drafts: readonly AuditDraft[],
+): Promise<string> {
+  const logId = createLogId()
+  const setting = { name: 'log_id', value: logId }
+  await ((await settings.find('log_id')) === undefined ? settings.insert(setting) : settings.replace(setting))
+  for (const draft of drafts) {
+    const now = clock()
+    const event = { ...draft, outcome: 'allow' } as const
+    audit.append(makeRecord({ logId, tenantId, bootId }, event, SERVER_ITSELF, createTimeOrderedId(now), now))
+  }
+  return logId
 }
 
 async function planRetreat(options: KeyStepOptions): Promise<{ revision: number; steps: KeyStep[] }> {

@@ -154,6 +154,8 @@ export async function openWorld(): Promise<World> {
     'kek',
     '--password-stdin',
   ]
+  const DEV_STATE = join('state', 'authsec', 'dev')
+  let tenantId = ''
   let schema: PostgresSchema | undefined
   let store: URL | undefined
 
@@ -237,9 +239,9 @@ export async function openWorld(): Promise<World> {
       'kek.new': async () => `${Buffer.alloc(32, 8).toString('base64')}\n`,
     }
     // What a line writes it makes itself.
-    const made = [...line.matchAll(/(?:--out|--secret-out|--bundle|--ready-file|>) *(\S+)/g)].map(
-      ([, name]) => name,
-    )
+    const made = [
+      ...line.matchAll(/(?:--out|--secret-out|--bundle|--ready-file|--old-log|snapshot save|>) *(\S+)/g),
+    ].map(([, name]) => name)
     for (const name of made) if (name) await rm(name, { recursive: true, force: true })
     for (const [name, make] of Object.entries(files)) {
       const isRead = new RegExp(`[ <"]${name.replace('.', '\\.')}(?!\\S)`).test(
@@ -258,6 +260,7 @@ export async function openWorld(): Promise<World> {
       if (line.includes('audit-2026-08'))
         await cp('bundle', 'audit-2026-08', { recursive: true, force: true })
     }
+    if (line.includes('snapshot load')) await takeSnapshot(line)
     if (line.includes('--checkpoint head.txt')) await must('audit', 'checkpoint', '--out', 'head.txt')
   }
 
@@ -286,11 +289,23 @@ export async function openWorld(): Promise<World> {
     }
     const place = line.includes('postgres:') ? ['--store', `${store}`] : ['--state', 'team']
     if (!line.includes('dev init') && / --kek-file/.test(line)) {
-      const { code, stderr } = await run(['dev', 'init', ...place, ...TEAM_STATE], { stdin: PASSWORD })
+      const init = ['dev', 'init', ...place, ...TEAM_STATE, '--json']
+      const { code, stdout, stderr } = await run(init, { stdin: PASSWORD })
       if (code !== 0) throw new Error(`dev init ended with ${code}: ${stderr}`)
+      tenantId = JSON.parse(stdout).tenant_id
     }
-    if (line !== 'authsec keys rewrap') return
-    await (await startServer({ state: join('state', 'authsec', 'dev'), port: 0 })).close()
+    if (line !== 'authsec keys rewrap' && !/ snapshot | reset/.test(line)) return
+    await rm(DEV_STATE, { recursive: true, force: true })
+    const stopped = await startServer({ state: DEV_STATE, port: 0, clock: () => server.now })
+    if (!line.includes('--kek-file')) tenantId = stopped.tenantId
+    await stopped.close()
+  }
+
+  async function takeSnapshot(line: string): Promise<void> {
+    await rm('copy', { recursive: true, force: true })
+    const file = / load (\S+)/.exec(line)?.[1] ?? ''
+    await rm(file, { force: true })
+    await must('dev', 'snapshot', 'save', file, '--state', DEV_STATE)
   }
 
   // The key that a line can be about, in the state that it has to be in.
@@ -356,6 +371,7 @@ export async function openWorld(): Promise<World> {
         .replace('postgres://authsec@db.example/authsec', `${store}`)
         .replace(/dev serve(?!.*--port)/, 'dev serve --port 0')
         .replace('/var/lib/authsec', join(directory, 'team'))
+        .replace(/--confirm (?:7d0c…|"\$AUTHSEC_TENANT")/, `--confirm ${tenantId}`)
         .replace(/(audit show) \S+/, `$1 ${last?.['id']}`)
         .replace(/(audit trace) [0-9a-f-]{36}/, `$1 ${last?.['jti']}`)
         .replace('token mint …', 'token mint --audience https://billing.example')
@@ -364,7 +380,7 @@ export async function openWorld(): Promise<World> {
       const keyboard = new AbortController()
       const interrupt = () => keyboard.abort(new AuthsecError('interrupted', 'interrupted'))
       const kid = /keys (?:taint|revoke) \S+$/.test(line) ? await findKey(line) : undefined
-      const answers = kid === undefined ? findAnswers(line) : [kid]
+      const answers = kid !== undefined ? [kid] : line.endsWith('dev reset') ? [tenantId] : findAnswers(line)
       return {
         signal: keyboard.signal,
         ...(line.endsWith('--identity -') && { stdin: runner.sign() }),

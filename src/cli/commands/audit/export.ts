@@ -4,6 +4,7 @@ import { readEventsUpTo, recordExport } from '../../../api/audit.js'
 import { openLiveLog } from '../../../api/audit-log.js'
 import type { AuditFilter } from '../../../core/audit-filter.js'
 import { AuthsecError } from '../../../core/errors.js'
+import { readLogFiles } from '../../../core/log-source.js'
 import { writeBundle } from '../../audit-bundle.js'
 import { type AuditFlags, addAuditFlags, addTimeFlags, listTimes, readFilter } from '../../audit-flags.js'
 import { EVENT_FORMATS, type EventFormat } from '../../audit-formats.js'
@@ -85,7 +86,7 @@ async function exportBundle(
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
   const { checkpoint, verifierKey } = await contactLog(context, source, target.serverUrl)
   const { origin, size, note } = checkpoint
-  await writeBundle(source, { note, size }, out)
+  await writeBundle(readLogFiles(source, { note, size }), out)
   if (json) {
     io.json({ origin, size, verifier_key: verifierKey, out })
     return

@@ -1,16 +1,13 @@
-import { join } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
-import { readKek } from '../../kek.js'
-import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
+import { addOfflineFlags, chooseOldLog, type OfflineFlags, readOfflineState } from '../../offline-state.js'
 
-interface RecoverFlags extends PlaceFlags {
+interface RecoverFlags extends OfflineFlags {
   acceptLoss: boolean
   auditHighWater?: string | undefined
   oldLog?: string | undefined
-  kekFile?: string | undefined
   json: boolean
 }
 
@@ -33,15 +30,13 @@ export function addRecover(parent: Command, context: Context): void {
     seeAlso: ['authsec dev serve', 'authsec audit verify'],
   })
     .option('--accept-loss', 'what was recorded after the copy was made is lost, and you know it', false)
-    .option('--state <directory>', 'where the server keeps its data (default: the one of authsec dev serve)')
     .option('--audit-high-water <file>', 'where the server keeps the highest head of its log')
     .option(
       '--old-log <directory>',
       'where what is left of the old log is written (default: in the state directory)',
     )
-    .option('--kek-file <file>', "the key-encryption key of a team's server (AUTHSEC_KEK)")
     .option('--json', 'print one JSON object', false)
-  addStoreFlags(command).action((flags) => runRecover(context, flags))
+  addOfflineFlags(command).action((flags) => runRecover(context, flags))
 }
 
 async function runRecover(context: Context, flags: RecoverFlags): Promise<void> {
@@ -55,23 +50,14 @@ async function runRecover(context: Context, flags: RecoverFlags): Promise<void> 
       },
     )
   }
-  const isOwn = !isInDatabase(flags) && flags.kekFile === undefined
-  const kek = isOwn ? undefined : await readKek(context, flags.kekFile)
-  const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
-  const place = await readPlace({ ...flags, state: flags.state ?? ownState })
-  const oldLog = flags.oldLog ?? (place.state && join(place.state, `audit-log-${context.clock.now()}`))
-  if (oldLog === undefined) {
-    throw new AuthsecError('usage', 'no place for what is left of the old log is named', {
-      hint: 'Name a new directory with --old-log.',
-    })
-  }
+  const offline = await readOfflineState(context, flags)
+  const oldLog = chooseOldLog(context, offline, flags.oldLog)
   const { recover } = await import('../../../server/recover.js')
   const { writeBundle } = await import('../../audit-bundle.js')
   const { old, kept, origin } = await recover({
-    ...place,
-    kek,
+    ...offline,
     auditHighWater: flags.auditHighWater,
-    keepLog: (source, head) => writeBundle(source, head, oldLog),
+    keepLog: (files) => writeBundle(files, oldLog),
   })
   if (flags.json) {
     io.json({ old, kept, old_log: oldLog, origin })

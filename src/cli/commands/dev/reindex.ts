@@ -1,11 +1,9 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
-import { readKek } from '../../kek.js'
-import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
+import { addOfflineFlags, type OfflineFlags, readOfflineState } from '../../offline-state.js'
 
-interface ReindexFlags extends PlaceFlags {
-  kekFile?: string | undefined
+interface ReindexFlags extends OfflineFlags {
   json: boolean
 }
 
@@ -25,22 +23,15 @@ export function addReindex(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 7, 21],
     seeAlso: ['authsec audit search', 'authsec audit verify'],
-  })
-    .option('--state <directory>', 'where the server keeps its data (default: the one of authsec dev serve)')
-    .option('--kek-file <file>', "the key-encryption key of a team's server (AUTHSEC_KEK)")
-    .option('--json', 'print one JSON object', false)
-  addStoreFlags(command).action((flags) => runReindex(context, flags))
+  }).option('--json', 'print one JSON object', false)
+  addOfflineFlags(command).action((flags) => runReindex(context, flags))
 }
 
 async function runReindex(context: Context, flags: ReindexFlags): Promise<void> {
-  const { kekFile, json } = flags
-  const isOwn = !isInDatabase(flags) && kekFile === undefined
-  const kek = isOwn ? undefined : await readKek(context, kekFile)
-  const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
-  const place = await readPlace({ ...flags, state: flags.state ?? ownState })
+  const { kek, ...place } = await readOfflineState(context, flags)
   const { reindex } = await import('../../../server/reindex.js')
   const { records, signed } = await reindex(place, kek)
-  if (json) context.io.json({ records, signed })
+  if (flags.json) context.io.json({ records, signed })
   else {
     context.io.record([
       ['records', String(records)],

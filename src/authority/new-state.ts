@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import type { AuditDraft } from '../core/audit-record.js'
+import { AuthsecError } from '../core/errors.js'
+import { planFirst } from '../core/keyset.js'
+import type { StoredRow } from '../store/state-copy.js'
+import type { Store, Transaction } from '../store/store.js'
+import { beginLog } from './audit/new-log.js'
+import { baseIssuer, signBaseToken } from './base-tokens.js'
+import { AGENT_CLIENT_TYPE } from './clients.js'
+import { createEnvelope, type Envelope } from './envelope.js'
+import { type KekCheck, toKekSetting } from './kek-check.js'
+import { loadKey } from './key-making.js'
+import { completeTimings, createKeyRules, KEY_PLACES } from './key-sets.js'
+import { carryOut, type KeyStep, makeStep } from './key-steps.js'
+import { placeOfBaseToken } from './sealed-places.js'
+import type { SigningKey } from './signer.js'
+
+/** What takes the place of a state. */
+export interface NewState {
+  tenantId: string
+  /** The version of the tables that the rows are for. */
+  schema: number
+  rows: AsyncIterable<{ table: string; row: StoredRow }>
+  /** Whether the rows have the keys, and what is sealed and signed with them, along. */
+  hasKeys: boolean
+  /** Whether the credentials of external services are sealed with the same key-encryption key. */
+  opensCredentials: boolean
+  kek: Uint8Array
+  check: KekCheck
+  /** The first event of the new log. */
+  event: AuditDraft
+}
+
+/** What has become of what a state without its keys cannot keep. */
+export interface Founded {
+  /** The origin of the new log. */
+  origin: string
+  /** How many base tokens have been signed anew. */
+  renewed: number
+  /** How many external services are gone, because nobody could open their credentials. */
+  dropped: number
+}
+
+/**
+ * Puts another state in the place of the one that is there, in one transaction: a crash at any moment leaves the one or
+ * the other, whole. It gets a new log, and keys of its own unless it has some. Throws `conflict` where a server runs
+ * on the store, and `state_unreadable` for rows that are those of no state.
+ */
+export async function foundState(store: Store, state: NewState, clock: () => number): Promise<Founded> {
+  const { tenantId, hasKeys, kek, check } = state
+  const envelope = createEnvelope(kek, tenantId, check.version)
+  const now = clock()
+  // Outside of the transaction, because making keys takes its time.
+  const steps = hasKeys ? [] : await makeFirstKeys(envelope, now)
+  return store.rebuild(async (transaction, refill) => {
+    if (!store.isAlone && (await transaction.replicas.listLive()).length > 0) {
+      throw new AuthsecError('conflict', 'a server runs on this state', {
+        hint: 'Stop every server of it first.',
+      })
+    }
+    await refill(state.schema, state.rows)
+    for (const step of steps) await carryOut(step, transaction)
+    const signer = steps
+      .find(({ place }) => place.purpose === 'base')
+      ?.keys.find(({ state }) => state === 'active')
+    const renewed =
+      signer === undefined
+        ? 0
+        : await renewBaseTokens(transaction, loadKey(signer, envelope), envelope, tenantId)
+    const dropped = state.opensCredentials ? 0 : await dropServices(transaction)
+    await transaction.settings.insert(toKekSetting(check))
+    const origin = await beginLog(transaction, { tenantId, bootId: randomUUID(), clock }, [state.event])
+    return { origin, renewed, dropped }
+  })
+}
+
+function makeFirstKeys(envelope: Envelope, now: number): Promise<KeyStep[]> {
+  const rules = createKeyRules(completeTimings({}))
+  const none = { revision: 0, keys: [], now, servedSince: now }
+  return Promise.all(
+    KEY_PLACES.map((place) =>
+      makeStep(place, none, (keys) => planFirst(keys, rules[place.purpose]), { envelope }),
+    ),
+  )
+}
+
+// The same delegations to the same end; only who signs them is another one. What is over needs no token any more.
+async function renewBaseTokens(
+  { clients, delegations }: Transaction,
+  key: SigningKey,
+  envelope: Envelope,
+  tenantId: string,
+): Promise<number> {
+  let renewed = 0
+  for (const { clientId } of await delegations.listSealed()) {
+    const [client, delegation] = [await clients.find(clientId), await delegations.findByClient(clientId)]
+    const isLive = delegation?.status === 'active' && client !== undefined
+    const issuedAt = Math.floor((delegation?.updatedAt ?? 0) / 1000)
+    const token = isLive
+      ? signBaseToken(key, {
+          iss: baseIssuer(tenantId),
+          sub: client.spiffeId ?? '',
+          aud: [...delegation.audience],
+          exp: delegation.expiresAt / 1000,
+          iat: issuedAt,
+          nbf: issuedAt,
+          jti: delegation.jti,
+          user_id: delegation.userId,
+          tenant_id: tenantId,
+          agent_type: client.agentType ?? AGENT_CLIENT_TYPE,
+          permissions: [...delegation.permissions],
+          client_id: clientId,
+        }).token
+      : ''
+    if (isLive) renewed++
+    await delegations.reseal(clientId, envelope.seal(Buffer.from(token), placeOfBaseToken(clientId)))
+  }
+  return renewed
+}
+
+async function dropServices({ externalServices }: Transaction): Promise<number> {
+  const services = await externalServices.list()
+  for (const { id } of services) await externalServices.remove(id)
+  return services.length
+}

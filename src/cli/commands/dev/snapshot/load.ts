@@ -1,0 +1,78 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { Context } from '../../../context.js'
+import { describe } from '../../../help.js'
+import {
+  addOfflineFlags,
+  addReplaceFlags,
+  chooseOldLog,
+  confirmReplacement,
+  type OfflineFlags,
+  type ReplaceFlags,
+  readOfflineState,
+} from '../../../offline-state.js'
+
+const REPLACE = { infinitive: 'replace the state in', participle: 'replaced' }
+
+interface LoadFlags extends OfflineFlags, ReplaceFlags {
+  json: boolean
+}
+
+export function addLoad(parent: Command, context: Context): void {
+  const command = describe(parent.command('load'), {
+    summary: 'put a copy in the place of the state',
+    details:
+      'In one step, and a crash leaves the state that was there or the new one. No server may run on it. The snapshot is ' +
+      'read to its end before anything is changed, and an older schema is brought up to date. A new audit log begins ' +
+      'that names the old one, which is written down for audit verify. Unless the snapshot is a clone the state gets ' +
+      'new keys: tokens and sessions end, and delegations are signed anew. Seeded users of a dev server get other passwords at its next start. A clone keeps the keys; what was revoked since it was taken lives again.',
+    examples: [
+      ['authsec dev snapshot load before.jsonl --state copy', 'into a directory where nothing is yet'],
+      [
+        'authsec dev snapshot load team.jsonl --store postgres://authsec@db.example/authsec --kek-file kek --old-log lost --confirm 7d0c…',
+        'the tenant that goes has to be named',
+      ],
+    ],
+    exits: [0, 2, 6, 7, 21],
+    seeAlso: ['authsec dev snapshot save', 'authsec dev reset'],
+  })
+    .argument('<file>', 'the snapshot')
+    .option('--json', 'print one JSON object', false)
+  addOfflineFlags(addReplaceFlags(command)).action((file, flags) => load(context, file, flags))
+}
+
+async function load(context: Context, file: string, flags: LoadFlags): Promise<void> {
+  const { io } = context
+  const offline = await readOfflineState(context, flags)
+  const { loadSnapshot } = await import('../../../../server/snapshot.js')
+  const { writeBundle } = await import('../../../audit-bundle.js')
+  const logs: string[] = []
+  const keep = (suffix: string) => (files: Parameters<typeof writeBundle>[0]) => {
+    const directory = `${chooseOldLog(context, offline, flags.oldLog)}${suffix}`
+    logs.push(directory)
+    return writeBundle(files, directory)
+  }
+  const { header, end, old, origin, renewed, dropped } = await loadSnapshot({
+    ...offline,
+    file,
+    auditHighWater: flags.auditHighWater,
+    confirm: (current) => confirmReplacement(context, flags, current, REPLACE),
+    keepLog: keep(''),
+    keepSnapshotLog: keep('-of-snapshot'),
+  })
+  const { tenant_id, clone } = header
+  if (flags.json) {
+    io.json({ tenant_id, clone, rows: end.rows, renewed, dropped, old, old_logs: logs, origin })
+    return
+  }
+  io.record([
+    ['tenant id', tenant_id],
+    ['rows', String(Object.values(end.rows).reduce((sum, count) => sum + count, 0))],
+    ...(clone ? [] : [['delegations', `${renewed} signed anew`] as const]),
+    ...(old ? [['old log', `${old.size} records of ${old.origin}`] as const] : []),
+    ...logs.map((directory) => ['kept in', directory] as const),
+    ['new log', origin],
+  ])
+  if (dropped > 0) {
+    io.warn(`${dropped} external services are left out: another key-encryption key sealed their credentials`)
+  }
+}
