@@ -1,5 +1,6 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
+import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 
 /** The server that is called, and as whom. */
@@ -88,7 +89,8 @@ export function assertSession(target: ApiTarget): void {
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
   const { response, bytes } = await exchange(target, request)
   const body = request.emptyAnswer && response.ok && bytes.length === 0 ? null : parseBody(bytes)
-  const requestId = readRequestId(response)
+  const sent = listSecrets(target, request)
+  const requestId = readRequestId(response, sent)
   if (response.status >= 300 && response.status < 400) {
     throw new AuthsecError('server_error', `${origin(target)} answered with a redirect, which is refused`, {
       hint: 'Give the address that the server itself has.',
@@ -99,11 +101,11 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
     const type = response.headers.get('content-type')?.split(';')[0] || 'no content type'
     throw new AuthsecError(
       'server_error',
-      `${origin(target)} answered ${response.status} with ${toPrintable(type)} instead of JSON`,
+      `${origin(target)} answered ${response.status} with ${toPrintable(concealSecrets(type, sent))} instead of JSON`,
       { hint: 'Check that the address is that of an AuthSec server.', requestId },
     )
   }
-  if (!response.ok || isRefusal(body)) throw readRefusal(response, body, request, requestId)
+  if (!response.ok || isRefusal(body)) throw readRefusal(target, request, response, body)
   return body
 }
 
@@ -114,7 +116,7 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
 export async function downloadFile(target: ApiTarget, request: ApiRequest): Promise<Uint8Array> {
   const { response, bytes } = await exchange(target, request)
   if (response.ok) return bytes
-  throw readRefusal(response, parseBody(bytes) ?? {}, request, readRequestId(response))
+  throw readRefusal(target, request, response, parseBody(bytes) ?? {})
 }
 
 /**
@@ -132,12 +134,7 @@ export async function* openStream(
   try {
     const response = await send(target, request, silence.signal)
     if (!response.ok) {
-      throw readRefusal(
-        response,
-        parseBody(await readBytes(response)) ?? {},
-        request,
-        readRequestId(response),
-      )
+      throw readRefusal(target, request, response, parseBody(await readBytes(response)) ?? {})
     }
     if (response.headers.get('content-type')?.split(';')[0]?.trim() !== contentType) {
       throw new AuthsecError('server_error', `${origin(target)} did not answer with ${contentType}`)
@@ -175,10 +172,7 @@ async function exchange(
 
 function send(target: ApiTarget, request: ApiRequest, signal: AbortSignal): Promise<Response> {
   if (request.session === 'required') assertSession(target)
-  const headers: Record<string, string> = { accept: 'application/json' }
-  if (request.session !== 'never' && target.session !== undefined) {
-    headers['authorization'] = `Bearer ${target.session}`
-  }
+  const headers: Record<string, string> = { accept: 'application/json', ...authorize(target, request) }
   let body: string | undefined
   if (request.json !== undefined) {
     headers['content-type'] = 'application/json'
@@ -194,6 +188,15 @@ function send(target: ApiTarget, request: ApiRequest, signal: AbortSignal): Prom
     signal,
     ...(body !== undefined && { body }),
   })
+}
+
+function authorize({ session }: ApiTarget, request: ApiRequest): Record<string, string> {
+  return request.session === 'never' || session === undefined ? {} : { authorization: `Bearer ${session}` }
+}
+
+// What must not be repeated, whatever the server says.
+function listSecrets(target: ApiTarget, request: ApiRequest): string[] {
+  return listSentSecrets(authorize(target, request), Object.entries(request.form ?? request.json ?? {}))
 }
 
 function buildUrl(serverUrl: string, { path, query = {} }: ApiRequest): string {
@@ -261,32 +264,28 @@ function isCoded(value: unknown): value is { code: string } {
   return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
 }
 
-function readRefusal(
-  response: Response,
-  body: Json,
-  request: ApiRequest,
-  requestId: string | undefined,
-): AuthsecError {
+function readRefusal(target: ApiTarget, request: ApiRequest, response: Response, body: Json): AuthsecError {
   const fields = isJsonObject(body) ? body : {}
-  const refusal: Refusal = { status: response.status, ...readTexts(fields) }
+  const sent = listSecrets(target, request)
+  const refusal: Refusal = { status: response.status, ...readTexts(fields, sent) }
   const { code, message, hint } = request.explain?.(refusal) ?? explainByDefault(refusal)
   const told = tellRefusal(refusal)
   return new AuthsecError(code, message ?? told.message, {
     // What the server advises about this very refusal is better than what can be said of all of its kind.
     hint: (message === undefined ? told.hint : undefined) ?? hint,
-    requestId: requestId ?? readMember(fields, 'request_id'),
-    auditId: readMember(fields, 'authsec_audit'),
+    requestId: readRequestId(response, sent) ?? readMember(fields, 'request_id', sent),
+    auditId: readMember(fields, 'authsec_audit', sent),
     ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
   })
 }
 
 // AuthSec writes {error, details}, its key bundle {error: {code, message}}, OAuth {error, error_description}.
-function readTexts(body: JsonObject): { error: string; details: string } {
+function readTexts(body: JsonObject, sent: readonly string[]): { error: string; details: string } {
   const nested = isJsonObject(body['error']) ? body['error'] : undefined
   const error = nested
-    ? (readMember(nested, 'message') ?? readMember(nested, 'code'))
-    : readMember(body, 'error')
-  const details = readMember(body, 'error_description') ?? readMember(body, 'details')
+    ? (readMember(nested, 'message', sent) ?? readMember(nested, 'code', sent))
+    : readMember(body, 'error', sent)
+  const details = readMember(body, 'error_description', sent) ?? readMember(body, 'details', sent)
   return { error: error ?? '', details: details ?? '' }
 }
 
@@ -319,14 +318,14 @@ function startLower(text: string): string {
   return /^[A-Z][a-z]*\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
 }
 
-function readRequestId(response: Response): string | undefined {
+function readRequestId(response: Response, sent: readonly string[]): string | undefined {
   const id = response.headers.get('x-request-id')
-  return id === null ? undefined : toPrintable(id.slice(0, 128))
+  return id === null ? undefined : toPrintable(concealSecrets(id, sent).slice(0, 128))
 }
 
-function readMember(object: JsonObject, name: string): string | undefined {
+function readMember(object: JsonObject, name: string, sent: readonly string[]): string | undefined {
   const value = object[name]
-  return typeof value === 'string' ? toPrintable(value.slice(0, 500)) : undefined
+  return typeof value === 'string' ? toPrintable(concealSecrets(value, sent).slice(0, 500)) : undefined
 }
 
 function readRetryAfter(response: Response): number | undefined {

@@ -1,5 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
+import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
 import { isJsonObject, type JsonObject } from '../core/strict-json.js'
 import { type Clock, type Instant, readInstant } from './clock.js'
 import type { ClientProof } from './credentials.js'
@@ -30,6 +31,8 @@ export interface HttpAnswer {
   /** The JSON object of the answer; undefined when it is anything else. */
   readonly body: JsonObject | undefined
   readonly requestId: string | undefined
+  /** What of the request must not be repeated, whatever the server says. */
+  readonly sent: readonly string[]
   readonly retryAfterMs: number | undefined
   /** Read before the request was sent, so that a slow answer never makes a token live longer. */
   readonly askedAt: Instant
@@ -113,17 +116,17 @@ export function createHttp(parts: {
     const { url, form } = request
     const proof = await request.authenticate?.()
     const from = url.replace(/\?.*$/, '')
+    const headers = {
+      accept: 'application/json',
+      ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...request.headers,
+      ...proof?.headers,
+    }
+    const members = form && [...form, ...Object.entries(proof?.form ?? {})]
     const response = await parts.fetch(url, {
-      method: form === undefined ? 'GET' : 'POST',
-      headers: {
-        accept: 'application/json',
-        ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-        ...request.headers,
-        ...proof?.headers,
-      },
-      ...(form !== undefined && {
-        body: new URLSearchParams([...form, ...Object.entries(proof?.form ?? {})]).toString(),
-      }),
+      method: members === undefined ? 'GET' : 'POST',
+      headers,
+      ...(members !== undefined && { body: new URLSearchParams(members).toString() }),
       redirect: 'manual',
       signal,
     })
@@ -135,11 +138,13 @@ export function createHttp(parts: {
         retryable: false,
       })
     }
+    const sent = listSentSecrets(headers, members ?? [])
     return {
       from,
       status: response.status,
       body: parseObject(await readText(response, from)),
-      requestId: requestId === null ? undefined : toPrintable(requestId.slice(0, 128)),
+      requestId: requestId === null ? undefined : toPrintable(concealSecrets(requestId, sent).slice(0, 128)),
+      sent,
       retryAfterMs: readRetryAfter(response.headers.get('retry-after'), clock),
       askedAt,
     }

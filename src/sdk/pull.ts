@@ -78,13 +78,9 @@ function describeAbsence(answer: HttpAnswer, clientId: string): AuthsecError {
     })
   }
   if (answer.body === undefined) return describeRefusal(answer)
-  return new AuthsecError(
-    'server_error',
-    `the server has no delegation tokens: ${readRefusalText(answer.body)}`,
-    {
-      hint: 'Check that the server URL is that of an AuthSec server.',
-      retryable: false,
-      requestId,
-    },
-  )
+  return new AuthsecError('server_error', `the server has no delegation tokens: ${readRefusalText(answer)}`, {
+    hint: 'Check that the server URL is that of an AuthSec server.',
+    retryable: false,
+    requestId,
+  })
 }

@@ -1,5 +1,6 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
+import { concealSecrets } from '../core/sent-secrets.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { HttpAnswer } from './http.js'
 
@@ -44,8 +45,6 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 }
 
 const MAX_TEXT_LENGTH = 300
-// Wherever a server repeats a JWT, its first member is an object: the base64url of `{"`.
-const JWT_LIKE = /eyJ[\w-]+(?:\.[\w-]*)*/g
 
 /** The JSON object of a 200; anything else is thrown as the `AuthsecError` that it means. */
 export function readSuccess(answer: HttpAnswer): JsonObject {
@@ -62,18 +61,18 @@ export function isDenial(error: unknown): error is AuthsecError {
 /**
  * What an answer other than success means: the code of an OAuth error body, otherwise what the status says
  * (429 `rate_limited`, 5xx and what is not JSON `server_error`). The server's words are made printable, cut,
- * and freed of anything that looks like a token.
+ * and freed of what it was sent in confidence and of anything that looks like a token.
  */
 export function describeRefusal(answer: HttpAnswer): AuthsecError {
   const { status, body } = answer
   const code = refusalCode(answer)
   // A status that speaks for itself needs no body.
   if (body === undefined && (status >= 500 || code === 'invalid_request')) return notJson(answer)
-  const words = body === undefined ? '' : readRefusalText(body)
+  const words = readRefusalText(answer)
   return new AuthsecError(code, words === '' ? `${answer.from} answered ${status}` : words, {
     hint: HINTS[code],
-    auditId: readText(body, 'authsec_audit'),
-    requestId: answer.requestId ?? readText(body, 'request_id'),
+    auditId: readText(answer, 'authsec_audit'),
+    requestId: answer.requestId ?? readText(answer, 'request_id'),
     retryAfterMs: answer.retryAfterMs,
   })
 }
@@ -85,8 +84,10 @@ export function repeatRefusal(refusal: AuthsecError, retryAfterMs: number): Auth
 }
 
 /** What the server says about its refusal, safe to print: AuthSec writes `details`, OAuth `error_description`. */
-export function readRefusalText(body: JsonObject): string {
-  return readText(body, 'error_description') ?? readText(body, 'details') ?? readText(body, 'error') ?? ''
+export function readRefusalText(answer: HttpAnswer): string {
+  return (
+    readText(answer, 'error_description') ?? readText(answer, 'details') ?? readText(answer, 'error') ?? ''
+  )
 }
 
 function refusalCode({ status, body }: HttpAnswer): ErrorCode {
@@ -107,9 +108,9 @@ function notJson({ from, status, requestId, retryAfterMs }: HttpAnswer): Authsec
   })
 }
 
-function readText(body: JsonObject | undefined, name: string): string | undefined {
+function readText({ body, sent }: HttpAnswer, name: string): string | undefined {
   const value = body?.[name]
   if (typeof value !== 'string') return undefined
-  const text = value.replace(JWT_LIKE, '[token]')
+  const text = concealSecrets(value, sent)
   return toPrintable(text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH)}…` : text)
 }

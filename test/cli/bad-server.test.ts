@@ -1,5 +1,6 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { runCli } from '../support/run-cli.js'
 import { CLIENT_ID, TENANT } from '../support/stub-server.js'
@@ -7,6 +8,7 @@ import { signCall } from '../support/token-issuer.js'
 
 const MEGABYTE = Buffer.alloc(1024 * 1024, 0x20)
 const SESSION = 'session-of-an-admin'
+const TOKEN = signCall()
 const POLICY = '3f8e1f0c-2f3f-4d0e-9d0a-8f4f0f6a1c22'
 
 const COMMANDS: readonly (readonly string[])[] = [
@@ -42,8 +44,10 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['audit', 'tail', '--no-follow'],
 ]
 
+type Respond = (response: ServerResponse, request: IncomingMessage, body: string) => void
+
 /** What a server that is not AuthSec, or is out of order, may answer to everything. */
-const ANSWERS: readonly { why: string; respond: (response: ServerResponse) => void; says: RegExp }[] = [
+const ANSWERS: readonly { why: string; respond: Respond; says: RegExp }[] = [
   {
     why: 'a page',
     respond: (response) =>
@@ -97,7 +101,25 @@ const ANSWERS: readonly { why: string; respond: (response: ServerResponse) => vo
         .end('{"error":"\\u001b[2Jall is well\\u202e"}'),
     says: /\\u001b\[2Jall is well\\u202e/,
   },
+  {
+    why: 'success and an error in one',
+    respond: (response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"error":"It went wrong"}'),
+    says: /^authsec: it went wrong/,
+  },
+  {
+    why: 'with all that it was told',
+    respond: (response, request, body) =>
+      response
+        .writeHead(500, { 'content-type': 'application/json', 'x-request-id': repeat(request, body) })
+        .end(JSON.stringify({ error: `no: ${repeat(request, body)}`, details: repeat(request, body) })),
+    says: /no: /,
+  },
 ]
+
+function repeat({ headers, url }: IncomingMessage, body: string): string {
+  return `${headers.authorization} ${url} ${body} ${[...new URLSearchParams(body).values()].join(' ')}`
+}
 
 const servers: Server[] = []
 afterEach(() => {
@@ -107,11 +129,15 @@ afterEach(() => {
   }
 })
 
-async function serveAlways(respond: (response: ServerResponse) => void) {
+async function serveAlways(respond: Respond) {
   let requests = 0
-  const server = createServer((_request, response) => {
+  const server = createServer(async (request, response) => {
     requests++
-    respond(response)
+    const { ok, body } = await text(request).then(
+      (body) => ({ ok: true, body }),
+      () => ({ ok: false, body: '' }),
+    )
+    if (ok) respond(response, request, body)
   })
   servers.push(server)
   await new Promise<void>((resolve) => {
@@ -129,7 +155,7 @@ const run = (args: readonly string[], url: string) =>
       AUTHSEC_CLIENT_ID: CLIENT_ID,
       AUTHSEC_TOKEN: SESSION,
     },
-    stdin: signCall(),
+    stdin: TOKEN,
     clock: { now: Date.now },
     fetch: globalThis.fetch,
   })
@@ -144,7 +170,7 @@ describe.each(ANSWERS)('a server that answers $why', ({ respond, says }) => {
       expect(stderr).toMatch(/^authsec: /)
       // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not reach a terminal.
       expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/)
-      expect(stderr).not.toContain(SESSION)
+      for (const secret of [SESSION, TOKEN]) expect(stderr).not.toContain(secret)
       expect(server.count()).toBeLessThanOrEqual(3)
     },
   )
@@ -163,3 +189,22 @@ describe('a server that hangs up', () => {
     },
   )
 })
+
+test('a server that never comes to an end with its answer is given up', async () => {
+  const server = await serveAlways((response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const drip = setInterval(() => response.write(' '), 500)
+    response.on('close', () => clearInterval(drip))
+  })
+  const runs = await Promise.all(
+    [
+      ['policy', 'list'],
+      ['client', 'list'],
+      ['token', 'mint'],
+    ].map((args) => run(args, server.url)),
+  )
+  for (const { code, stdout, stderr } of runs) {
+    expect({ code, stdout }).toEqual({ code: 23, stdout: '' })
+    expect(stderr).toMatch(/^authsec: http:\/\/127\.0\.0\.1:\d+ did not answer in time/)
+  }
+}, 30_000)

@@ -9,6 +9,7 @@ function answer(status: number, body?: Record<string, never> | object): HttpAnsw
     status,
     body: body as HttpAnswer['body'],
     requestId: 'request-1',
+    sent: ['correct horse'],
     retryAfterMs: undefined,
     askedAt: { wall: 0, monotonic: 0 },
   }
@@ -51,9 +52,9 @@ describe('describeRefusal', () => {
     expect(message).toMatch(/^\\u001b\[31mred/)
     expect(message.length).toBeLessThan(320)
 
-    const echo = 'cannot use eyJhbGciOiJub25lIn0.eyJqdGkiOiJzZWNyZXQifQ.c2ln, sorry'
+    const echo = 'no correct horse can use eyJhbGciOiJub25lIn0.eyJqdGkiOiJzZWNyZXQifQ.c2ln, sorry'
     expect(describeRefusal(answer(400, { error: 'invalid_grant', error_description: echo })).message).toBe(
-      'cannot use [token], sorry',
+      'no [secret] can use [token], sorry',
     )
   })
 })

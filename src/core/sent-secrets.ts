@@ -1,0 +1,46 @@
+// The members of requests that a server must never make us repeat: RFC 6749 §2.3.1 and §6, RFC 7521 §4, RFC 8628 §3.4,
+// RFC 8693 §2.1, RFC 7009 §2.1, CIBA §10.1, and the password of a login.
+const SECRET_MEMBERS: readonly string[] = [
+  'client_secret',
+  'client_assertion',
+  'password',
+  'token',
+  'refresh_token',
+  'subject_token',
+  'actor_token',
+  'assertion',
+  'device_code',
+  'auth_req_id',
+]
+
+// Wherever a server repeats a JWT, its first member is an object: the base64url of `{"`.
+const JWT_LIKE = /eyJ[\w-]+(?:\.[\w-]*)*/g
+
+/** What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. */
+export function listSentSecrets(
+  headers: Readonly<Record<string, string>>,
+  members: Iterable<readonly [name: string, value: unknown]>,
+): string[] {
+  const [scheme, credentials = ''] = (headers['authorization'] ?? '').split(' ')
+  const basic = scheme === 'Basic' ? decodeBasic(credentials) : ''
+  const sent = [...members].filter(([name]) => SECRET_MEMBERS.includes(name)).map(([, value]) => value)
+  return [credentials, basic, ...sent].filter(
+    (text): text is string => typeof text === 'string' && text !== '',
+  )
+}
+
+/** A server's words without what it was sent in confidence, and without whatever else looks like a token. */
+export function concealSecrets(text: string, sent: readonly string[]): string {
+  const concealed = sent.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text)
+  return concealed.replace(JWT_LIKE, '[token]')
+}
+
+// Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
+function decodeBasic(credentials: string): string {
+  try {
+    const [, secret = ''] = atob(credentials).split(':')
+    return new URLSearchParams(`secret=${secret}`).get('secret') ?? ''
+  } catch {
+    return ''
+  }
+}
