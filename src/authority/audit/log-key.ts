@@ -9,11 +9,11 @@ import {
   type VerifierKey,
   type VerifySignature,
 } from '../../core/checkpoint.js'
-import type { Sha256 } from '../../core/merkle.js'
+import { readHashText, type Sha256 } from '../../core/merkle.js'
 import type { StoredKey } from '../../store/store.js'
 import type { SigningKey } from '../signer.js'
 
-export const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
+export const sha256: Sha256 = (bytes) => readHashText(hash('sha256', bytes, 'binary'))
 
 /** Ed25519 over the bytes of a note. */
 export const verifyEd25519: VerifySignature = (publicKey, message, signature) => {
