@@ -4,9 +4,9 @@ import {
   type Kysely,
   type SelectQueryBuilder,
   type SqlBool,
+  sql,
 } from 'kysely'
 import { type AuditCondition, type AuditFilter, matchesAuditFilter } from '../core/audit-filter.js'
-import { readIndexed } from './audit-terms.js'
 import type { AuditRow, Schema } from './schema.js'
 import type { AuditQuery, AuditScan, StoredRecord } from './store.js'
 
@@ -43,8 +43,9 @@ export async function scanAudit(
   budget: number = Number.POSITIVE_INFINITY,
 ): Promise<AuditScan> {
   const plan = planScan(filter)
-  const indexed = await readIndexed(db)
-  const bounds = await findBounds(db, plan.times, { low: after + 1, before, indexed })
+  const ends = await readEnds(db)
+  const { indexed } = ends
+  const bounds = await findBounds(db, plan.times, { low: after + 1, before, ends })
   const records: StoredRecord[] = []
   let { low, high } = bounds
   for (let looked = 0; low <= high && records.length < limit; ) {
@@ -106,41 +107,41 @@ interface Bounds {
   top: number
 }
 
+/** Where the log begins and ends, and where its indexes do. */
+interface Ends {
+  first: number
+  top: number
+  indexed: number
+}
+
+/** Asked as a whole, because a search by an index takes hardly longer than one of these questions. */
+async function readEnds(db: Kysely<Schema>): Promise<Ends> {
+  const { rows } = await sql<Record<keyof Ends, number | null>>`select
+    (select min(seq) from audit_events) as first,
+    (select max(seq) from audit_events) as top,
+    (select max(seq) from audit_terms) as indexed`.execute(db)
+  const [ends] = rows
+  return { first: ends?.first ?? 0, top: ends?.top ?? -1, indexed: ends?.indexed ?? -1 }
+}
+
 /** The numbers between which there is anything to find; whatever no index has yet may be. */
 async function findBounds(
   db: Kysely<Schema>,
   times: AuditFilter,
-  {
-    low,
-    before = Number.POSITIVE_INFINITY,
-    indexed,
-  }: { low: number; before?: number | undefined; indexed: number },
+  { low, before = Number.POSITIVE_INFINITY, ends }: { low: number; before?: number | undefined; ends: Ends },
 ): Promise<Bounds> {
-  const last = await db
-    .selectFrom('audit_events')
-    .select(({ fn }) => fn.max('seq').as('seq'))
-    .executeTakeFirst()
-  const top = Math.min(last?.seq ?? -1, before - 1)
-  const start = await skipPruned(db, low, top)
+  const { first, indexed } = ends
+  const top = Math.min(ends.top, before - 1)
+  // Where many of the first records are gone, nobody looks for them window by window.
+  const start = Math.max(low, first)
   if (times.length === 0 || start > top) return { low: start, high: top, top }
   const found = await db
     .selectFrom('audit_terms')
     .where(withinTimes(times))
     .select(({ fn }) => [fn.min('seq').as('first'), fn.max('seq').as('last')])
     .executeTakeFirst()
-  const first = found?.first ?? indexed + 1
   const high = top > indexed ? top : Math.min(top, found?.last ?? -1)
-  return { low: Math.max(start, first), high, top }
-}
-
-// Where many of the first records are gone, nobody looks for them window by window.
-async function skipPruned(db: Kysely<Schema>, low: number, top: number): Promise<number> {
-  if (top - low < WINDOW) return low
-  const first = await db
-    .selectFrom('audit_events')
-    .select(({ fn }) => fn.min('seq').as('seq'))
-    .executeTakeFirst()
-  return Math.max(low, first?.seq ?? 0)
+  return { low: Math.max(start, found?.first ?? indexed + 1), high, top }
 }
 
 interface Span {
@@ -181,7 +182,11 @@ async function readIndex(
   // Every event has its own id: no column of `audit_terms`.
   const found =
     field === 'id'
-      ? db.selectFrom('audit_events as e').where('e.id', '=', value).orderBy('e.seq')
+      ? db
+          .selectFrom('audit_events as e')
+          .where('e.id', '=', value)
+          .where('e.seq', '>=', low)
+          .where('e.seq', '<=', high)
       : db
           .selectFrom('audit_terms as t')
           .innerJoin('audit_events as e', 'e.seq', 't.seq')
@@ -189,12 +194,7 @@ async function readIndex(
           .where('t.seq', '>=', low)
           .where('t.seq', '<=', high)
           .orderBy('t.seq', newest ? 'desc' : 'asc')
-  const rows = await found
-    .select(['e.seq', 'e.record'])
-    .where('e.seq', '>=', low)
-    .where('e.seq', '<=', high)
-    .limit(batch)
-    .execute()
+  const rows = await found.select(['e.seq', 'e.record']).limit(batch).execute()
   const isLast = rows.length < batch
   return { rows, rest, looked: batch, end: isLast ? (newest ? low : high) : (rows.at(-1)?.seq ?? high) }
 }
