@@ -12,6 +12,8 @@ import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js
 
 const MEMORY = ':memory:'
 const MAX_STATEMENTS = 200
+/** After so many pages the log is taken into the main file, which everybody waits for: seldom, and 16 MB at most. */
+const CHECKPOINT_PAGES = 4_000
 
 /**
  * Opens SQLite through `libsql`: one file, or memory for `:memory:`. The file stays locked against every other
@@ -33,6 +35,7 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
   function makeDurable(): void {
     database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = normal')
+    database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     isDurable = true
   }
 

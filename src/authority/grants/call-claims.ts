@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { CALL_SALT_BYTES, type CallHash, hashCall } from '../../core/call-binding.js'
 import type { CallTerms } from '../../core/call-terms.js'
 import { BOUND_CALL_TOKEN_TYPE, CALL_TOKEN_TYPE, type CallClaims } from '../../core/claims.js'
@@ -15,6 +15,8 @@ export interface IssuanceTerms {
   tenantId: string
   /** Of the token. */
   jti: string
+  /** Of a task that begins with it. */
+  txn: string
   auditId: string
   /** Seconds since the epoch. */
   issuedAt: number
@@ -28,7 +30,7 @@ export function createCallClaims(
   { resource, mayAct, terms: { args } }: CallRequest,
   subject: PresentedToken,
   { standing: { delegation, user }, permissions: granted, actor }: ExchangeDecision,
-  { issuer, tenantId, jti, auditId, issuedAt, lifetime, terms }: IssuanceTerms,
+  { issuer, tenantId, jti, txn, auditId, issuedAt, lifetime, terms }: IssuanceTerms,
 ): CallClaims {
   const permissions = sortPermissions(granted)
   const { tool, bind, oneTime } = terms
@@ -50,7 +52,7 @@ export function createCallClaims(
     parent_jti: subject.jti,
     ...(subject.ancestors.length > 0 && { authsec_ancestors: [...subject.ancestors] }),
     authsec_audit: auditId,
-    txn: subject.txn ?? randomUUID(),
+    txn: subject.txn ?? txn,
     ...(mayAct !== undefined && { may_act: mayAct }),
     ...(tool !== undefined && { tool }),
     ...(bind.length > 0 && { bind: [...bind] }),

@@ -39,8 +39,8 @@ export async function issueCallToken(
   const terms = narrowTerms(subject.terms, request.terms)
   const issuedAt = Math.floor(now / 1000)
   const lifetime = callLifetime(request.ttlSeconds, subject.expiresAt, issuedAt, context.maxCallTtl)
-  const jti = createTimeOrderedId(now)
-  const issuance = { issuer, tenantId, jti, auditId: attempt.eventId, issuedAt, lifetime, terms }
+  const [jti, txn] = [createTimeOrderedId(now), createTimeOrderedId(now)]
+  const issuance = { issuer, tenantId, jti, txn, auditId: attempt.eventId, issuedAt, lifetime, terms }
   const claims = createCallClaims(request, subject, decision, issuance)
 
   const key = context.callKey(standing.resource?.signingAlg ?? 'ES256')

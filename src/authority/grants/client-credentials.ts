@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { CALL_TOKEN_TYPE, type ClientClaims, GRANT_TYPE_CLIENT_CREDENTIALS } from '../../core/claims.js'
 import { callLifetime } from '../../core/delegation.js'
 import { AuthsecError } from '../../core/errors.js'
@@ -44,6 +43,7 @@ export const clientCredentials: Grant = {
 
       const issuance = {
         jti: createTimeOrderedId(now),
+        txn: createTimeOrderedId(now),
         auditId: attempt.eventId,
         permissions,
         issuedAt,
@@ -101,10 +101,17 @@ export function decideClientStanding(
 
 function createClaims(
   { client, resource }: ClientStanding,
-  issuance: { jti: string; auditId: string; permissions: Permissions; issuedAt: number; lifetime: number },
+  issuance: {
+    jti: string
+    txn: string
+    auditId: string
+    permissions: Permissions
+    issuedAt: number
+    lifetime: number
+  },
   { issuer, tenantId }: GrantContext,
 ): ClientClaims {
-  const { jti, auditId, issuedAt, lifetime } = issuance
+  const { jti, txn, auditId, issuedAt, lifetime } = issuance
   const permissions = sortPermissions(issuance.permissions)
   return {
     iss: issuer,
@@ -120,6 +127,6 @@ function createClaims(
     permissions,
     authsec_grant: 'client',
     authsec_audit: auditId,
-    txn: randomUUID(),
+    txn,
   }
 }
