@@ -4,6 +4,7 @@
 // An aim is printed as met or missed. The exit code does not depend on it, so that a busy machine is no failure: it is
 // 1 when something could not be measured, such as a server that gives any other answer than the right one.
 
+import { audit } from './bench/audit.js'
 import { client } from './bench/client.js'
 import { exchange } from './bench/exchange.js'
 import { groupCommit } from './bench/group-commit.js'
@@ -14,7 +15,7 @@ import { startUp } from './bench/start-up.js'
 import { verification } from './bench/verification.js'
 
 /** What is measured: each has a name, a title and `measure`, which resolves with the ratios. */
-const SUBJECTS = [startUp, exchange, mint, replicas, groupCommit, client, verification]
+const SUBJECTS = [startUp, exchange, mint, replicas, groupCommit, audit, client, verification]
 
 const names = process.argv.slice(2)
 const unknown = names.find((name) => !SUBJECTS.some((subject) => subject.name === name))

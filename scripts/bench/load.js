@@ -51,23 +51,25 @@ export async function loadTogether(targets, durationMs) {
 
 /**
  * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
- * 200 with a body that `isExpected`.
+ * 200 with a body that `isExpected`. `onAnswer` is told each body, and when it was asked for.
  */
-async function load({ url, request, isExpected }, durationMs, connections = CONNECTIONS) {
+export async function load({ url, request, isExpected, onAnswer }, durationMs, connections = CONNECTIONS) {
   const { hostname, port } = new URL(url)
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(hostname, Number(port))))
   const durations = []
   const start = performance.now()
   const isOver = () => performance.now() - start >= durationMs
   try {
-    await Promise.all(sockets.map((socket) => repeat(socket, request, { isExpected, isOver, durations })))
+    await Promise.all(
+      sockets.map((socket) => repeat(socket, request, { isExpected, isOver, durations, onAnswer })),
+    )
     return { throughput: durations.length / (performance.now() - start), durations }
   } finally {
     for (const socket of sockets) socket.destroy()
   }
 }
 
-function quantile(values, share) {
+export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort()
   return sorted[Math.floor((sorted.length - 1) * share)]
 }
@@ -79,7 +81,7 @@ function open(host, port) {
   })
 }
 
-function repeat(socket, request, { isExpected, isOver, durations }) {
+function repeat(socket, request, { isExpected, isOver, durations, onAnswer }) {
   return new Promise((resolve, reject) => {
     let received = ''
     let sent = performance.now()
@@ -94,6 +96,7 @@ function repeat(socket, request, { isExpected, isOver, durations }) {
       received = ''
       const now = performance.now()
       durations.push(now - sent)
+      onAnswer?.(body, sent)
       sent = now
       if (isOver()) resolve()
       else socket.write(request)
