@@ -43,7 +43,7 @@ export function decideLiveness(
   role: TokenRole,
   now: number,
 ): Standing {
-  assertStanding(standing, { ...root, now })
+  assertStanding(standing, { now, ...root })
   if (isRevoked) throw new AuthsecError('invalid_grant', `the ${role} token has been revoked`)
   if (!actorsActive) throw new AuthsecError('invalid_grant', `an actor of the ${role} token is not active`)
   return standing

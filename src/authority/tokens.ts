@@ -35,7 +35,7 @@ export function createTokens({ clientAuthentication, ...context }: TokensOptions
       const presented = readPresentedClient(form, authorization)
       const presenter = clientAuthentication.present(presented, grant.grantType)
       const findPresenter = () => clientAuthentication.find(presenter)
-      return grant.issue(form, { ...context, provenance, presenter, findPresenter })
+      return grant.issue(form, { provenance, presenter, findPresenter, ...context })
     },
   }
 }

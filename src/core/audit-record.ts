@@ -1,7 +1,7 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
 import { AuthsecError } from './errors.js'
-import type { JsonObject } from './strict-json.js'
+import type { Json } from './strict-json.js'
 
 /** Every kind of event, with the words in which it is told to people. */
 export const AUDIT_EVENTS = {
@@ -89,6 +89,11 @@ export interface AuditParty {
   id: string
 }
 
+/** What else is told of an event; what is undefined is not. */
+export interface AuditDetails {
+  [member: string]: Json | undefined
+}
+
 /**
  * One event as it is stored, hashed and served. Ids are opaque; e-mail, address and user agent live in a side
  * table. No field ever holds a token, a secret or the arguments of a call.
@@ -122,7 +127,7 @@ export interface AuditEvent {
   token_hash?: string | undefined
   aud?: string[] | undefined
   permissions?: { asked?: string[] | undefined; granted?: string[] | undefined } | undefined
-  details?: JsonObject | undefined
+  details?: AuditDetails | undefined
   policy?: string | undefined
   kid?: string | undefined
   request_id?: string | undefined
@@ -132,7 +137,10 @@ export interface AuditEvent {
 }
 
 /** What the caller of the log decides; the rest is set where the event is appended. */
-export type AuditDraft = Omit<AuditEvent, 'v' | 'id' | 'log' | 'tenant' | 'occurred_at' | 'boot' | 'outcome'>
+export type AuditDraft = Omit<
+  AuditEvent,
+  'v' | 'id' | 'log' | 'tenant' | 'occurred_at' | 'boot' | 'outcome' | 'request_id' | 'source'
+>
 
 /** An event with its place in the log. */
 export interface AuditEntry {

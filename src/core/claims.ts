@@ -37,17 +37,17 @@ export interface CallClaims {
   /** Correlates everything that belongs to one task. */
   txn: string
   /** The jtis from which the parent descends, nearest first; absent where it is the root's own child. */
-  authsec_ancestors?: string[]
+  authsec_ancestors?: string[] | undefined
   /** The one party that may act next, RFC 8693 §4.4. */
-  may_act?: MayAct
+  may_act?: MayAct | undefined
   /** The tool that asked: context, and a condition when `bind` names it. */
-  tool?: string
+  tool?: string | undefined
   /** What of the call is a condition: an API that cannot check it refuses the token. */
-  bind?: Binding[]
+  bind?: Binding[] | undefined
   /** The one call that `bind` means. */
-  call?: CallHash
+  call?: CallHash | undefined
   /** Good for one use. */
-  one_time?: true
+  one_time?: true | undefined
 }
 
 /** What AuthSec's own delegation token says: a JWT-SVID held by the agent, `sub` is its SPIFFE id. */

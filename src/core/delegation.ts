@@ -70,7 +70,8 @@ export function reachesResource(resources: readonly string[], resource: string):
 
 /** Puts the current actor in front of the chain so far; throws `invalid_request` beyond five actors. */
 export function extendChain(actor: { sub: string; client_id: string }, chain?: ActorClaim): ActorClaim {
-  const act: ActorClaim = { sub: actor.sub, client_id: actor.client_id, ...(chain && { act: chain }) }
+  const { sub, client_id } = actor
+  const act: ActorClaim = chain === undefined ? { sub, client_id } : { sub, client_id, act: chain }
   if (chainDepth(act) > MAX_CHAIN_DEPTH) {
     throw new AuthsecError('invalid_request', `the actor chain is longer than ${MAX_CHAIN_DEPTH}`)
   }

@@ -3,7 +3,7 @@ import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
-import { type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
+import { joinDrafts, type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
 import { createRefusals, type RefusalLimits, type RefusalSummary } from './refusals.js'
 
 export { type Provenance, SERVER_ITSELF }
@@ -112,13 +112,13 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
 
   return {
     async attempt(draft, provenance, work) {
-      let fields: AuditDraft = { ...draft }
+      let fields = joinDrafts(draft, {})
       const now = clock()
       const eventId = createTimeOrderedId(now)
       let recorded = false
       const createRecord = (outcome: AuditOutcome, reason?: string) => {
         const encode = (known: AuditDraft) =>
-          makeRecord(options, { ...known, outcome, reason }, provenance, eventId, now)
+          makeRecord(options, { outcome, ...known, reason }, provenance, eventId, now)
         if (outcome === 'allow') return encode(fields)
         try {
           return encode(fields)
@@ -152,10 +152,8 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       try {
         const value = await work({
           eventId,
-          note: (known) => {
-            const permissions = known.permissions && { ...fields.permissions, ...known.permissions }
-            const details = known.details && { ...fields.details, ...known.details }
-            fields = { ...fields, ...known, ...(permissions && { permissions }), ...(details && { details }) }
+          note: (learnt) => {
+            fields = joinDrafts(fields, learnt)
           },
           commit<T>(change: Change<T> = async () => undefined as T) {
             return record('allow', undefined, change)

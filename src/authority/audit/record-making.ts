@@ -26,6 +26,33 @@ export interface LogPlace {
   bootId: string
 }
 
+/** What is known of an event and what has been learnt since, `permissions` and `details` member by member. */
+export function joinDrafts(known: AuditDraft, learnt: Partial<AuditDraft>): AuditDraft {
+  // Every member by name: an object that is spread and then added to is slow to make and slow to use.
+  return {
+    act: learnt.act ?? known.act,
+    actor: learnt.actor ?? known.actor,
+    aud: learnt.aud ?? known.aud,
+    client: learnt.client ?? known.client,
+    delegation: learnt.delegation ?? known.delegation,
+    details: joinMembers(known.details, learnt.details),
+    jti: learnt.jti ?? known.jti,
+    kid: learnt.kid ?? known.kid,
+    parent_jti: learnt.parent_jti ?? known.parent_jti,
+    permissions: joinMembers(known.permissions, learnt.permissions),
+    policy: learnt.policy ?? known.policy,
+    reason: learnt.reason ?? known.reason,
+    subject: learnt.subject ?? known.subject,
+    token_hash: learnt.token_hash ?? known.token_hash,
+    txn: learnt.txn ?? known.txn,
+    type: learnt.type ?? known.type,
+  } satisfies { [name in keyof Required<AuditDraft>]: AuditDraft[name] }
+}
+
+function joinMembers<T extends object>(known: T | undefined, learnt: T | undefined): T | undefined {
+  return known && learnt ? { ...known, ...learnt } : (learnt ?? known)
+}
+
 /** Makes the record of an event: its canonical bytes, what they are searched by, and what is kept beside them. */
 export function makeRecord(
   { logId, tenantId, bootId }: LogPlace,
@@ -63,9 +90,9 @@ export function makeRecord(
     v: 1,
   } satisfies { [name in keyof Required<AuditEvent>]: AuditEvent[name] }
   return {
-    ...indexAuditEvent(event),
     record: encodeAuditEvent(event),
     ip: provenance.ip,
     userAgent: provenance.userAgent?.slice(0, 1024),
+    ...indexAuditEvent(event),
   }
 }

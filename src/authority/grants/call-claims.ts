@@ -50,14 +50,14 @@ export function createCallClaims(
     authsec_grant: subject.root.grant,
     authsec_delegation: delegation.id,
     parent_jti: subject.jti,
-    ...(subject.ancestors.length > 0 && { authsec_ancestors: [...subject.ancestors] }),
+    authsec_ancestors: subject.ancestors.length > 0 ? [...subject.ancestors] : undefined,
     authsec_audit: auditId,
     txn: subject.txn ?? txn,
-    ...(mayAct !== undefined && { may_act: mayAct }),
-    ...(tool !== undefined && { tool }),
-    ...(bind.length > 0 && { bind: [...bind] }),
-    ...(bind.includes('call') && { call: hashArguments(resource, tool, args) }),
-    ...(oneTime && { one_time: true }),
+    may_act: mayAct,
+    tool,
+    bind: bind.length > 0 ? [...bind] : undefined,
+    call: bind.includes('call') ? hashArguments(resource, tool, args) : undefined,
+    one_time: oneTime || undefined,
   }
 }
 

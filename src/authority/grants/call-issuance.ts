@@ -61,7 +61,7 @@ export async function issueCallToken(
     token_type: 'Bearer',
     expires_in: lifetime,
     scope: claims.scope,
-    ...(request.hasDetails && { authorization_details: formatGrantedDetails(claims) }),
+    authorization_details: request.hasDetails ? formatGrantedDetails(claims) : undefined,
     authsec_audit: attempt.eventId,
   }
 }
@@ -71,10 +71,10 @@ export function noteSubject(attempt: Attempt, { kind, userId, jti, act, txn, roo
   attempt.note({
     subject: { type: 'user', id: userId },
     parent_jti: jti,
-    ...(kind !== 'base' && { details: { subject_token: kind } }),
-    ...(act && { act }),
-    ...(txn !== undefined && { txn }),
-    ...(root.delegation !== undefined && { delegation: root.delegation }),
+    details: kind === 'base' ? undefined : { subject_token: kind },
+    act,
+    txn,
+    delegation: root.delegation,
   })
 }
 
@@ -94,10 +94,10 @@ function noteIssuance(
     permissions: { granted: claims.permissions },
     details: {
       expires_in: claims.exp - claims.iat,
-      ...(tool !== undefined && { tool }),
-      ...(bind && { bind }),
-      ...(oneTime && { one_time: true }),
-      ...(mayAct && { may_act: { ...mayAct } }),
+      tool,
+      bind,
+      one_time: oneTime,
+      may_act: mayAct && { ...mayAct },
     },
     token_hash: signed.tokenHash,
     kid: key.kid,

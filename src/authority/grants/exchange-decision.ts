@@ -88,8 +88,9 @@ export function decideExchange(grounds: ExchangeGrounds, question: ExchangeQuest
   if (subject.kind === 'session') assertMayActForUser(grounds, question)
   const standing = decideLiveness(grounds.subject, subject, 'subject', now)
   const { root, permissions: ceiling } = subject
-  const decision = decideStanding(standing, { ...question, ...root, ceiling })
-  return { ...decision, actor }
+  const { resource, permissions } = question
+  const asked = { jti: root.jti, delegation: root.delegation, now, resource, permissions, ceiling }
+  return { actor, ...decideStanding(standing, asked) }
 }
 
 function assertActor({ actor: liveness }: ExchangeGrounds, { actor, clientId, now }: ExchangeQuestion): void {

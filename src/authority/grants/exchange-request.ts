@@ -8,7 +8,7 @@ import { quote } from '../../core/printable.js'
 import { parseStrictJson } from '../../core/strict-json.js'
 import type { Attempt } from '../audit/log.js'
 import { TOKEN_KINDS, type TokenKind } from '../presented-tokens.js'
-import { readAuthorizationDetails } from './authorization-details.js'
+import { type AskedDetails, readAuthorizationDetails } from './authorization-details.js'
 import { readResource, readScope, readTtl } from './request-fields.js'
 
 /** A token that a request carries, and as which kind: nothing of it has been checked. */
@@ -46,7 +46,7 @@ export function readExchangeRequest(form: ReadonlyMap<string, string>, attempt: 
   }
   const subject = readCarried(form, 'subject_token')
   if (subject === undefined) throw new AuthsecError('invalid_request', 'subject_token is missing')
-  return { ...request, subject, actor: readActor(form) }
+  return { subject, actor: readActor(form), ...request }
 }
 
 /**
@@ -59,8 +59,9 @@ export function readCallRequest(form: ReadonlyMap<string, string>, attempt: Atte
   const permissions = readScope(form)
   if (permissions) attempt.note({ permissions: { asked: sortPermissions(permissions) } })
   const details = readAuthorizationDetails(form.get('authorization_details'))
-  const inForm = { ...readTerms(form), ttlSeconds: readTtl(form) }
-  const { ttlSeconds, ...terms } = joinDoors(inForm, details ?? {})
+  const inForm = { ttlSeconds: readTtl(form), ...readTerms(form) }
+  const terms = details === undefined ? inForm : joinDoors<AskedDetails>(inForm, details)
+  const { ttlSeconds } = terms
   assertTool(terms.tool)
   attempt.note({ details: describeTerms(terms) })
   const mayAct = readMayAct(form.get('may_act'))
@@ -145,9 +146,5 @@ function assertTool(tool: string | undefined): void {
 /** The terms as the audit log tells them: never the arguments. */
 function describeTerms({ tool, bind, oneTime, args }: AskedTerms) {
   const bound = args === undefined ? bind : BINDINGS
-  return {
-    ...(tool !== undefined && { tool }),
-    ...(bound !== undefined && { bind: [...bound] }),
-    ...(oneTime && { one_time: true }),
-  }
+  return { tool, bind: bound && [...bound], one_time: oneTime || undefined }
 }

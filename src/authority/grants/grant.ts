@@ -53,7 +53,7 @@ export interface TokenResponse {
   expires_in: number
   scope: string
   /** What was granted of the details asked for, RFC 9396 §7. */
-  authorization_details?: readonly object[]
+  authorization_details?: readonly object[] | undefined
   /** The audit event that recorded the issuance. */
   authsec_audit: string
 }

@@ -31,9 +31,13 @@ async function exchange(
   // Read once: what is decided and what is written into the token have to be of one instant.
   const now = context.clock()
   const known = await provePresenter(request, context)
-  const question = { ...request, ...(await verifyTokens(request, attempt, context)), now }
+  const { resource, permissions } = request
+  const { subject, actor } = await verifyTokens(request, attempt, context)
+  const { mode, presenter } = context
+  const { clientId } = presenter
+  const question = { subject, actor, clientId, resource, permissions, mode, now }
   const response = await issueCallToken({ request, question, known }, attempt, context)
-  return { ...response, issued_token_type: TOKEN_TYPE_ACCESS_TOKEN }
+  return { issued_token_type: TOKEN_TYPE_ACCESS_TOKEN, ...response }
 }
 
 /** Proves who presents. For a base token one question answers that and what may be had, so its answer is kept. */
@@ -54,13 +58,13 @@ async function provePresenter(
 async function verifyTokens(
   request: ExchangeRequest,
   attempt: Attempt,
-  { baseTokens, callTokens, sessions, presenter, mode }: GrantContext,
-): Promise<Pick<ExchangeQuestion, 'subject' | 'actor' | 'clientId' | 'mode'>> {
+  { baseTokens, callTokens, sessions, presenter }: GrantContext,
+): Promise<Pick<ExchangeQuestion, 'subject' | 'actor'>> {
   const { clientId } = presenter
   const verifiers = { baseTokens, callTokens, sessions, clientId }
   const subject = await request.subject.kind.verify(request.subject.token, 'subject', verifiers)
   noteSubject(attempt, subject)
   const actor = await request.actor?.kind.verify(request.actor.token, 'actor', verifiers)
   if (actor !== undefined) attempt.note({ details: { actor_jti: actor.jti } })
-  return { subject, actor, clientId, mode }
+  return { subject, actor }
 }
