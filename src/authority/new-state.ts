@@ -3,7 +3,7 @@ import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { planFirst } from '../core/keyset.js'
 import type { StoredRow } from '../store/state-copy.js'
-import type { Store, Transaction } from '../store/store.js'
+import type { Queries, Store, Transaction } from '../store/store.js'
 import { beginLog } from './audit/new-log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { AGENT_CLIENT_TYPE } from './clients.js'
@@ -53,11 +53,7 @@ export async function foundState(store: Store, state: NewState, clock: () => num
   // Outside of the transaction, because making keys takes its time.
   const steps = hasKeys ? [] : await makeFirstKeys(envelope, now)
   return store.rebuild(async (transaction, refill) => {
-    if (!store.isAlone && (await transaction.replicas.listLive()).length > 0) {
-      throw new AuthsecError('conflict', 'a server runs on this state', {
-        hint: 'Stop every server of it first.',
-      })
-    }
+    await assertNoServer(transaction, store)
     await refill(state.schema, state.rows)
     for (const step of steps) await carryOut(step, transaction)
     const signer = steps
@@ -71,6 +67,17 @@ export async function foundState(store: Store, state: NewState, clock: () => num
     await transaction.settings.insert(toKekSetting(check))
     const origin = await beginLog(transaction, { tenantId, bootId: randomUUID(), clock }, [state.event])
     return { origin, renewed, dropped }
+  })
+}
+
+/** Throws `conflict` where a server has the store open. */
+export async function assertNoServer(
+  { replicas }: Pick<Queries, 'replicas'>,
+  { isAlone }: Pick<Store, 'isAlone'>,
+): Promise<void> {
+  if (isAlone || (await replicas.listLive()).length === 0) return
+  throw new AuthsecError('conflict', 'a server runs on this state', {
+    hint: 'Stop every server of it first.',
   })
 }
 

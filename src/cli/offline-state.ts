@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Command, OptionValues } from '@commander-js/extra-typings'
 import { AuthsecError } from '../core/errors.js'
+import type { LogFile } from '../core/log-source.js'
 import type { OfflineState } from '../server/snapshot.js'
 import { assertConfirmable, confirmDeed, type Deed } from './confirmation.js'
 import type { Context } from './context.js'
@@ -75,4 +76,44 @@ export function chooseOldLog(
   throw new AuthsecError('usage', 'no place for the log that ends is named', {
     hint: 'Name a new directory with --old-log.',
   })
+}
+
+/** Where the logs go that end with a state. */
+export interface LogKeeper {
+  /** The directories that have been written. */
+  readonly kept: readonly string[]
+  /** Writes the files of a log into a directory of its own. Throws `usage` where nobody names a place, and `conflict`. */
+  keep(files: AsyncIterable<LogFile>, suffix?: string): Promise<void>
+  /** Runs what replaces the state; where that certainly has not happened, nothing that was written stays. */
+  around<T>(replacement: () => Promise<T>): Promise<T>
+}
+
+/** Writes logs beside the state, or where `--old-log` says. */
+export function createLogKeeper(
+  context: Context,
+  state: Pick<OfflineState, 'state'>,
+  { oldLog }: Pick<ReplaceFlags, 'oldLog'>,
+): LogKeeper {
+  const kept: string[] = []
+  return {
+    kept,
+    async keep(files, suffix = '') {
+      const { writeBundle } = await import('./audit-bundle.js')
+      const directory = `${chooseOldLog(context, state, oldLog)}${suffix}`
+      await writeBundle(files, directory)
+      kept.push(directory)
+    },
+    async around(replacement) {
+      try {
+        return await replacement()
+      } catch (error) {
+        // A database that is gone in the middle of a commit may have done it.
+        if (!AuthsecError.is(error, 'temporarily_unavailable')) {
+          const { rm } = await import('node:fs/promises')
+          for (const directory of kept) await rm(directory, { recursive: true, force: true })
+        }
+        throw error
+      }
+    },
+  }
 }

@@ -2,6 +2,7 @@ import { type FormerLog, startNewLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
+import { assertNoServer } from '../authority/new-state.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -38,11 +39,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   try {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    if (!store.isAlone && (await store.replicas.listLive()).length > 0) {
-      throw new AuthsecError('conflict', `a server runs on ${name}`, {
-        hint: 'Stop every server of it first.',
-      })
-    }
+    await assertNoServer(store, store)
     const file = options.auditHighWater ?? markFile
     const highWater = file === undefined ? undefined : createMarkFile(file)
     const authority = await openAuthority({ store, kek, issuer, clock, highWater })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { fingerprintKek, openEnvelope } from '../authority/kek-check.js'
-import { type Founded, foundState, type NewState } from '../authority/new-state.js'
+import { assertNoServer, type Founded, foundState, type NewState } from '../authority/new-state.js'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { SnapshotEnd, SnapshotHeader } from '../core/snapshot.js'
@@ -190,6 +190,7 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
   const { store, name, kek, markFile } = state
   const { auditHighWater = markFile, clock = Date.now, confirm, keepLog } = options
   await openEnvelope(store, kek, tenantId)
+  await assertNoServer(store, store)
   await confirm({ tenantId, name })
   const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)
   const issuer = (await store.settings.find('issuer')) ?? ''

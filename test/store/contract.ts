@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from 'vitest'
 import type { Store } from '../../src/store/store.js'
 import { describeAudit } from './audit-contract.js'
 import { describeCommits } from './commit-contract.js'
+import { describeCopies } from './copy-contract.js'
 import { describeRecords } from './record-contract.js'
 import { describeReplicas } from './replica-contract.js'
 import { describeRevision } from './revision-contract.js'
@@ -42,5 +43,6 @@ export function describeStore(name: string, open: OpenStore): void {
     describeReplicas(() => opened)
     describeAudit(() => opened, open)
     describeTree(() => opened)
+    describeCopies(() => opened)
   })
 }

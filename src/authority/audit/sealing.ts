@@ -57,6 +57,7 @@ export function createSealing(options: SealingOptions): Sealing {
   const { store, keyring, logId, clock, onFailure = () => {} } = options
   const highWater = options.highWater ?? createMemoryMark()
   let unsealed = 0
+  let isChecked = false
 
   const seal = shareNext(async () => {
     unsealed = 0
@@ -65,8 +66,11 @@ export function createSealing(options: SealingOptions): Sealing {
       const last = await store.auditTree.head()
       assertHighest(last, await highWater.read(), logId)
       const from = last?.size ?? 0
-      if (from >= target) return
+      if (from >= target && isChecked) return
       const edge = await openEdge(last)
+      // The first time also where there is nothing to sign: nothing is added to a log that is not the one that was signed.
+      isChecked = true
+      if (from >= target) return
       await growEdge(edge)
       if (await advance(edge, from, last)) tries = 0
       else tries++

@@ -4,8 +4,8 @@ import { describe } from '../../help.js'
 import {
   addOfflineFlags,
   addReplaceFlags,
-  chooseOldLog,
   confirmReplacement,
+  createLogKeeper,
   type OfflineFlags,
   type ReplaceFlags,
   readOfflineState,
@@ -38,17 +38,16 @@ async function reset(context: Context, flags: ResetFlags): Promise<void> {
   const { io } = context
   const offline = await readOfflineState(context, flags)
   const { resetState } = await import('../../../server/snapshot.js')
-  const { writeBundle } = await import('../../audit-bundle.js')
-  let oldLog: string | undefined
-  const { tenantId, old, origin } = await resetState({
-    ...offline,
-    auditHighWater: flags.auditHighWater,
-    confirm: (current) => confirmReplacement(context, flags, current, EMPTY),
-    keepLog: (files) => {
-      oldLog = chooseOldLog(context, offline, flags.oldLog)
-      return writeBundle(files, oldLog)
-    },
-  })
+  const logs = createLogKeeper(context, offline, flags)
+  const { tenantId, old, origin } = await logs.around(() =>
+    resetState({
+      ...offline,
+      auditHighWater: flags.auditHighWater,
+      confirm: (current) => confirmReplacement(context, flags, current, EMPTY),
+      keepLog: (files) => logs.keep(files),
+    }),
+  )
+  const [oldLog] = logs.kept
   if (flags.json) {
     io.json({ tenant_id: tenantId, old, old_log: oldLog, origin })
     return

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'libsql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashState } from '../../../support/held-state.js'
 import { startMinting } from '../../../support/mint-load.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
 import { startTestServer, type TestServer } from '../../../support/running-server.js'
@@ -56,31 +55,6 @@ async function makeSnapshot(flags: readonly string[] = [], place?: string) {
 
 const load = (file: string, state: string, ...flags: string[]) =>
   runCli(['dev', 'snapshot', 'load', file, '--state', state, '--json', ...flags])
-
-/** Everything that a state holds: the bytes of its files, and of the database the rows, because opening it counts. */
-async function hashState(state: string) {
-  const entries = await readdir(state, { recursive: true, withFileTypes: true })
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  return Promise.all(
-    paths.sort().map(async (path) => {
-      const content = path.endsWith('.db') ? dumpDatabase(path) : await readFile(path)
-      return [path, createHash('sha256').update(content).digest('hex')]
-    }),
-  )
-}
-
-function dumpDatabase(path: string): string {
-  const database = new Database(path)
-  const read = (statement: string) => database.prepare(statement).raw().all() as unknown[][]
-  const tables = read(`select name, sql from sqlite_master order by name`)
-  const rows = tables
-    .filter(([, sql]) => /^create table/i.test(`${sql}`))
-    .map(([name]) => read(`select * from ${name}`))
-  database.close()
-  return JSON.stringify([tables, rows], (_name, value) =>
-    value instanceof ArrayBuffer ? Buffer.from(value).toString('hex') : value,
-  )
-}
 
 describe('authsec dev snapshot', () => {
   test('is taken of a server under load, and loads into an equal one with keys and a log of its own', async () => {
@@ -154,6 +128,33 @@ describe('authsec dev snapshot', () => {
     expect(key).not.toContain(origin)
     const verdict = await runCli(['audit', 'verify', old_logs[0], '--key', key, '--json'])
     expect(JSON.parse(verdict.stdout)).toMatchObject({ verdict: 'INTACT' })
+  })
+
+  test('has the credentials of external services, which only the same key-encryption key opens', async () => {
+    const directory = await makeDirectory()
+    const [state, file] = [join(directory, 'state'), join(directory, 'services.jsonl')]
+    const place = '/exsvc/services'
+    const server = await startTestServer({ state })
+    const json = { name: 'weather', secret_data: { api_key: 'sunny-7' }, agent_accessible: true }
+    const { id } = (await server.call('POST', place, { admin: true, json })).json
+    const { tenantId } = server
+    await server.close()
+    await runCli(['dev', 'snapshot', 'save', file, '--state', state])
+    expect(await readFile(file, 'utf8')).not.toContain('sunny-7')
+    expect(JSON.parse((await load(file, state, '--confirm', tenantId)).stdout)).toMatchObject({ dropped: 0 })
+    const same = await startTestServer({ state })
+    const path = `${place}/${id}/credentials`
+    expect((await same.call('GET', path, { admin: true })).json).toMatchObject({
+      credentials: { api_key: 'sunny-7' },
+    })
+    await same.close()
+
+    const { stdout, stderr } = await load(file, join(directory, 'copy'))
+    expect(JSON.parse(stdout)).toMatchObject({ dropped: 1 })
+    expect(stderr).toContain('1 external service is left out')
+    const copy = await startTestServer({ state: join(directory, 'copy') })
+    expect((await copy.call('GET', path, { admin: true })).status).toBe(404)
+    await copy.close()
   })
 
   test('of an older schema is brought up to date', async () => {

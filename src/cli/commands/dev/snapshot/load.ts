@@ -4,8 +4,8 @@ import { describe } from '../../../help.js'
 import {
   addOfflineFlags,
   addReplaceFlags,
-  chooseOldLog,
   confirmReplacement,
+  createLogKeeper,
   type OfflineFlags,
   type ReplaceFlags,
   readOfflineState,
@@ -44,24 +44,24 @@ async function load(context: Context, file: string, flags: LoadFlags): Promise<v
   const { io } = context
   const offline = await readOfflineState(context, flags)
   const { loadSnapshot } = await import('../../../../server/snapshot.js')
-  const { writeBundle } = await import('../../../audit-bundle.js')
-  const logs: string[] = []
-  const keep = (suffix: string) => (files: Parameters<typeof writeBundle>[0]) => {
-    const directory = `${chooseOldLog(context, offline, flags.oldLog)}${suffix}`
-    logs.push(directory)
-    return writeBundle(files, directory)
+  const logs = createLogKeeper(context, offline, flags)
+  const { header, end, old, origin, renewed, dropped } = await logs.around(() =>
+    loadSnapshot({
+      ...offline,
+      file,
+      auditHighWater: flags.auditHighWater,
+      confirm: (current) => confirmReplacement(context, flags, current, REPLACE),
+      keepLog: (files) => logs.keep(files),
+      keepSnapshotLog: (files) => logs.keep(files, '-of-snapshot'),
+    }),
+  )
+  if (dropped > 0) {
+    const services = dropped === 1 ? '1 external service is' : `${dropped} external services are`
+    io.warn(`${services} left out: another key-encryption key sealed the credentials`)
   }
-  const { header, end, old, origin, renewed, dropped } = await loadSnapshot({
-    ...offline,
-    file,
-    auditHighWater: flags.auditHighWater,
-    confirm: (current) => confirmReplacement(context, flags, current, REPLACE),
-    keepLog: keep(''),
-    keepSnapshotLog: keep('-of-snapshot'),
-  })
   const { tenant_id, clone } = header
   if (flags.json) {
-    io.json({ tenant_id, clone, rows: end.rows, renewed, dropped, old, old_logs: logs, origin })
+    io.json({ tenant_id, clone, rows: end.rows, renewed, dropped, old, old_logs: logs.kept, origin })
     return
   }
   io.record([
@@ -69,10 +69,7 @@ async function load(context: Context, file: string, flags: LoadFlags): Promise<v
     ['rows', String(Object.values(end.rows).reduce((sum, count) => sum + count, 0))],
     ...(clone ? [] : [['delegations', `${renewed} signed anew`] as const]),
     ...(old ? [['old log', `${old.size} records of ${old.origin}`] as const] : []),
-    ...logs.map((directory) => ['kept in', directory] as const),
+    ...logs.kept.map((directory) => ['kept in', directory] as const),
     ['new log', origin],
   ])
-  if (dropped > 0) {
-    io.warn(`${dropped} external services are left out: another key-encryption key sealed their credentials`)
-  }
 }

@@ -1,0 +1,67 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startServer } from '../../../../src/server/index.js'
+import { startMinting } from '../../../support/mint-load.js'
+import { makePostgresSchema } from '../../../support/postgres-schema.js'
+import { makeDirectory, runCli } from '../../../support/run-cli.js'
+import { exchangeForm } from '../../../support/running-server.js'
+
+const KEK = new Uint8Array(32).fill(9)
+
+const serve = (place: { store: string } | { state: string }) =>
+  startServer({ ...place, kek: KEK, port: 0, allowDevPostgres: true })
+
+test('a snapshot of a database under load goes into a directory, and back into the database once no server runs', async () => {
+  const directory = await makeDirectory()
+  const [file, state, kekFile, storeFile] = ['team.jsonl', 'state', 'kek', 'store'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string, string]
+  const schema = await makePostgresSchema()
+  await writeFile(kekFile, Buffer.from(KEK).toString('base64'), { mode: 0o600 })
+  await writeFile(storeFile, schema.url, { mode: 0o600 })
+  const inDatabase = ['--store-file', storeFile, '--kek-file', kekFile]
+  const snapshot = (...args: string[]) => runCli(['dev', 'snapshot', ...args], { clock: { now: Date.now } })
+  const load = (...args: string[]) => snapshot('load', file, '--old-log', join(directory, 'old'), ...args)
+
+  const server = await serve({ store: schema.url })
+  const { tenantId, clientId } = server
+  const minting = await startMinting([server.url], clientId, { callers: 4 })
+  await minting.issued(4)
+  expect(await snapshot('save', file, '--clone', ...inDatabase)).toMatchObject({ code: 0, stderr: '' })
+  await minting.issued(4)
+  await minting.stop()
+  expect(minting.refused).toBe(0)
+  expect(await load(...inDatabase, '--confirm', tenantId)).toMatchObject({
+    code: 7,
+    stderr: expect.stringContaining('a server runs on this state'),
+  })
+  const [token = ''] = minting.tokens
+  await server.close()
+
+  expect(await load('--state', state, '--kek-file', kekFile)).toMatchObject({ code: 0 })
+  const inDirectory = await serve({ state })
+  expect(await exchange(inDirectory.url, clientId)).toBe(200)
+  await inDirectory.close()
+
+  const back = await snapshot(
+    ...['load', file, ...inDatabase, '--confirm', tenantId, '--old-log', join(directory, 'older'), '--json'],
+  )
+  expect([back.code, back.stderr]).toEqual([0, ''])
+  const again = await serve({ store: schema.url })
+  expect(await exchange(again.url, clientId)).toBe(200)
+  const keys = (await (await fetch(`${again.url}/oauth/jwks`)).json()) as { keys: { kid: string }[] }
+  const [header = ''] = token.split('.')
+  expect(keys.keys.map(({ kid }) => kid)).toContain(
+    JSON.parse(Buffer.from(header, 'base64url').toString()).kid,
+  )
+  await again.close()
+  await schema.drop()
+})
+
+async function exchange(url: string, clientId: string): Promise<number> {
+  const pulled = await fetch(`${url}/uflow/sdk/delegation-token?client_id=${clientId}`)
+  const { token } = (await pulled.json()) as { token: string }
+  const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token: token })
+  return (await fetch(`${url}/oauth/token`, { method: 'POST', body })).status
+}

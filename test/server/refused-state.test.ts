@@ -1,0 +1,140 @@
+import { chmod, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Database from 'libsql'
+import { describe, expect, test } from 'vitest'
+import { hashState } from '../support/held-state.js'
+import { makeDirectory } from '../support/run-cli.js'
+import { startTestServer } from '../support/running-server.js'
+
+/** A state on which a server has run, and ways to spoil it. */
+async function makeState() {
+  const state = join(await makeDirectory(), 'state')
+  const server = await startTestServer({ state })
+  await server.exchange()
+  await server.close()
+  return {
+    state,
+    file: (name: string) => join(state, name),
+    tamper(statement: string) {
+      const database = new Database(join(state, 'authsec.db'))
+      database.exec(statement)
+      database.close()
+    },
+  }
+}
+
+type Made = Awaited<ReturnType<typeof makeState>>
+
+const OTHER_KEK = Buffer.alloc(32, 3).toString('base64url')
+const ALTER_KEY = 'update keys set sealed_jwk = randomblob(length(sealed_jwk))'
+
+describe('a state that cannot be what it was is refused with the way out, and left as it is', () => {
+  test.each<{ what: string; spoil: (made: Made) => unknown; says: RegExp; fix: RegExp }>([
+    {
+      what: 'the key-encryption key is another one',
+      spoil: ({ file }) => writeFile(file('kek'), `${OTHER_KEK}\n`),
+      says: /the key-encryption key \w{16} is another one: this state is sealed with/,
+      fix: /--kek-file, AUTHSEC_KEK, or the file "kek"/,
+    },
+    {
+      what: 'the key-encryption key is gone',
+      spoil: ({ file }) => rm(file('kek')),
+      says: /the key-encryption key \S+ is missing/,
+      fix: /put the original file back/,
+    },
+    {
+      what: 'the key-encryption key is cut',
+      spoil: ({ file }) => truncate(file('kek'), 20),
+      says: /does not hold 32 bytes/,
+      fix: /put the original file back/,
+    },
+    {
+      what: 'others may read the key-encryption key',
+      spoil: ({ file }) => chmod(file('kek'), 0o644),
+      says: /is open to others \(mode 644\)/,
+      fix: /chmod 600 \S+kek/,
+    },
+    {
+      what: 'others may read the database',
+      spoil: ({ file }) => chmod(file('authsec.db'), 0o640),
+      says: /is open to others \(mode 640\)/,
+      fix: /chmod 600 \S+authsec.db/,
+    },
+    {
+      what: 'others may enter the directory',
+      spoil: ({ state }) => chmod(state, 0o755),
+      says: /is open to others \(mode 755\)/,
+      fix: /chmod 700/,
+    },
+    {
+      what: 'the database is none',
+      spoil: ({ file }) => writeFile(file('authsec.db'), 'a diary, and no database at all'),
+      says: /cannot be opened as a database/,
+      fix: /Keep the file for inspection/,
+    },
+    {
+      what: 'the database is of a later version',
+      spoil: ({ tamper }) => tamper(`update settings set value = '9999' where name = 'schema_version'`),
+      says: /has schema 9999/,
+      fix: /Upgrade authsec/,
+    },
+    {
+      what: 'the database is of another program',
+      spoil: ({ tamper }) => tamper('drop table settings'),
+      says: /is damaged or holds the tables of another program/,
+      fix: /Keep it for inspection/,
+    },
+    {
+      what: 'the row of a key is corrupt',
+      spoil: ({ tamper }) => tamper(`${ALTER_KEY} where purpose = 'call' and alg = 'ES256'`),
+      says: /the call key "\S+" of this state is damaged/,
+      fix: /restore the state from a backup/,
+    },
+    {
+      what: 'the row of a key says what it is not',
+      spoil: ({ tamper }) => tamper(`update keys set state = 'asleep' where purpose = 'session'`),
+      says: /the session key "\S+" of this state is damaged/,
+      fix: /restore the state from a backup/,
+    },
+    {
+      what: 'a record of the log is another one than it was',
+      spoil: ({ tamper }) =>
+        tamper(
+          `update audit_events set record = replace(record, 'allow', 'denyx') where seq = 1; delete from audit_tiles`,
+        ),
+      says: /the audit log is not the one that was signed/,
+      fix: /Keep the store for inspection/,
+    },
+  ])('because $what', async ({ spoil, says, fix }) => {
+    const made = await makeState()
+    await spoil(made)
+    const before = await hashState(made.state)
+    await expect(startTestServer({ state: made.state })).rejects.toMatchObject({
+      code: expect.stringMatching(/^state_(?:unreadable|newer)$/),
+      message: expect.stringMatching(says),
+      hint: expect.stringMatching(fix),
+    })
+    expect(await hashState(made.state)).toEqual(before)
+  })
+
+  test('and a base token whose row is corrupt is handed out to nobody, nor replaced', async () => {
+    const { state, tamper } = await makeState()
+    tamper('update delegations set token = randomblob(length(token))')
+    const read = async () => {
+      const database = new Database(join(state, 'authsec.db'))
+      const [row] = database.prepare('select hex(token) from delegations').raw().all() as [string][]
+      database.close()
+      return row
+    }
+    const before = await read()
+    const server = await startTestServer({ state })
+    const path = `/authsec/uflow/sdk/delegation-token?client_id=${server.clientId}`
+    const answer = await server.call('GET', path)
+    expect(answer.status).toBe(500)
+    expect(answer.json.token).toBeUndefined()
+    expect(server.surprises.splice(0)).toMatchObject([{ code: 'state_unreadable' }])
+    await server.close()
+    expect(await read()).toEqual(before)
+    expect(await readFile(join(state, 'kek'), 'utf8')).toMatch(/^\S{43}\n$/)
+  })
+})
