@@ -8,6 +8,7 @@ import {
   BASE_KEY,
   BILLING,
   CALL_CLAIMS,
+  CALL_KEY,
   ISSUED_AT,
   ISSUER,
   issuerRoutes,
@@ -223,4 +224,63 @@ describe('a verifier of a server', () => {
     expect(() => verifier.verifySync(signCall())).toThrow(expect.objectContaining(unreachable))
     expect(server.calls).toHaveLength(1)
   })
+})
+
+test('a server that is away for an hour and comes back without the key is survived, told, and believed', async () => {
+  const MINUTE = 60 * SECOND
+  let now = ISSUED_AT
+  let isDown = false
+  let keys: readonly object[] = [CALL_KEY.jwk]
+  let [asked, alarms] = [0, 0]
+  const verifier = createVerifier({
+    serverUrl: ISSUER,
+    audience: BILLING,
+    clock: () => now,
+    onEvent: ({ type }) => {
+      if (type === 'keys.unavailable') alarms++
+    },
+    async fetch(input, init) {
+      asked++
+      if (isDown) throw new TypeError('fetch failed')
+      return stubServer({ ...issuerRoutes(), 'GET /oauth/jwks': { keys } }).fetch(input, init)
+    },
+  })
+  const signNow = (header: object = {}) => {
+    const at = now / SECOND
+    return signCall({ iat: at, nbf: at, exp: at + 60 }, header)
+  }
+  const refusal = async (token: string) =>
+    verifier.verify(token).then(
+      () => 'accepted',
+      (error: { code: string }) => error.code,
+    )
+
+  await verifier.warm()
+  isDown = true
+  // Ten minutes in which the keys are fresh, and an hour of grace.
+  for (let minute = 0; minute < 69; minute++) {
+    expect(await refusal(signNow())).toBe('accepted')
+    now += MINUTE
+  }
+  expect(alarms).toBeGreaterThanOrEqual(60)
+
+  // Who invents key ids costs the server no more than one request in ten seconds.
+  isDown = false
+  now += MINUTE
+  await verifier.warm()
+  const before = asked
+  for (let number = 0; number < 200; number++) {
+    expect(await refusal(signNow({ kid: `invented-${number}` }))).toBe('signature_invalid')
+    now += SECOND / 10
+  }
+  expect(asked - before).toBeLessThanOrEqual(3)
+
+  keys = [BASE_KEY.jwk]
+  now += 10 * MINUTE
+  await verifier.warm()
+  expect(await refusal(signNow())).toBe('signature_invalid')
+
+  isDown = true
+  now += 71 * MINUTE
+  expect(await refusal(signNow())).toBe('network')
 })
