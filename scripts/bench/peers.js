@@ -13,6 +13,12 @@ export function preparePeer(name) {
   return path.join(PEERS, `${name}.js`)
 }
 
+/** The script behind a peer's command. */
+export function findCommand(name) {
+  installPeers()
+  return path.join(PEERS, 'node_modules/.bin', name)
+}
+
 /** A library of a peer. */
 export async function importPeer(name) {
   installPeers()
