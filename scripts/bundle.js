@@ -11,12 +11,14 @@ import { build, transform } from 'esbuild'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const COMMANDS = 'src/cli/commands'
+/** The commands that do with a state what only a server does otherwise: each holds most of one. */
+const ON_THE_STATE = /^(dev-(recover|reindex|reset|snapshot)|keys-rewrap)/
 
 /** The start, each command, and what a terminal needs: small, so each has its own copy of what it shares. */
 const SMALL_PARTS = {
   main: 'src/cli/main.ts',
   run: 'src/cli/run.ts',
-  ...Object.fromEntries(listCommands()),
+  ...Object.fromEntries(listCommands().filter(([part]) => !ON_THE_STATE.test(part))),
   'claim-meanings': 'src/cli/claim-meanings.ts',
   chalk: 'chalk',
   'cli-table3': 'cli-table3',
@@ -27,6 +29,7 @@ const SMALL_PARTS = {
 const LARGE_PARTS = {
   server: 'src/server/index.ts',
   demo: 'src/demo/story.ts',
+  ...Object.fromEntries(listCommands().filter(([part]) => ON_THE_STATE.test(part))),
   inquirer: 'inquirer',
   conf: 'conf',
 }
