@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseJwt } from '../../src/core/jwt.js'
 import { createVerifier } from '../../src/verify/index.js'
 import { type DevServer, openShell, type Shell } from '../e2e/shell.js'
+import { runCli } from '../support/run-cli.js'
 import { chooseSeed, countRounds, createRandom } from './rounds.js'
 
 const AUDIENCE = 'https://billing.example'
@@ -17,38 +18,55 @@ beforeAll(() => {
 
 afterAll(() => shell.close())
 
+// A hundred in `npm run test:stress`, ten times as many as it says.
+const ROUNDS = Math.ceil(countRounds(0.2) * 10)
+
 describe('a server that is killed in the middle of issuing tokens', () => {
-  test('has a record of every token that a client received, and keeps its keys', async ({ annotate }) => {
+  test('has a record of every token that a client received, in a log that verifies, and keeps its keys', async ({
+    annotate,
+  }) => {
     const seed = chooseSeed()
     await annotate(`AUTHSEC_STRESS_SEED=${seed}`)
     const random = createRandom(seed)
-    const state = path.join(shell.directory, 'state')
-    const received: string[] = []
-    let keys: unknown
+    const place = ['--state', path.join(shell.directory, 'state')]
+    const issued = new Set<string>()
+    let last = -1
 
-    for (let round = 0; round < countRounds(2); round++) {
-      const server = await shell.serve(['--state', state])
-      keys ??= await readJson(`${server.url}/oauth/jwks`)
+    let server = await shell.serve(place)
+    const keys = await readJson(`${server.url}/oauth/jwks`)
+    for (let round = 0; round < ROUNDS; round++) {
+      const received: string[] = []
       const killed = new AbortController()
       const callers = Array.from({ length: CALLERS }, () => mintUntil(killed.signal, server, received))
-      const before = received.length
-      while (received.length < before + CALLERS) await delay(5)
-      await delay(random() * 300)
+      while (received.length < CALLERS) await delay(5)
+      await delay(random() * 150)
       await server.stop('SIGKILL')
       killed.abort()
       await Promise.all(callers)
 
-      const next = await shell.serve(['--state', state])
-      const recorded = await readIssued(next)
-      const lost = received.filter((token) => !recorded.has(String(parseJwt(token).claims['jti'])))
+      server = await shell.serve(place)
+      last = await readIssued(server, last, issued)
+      const lost = received.filter((token) => !issued.has(String(parseJwt(token).claims['jti'])))
       expect(lost).toHaveLength(0)
-      expect(await readJson(`${next.url}/oauth/jwks`)).toEqual(keys)
-      const verifier = createVerifier({ serverUrl: next.url, audience: AUDIENCE })
-      for (const token of received.slice(before)) await verifier.verify(token)
-      await next.stop()
+      await expectVerified(server)
+      expect(await readJson(`${server.url}/oauth/jwks`)).toEqual(keys)
+      const verifier = createVerifier({ serverUrl: server.url, audience: AUDIENCE })
+      for (const token of received) await verifier.verify(token)
     }
+    await server.stop()
   })
 })
+
+/** Checks the whole log as `authsec audit verify` does, and that it goes on from what was there the last time. */
+async function expectVerified({ env }: DevServer): Promise<void> {
+  const { code, stdout, stderr } = await runCli(['audit', 'verify', '--require', 'linked', '--json'], {
+    env: { ...env, AUTHSEC_CONFIG_DIR: path.join(shell.directory, 'auditor') },
+    fetch: globalThis.fetch,
+    clock: { now: Date.now },
+  })
+  expect(`${code} ${stderr}`).toMatch(/^0 /)
+  expect(['LINKED', 'INTACT']).toContain(JSON.parse(stdout).verdict)
+}
 
 /** Mints one token after another until the server is gone; what it received counts, whatever came after. */
 async function mintUntil(
@@ -75,22 +93,21 @@ async function mintUntil(
   }
 }
 
-/** The jti of every token in the log, whose sequence numbers have no gap. */
-async function readIssued({ url, env }: DevServer): Promise<Set<string>> {
-  const issued = new Set<string>()
-  let after: number | undefined
-  for (;;) {
-    const page = after === undefined ? 'limit=1000' : `limit=1000&after=${after}`
-    const { events, next } = await readJson(`${url}/audit/events?${page}`, {
+/** Adds the jti of every token that was recorded behind a number, each once and without a gap; says the last number. */
+async function readIssued({ url, env }: DevServer, after: number, issued: Set<string>): Promise<number> {
+  for (let last = after; ; ) {
+    const { events, next } = await readJson(`${url}/audit/events?limit=1000&after=${last}`, {
       headers: { authorization: `Bearer ${env['AUTHSEC_TOKEN']}` },
     })
-    if (events.length === 0) return issued
+    if (events.length === 0) return last
     for (const { seq, event } of events) {
-      expect(seq).toBe(after === undefined ? 0 : after + 1)
-      after = seq
-      if (event.type === 'token.exchanged' && event.outcome === 'allow') issued.add(event.jti)
+      expect(seq).toBe(last + 1)
+      last = seq
+      if (event.type !== 'token.exchanged' || event.outcome !== 'allow') continue
+      expect(issued).not.toContain(event.jti)
+      issued.add(event.jti)
     }
-    expect(next).toBe(after)
+    expect(next).toBe(last)
   }
 }
 
