@@ -49,6 +49,15 @@ describe('encodeAuditEvent', () => {
     expect(text.isWellFormed()).toBe(true)
   })
 
+  test('keeps no token, wherever somebody has put one', () => {
+    const token = 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl'
+    const event = { ...EVENT, aud: [token], details: { filter: `jti="${token}x" txn=1`, [token]: 'eyJ' } }
+    expect(JSON.parse(encodeAuditEvent(event))).toMatchObject({
+      aud: ['[token]'],
+      details: { filter: 'jti="[token]" txn=1', '[token]': 'eyJ' },
+    })
+  })
+
   test('keeps a member called __proto__ as data', () => {
     const details = JSON.parse('{"__proto__":{"a":1}}')
     expect(encodeAuditEvent({ ...EVENT, details })).toContain('"details":{"__proto__":{"a":1}}')

@@ -2,6 +2,7 @@ import {
   type AuditDraft,
   type AuditEvent,
   type AuditOutcome,
+  cutText,
   encodeAuditEvent,
 } from '../../core/audit-record.js'
 import { indexAuditEvent } from '../../store/audit-terms.js'
@@ -92,7 +93,7 @@ export function makeRecord(
   return {
     record: encodeAuditEvent(event),
     ip: provenance.ip,
-    userAgent: provenance.userAgent?.slice(0, 1024),
+    userAgent: provenance.userAgent && cutText(provenance.userAgent),
     ...indexAuditEvent(event),
   }
 }
