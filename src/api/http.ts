@@ -1,4 +1,5 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { isOauthCode } from '../core/oauth-error.js'
 import { quote, toPrintable } from '../core/printable.js'
 import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
@@ -46,21 +47,6 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024
 
 const LOGIN_HINT =
   'Log in with authsec login, or start authsec dev serve; AUTHSEC_TOKEN may hold the session of an admin, too.'
-
-const OAUTH_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'invalid_scope',
-  'invalid_target',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'access_denied',
-  'temporarily_unavailable',
-  'authorization_pending',
-  'slow_down',
-  'expired_token',
-])
 
 const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   400: 'invalid_request',
@@ -290,7 +276,7 @@ function readTexts(body: JsonObject, sent: readonly string[]): { error: string; 
 }
 
 function explainByDefault({ status, error }: Refusal): Explanation {
-  if (OAUTH_CODES.has(error)) return { code: error as ErrorCode }
+  if (isOauthCode(error)) return { code: error }
   const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
   if (code === 'login_required') return { code, hint: LOGIN_HINT }
   return { code }

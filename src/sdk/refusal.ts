@@ -1,26 +1,9 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { isOauthCode } from '../core/oauth-error.js'
 import { toPrintable } from '../core/printable.js'
 import { concealSecrets } from '../core/sent-secrets.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { HttpAnswer } from './http.js'
-
-// RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2 and CIBA §11 and §13: the wire word is our code.
-const OAUTH_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'invalid_scope',
-  'invalid_target',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'access_denied',
-  'temporarily_unavailable',
-  'authorization_pending',
-  'slow_down',
-  'expired_token',
-  'unknown_user_id',
-  'invalid_binding_message',
-])
 
 // The server heard the question and said no; asking again changes nothing until somebody there changes something.
 const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -92,7 +75,8 @@ export function readRefusalText(answer: HttpAnswer): string {
 
 function refusalCode({ status, body }: HttpAnswer): ErrorCode {
   if (status === 429) return 'rate_limited'
-  if (body !== undefined && OAUTH_CODES.has(body['error'])) return body['error'] as ErrorCode
+  const error = body?.['error']
+  if (isOauthCode(error)) return error
   if (status >= 500) return 'server_error'
   if (status === 401) return 'invalid_client'
   if (status === 403) return 'access_denied'
