@@ -1,6 +1,7 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 import { pullBaseToken } from './tokens.js'
 
 const AGENTS = '/authsec/uflow/admin/agents'

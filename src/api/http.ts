@@ -1,8 +1,15 @@
-import { AuthsecError, type ErrorCode } from '../core/errors.js'
-import { isOauthCode } from '../core/oauth-error.js'
+import { AuthsecError } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
 import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
-import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+import type { Json } from '../core/strict-json.js'
+import {
+  type Explanation,
+  isRefusal,
+  LOGIN_HINT,
+  type Refusal,
+  readRefusal,
+  readRequestId,
+} from './refusal.js'
 
 /** The server that is called, and as whom. */
 export interface ApiTarget {
@@ -29,36 +36,8 @@ export interface ApiRequest {
   explain?: (refusal: Refusal) => Explanation | undefined
 }
 
-/** An answer other than success. Its texts are safe to print. */
-export interface Refusal {
-  status: number
-  error: string
-  details: string
-}
-
-export interface Explanation {
-  code: ErrorCode
-  message?: string
-  hint?: string | undefined
-}
-
 const DEFAULT_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 32 * 1024 * 1024
-
-const LOGIN_HINT =
-  'Log in with authsec login, or start authsec dev serve; AUTHSEC_TOKEN may hold the session of an admin, too.'
-
-const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
-  400: 'invalid_request',
-  401: 'login_required',
-  403: 'access_denied',
-  404: 'not_found',
-  409: 'conflict',
-  410: 'not_found',
-  421: 'misdirected_request',
-  429: 'rate_limited',
-  503: 'temporarily_unavailable',
-}
 
 /** Throws `login_required` when there is no session for this server. */
 export function assertSession(target: ApiTarget): void {
@@ -91,7 +70,7 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
       { hint: 'Check that the address is that of an AuthSec server.', requestId },
     )
   }
-  if (!response.ok || isRefusal(body)) throw readRefusal(target, request, response, body)
+  if (!response.ok || isRefusal(body)) throw readRefusal(response, body, sent, request.explain)
   return body
 }
 
@@ -102,7 +81,7 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
 export async function downloadFile(target: ApiTarget, request: ApiRequest): Promise<Uint8Array> {
   const { response, bytes } = await exchange(target, request)
   if (response.ok) return bytes
-  throw readRefusal(target, request, response, parseBody(bytes) ?? {})
+  throw readRefusal(response, parseBody(bytes) ?? {}, listSecrets(target, request), request.explain)
 }
 
 /**
@@ -120,7 +99,8 @@ export async function* openStream(
   try {
     const response = await send(target, request, silence.signal)
     if (!response.ok) {
-      throw readRefusal(target, request, response, parseBody(await readBytes(response)) ?? {})
+      const body = parseBody(await readBytes(response)) ?? {}
+      throw readRefusal(response, body, listSecrets(target, request), request.explain)
     }
     if (response.headers.get('content-type')?.split(';')[0]?.trim() !== contentType) {
       throw new AuthsecError('server_error', `${origin(target)} did not answer with ${contentType}`)
@@ -136,11 +116,6 @@ export async function* openStream(
   } finally {
     clearTimeout(timer)
   }
-}
-
-// An `error` that is empty or null says that there was none.
-function isRefusal(body: Json): boolean {
-  return isJsonObject(body) && typeof body['error'] === 'string' && body['error'] !== ''
 }
 
 async function exchange(
@@ -248,75 +223,6 @@ function describeCause(error: unknown): string {
 
 function isCoded(value: unknown): value is { code: string } {
   return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
-}
-
-function readRefusal(target: ApiTarget, request: ApiRequest, response: Response, body: Json): AuthsecError {
-  const fields = isJsonObject(body) ? body : {}
-  const sent = listSecrets(target, request)
-  const refusal: Refusal = { status: response.status, ...readTexts(fields, sent) }
-  const { code, message, hint } = request.explain?.(refusal) ?? explainByDefault(refusal)
-  const told = tellRefusal(refusal)
-  return new AuthsecError(code, message ?? told.message, {
-    // What the server advises about this very refusal is better than what can be said of all of its kind.
-    hint: (message === undefined ? told.hint : undefined) ?? hint,
-    requestId: readRequestId(response, sent) ?? readMember(fields, 'request_id', sent),
-    auditId: readMember(fields, 'authsec_audit', sent),
-    ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
-  })
-}
-
-// AuthSec writes {error, details}, its key bundle {error: {code, message}}, OAuth {error, error_description}.
-function readTexts(body: JsonObject, sent: readonly string[]): { error: string; details: string } {
-  const nested = isJsonObject(body['error']) ? body['error'] : undefined
-  const error = nested
-    ? (readMember(nested, 'message', sent) ?? readMember(nested, 'code', sent))
-    : readMember(body, 'error', sent)
-  const details = readMember(body, 'error_description', sent) ?? readMember(body, 'details', sent)
-  return { error: error ?? '', details: details ?? '' }
-}
-
-function explainByDefault({ status, error }: Refusal): Explanation {
-  if (isOauthCode(error)) return { code: error }
-  const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
-  if (code === 'login_required') return { code, hint: LOGIN_HINT }
-  return { code }
-}
-
-// A clause and, where the server gives advice, a sentence: AuthSec keeps them apart, OAuth has one text for both.
-function tellRefusal({ status, error, details }: Refusal): { message: string; hint?: string } {
-  // A code such as invalid_scope says nothing that its description does not.
-  const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== ''
-  const [clause, advice] = isCode ? splitAdvice(details) : [error, details]
-  const isSentence = /^[A-Z].*\.$/s.test(advice)
-  const message = isSentence || advice === '' ? clause : `${clause}: ${advice}`
-  return {
-    message: message === '' ? `the server answered ${status} without saying why` : startLower(message),
-    ...(isSentence && { hint: advice }),
-  }
-}
-
-function splitAdvice(text: string): [clause: string, advice: string] {
-  const [, clause, advice] = /^(.+?)\. ([A-Z].*\.)$/s.exec(text) ?? []
-  return clause === undefined || advice === undefined ? [text, ''] : [clause, advice]
-}
-
-function startLower(text: string): string {
-  return /^[A-Z][a-z]*\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
-}
-
-function readRequestId(response: Response, sent: readonly string[]): string | undefined {
-  const id = response.headers.get('x-request-id')
-  return id === null ? undefined : toPrintable(concealSecrets(id, sent).slice(0, 128))
-}
-
-function readMember(object: JsonObject, name: string, sent: readonly string[]): string | undefined {
-  const value = object[name]
-  return typeof value === 'string' ? toPrintable(concealSecrets(value, sent).slice(0, 500)) : undefined
-}
-
-function readRetryAfter(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined
 }
 
 function origin({ serverUrl }: ApiTarget): string {

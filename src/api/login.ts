@@ -3,7 +3,8 @@ import type { Generation } from '../core/generation.js'
 import { parseJwt } from '../core/jwt.js'
 import { formatTime } from '../core/time.js'
 import { readShape, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 const DEVICE = {
   device_code: 'text',

@@ -1,6 +1,7 @@
 import { isJsonObject } from '../core/strict-json.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 const POLICY = {
   id: 'text',

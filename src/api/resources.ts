@@ -1,5 +1,6 @@
 import { readShape, readShapes, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 const RESOURCE = { uri: 'text', permissions: 'texts', created_at: 'text?' } as const
 

@@ -1,6 +1,7 @@
 import { GRANT_TYPE_JWT_BEARER, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
 import { readShape, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 const BASE_TOKEN = {
   token: 'text',

@@ -2,7 +2,8 @@ import { AuthsecError } from '../core/errors.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { TrustTerms } from '../core/trust-rule.js'
 import { readShape, type Shaped } from './answer.js'
-import { type ApiTarget, callServer, type Explanation, type Refusal } from './http.js'
+import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 const TRUST_RULE = {
   name: 'text',
