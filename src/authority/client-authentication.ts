@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
@@ -124,7 +124,7 @@ export function assertMayPresent({ authMethod }: ClientCredentials, mode: Mode):
 
 /** The hash by which the store knows a secret that this server has made: random and long, so it needs no salt. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url')
+  return hash('sha256', secret, 'base64url')
 }
 
 /** A new secret, from 256 random bits. */
@@ -133,8 +133,8 @@ export function createSecret(): string {
 }
 
 /** Whether a secret is the one of a hash, in a time that tells nothing. */
-export function matchesSecret(secret: string, hash: string): boolean {
-  const [given, kept] = [Buffer.from(hashSecret(secret)), Buffer.from(hash)]
+export function matchesSecret(secret: string, expected: string): boolean {
+  const [given, kept] = [Buffer.from(hashSecret(secret)), Buffer.from(expected)]
   return given.length === kept.length && timingSafeEqual(given, kept)
 }
 

@@ -8,7 +8,7 @@ import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { findCaller } from './caller.js'
 import { findAddress } from './caller-address.js'
 import { allowReading, answerPreflight } from './cross-origin.js'
-import type { Access, AnyEndpoint, CallerOf, Endpoint } from './endpoint.js'
+import type { Access, AnyEndpoint, CallerOf, Endpoint, JsonAnswer } from './endpoint.js'
 import { ENDPOINTS, QUIRK_ENDPOINTS } from './endpoints.js'
 import { readSegments } from './fields.js'
 import { assertOwnRequest, type Gate } from './gate.js'
@@ -62,7 +62,25 @@ export function createApp(options: AppOptions): App {
     router.all(path, ({ req, env }) => answer(endpoint, req.raw, {}, env, options))
   }
   router.all('*', ({ req, env }) => answer(UNKNOWN, req.raw, {}, env, options))
-  return async (request, transport = {}) => router.fetch(request, transport)
+  const exact = new Map(endpoints.flatMap(listExact))
+  return async (request, transport = {}) => {
+    const endpoint = exact.get(`${request.method} ${pathOf(request.url)}`)
+    if (endpoint === undefined) return router.fetch(request, transport)
+    return answer(endpoint as Endpoint, request, {}, transport, options)
+  }
+}
+
+/** Where an endpoint is found at once: the paths that are no patterns, each behind its method. */
+function listExact(endpoint: AnyEndpoint): [string, AnyEndpoint][] {
+  const exact = endpoint.paths.filter((path) => !/[:*]/.test(path))
+  return exact.map((path) => [`${endpoint.method} ${path}`, endpoint])
+}
+
+/** The path of a URL, as it is spelled: what is spelled in another way is for the router. */
+function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('//') + 2)
+  const end = url.indexOf('?', start)
+  return end === -1 ? url.slice(start) : url.slice(start, end)
 }
 
 /** What answers where nothing else does: the same checks, then 404. */
@@ -121,13 +139,12 @@ async function answer<A extends Access>(
   let response: Response
   try {
     if (endpoint.hasIdempotencyKey) provenance.requestId = readIdempotencyKey(request) ?? provenance.requestId
-    response = await handle(endpoint, request, params, provenance, options)
-    response.headers.set('x-request-id', provenance.requestId)
+    const answered = await handle(endpoint, request, params, provenance, options)
+    response = complete(answered, endpoint, provenance)
   } catch (error) {
     const told = await recordRefusal(error, endpoint, provenance, options)
-    response = toResponse(told, endpoint, provenance.requestId)
+    response = complete(toResponse(told, endpoint, provenance.requestId), endpoint, provenance)
   }
-  harden(response, endpoint.crossOrigin === true)
   allowReading(request, response, originsOf(endpoint, options))
   return response
 }
@@ -138,7 +155,7 @@ async function handle<A extends Access>(
   params: Readonly<Record<string, string>>,
   provenance: Provenance,
   options: AppOptions,
-): Promise<Response> {
+): Promise<Response | JsonAnswer> {
   const { authority, mode, limiter, serverUrl, stopping, leaving = stopping } = options
   const origins = originsOf(endpoint, options)
   const gate = { ...options.gate, origins }
@@ -176,11 +193,27 @@ function originsOf({ crossOrigin }: Pick<Endpoint, 'crossOrigin'>, { gate }: App
   return crossOrigin === true || crossOrigin === 'named' ? gate.origins : []
 }
 
-// No page of another origin can load an answer as an image or a script, and no browser guesses what it is.
-function harden({ headers }: Response, isPublic: boolean): void {
-  headers.set('x-content-type-options', 'nosniff')
-  headers.set('cross-origin-resource-policy', isPublic ? 'cross-origin' : 'same-origin')
-  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+// Nobody stores an answer that does not say so, no page of another origin can load it as an image or a script, and no
+// browser guesses what it is.
+function complete(
+  answered: Response | JsonAnswer,
+  { crossOrigin }: Pick<Endpoint, 'crossOrigin'>,
+  { requestId }: Provenance,
+): Response {
+  const headers = {
+    'cache-control': 'no-store',
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': crossOrigin === true ? 'cross-origin' : 'same-origin',
+  }
+  if (!(answered instanceof Response)) {
+    const init = { headers: { 'content-type': 'application/json', ...headers } }
+    return new Response(JSON.stringify(answered.content), init)
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (name !== 'cache-control' || !answered.headers.has(name)) answered.headers.set(name, value)
+  }
+  return answered
 }
 
 function describeExcess({ retryAfterMs }: Excess): AuthsecError {

@@ -55,7 +55,15 @@ export interface Endpoint<A extends Access = Access> {
   anyHost?: boolean
   /** AuthSec's own status and wording where they are not those of the code. */
   refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string]>>
-  handle(request: Request, context: EndpointContext<A>): Promise<Response>
+  handle(request: Request, context: EndpointContext<A>): Promise<Response | JsonAnswer>
+}
+
+/**
+ * What an endpoint answers that is asked most of all: 200 with JSON that nobody stores. A value becomes a response once,
+ * with all of its headers; a response that is given more of them is made twice.
+ */
+export interface JsonAnswer {
+  content: object
 }
 
 /** Who calls an endpoint. */

@@ -26,8 +26,6 @@ export const token: Endpoint<'public'> = {
     }
     const form = await readForm(request)
     const authorization = request.headers.get('authorization')
-    const response = await authority.tokens.issue({ form, authorization }, provenance)
-    // RFC 6749 §5.1: a token is never stored on its way.
-    return Response.json(response, { headers: { 'cache-control': 'no-store' } })
+    return { content: await authority.tokens.issue({ form, authorization }, provenance) }
   },
 }
