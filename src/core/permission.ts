@@ -48,7 +48,11 @@ export function sortPermissions(permissions: Iterable<string>): string[] {
 
 /** What is in every one of the lists. */
 export function intersectPermissions(first: Iterable<string>, ...others: Permissions[]): Permissions {
-  return new Set([...first].filter((permission) => others.every((other) => other.has(permission))))
+  const common = new Set(first)
+  for (const other of others) {
+    for (const permission of common) if (!other.has(permission)) common.delete(permission)
+  }
+  return common
 }
 
 /** Delegation only narrows: throws `invalid_scope` naming what of `asked` goes beyond `held`. */

@@ -32,7 +32,7 @@ const MAX_GROUP = 256
 const MAX_TURNS = 8
 
 /**
- * One commit for many waiters: whatever is queued when a transaction starts is committed by it, in the order in which
+ * One commit for many waiters: whatever is queued once a transaction has begun is committed by it, in the order in which
  * it was queued, and answered after a flush to disk. The next group is committed while that flush is under way. What
  * throws harms only its owner: those before it are committed, it is tried once more by itself, and those after it go
  * on together.
@@ -46,17 +46,21 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
   async function run(): Promise<void> {
     await gather()
     while (queue.length > 0) {
-      const group = queue.slice(0, MAX_GROUP)
-      queue = queue.slice(MAX_GROUP)
       try {
         engine.recover()
       } catch (error) {
-        reject(group, error)
+        reject(takeNext(), error)
         continue
       }
-      await commit(group)
+      await commit(takeNext)
     }
     running = undefined
+  }
+
+  function takeNext(): readonly Waiter<C>[] {
+    const group = queue.slice(0, MAX_GROUP)
+    queue = queue.slice(MAX_GROUP)
+    return group
   }
 
   // After each poll phase every request that has arrived meanwhile has queued its work too. As long as more come a
@@ -68,21 +72,22 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
     }
   }
 
-  async function commit(group: readonly Waiter<C>[]): Promise<void> {
+  // Who comes while a transaction waits for its turn, as it does where several processes share a store, is taken along.
+  async function commit(take: () => readonly Waiter<C>[]): Promise<void> {
     const values: unknown[] = []
-    let hasBegun = false
+    let group: readonly Waiter<C>[] = []
     try {
       await engine.transact(async (context) => {
-        hasBegun = true
+        group = take()
         for (const { work } of group) values.push(await work(context))
       })
     } catch (error) {
-      // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice. And where no
-      // transaction comes about, it is none of the works that is to blame.
+      // Where no transaction comes about, it is none of the works that is to blame.
+      if (group.length === 0) return reject(take(), error)
+      // Where nobody knows whether the commit took place, nothing is tried again: it might be done twice.
       const isEnd = values.length === group.length && AuthsecError.is(error, 'temporarily_unavailable')
-      if (hasBegun && group.length > 1 && !isEnd) return commitApart(group, values.length)
-      reject(group, error)
-      return
+      if (group.length > 1 && !isEnd) return commitApart(group, values.length)
+      return reject(group, error)
     }
     flushed = engine.flush()
     flushed.then(
@@ -95,7 +100,7 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
   async function commitApart(group: readonly Waiter<C>[], done: number): Promise<void> {
     const [start, end] = done < group.length ? [done, done + 1] : [group.length >> 1, group.length >> 1]
     for (const part of [group.slice(0, start), group.slice(start, end), group.slice(end)]) {
-      if (part.length > 0) await commit(part)
+      if (part.length > 0) await commit(() => part)
     }
   }
 

@@ -5,10 +5,12 @@ type Row<T extends keyof Schema> = InsertObject<Schema, T>
 
 // The parameters of so many rows fit into one statement of either engine.
 const MAX_ROWS = 256
+// Up to so many rows are one statement, whatever their number.
+const MAX_EXACT = 32
 
 /**
- * Inserts rows of one table, all of which name the same columns in the same order, with few statements: of 1, 2, 4 …
- * rows, each built once, because building one takes as long as running it.
+ * Inserts rows of one table, all of which name the same columns in the same order, with few statements: of 1 to 32, 64,
+ * 128 or 256 rows, each built once, because building one takes as long as running it.
  */
 export function createInsert<T extends keyof Schema>(
   table: T,
@@ -24,12 +26,15 @@ export function createInsert<T extends keyof Schema>(
   }
 
   return async (db, rows) => {
-    let start = 0
-    for (let size = MAX_ROWS; start < rows.length; size >>= 1) {
-      while (rows.length - start >= size) {
-        await db.executeQuery(compile(db, rows.slice(start, start + size)))
-        start += size
-      }
+    for (let start = 0; start < rows.length; ) {
+      const size = fitStatement(rows.length - start)
+      await db.executeQuery(compile(db, rows.slice(start, start + size)))
+      start += size
     }
   }
+}
+
+/** How many of so many rows the next statement inserts. */
+function fitStatement(rows: number): number {
+  return rows <= MAX_EXACT ? rows : Math.min(2 ** Math.floor(Math.log2(rows)), MAX_ROWS)
 }

@@ -97,16 +97,17 @@ function createPool(target: PostgresTarget, options: PostgresOptions): PostgresP
 }
 
 /**
- * What begins a transaction, in one message. The lock is of this schema alone, and a process that stops in the middle
- * loses it by the timeout. It needs a statement of its own: the next one sees what the former writer has committed.
+ * What begins a transaction, in one message and two statements. The lock is of this schema alone, and a process that
+ * stops in the middle loses it by the timeout. It needs a statement before every question: that sees what the former
+ * writer has committed.
  */
 function writeBeginning({ statementTimeoutMs }: PostgresTarget): string {
-  return [
-    'begin',
-    'set local synchronous_commit = on',
-    `set local idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
-    `select pg_advisory_xact_lock(hashtextextended('authsec ' || current_schema(), 0))`,
-  ].join('; ')
+  const settings = [
+    `set_config('synchronous_commit', 'on', true)`,
+    `set_config('idle_in_transaction_session_timeout', '${statementTimeoutMs}', true)`,
+  ]
+  const lock = `pg_advisory_xact_lock(hashtextextended('authsec ' || current_schema(), 0))`
+  return `begin; select ${settings.join(', ')}, ${lock}`
 }
 
 function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClient {

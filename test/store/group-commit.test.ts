@@ -23,6 +23,14 @@ const refuse = (name: string) => async (rows: string[]) => {
   throw new Error(`refused ${name}`)
 }
 
+function createGate(): { open: () => void; opened: Promise<void> } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
 describe('group commit', () => {
   test('commits together what was asked for at once', async () => {
     const { committed, commits } = createEngine()
@@ -43,6 +51,25 @@ describe('group commit', () => {
     })
     await Promise.all(later)
     expect(committed).toEqual([['a'], ['b', 'c']])
+  })
+
+  test('takes along what was asked for while the transaction waited for its turn', async () => {
+    const committed: string[][] = []
+    const [isWaiting, turn] = [createGate(), createGate()]
+    const transact: RunInTransaction<string[]> = async (works) => {
+      isWaiting.open()
+      await turn.opened
+      const rows: string[] = []
+      await works(rows)
+      committed.push(rows)
+    }
+    const commits = createGroupCommit({ transact, flush: async () => {}, recover: () => {} })
+    const first = commits.write(add('a'))
+    await isWaiting.opened
+    const second = commits.write(add('b'))
+    turn.open()
+    await Promise.all([first, second])
+    expect(committed).toEqual([['a', 'b']])
   })
 
   test('takes no more than 256 into one transaction', async () => {
