@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { REVISION_SETTING } from './columns.js'
 import type { Schema } from './schema.js'
 import { createSettings } from './settings.js'
-import { shareNext } from './share-next.js'
+import { shareNext, shareTurn } from './share-next.js'
 
 /** The number that counts the changes of authority. */
 export interface Revision {
@@ -22,11 +22,11 @@ export interface RevisionChanges {
 
 /**
  * Reads and counts. Where nobody but this process can change it (`isAlone`) it is remembered as long as nothing does;
- * elsewhere it is read for each question, of which all that come while one reading is under way share the next, and
- * for each transaction, in which nobody else changes anything.
+ * elsewhere it is read for each question, of which all that come in one turn or while one reading is under way share the
+ * next, and for each transaction, in which nobody else changes anything.
  */
 export function createRevision(db: Kysely<Schema>, { isAlone }: { isAlone: boolean }): Revision {
-  const readShared = shareNext(() => readRevision(db))
+  const readShared = shareTurn(shareNext(() => readRevision(db)))
   let known: number | undefined
   let forgotten = 0
 

@@ -25,3 +25,22 @@ export function shareNext<T>(work: () => Promise<T>): () => Promise<T> {
     return next
   }
 }
+
+/**
+ * One run of some work for all who want it in the same turn of the event loop: it begins at the end of the turn, and so
+ * after each of them has asked.
+ */
+export function shareTurn<T>(work: () => Promise<T>): () => Promise<T> {
+  let next: Promise<T> | undefined
+
+  async function start(): Promise<T> {
+    await new Promise((resolve) => setImmediate(resolve))
+    next = undefined
+    return work()
+  }
+
+  return () => {
+    next ??= start()
+    return next
+  }
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { shareNext } from '../../src/store/share-next.js'
+import { shareNext, shareTurn } from '../../src/store/share-next.js'
 
 /** A disk that finishes a flush when it is told to. */
 function createDisk() {
@@ -50,5 +50,40 @@ describe('a shared flush', () => {
     const next = flush()
     underWay[1]?.resolve()
     await next
+  })
+})
+
+describe('what a turn shares', () => {
+  test('is one run for all who ask in it, and begins when each of them has', async () => {
+    const runs: number[] = []
+    const ask = shareTurn(async () => runs.push(runs.length))
+    const first = [ask(), ask()]
+    expect(runs).toEqual([])
+    expect(await Promise.all(first)).toEqual([1, 1])
+    expect(await Promise.all([ask(), ask()])).toEqual([2, 2])
+    expect(runs).toEqual([0, 1])
+  })
+
+  test('is another run for who asks once it has begun', async () => {
+    let count = 0
+    const later: Promise<number>[] = []
+    const ask = shareTurn(async () => {
+      count++
+      if (count === 1) later.push(ask())
+      return count
+    })
+    expect(await ask()).toBe(1)
+    expect(await Promise.all(later)).toEqual([2])
+  })
+
+  test('begins anew after a failure', async () => {
+    let isBroken = true
+    const ask = shareTurn(async () => {
+      if (isBroken) throw new Error('EIO')
+      return 'read'
+    })
+    await expect(ask()).rejects.toThrow('EIO')
+    isBroken = false
+    expect(await ask()).toBe('read')
   })
 })
