@@ -8,15 +8,12 @@ import { quote } from '../../../core/printable.js'
 import { formatTime, parseTime } from '../../../core/time.js'
 import type { Algorithm } from '../../../verify/algorithm.js'
 import type { Inspection } from '../../../verify/index.js'
-import { formatChain, readChain } from '../../claims-text.js'
-import { alignPairs } from '../../columns.js'
+import { readChain } from '../../claims-text.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { findDecisive, SERVER_EXITS } from '../../exit-codes.js'
+import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
-import { formatAnnotation } from '../../github-annotation.js'
 import { describe } from '../../help.js'
-import type { Style } from '../../io.js'
 import { readArguments } from '../../text-input.js'
 import { parseTokenInput, readTokenInput, type TokenInput } from '../../token-input.js'
 import {
@@ -28,6 +25,7 @@ import {
   parseRequirement,
   type Requirement,
 } from '../../verify-demands.js'
+import { annotateReport, assertVerified, formatReport, type Report } from '../../verify-report.js'
 import { readTrust, type Trust, type TrustFlags } from '../../verify-trust.js'
 
 interface VerifyFlags extends TrustFlags {
@@ -45,12 +43,6 @@ interface VerifyFlags extends TrustFlags {
   online: boolean
   report?: 'github' | undefined
   json: boolean
-}
-
-/** What was found out about one token. */
-interface Report extends Omit<Inspection, 'checks' | 'profile'> {
-  checks: readonly Finding[]
-  profile: string
 }
 
 /** In seconds; what the verifier allows at most. */
@@ -153,7 +145,7 @@ async function verify(
   const { io } = context
   const report = await examine(context, flags, input.token, jwt)
   if (flags.json) io.json({ ...report, chain: readChain(jwt.claims), stripped: input.stripped })
-  else if (flags.report === 'github') for (const line of annotate(report)) io.line(line)
+  else if (flags.report === 'github') for (const line of annotateReport(report)) io.line(line)
   else for (const line of formatReport(report, await io.style())) io.line(line)
   assertVerified(report)
 }
@@ -246,46 +238,6 @@ async function checkOnline(context: Context, flags: VerifyFlags, token: string):
   if (active) return { name: 'online', outcome: 'ok', detail: `alive at ${target.serverUrl}` }
   const detail = `${target.serverUrl} calls the token inactive: revoked, replaced, or not its own`
   return { name: 'online', outcome: 'failed', code: 'token_inactive', detail }
-}
-
-function formatReport({ verified, checks, profile, claims }: Report, style: Style): string[] {
-  const marks = { ok: style.good('ok  '), failed: style.bad('FAIL'), skipped: style.faint('-   ') }
-  const verdict = verified ? style.good('VERIFIED') : style.bad('NOT VERIFIED')
-  const details = alignPairs(checks.map(({ name, detail }) => [name, detail]))
-  const chain = verified ? alignPairs(formatChain(readChain(claims ?? {}))) : []
-  return [
-    verified ? `${verdict}  ${profile === 'jwt' ? 'JWT' : `${profile} token`}` : verdict,
-    '',
-    ...checks.map(({ outcome }, index) => `  ${marks[outcome]}  ${details[index]}`),
-    ...(chain.length > 0 ? ['', ...chain.map((line) => `  ${line}`)] : []),
-  ]
-}
-
-function annotate({ verified, checks }: Report): string[] {
-  const title = 'authsec token verify'
-  if (verified) return [formatAnnotation('notice', 'the token is verified', { title })]
-  const failures = checks.filter(({ outcome }) => outcome === 'failed')
-  return failures.map(({ name, detail }) => formatAnnotation('error', `${name}: ${detail}`, { title }))
-}
-
-function assertVerified({ checks }: Report): void {
-  const failures = checks.flatMap(({ name, code, detail }) =>
-    code === undefined ? [] : [{ name, code, detail }],
-  )
-  const decisive = findDecisive(failures)
-  if (decisive === undefined) return
-  const others = failures.filter((failure) => failure !== decisive).map(({ name }) => name)
-  const said = decisive.name.startsWith('claim ') ? `${decisive.name}: ${decisive.detail}` : decisive.detail
-  throw new AuthsecError(decisive.code, said, {
-    hint: others.length > 0 ? `Failed as well: ${others.join(', ')}.` : HINTS[decisive.code],
-  })
-}
-
-const HINTS: Partial<Record<string, string>> = {
-  token_expired: 'Get a new one with authsec token mint, right before each call.',
-  token_inactive: 'See authsec audit search for who ended it.',
-  permission_missing: 'See authsec token decode for what it carries.',
-  issuer_mismatch: 'To believe another issuer, name it with --issuer or in trusted_issuers of the profile.',
 }
 
 function assertTogether(source: string, { tool, call }: VerifyFlags): void {
