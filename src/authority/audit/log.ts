@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AuditDraft, AuditEntry, AuditOutcome } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
@@ -70,6 +71,9 @@ export interface AuditLogOptions extends LogPlace {
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
+
+/** How long a refusal waits that is one of too many, so that those who flood leave the server to everybody else. */
+const YIELD_MS = 20
 
 /** How many records one search looks at before it comes back. */
 const SCAN_BUDGET = 50_000
@@ -170,7 +174,10 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
         if (recorded || AuthsecError.is(error, 'temporarily_unavailable')) throw error
         const refused = AuthsecError.is(error)
         const counted = refused && refusals?.count({ type: fields.type, reason: error.code, provenance })
-        if (counted) throw withAuditId(error, counted)
+        if (counted) {
+          await delay(YIELD_MS)
+          throw withAuditId(error, counted)
+        }
         await record(refused ? 'deny' : 'error', refused ? error.code : 'internal', async () => {})
         throw refused ? withAuditId(error, eventId) : error
       }
