@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { bundleSource, importSource } from './bundled.js'
-import { load, measureInTurn, quantile } from './load.js'
+import { createRequest, load, measureInTurn, quantile } from './load.js'
 import { compareSeries } from './ratio.js'
 import { repeatInTurn } from './repeat.js'
 import { startServerProcess } from './server-process.js'
@@ -55,6 +55,7 @@ async function measureServers(place) {
         aim: { atLeast: 0.7 },
       },
       await measureTail(servers[0].ready, targets[0]),
+      await measureFlood(targets[0]),
     ]
   } finally {
     for (const server of servers) await server.stop()
@@ -97,6 +98,30 @@ async function measureTail(server, target) {
     what: 'a token under load: until a tail has it',
     ratio: compareSeries(own, roundTrips),
     aim: { atMost: 3 },
+  }
+}
+
+/** Tokens while as many connections as there are of those who get one send what is refused. */
+async function measureFlood(target) {
+  const url = new URL('/oauth/token', target.url).href
+  const request = createRequest(url, {
+    grant_type: 'client_credentials',
+    client_id: 'nobody',
+    client_secret: 'x',
+  })
+  const bad = { url, request, status: 401, isExpected: (body) => body.includes('invalid_client') }
+  const [beside, alone] = [[], []]
+  for (let round = -1; round < ROUNDS; round++) {
+    const { throughput } = await load(target, ROUND_MS)
+    const [minted] = await Promise.all([load(target, ROUND_MS), load(bad, ROUND_MS)])
+    if (round < 0) continue
+    alone.push(throughput)
+    beside.push(minted.throughput)
+  }
+  return {
+    what: 'no refusals: tokens beside a flood',
+    ratio: compareSeries(beside, alone),
+    aim: { atLeast: 0.5 },
   }
 }
 

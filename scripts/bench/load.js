@@ -51,9 +51,13 @@ export async function loadTogether(targets, durationMs) {
 
 /**
  * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
- * 200 with a body that `isExpected`. `onAnswer` is told each body, and when it was asked for.
+ * `status`, 200 unless it is said, with a body that `isExpected`. `onAnswer` is told each body, and when it was asked for.
  */
-export async function load({ url, request, isExpected, onAnswer }, durationMs, connections = CONNECTIONS) {
+export async function load(
+  { url, request, status = 200, isExpected, onAnswer },
+  durationMs,
+  connections = CONNECTIONS,
+) {
   const { hostname, port } = new URL(url)
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(hostname, Number(port))))
   const durations = []
@@ -61,7 +65,7 @@ export async function load({ url, request, isExpected, onAnswer }, durationMs, c
   const isOver = () => performance.now() - start >= durationMs
   try {
     await Promise.all(
-      sockets.map((socket) => repeat(socket, request, { isExpected, isOver, durations, onAnswer })),
+      sockets.map((socket) => repeat(socket, request, { status, isExpected, isOver, durations, onAnswer })),
     )
     return { throughput: durations.length / (performance.now() - start), durations }
   } finally {
@@ -81,7 +85,7 @@ function open(host, port) {
   })
 }
 
-function repeat(socket, request, { isExpected, isOver, durations, onAnswer }) {
+function repeat(socket, request, { status, isExpected, isOver, durations, onAnswer }) {
   return new Promise((resolve, reject) => {
     let received = ''
     let sent = performance.now()
@@ -89,7 +93,7 @@ function repeat(socket, request, { isExpected, isOver, durations, onAnswer }) {
       received += chunk
       const body = readBody(received)
       if (body === undefined) return
-      if (!received.startsWith('HTTP/1.1 200 ') || !isExpected(body)) {
+      if (!received.startsWith(`HTTP/1.1 ${status} `) || !isExpected(body)) {
         reject(new Error(`an answer that counts for nothing: ${received.slice(0, 500)}`))
         return
       }
