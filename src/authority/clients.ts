@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientPage, Queries, Store } from '../store/store.js'
@@ -65,13 +66,7 @@ export function createClients(options: {
       const actor = { type: 'user', id: session.user.id } as const
       return audit.attempt({ type: 'client.registered', actor }, provenance, async (attempt) => {
         const client = createClient(input, tenantId, clock())
-        attempt.note({
-          client: client.id,
-          details: {
-            client_type: client.clientType,
-            ...(client.agentType && { agent_type: client.agentType }),
-          },
-        })
+        attempt.note(describeClient(client))
         await attempt.commit((transaction) => transaction.clients.insert(client))
         return client
       })
@@ -88,6 +83,11 @@ export async function findClient({ clients }: Pick<Queries, 'clients'>, id: stri
     throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
   }
   return client
+}
+
+/** What the log tells of a new client. */
+export function describeClient({ id, clientType, agentType }: Client): Partial<AuditDraft> {
+  return { client: id, details: { client_type: clientType, ...(agentType && { agent_type: agentType }) } }
 }
 
 /** Whether a text has the form of a UUID. */

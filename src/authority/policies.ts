@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import type { AuditDraft } from '../core/audit-record.js'
 import { ANY_RESOURCE, DEFAULT_BASE_TTL, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
 import type { Policy, Queries, Store } from '../store/store.js'
-import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import type { AuditLog, Provenance } from './audit/log.js'
 import { isUuid } from './clients.js'
 import { assertResourceUri } from './resources.js'
 import type { Session } from './sessions.js'
@@ -65,14 +66,13 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
       const actor = { type: 'user', id: session.user.id } as const
       return audit.attempt({ type: 'policy.created', actor }, provenance, async (attempt) => {
         const policy = createPolicy(input, session.user.id, clock())
-        const warnings = describeBreadth(policy)
-        notePolicy(attempt, policy, warnings)
+        attempt.note(describePolicy(policy))
         await attempt.commit(async (transaction) => {
           await assertClientActive(transaction, policy)
           await assertTermsFree(transaction, policy)
           await transaction.policies.insert(policy)
         })
-        return { policy, warnings }
+        return { policy, warnings: describeBreadth(policy) }
       })
     },
     list: (query) => store.policies.list(query),
@@ -84,7 +84,7 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
           const current = await findPolicy(transaction, id)
           attempt.note({ policy: current.id })
           const policy = patchPolicy(current, patch, clock())
-          notePolicy(attempt, policy, describeBreadth(policy))
+          attempt.note(describePolicy(policy))
           if (policy.clientId !== current.clientId) await assertClientActive(transaction, policy)
           await assertTermsFree(transaction, policy)
           await transaction.policies.update(policy)
@@ -177,8 +177,10 @@ async function assertTermsFree({ policies }: Pick<Queries, 'policies'>, policy: 
   )
 }
 
-function notePolicy(attempt: Attempt, policy: Policy, warnings: readonly string[]): void {
-  attempt.note({
+/** What the log tells of a policy. */
+export function describePolicy(policy: Policy): Partial<AuditDraft> {
+  const warnings = describeBreadth(policy)
+  return {
     policy: policy.id,
     client: policy.clientId,
     aud: [...policy.resources],
@@ -188,9 +190,9 @@ function notePolicy(attempt: Attempt, policy: Policy, warnings: readonly string[
       agent_type: policy.agentType,
       max_ttl_seconds: policy.maxTtlSeconds,
       enabled: policy.enabled,
-      ...(warnings.length > 0 && { warnings: [...warnings] }),
+      ...(warnings.length > 0 && { warnings }),
     },
-  })
+  }
 }
 
 function describeBreadth(policy: Policy): string[] {

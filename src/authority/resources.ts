@@ -1,3 +1,4 @@
+import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
@@ -43,12 +44,7 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
       const actor = { type: 'user', id: session.user.id } as const
       return audit.attempt({ type: 'resource.created', actor }, provenance, async (attempt) => {
         const resource = createResource(input, clock())
-        attempt.note({
-          aud: [resource.uri],
-          client: resource.clientId,
-          permissions: { granted: [...resource.permissions] },
-          details: { signing_alg: resource.signingAlg },
-        })
+        attempt.note(describeResource(resource))
         await attempt.commit(async (transaction) => {
           if (resource.clientId && !(await transaction.clients.find(resource.clientId))?.active) {
             throw new AuthsecError('client_not_found', `no active client ${quote(resource.clientId)}`)
@@ -87,6 +83,16 @@ async function findResource({ resources }: Pick<Queries, 'resources'>, uri: stri
   const resource = await resources.find(uri)
   if (resource !== undefined) return resource
   throw new AuthsecError('not_found', `no resource ${quote(uri, 200)}`)
+}
+
+/** What the log tells of a new API. */
+export function describeResource({ uri, clientId, permissions, signingAlg }: Resource): Partial<AuditDraft> {
+  return {
+    aud: [uri],
+    client: clientId,
+    permissions: { granted: [...permissions] },
+    details: { signing_alg: signingAlg },
+  }
 }
 
 /** A resource from what was said of it; throws `invalid_target`, `invalid_scope` or `invalid_request`. */

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Store, Transaction, User } from '../store/store.js'
-import { AGENT_CLIENT_TYPE, type ClientInput, createClient } from './clients.js'
-import { createPolicy, type PolicyInput } from './policies.js'
-import { createResource, type ResourceInput } from './resources.js'
+import type { AuditLog } from './audit/log.js'
+import { AGENT_CLIENT_TYPE, type ClientInput, createClient, describeClient } from './clients.js'
+import { createPolicy, describePolicy, type PolicyInput } from './policies.js'
+import { createResource, describeResource, type ResourceInput } from './resources.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
 /** What a new state starts with. Clients are named by their name, users by their e-mail address. */
@@ -107,17 +108,24 @@ interface Planted {
   clients: Readonly<Record<string, string>>
 }
 
+/** Where a seed is put, and the log that tells of it. */
+export interface SeedPlace {
+  store: Store
+  audit: Pick<AuditLog, 'record'>
+}
+
 /**
- * Fills a new state in one transaction; on a state that has been filled it only finds who is there. Throws
+ * Fills a new state in one transaction, which is recorded; on a state that has been filled it only finds who is there. Throws
  * `conflict` when that was done with another seed than the one asked for.
  */
 export async function applySeed(
-  store: Store,
+  place: SeedPlace,
   asked: Seed | undefined,
   tenantId: string,
   now: number,
 ): Promise<Seeded> {
-  const planted = (await findPlanted(store)) ?? (await plantOnce(store, asked ?? DEV_SEED, tenantId, now))
+  const { store } = place
+  const planted = (await findPlanted(store)) ?? (await plantOnce(place, asked ?? DEV_SEED, tenantId, now))
   if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(planted.seed)) {
     throw new AuthsecError('conflict', 'the state was made with another seed', {
       hint: 'A seed fills a new state only: name another one with --state, or leave --seed out.',
@@ -157,27 +165,36 @@ function findAdminEmail({ users, roles }: Seed): string {
 }
 
 // Another server of the store may have been faster.
-async function plantOnce(store: Store, seed: Seed, tenantId: string, now: number): Promise<Planted> {
+async function plantOnce(place: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<Planted> {
   try {
-    return await plant(store, seed, tenantId, now)
+    return await plant(place, seed, tenantId, now)
   } catch (error) {
-    const planted = AuthsecError.is(error, 'conflict') ? await findPlanted(store) : undefined
+    const planted = AuthsecError.is(error, 'conflict') ? await findPlanted(place.store) : undefined
     if (planted === undefined) throw error
     return planted
   }
 }
 
-function plant(store: Store, seed: Seed, tenantId: string, now: number): Promise<Planted> {
+function plant({ audit }: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<Planted> {
   const clients = seed.clients.map((client) => createClient(client, tenantId, now))
   const ids = Object.fromEntries(clients.map(({ name, id }) => [name, id]))
   const planted = { seed, clients: ids }
-  return store.write(async (transaction) => {
+  return audit.record(async (transaction, add) => {
     await plantPeople(transaction, seed, now)
-    for (const resource of seed.resources) await transaction.resources.insert(createResource(resource, now))
-    for (const client of clients) await transaction.clients.insert(client)
-    for (const { client, ...policy } of seed.policies) {
+    for (const input of seed.resources) {
+      const resource = createResource(input, now)
+      await transaction.resources.insert(resource)
+      add({ type: 'resource.created', ...describeResource(resource) })
+    }
+    for (const client of clients) {
+      await transaction.clients.insert(client)
+      add({ type: 'client.registered', ...describeClient(client) })
+    }
+    for (const { client, ...input } of seed.policies) {
       const clientId = client === undefined ? undefined : ids[client]
-      await transaction.policies.insert(createPolicy({ ...policy, clientId }, undefined, now))
+      const policy = createPolicy({ ...input, clientId }, undefined, now)
+      await transaction.policies.insert(policy)
+      add({ type: 'policy.created', ...describePolicy(policy) })
     }
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted

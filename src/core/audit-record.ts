@@ -53,6 +53,7 @@ export const AUDIT_EVENTS = {
   'resource.deleted': 'deleted a resource',
   'resource.read': 'looked at resources',
   'role.read': 'looked at roles',
+  'server.recovered': 'found that the run before had been cut off',
   'server.started': 'started the server',
   'server.stopped': 'stopped the server',
   'service.created': 'added an external service',

@@ -8,6 +8,8 @@ import { createClockWatch } from '../authority/clock-watch.js'
 import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
+import type { AuditEventType } from '../core/audit-record.js'
+import type { Store } from '../store/store.js'
 import { createApp } from './app.js'
 import { createMarkFile } from './high-water.js'
 import type { QuirkName } from './quirks.js'
@@ -129,6 +131,7 @@ export async function runServer<T>(
     await authority.sealing.seal()
     await watch.resume(store, options.acceptClock ?? false)
     const { issuer } = authority.identity
+    await recordRecovery(authority, store)
     await recordRun('server.started', authority, url)
     await watch.recordSteps(authority.audit)
     await authority.delegationEnds.upkeep()
@@ -193,6 +196,24 @@ export async function runServer<T>(
     await leave().finally(() => state.close())
     throw error
   }
+}
+
+/**
+ * Records that the run before came to no end of its own: nothing that it answered is lost, but what it had only counted
+ * is. Of a store that others may have open nobody knows which run was the last.
+ */
+async function recordRecovery({ audit, identity }: Authority, { isAlone }: Store): Promise<void> {
+  if (!isAlone) return
+  const findLast = async (type: AuditEventType) => {
+    const filter = [{ field: 'type', operator: '=', value: type }] as const
+    return (await audit.search({ filter, limit: 1, newest: true }))[0]
+  }
+  const [started, stopped] = [await findLast('server.started'), await findLast('server.stopped')]
+  if (started === undefined || (stopped?.seq ?? -1) > started.seq) return
+  const { boot, occurred_at: since } = started.event
+  const actor = { type: 'server', id: identity.bootId } as const
+  const draft = { type: 'server.recovered', actor, details: { boot, since } } as const
+  await audit.attempt(draft, SERVER_ITSELF, (attempt) => attempt.commit())
 }
 
 function recordRun(

@@ -88,12 +88,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     quirks,
   } as const
   const { url, authority, fetch, close, prepared } = await runServer(plan, options, async (opened) => {
-    const { identity, clock, sessions } = opened
-    const seeded = await applySeed(plan.state.store, seed, identity.tenantId, clock())
+    const { identity, clock, sessions, audit } = opened
+    const { store } = plan.state
+    const seeded = await applySeed({ store, audit }, seed, identity.tenantId, clock())
     const [first] = seeded.delegations
     if (first === undefined) throw new AuthsecError('usage', 'the seed has no delegation to start with')
     await seedPasswords({
-      store: plan.state.store,
+      store,
       seed: seeded.seed,
       place: options.state,
       chosen: passwords,

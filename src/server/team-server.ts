@@ -98,7 +98,7 @@ export async function initServer(
       clock,
     })
     const { tenantId } = authority.identity
-    const { delegations } = await applySeed(store, seed, tenantId, clock())
+    const { delegations } = await applySeed({ store, audit: authority.audit }, seed, tenantId, clock())
     await store.write(async ({ users, passwords }) => {
       const user = await users.findByEmail(admin.email)
       if (user !== undefined) await passwords.replace({ userId: user.id, hash, failures: 0 })

@@ -55,7 +55,8 @@ export async function openTestServer(
     clock: now,
     ciba: approvals,
   })
-  const seeded = await applySeed(store, createTestSeed(world), authority.identity.tenantId, now())
+  const { audit, identity } = authority
+  const seeded = await applySeed({ store, audit }, createTestSeed(world), identity.tenantId, now())
   const admin: User = seeded.admin
   for (const { user, ...grant } of seeded.delegations) {
     await authority.delegations.grant(grant, user, SERVER_ITSELF)

@@ -94,7 +94,12 @@ describe('two servers of one database', () => {
 
   test('take a login challenge of each other, once', async () => {
     const [one, other] = await openTwo()
-    const { admin } = await applySeed(one.store, DEV_SEED, one.authority.identity.tenantId, clock.now)
+    const { admin } = await applySeed(
+      { store: one.store, audit: one.authority.audit },
+      DEV_SEED,
+      one.authority.identity.tenantId,
+      clock.now,
+    )
     const { challenge } = one.authority.logins.createChallenge()
     const credentials = { email: admin.email, password: 'a wrong password', challenge }
     const says = async ({ authority }: AuthorityReplica) =>
@@ -117,7 +122,12 @@ describe('two servers of one database', () => {
 
   test('let the session of a run be used at both while its server is alive', async () => {
     const [one, other] = await openTwo()
-    const { admin } = await applySeed(one.store, DEV_SEED, one.authority.identity.tenantId, clock.now)
+    const { admin } = await applySeed(
+      { store: one.store, audit: one.authority.audit },
+      DEV_SEED,
+      one.authority.identity.tenantId,
+      clock.now,
+    )
     const token = await one.authority.sessions.start(admin)
     await other.authority.sessions.start(admin)
     expect(await other.authority.sessions.resume(token)).toMatchObject({ user: { id: admin.id } })

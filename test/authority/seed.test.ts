@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { createAuditLog } from '../../src/authority/audit/log.js'
 import { applySeed, DEV_SEED, type Seed } from '../../src/authority/seed.js'
 import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
@@ -9,8 +10,13 @@ import type { Store, User } from '../../src/store/store.js'
 import { createAlteredStore } from '../support/altered-store.js'
 
 const NOW = Date.parse('2026-11-24T09:00:00Z')
+const placeOf = (store: Store) => ({
+  store,
+  audit: createAuditLog({ store, clock: () => NOW, logId: 'authsec/0', tenantId: TENANT, bootId: 'boot' }),
+})
+
 async function seed(store: Store) {
-  const { admin, delegations } = await applySeed(store, undefined, 'tenant', NOW)
+  const { admin, delegations } = await applySeed(placeOf(store), undefined, 'tenant', NOW)
   const [delegation] = delegations
   return { admin, agentId: delegation?.clientId as string, delegator: delegation?.user as User }
 }
@@ -109,32 +115,34 @@ async function openMemory() {
 describe('a seed', () => {
   test('fills a state once', async () => {
     const store = await openMemory()
-    const first = await applySeed(store, undefined, TENANT, 1)
-    expect(await applySeed(store, undefined, TENANT, 2)).toEqual(first)
+    const first = await applySeed(placeOf(store), undefined, TENANT, 1)
+    expect(await applySeed(placeOf(store), undefined, TENANT, 2)).toEqual(first)
     expect((await store.clients.list({ offset: 0, limit: 10 })).total).toBe(1)
   })
 
   test('is refused by a state that was made with another', async () => {
     const store = await openMemory()
-    await applySeed(store, OTHER, TENANT, 1)
-    expect(await applySeed(store, OTHER, TENANT, 2)).toMatchObject({ delegations: [{ ttlSeconds: 600 }] })
-    await expect(applySeed(store, DEV_SEED, TENANT, 3)).rejects.toMatchObject({ code: 'conflict' })
+    await applySeed(placeOf(store), OTHER, TENANT, 1)
+    expect(await applySeed(placeOf(store), OTHER, TENANT, 2)).toMatchObject({
+      delegations: [{ ttlSeconds: 600 }],
+    })
+    await expect(applySeed(placeOf(store), DEV_SEED, TENANT, 3)).rejects.toMatchObject({ code: 'conflict' })
   })
 
   test('is found in a state of the first version', async () => {
     const store = await openMemory()
-    const [delegation] = (await applySeed(store, undefined, TENANT, 1)).delegations
+    const [delegation] = (await applySeed(placeOf(store), undefined, TENANT, 1)).delegations
     const agentId = delegation?.clientId as string
     const old: typeof store.settings.find = async (name) =>
       ({ seeded_agent: agentId })[name] ?? (name === 'seed' ? undefined : store.settings.find(name))
-    const seeded = await applySeed({ ...store, settings: { find: old } }, undefined, TENANT, 2)
+    const seeded = await applySeed(placeOf({ ...store, settings: { find: old } }), undefined, TENANT, 2)
     expect(seeded.delegations[0]?.clientId).toBe(agentId)
   })
 
   test('without an admin is refused', async () => {
     const store = await openMemory()
     const seed = { ...DEV_SEED, users: DEV_SEED.users.slice(1) }
-    await expect(applySeed(store, seed, TENANT, 1)).rejects.toMatchObject({ code: 'usage' })
+    await expect(applySeed(placeOf(store), seed, TENANT, 1)).rejects.toMatchObject({ code: 'usage' })
   })
 })
 

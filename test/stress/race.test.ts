@@ -60,7 +60,12 @@ describe.each([
     const random = createRandom(seed)
     const { revoker, minter, store, close } = await open()
     closers.push(close)
-    const { delegations } = await applySeed(store, DEV_SEED, revoker.identity.tenantId, START)
+    const { delegations } = await applySeed(
+      { store, audit: revoker.audit },
+      DEV_SEED,
+      revoker.identity.tenantId,
+      START,
+    )
     const [seeded] = delegations as [SeededDelegation]
     const { clientId, user } = seeded
     let [issued, refused] = [0, 0]

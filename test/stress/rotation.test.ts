@@ -85,7 +85,7 @@ describe('a verifier that keeps the key set as long as it may', () => {
     const [first] = replicas
     if (first === undefined) throw new Error('no server')
     const { delegations } = await applySeed(
-      first.store,
+      { store: first.store, audit: first.authority.audit },
       DEV_SEED,
       first.authority.identity.tenantId,
       clock.now,

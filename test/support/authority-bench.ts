@@ -53,7 +53,12 @@ export async function openBench(): Promise<AuthorityBench> {
     },
   }
   const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: clock.read })
-  const { admin, delegations } = await applySeed(store, DEV_SEED, authority.identity.tenantId, clock.now)
+  const { admin, delegations } = await applySeed(
+    { store, audit: authority.audit },
+    DEV_SEED,
+    authority.identity.tenantId,
+    clock.now,
+  )
   const [delegation] = delegations
   if (delegation === undefined) throw new Error('the dev seed has no delegation')
   const seeded = { admin, agentId: delegation.clientId, delegator: delegation.user }

@@ -40,8 +40,8 @@ export async function serveFile(directory: string): Promise<FileServer> {
   const db = new Kysely<object>({ dialect: engine.dialect })
   const state = { store, name: file, kek: KEK, announce() {}, close: () => store.close() }
   const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
-  const server = await runServer(plan, { port: 0 }, async ({ identity, clock, delegations }) => {
-    const seeded = await applySeed(store, DEV_SEED, identity.tenantId, clock())
+  const server = await runServer(plan, { port: 0 }, async ({ identity, clock, delegations, audit }) => {
+    const seeded = await applySeed({ store, audit }, DEV_SEED, identity.tenantId, clock())
     const [first] = seeded.delegations
     if (first === undefined) throw new Error('the seed has no delegation')
     await delegations.grant(first, first.user, SERVER_ITSELF)

@@ -31,7 +31,12 @@ describe('a search of the audit log', () => {
     const { events, next } = await search('?limit=1000')
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index))
     expect(next).toBe(events.length - 1)
-    expect(types({ events }).slice(0, 3)).toEqual(['server.started', 'delegation.granted', 'session.started'])
+    expect(types({ events }).slice(0, 8)).toEqual([
+      'server.started',
+      ...['resource.created', 'resource.created', 'resource.created', 'client.registered', 'policy.created'],
+      'delegation.granted',
+      'session.started',
+    ])
   })
 
   test('pages through everything once, in whatever steps', async () => {
@@ -52,7 +57,7 @@ describe('a search of the audit log', () => {
 
   test('tells where it ended although nothing fits, so that nobody searches it again', async () => {
     const { next: head } = await search('?limit=1000')
-    expect(await search('?filter=type=policy.created&limit=1')).toEqual({ events: [], next: head })
+    expect(await search('?filter=type=policy.deleted&limit=1')).toEqual({ events: [], next: head })
     expect(await search(`?after=${head + 100}`)).toEqual({ events: [], next: head + 100 })
   })
 
@@ -162,7 +167,12 @@ describe('a reader who hangs up', () => {
     const store = await openStore(':memory:')
     const issuer = 'http://127.0.0.1:1'
     const authority = await openAuthority({ store, kek: createKek(), issuer, clock: Date.now })
-    const { admin } = await applySeed(store, DEV_SEED, authority.identity.tenantId, Date.now())
+    const { admin } = await applySeed(
+      { store, audit: authority.audit },
+      DEV_SEED,
+      authority.identity.tenantId,
+      Date.now(),
+    )
     const headers = { authorization: `Bearer ${await authority.sessions.start(admin)}` }
     const stopping = new AbortController()
     const app = createApp({

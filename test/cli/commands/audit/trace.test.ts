@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { exchangeForm } from '../../../support/running-server.js'
+import { exchangeForm, startTestServer } from '../../../support/running-server.js'
 import { type ServedCli, serveCli } from '../../../support/served-cli.js'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
@@ -96,6 +96,23 @@ describe('authsec audit trace', () => {
     expect((await typesOf(story.parent)).filter((type) => type !== 'identity.provisioned')).toEqual(WHOLE)
     const { kind, id, cut } = await cli.read(['audit', 'trace', story.parent.toUpperCase()])
     expect({ kind, id, cut }).toEqual({ kind: 'token', id: story.parent, cut: false })
+  })
+
+  test('tells of a token of the seeded agent all from the registration that the seed was', async () => {
+    const server = await startTestServer()
+    const { access_token } = (await server.exchange()).json
+    const { jti } = JSON.parse(Buffer.from(access_token.split('.')[1], 'base64url').toString())
+    const revoked = { client_id: server.clientId, token: access_token }
+    await server.call('POST', '/oauth/revoke', { form: revoked })
+    const { stdout } = await cli.run(['audit', 'trace', jti, '--json'], {
+      env: { AUTHSEC_SERVER: server.url, AUTHSEC_TOKEN: server.adminToken },
+    })
+    const types = JSON.parse(stdout).events.map(({ event }: { event: { type: string } }) => event.type)
+    expect(types).toEqual([
+      ...['client.registered', 'policy.created', 'delegation.granted', 'delegation.pulled'],
+      ...['token.exchanged', 'token.revoked'],
+    ])
+    await server.close()
   })
 
   test('tells of a child how it came to be, and nothing of what was refused to its parent', async () => {
