@@ -56,6 +56,7 @@ async function measureServers(place) {
       },
       await measureTail(servers[0].ready, targets[0]),
       await measureFlood(targets[0]),
+      await measureReaders(servers[0].ready, targets[0]),
     ]
   } finally {
     for (const server of servers) await server.stop()
@@ -122,6 +123,26 @@ async function measureFlood(target) {
     what: 'no refusals: tokens beside a flood',
     ratio: compareSeries(beside, alone),
     aim: { atLeast: 0.5 },
+  }
+}
+
+/** Tokens while two tails follow and a third reader has stopped reading. */
+async function measureReaders(server, target) {
+  const [followed, alone] = [[], []]
+  for (let round = -1; round < ROUNDS; round++) {
+    const { throughput } = await load(target, ROUND_MS)
+    const readers = await Promise.all([1, 2, 3].map(() => followEvents(server, () => {})))
+    readers[2].pause()
+    const beside = await load(target, ROUND_MS)
+    for (const reader of readers) reader.close()
+    if (round < 0) continue
+    alone.push(throughput)
+    followed.push(beside.throughput)
+  }
+  return {
+    what: 'no reader: tokens beside three',
+    ratio: compareSeries(followed, alone),
+    aim: { atLeast: 0.8 },
   }
 }
 

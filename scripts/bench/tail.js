@@ -30,6 +30,8 @@ export async function followEvents({ url, admin_token }, onEvent) {
       const { next } = await (await fetch(`${url}/audit/events?last=0`, { headers })).json()
       while (seen < next) await new Promise((resolve) => stream.once('data', resolve))
     },
+    /** Stops reading, and leaves the connection open. */
+    pause: () => stream.pause(),
     close: () => stream.destroy(),
   }
 }
