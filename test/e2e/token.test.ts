@@ -123,7 +123,28 @@ describe('authsec audit', () => {
     const next = await readEvent()
     expect(next.event.jti).toBe(readClaims(stdout).jti)
     expect(next).not.toEqual(earlier)
-    expect((await tail.stop('SIGINT')).code).toBe(130)
+    const ended = await tail.stop('SIGINT')
+    expect(ended.code).toBe(130)
+
+    // What it says then goes on behind the last event, whatever has happened since.
+    const later = await run(MINT)
+    const { kind, resume } = JSON.parse(ended.stdout.trimEnd().split('\n').at(-1) ?? '')
+    expect(kind).toBe('end')
+    const rest = await run([...resume.replace(/^authsec /, '').split(' '), '--no-follow'])
+    const events = rest.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ kind }) => kind === 'event')
+    expect(events.map(({ event }) => event.jti)).toEqual([readClaims(later.stdout).jti])
+  })
+
+  test('tells a script whether something has happened', async () => {
+    const { stdout } = await run(MINT)
+    const wait = (jti: string) =>
+      run(['audit', 'tail', '-n', '10', '--until-match', `type=token.exchanged jti=${jti}`, '--for', '1s'])
+    expect((await wait(readClaims(stdout).jti)).code).toBe(0)
+    expect((await wait('of-nobody')).code).toBe(8)
   })
 
   test('holds each issuance and each refusal, and no token', async () => {
