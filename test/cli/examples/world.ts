@@ -345,6 +345,8 @@ export async function openWorld(): Promise<World> {
       // A key that is prepared may sign once every verifier can know it.
       if (/keys (activate|rotate)/.test(line)) server.now += 660_000
       await prepareFiles(line)
+      // Whoever waits for a refusal is told of one.
+      if (line.includes('tail --outcome deny')) await server.exchange({ resource: 'https://nowhere.example' })
       if (line.includes('login --complete')) {
         await run(['login', '--server', TEAM, '--non-interactive'], { env: { AUTHSEC_TOKEN: '' } })
         await confirm()
