@@ -24,7 +24,8 @@ if (!Number.isSafeInteger(rounds) || rounds < 1) {
 function runStress(rounds) {
   process.stderr.write(`stress: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}\n`)
   // A minute per round at most: what takes longer hangs.
-  const args = ['run', 'test/stress', `--testTimeout=${Math.max(60_000, rounds * 60_000)}`, ...positionals]
+  const files = positionals.length > 0 ? positionals : ['test/stress']
+  const args = ['run', ...files, `--testTimeout=${Math.max(60_000, rounds * 60_000)}`]
   const { status } = spawnSync('node_modules/.bin/vitest', args, {
     cwd: root,
     env: { ...process.env, AUTHSEC_STRESS_ROUNDS: String(rounds), ...findPostgres14() },

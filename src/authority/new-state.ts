@@ -77,7 +77,7 @@ export async function assertNoServer(
 ): Promise<void> {
   if (isAlone || (await replicas.listLive()).length === 0) return
   throw new AuthsecError('conflict', 'a server runs on this state', {
-    hint: 'Stop every server of it first.',
+    hint: 'Stop every server of it first; one that was killed counts as running until its lease ends.',
   })
 }
 

@@ -39,6 +39,9 @@ export interface ReplicaTimings {
   leaseSeconds?: number | undefined
 }
 
+/** For a command that works on a state for a moment: where it is killed, the next one need not wait long. */
+export const BRIEF: ReplicaTimings = { leaseSeconds: 8 }
+
 /** The lease of the server that changes keys by itself. */
 const LEADER = 'keys'
 /** How much earlier than the others a server itself takes its lease for ended, in milliseconds. */

@@ -1,4 +1,5 @@
 import { openAuthority } from '../authority/authority.js'
+import { BRIEF } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { openState, type StatePlace } from './state.js'
 
@@ -21,7 +22,13 @@ export async function reindex(place: StatePlace, kek?: Uint8Array): Promise<Rein
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
     const records = await store.write(({ audit }) => audit.reindex())
-    const authority = await openAuthority({ store, kek: opened, issuer, clock: Date.now })
+    const authority = await openAuthority({
+      store,
+      kek: opened,
+      issuer,
+      clock: Date.now,
+      replicaTimings: BRIEF,
+    })
     try {
       return { records, signed: await authority.sealing.rebuildTiles() }
     } finally {

@@ -4,6 +4,7 @@ import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { fingerprintKek, openEnvelope } from '../authority/kek-check.js'
 import { assertNoServer, type Founded, foundState, type NewState } from '../authority/new-state.js'
+import { BRIEF } from '../authority/replica.js'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { SnapshotEnd, SnapshotHeader } from '../core/snapshot.js'
@@ -37,7 +38,7 @@ export async function saveSnapshot(
   try {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    const authority = await openAuthority({ store, kek, issuer, clock })
+    const authority = await openAuthority({ store, kek, issuer, clock, replicaTimings: BRIEF })
     return await authority.snapshots.save({ clone }, OFFLINE, write).finally(authority.close)
   } finally {
     await close()
@@ -194,7 +195,7 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
   await confirm({ tenantId, name })
   const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)
   const issuer = (await store.settings.find('issuer')) ?? ''
-  const authority = await openAuthority({ store, kek, issuer, clock, highWater })
+  const authority = await openAuthority({ store, kek, issuer, clock, highWater, replicaTimings: BRIEF })
   try {
     // A log that is not what it was goes as it is: whoever looks at it is told.
     await authority.sealing.seal().catch((error) => {

@@ -75,6 +75,11 @@ async function killLoads(
     const command = await startCommand(script, args, { ...env, ...more, AUTHSEC_CONFIG_DIR: place })
     if (killAfterMs !== undefined) delay(killAfterMs).then(() => command.signal('SIGKILL'))
     const { code, stderr } = await command.ended
+    // The one before was killed while it counted as a server of the database, which it does for some seconds.
+    if (code === 7 && stderr.includes('a server runs on this state')) {
+      await delay(500)
+      return load(to, tenantId, killAfterMs)
+    }
     if (killAfterMs === undefined || code !== null)
       expect([code, stderr]).toEqual([0, expect.not.stringContaining('authsec:')])
     return performance.now() - start
