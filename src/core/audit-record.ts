@@ -1,6 +1,7 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
 import { AuthsecError } from './errors.js'
+import { concealTokens } from './sent-secrets.js'
 import type { Json } from './strict-json.js'
 
 /** Every kind of event, with the words in which it is told to people. */
@@ -152,8 +153,6 @@ export interface AuditEntry {
 
 const MAX_EVENT_BYTES = 32 * 1024
 const MAX_TEXT_LENGTH = 1024
-/** A JWT, RFC 7515 §3.1, which some put where it does not belong: into the name of a tool, a filter, an audience. */
-const TOKEN = /eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g
 
 const utf8 = new TextEncoder()
 
@@ -194,7 +193,7 @@ function cutTexts(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [cutText(name), cutTexts(member)]))
 }
 
-/** Untrusted text as it may be recorded. */
+/** Untrusted text as it may be recorded: some put a token into the name of a tool, a filter, an audience. */
 export function cutText(text: string): string {
-  return text.replace(TOKEN, '[token]').slice(0, MAX_TEXT_LENGTH).toWellFormed()
+  return concealTokens(text).slice(0, MAX_TEXT_LENGTH).toWellFormed()
 }

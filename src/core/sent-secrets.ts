@@ -13,8 +13,9 @@ const SECRET_MEMBERS: readonly string[] = [
   'auth_req_id',
 ]
 
-// Wherever a server repeats a JWT, its first member is an object: the base64url of `{"`.
-const JWT_LIKE = /eyJ[\w-]+(?:\.[\w-]*)*/g
+// A JWT, whole or cut (RFC 7515 §3.1, RFC 7516 §3.1): its header is the base64url of `{"` and more, and there is a part
+// behind it. One part alone may as well be the id of a key.
+const TOKEN = /eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*/g
 
 /** What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. */
 export function listSentSecrets(
@@ -31,8 +32,12 @@ export function listSentSecrets(
 
 /** A server's words without what it was sent in confidence, and without whatever else looks like a token. */
 export function concealSecrets(text: string, sent: readonly string[]): string {
-  const concealed = sent.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text)
-  return concealed.replace(JWT_LIKE, '[token]')
+  return concealTokens(sent.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text))
+}
+
+/** A text without the tokens that stand in it. */
+export function concealTokens(text: string): string {
+  return text.replace(TOKEN, '[token]')
 }
 
 // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
