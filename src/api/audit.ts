@@ -1,5 +1,5 @@
 import { type AuditFilter, formatAuditFilter } from '../core/audit-filter.js'
-import type { AuditEntry } from '../core/audit-record.js'
+import type { AuditEntry, PersonalData } from '../core/audit-record.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import { readShape, readShapes } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
@@ -13,6 +13,8 @@ export interface AuditQuery {
   /** Only the newest so many. */
   last?: number | undefined
   limit?: number | undefined
+  /** Whether what is kept beside the events comes along. */
+  personal?: boolean | undefined
 }
 
 export interface AuditPage {
@@ -38,6 +40,7 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
       before: query.before,
       last: query.last,
       limit: query.limit,
+      personal: query.personal ? 'true' : undefined,
       filter: query.filter.length === 0 ? undefined : formatAuditFilter(query.filter),
     },
   })
@@ -45,7 +48,11 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
   const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
   return {
-    entries: entries.map(({ seq, event }) => ({ seq, event: readEvent(event) })),
+    entries: entries.map(({ seq, event, personal }) => ({
+      seq,
+      event: readEvent(event),
+      ...(query.personal && { personal: readPersonal(personal) }),
+    })),
     next,
     previous,
   }
@@ -73,10 +80,15 @@ export async function readNewestEvents(
 /** Reads all events that fit, ascending, between two sequence numbers, page by page. */
 export async function* readEventsUpTo(
   target: ApiTarget,
-  { filter, last, after: first = -1 }: { filter: AuditFilter; last: number; after?: number | undefined },
+  {
+    filter,
+    last,
+    after: first = -1,
+    personal,
+  }: Pick<AuditQuery, 'filter' | 'after' | 'personal'> & { last: number },
 ): AsyncGenerator<AuditEntry[]> {
   for (let after = first; after < last; ) {
-    const page = await readAudit(target, { filter, after, before: last + 1, limit: MAX_AUDIT_PAGE })
+    const page = await readAudit(target, { filter, after, before: last + 1, limit: MAX_AUDIT_PAGE, personal })
     yield page.entries
     // Only ever towards the end, whatever the server says.
     if (page.next <= after) return
@@ -92,13 +104,17 @@ export async function readAuditHead(target: ApiTarget): Promise<number> {
 /** Has the server record that the log is taken along, and says up to which sequence number that is. */
 export async function recordExport(
   target: ApiTarget,
-  { format, filter }: { format: string; filter: AuditFilter },
+  { format, filter, personal = false }: { format: string; filter: AuditFilter; personal?: boolean },
 ): Promise<number> {
   const body = await callServer(target, {
     method: 'POST',
     path: '/audit/exports',
     session: 'required',
-    json: { format, ...(filter.length > 0 && { filter: formatAuditFilter(filter) }) },
+    json: {
+      format,
+      ...(filter.length > 0 && { filter: formatAuditFilter(filter) }),
+      ...(personal && { personal }),
+    },
   })
   return readShape(body, { last: 'number' }, 'record of the export').last
 }
@@ -113,6 +129,12 @@ export async function findAuditEvent(target: ApiTarget, eventId: string): Promis
 export function readAuditEntry(body: Json | undefined): AuditEntry {
   const { seq, event } = readShape(body, { seq: 'number' }, 'event')
   return { seq, event: readEvent(event) }
+}
+
+function readPersonal(value: Json | undefined): PersonalData {
+  const { ip, user_agent } = isJsonObject(value) ? value : {}
+  const asText = (member: Json | undefined) => (typeof member === 'string' ? member : undefined)
+  return { ip: asText(ip), user_agent: asText(user_agent) }
 }
 
 // The event belongs to the server: what is needed to tell it is checked, everything else stays as it came.

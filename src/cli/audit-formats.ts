@@ -45,6 +45,8 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   tenant: ({ event }) => event.tenant,
   boot: ({ event }) => event.boot,
   details: ({ event }) => (event.details === undefined ? undefined : formatJson(event.details)),
+  ip: ({ personal }) => personal?.ip,
+  user_agent: ({ personal }) => personal?.user_agent,
 }
 
 /**
@@ -80,7 +82,7 @@ const ACTIVITIES: readonly (readonly [RegExp, number])[] = [
   [/\.(?:deleted|revoked|ended|pruned)$/, 4],
 ]
 
-function toOcsf({ seq, event }: AuditEntry): object {
+function toOcsf({ seq, event, personal }: AuditEntry): object {
   const { type, outcome, reason, actor, subject, occurred_at, id, tenant, log, request_id, aud } = event
   const activity = ACTIVITIES.find(([pattern]) => pattern.test(type))?.[1] ?? 99
   return {
@@ -95,8 +97,9 @@ function toOcsf({ seq, event }: AuditEntry): object {
     status_detail: reason,
     message: tell(event),
     actor: actor?.type === 'user' ? { user: { uid: actor.id } } : { app_uid: actor?.id ?? 'unknown' },
-    // Where from is personal data and stands beside the log: what is known is who.
-    src_endpoint: { uid: actor?.id ?? 'unknown' },
+    // Where from is personal data and stands beside the log: what is always known is who.
+    src_endpoint: { uid: actor?.id ?? 'unknown', ...(personal?.ip !== undefined && { ip: personal.ip }) },
+    ...(personal?.user_agent !== undefined && { http_request: { user_agent: personal.user_agent } }),
     api: { operation: type, ...(request_id !== undefined && { request: { uid: request_id } }) },
     resources: [
       ...(aud ?? []).map((uid) => ({ uid, type: 'audience' })),
@@ -131,7 +134,7 @@ const UNMAPPED = [
   ...(['txn', 'boot', 'details', 'source', 'v'] as const),
 ]
 
-function formatCef({ seq, event }: AuditEntry): string {
+function formatCef({ seq, event, personal }: AuditEntry): string {
   const { type, outcome, reason, actor, subject, client, jti, delegation, policy } = event
   const severity = outcome === 'allow' ? '3' : outcome === 'deny' ? '6' : '8'
   const head = ['CEF:0', PRODUCT.vendor_name, PRODUCT.name, String(event.v), type, tell(event), severity]
@@ -154,6 +157,8 @@ function formatCef({ seq, event }: AuditEntry): string {
     ['suid', actor?.id],
     ['duid', subject?.id],
     ['request', event.source],
+    ['src', personal?.ip],
+    ['requestClientApplication', personal?.user_agent],
     ...labelled.flatMap(([name, label, value]): [string, string | undefined][] =>
       value
         ? [

@@ -149,6 +149,14 @@ export interface AuditEntry {
   /** The index of its leaf, counted from 0 without gaps. */
   seq: number
   event: AuditEvent
+  /** What is kept beside it, for whoever asked for that. */
+  personal?: PersonalData | undefined
+}
+
+/** From where an event came: kept beside it and no part of it, so that it can be erased. */
+export interface PersonalData {
+  ip?: string | undefined
+  user_agent?: string | undefined
 }
 
 const MAX_EVENT_BYTES = 32 * 1024

@@ -32,6 +32,21 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
         .executeTakeFirstOrThrow()
       return orUndefined(newest)
     },
+    async findPersonal(seqs) {
+      if (seqs.length === 0) return new Map()
+      const rows = await db
+        .selectFrom('audit_events as e')
+        .innerJoin('audit_private as p', 'p.event_id', 'e.id')
+        .select(['e.seq', 'p.ip', 'p.user_agent'])
+        .where('e.seq', 'in', seqs)
+        .execute()
+      return new Map(
+        rows.map(({ seq, ip, user_agent }) => [
+          Number(seq),
+          { ip: orUndefined(ip), user_agent: orUndefined(user_agent) },
+        ]),
+      )
+    },
     find: (id) =>
       db.selectFrom('audit_events').select(['seq', 'record']).where('id', '=', id).executeTakeFirst(),
   }

@@ -1,4 +1,5 @@
 import type { AuditFilter } from '../core/audit-filter.js'
+import type { PersonalData } from '../core/audit-record.js'
 import type { AgentActionChanges, AgentActionQueries } from './agent-actions.js'
 import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
@@ -339,6 +340,8 @@ export interface AuditQueries {
   first(): Promise<number | undefined>
   /** When the newest of the records from one sequence number up to another was written. */
   findNewestTime(from: number, to: number): Promise<number | undefined>
+  /** What is kept beside records, by their sequence numbers. */
+  findPersonal(seqs: readonly number[]): Promise<ReadonlyMap<number, PersonalData>>
   /** The record of one event. */
   find(id: string): Promise<StoredRecord | undefined>
 }

@@ -52,11 +52,23 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       expect(await store.audit.head()).toBe(0)
     })
 
-    test('keeps the address and the user agent out of what a search returns', async () => {
+    test('keeps the address and the user agent out of what a search returns, until they are erased', async () => {
       const { store } = getOpened()
       const record = createRecord('r', { ip: '192.0.2.1', userAgent: 'curl' })
-      await store.write(async ({ audit }) => audit.append(record))
+      await store.write(async ({ audit }) => {
+        audit.append(record)
+        audit.append(createRecord('s', { ip: '192.0.2.2' }))
+        audit.append(createRecord('t'))
+      })
       expect(await store.audit.search({ limit: 1 })).toEqual([{ seq: 0, record: record.record }])
+      const known = [
+        [0, { ip: '192.0.2.1', user_agent: 'curl' }],
+        [1, { ip: '192.0.2.2', user_agent: undefined }],
+      ]
+      expect([...(await store.audit.findPersonal([0, 1, 2, 3]))].sort()).toEqual(known)
+      expect(await store.audit.findPersonal([])).toEqual(new Map())
+      expect(await store.write(({ audit }) => audit.erasePersonal('s'))).toBe(1)
+      expect([...(await store.audit.findPersonal([0, 1]))]).toEqual(known.slice(1))
     })
 
     test('answers 500 random searches as a scan of all records does, and again when they are paged', async () => {

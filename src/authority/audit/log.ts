@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AuditDraft, AuditEntry, AuditOutcome } from '../../core/audit-record.js'
+import type { AuditDraft, AuditEntry, AuditOutcome, PersonalData } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
@@ -55,6 +55,8 @@ export interface AuditLog {
   scan(query: AuditQuery): Promise<AuditScan>
   /** A page of it, the newest first, with the personal data that is kept beside the events. */
   page(query: AuditPageQuery): Promise<{ entries: PersonalEntry[]; total: number }>
+  /** What is kept beside events, by their sequence numbers. */
+  findPersonal(seqs: readonly number[]): Promise<ReadonlyMap<number, PersonalData>>
   /** The highest sequence number; -1 while the log is empty. */
   head(): Promise<number>
   /** The lowest one; 0 while the log is empty. */
@@ -199,6 +201,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
       return { entries, total }
     },
 
+    findPersonal: (seqs) => store.audit.findPersonal(seqs),
     head: () => store.audit.head(),
     first: async () => (await store.audit.first()) ?? 0,
 

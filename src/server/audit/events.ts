@@ -1,10 +1,11 @@
 import type { AuditLog } from '../../authority/audit/log.js'
 import { type AuditFilter, parseAuditFilter } from '../../core/audit-filter.js'
+import type { PersonalData } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { parseTime } from '../../core/time.js'
 import type { AuditQuery, StoredRecord } from '../../store/store.js'
 import type { Endpoint } from '../endpoint.js'
-import { readQueryInteger, readQueryString, readQueryStrings } from '../fields.js'
+import { readQueryBoolean, readQueryInteger, readQueryString, readQueryStrings } from '../fields.js'
 import { joinSignals } from '../signals.js'
 
 const DEFAULT_LIMIT = 100
@@ -26,12 +27,14 @@ export const events: Endpoint<'admin'> = {
   async handle(request, { authority, caller, stopping, provenance }) {
     const query = new URL(request.url).searchParams
     const search = readSearch(query, authority.clock())
+    const withPersonal = readQueryBoolean(query, 'personal') ?? false
     const wait = readQueryInteger(query, 'wait', { min: 0, max: MAX_WAIT_SECONDS }) ?? 0
     const waiting = joinSignals([stopping, request.signal], wait * 1000)
     try {
       const page = await readPage(authority.audit, search, waiting.signal)
       authority.auditReads.note(caller, search.filter ?? [], page.records, provenance)
-      return formatPage(page, search)
+      const seqs = withPersonal ? page.records.map(({ seq }) => seq) : []
+      return formatPage(page, search, await authority.audit.findPersonal(seqs))
     } finally {
       waiting.release()
     }
@@ -60,17 +63,23 @@ async function readPage(audit: AuditLog, query: AuditQuery, waiting: AbortSignal
 }
 
 /** The records as they are stored, with where to go on: `next` is an `after`, `previous` a `before`. */
-function formatPage({ records, seen, head }: Page, { after = -1, newest }: AuditQuery): Response {
+function formatPage(
+  { records, seen, head }: Page,
+  { after = -1, newest }: AuditQuery,
+  personal: ReadonlyMap<number, PersonalData>,
+): Response {
   const place = newest
     ? { next: Math.max(after, head), ...(seen > after + 1 && { previous: seen }) }
     : { next: seen, ...(seen < head && { more: true }) }
-  const body = `{"events":[${records.map(formatRecord).join(',')}],${JSON.stringify(place).slice(1)}`
+  const events = records.map((stored) => formatRecord(stored, personal.get(stored.seq)))
+  const body = `{"events":[${events.join(',')}],${JSON.stringify(place).slice(1)}`
   return new Response(body, { headers: { 'content-type': 'application/json' } })
 }
 
-/** A record as it is stored, with its place in the log. */
-export function formatRecord({ seq, record }: StoredRecord): string {
-  return `{"seq":${seq},"event":${record}}`
+/** A record as it is stored, with its place in the log, and with what is kept beside it where that is wanted. */
+export function formatRecord({ seq, record }: StoredRecord, personal?: PersonalData): string {
+  const beside = personal === undefined ? '' : `,"personal":${JSON.stringify(personal)}`
+  return `{"seq":${seq},"event":${record}${beside}}`
 }
 
 function readSearch(query: URLSearchParams, now: number): AuditQuery {

@@ -2,7 +2,7 @@ import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
-import { readString, requireString } from '../fields.js'
+import { readBoolean, readString, requireString } from '../fields.js'
 import { parseFilter } from './events.js'
 
 const FORMATS: readonly string[] = ['jsonl', 'csv', 'ocsf', 'cef', 'bundle']
@@ -31,8 +31,11 @@ export const auditExport: Endpoint<'admin'> = {
       }
       const filter = readString(body, 'filter')
       if (filter !== undefined) parseFilter(filter, clock())
+      const personal = readBoolean(body, 'personal') ?? false
       const last = await audit.head()
-      attempt.note({ details: { format, last, ...(filter !== undefined && { filter }) } })
+      attempt.note({
+        details: { format, last, ...(filter !== undefined && { filter }), ...(personal && { personal }) },
+      })
       await attempt.commit()
       return Response.json({ authsec_audit: attempt.eventId, last })
     })

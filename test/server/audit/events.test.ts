@@ -77,6 +77,16 @@ describe('a search of the audit log', () => {
     expect((await search(`?filter=type~*&filter=reason=invalid_scope`)).events).toHaveLength(1)
   })
 
+  test('says from where events came where that is asked for', async () => {
+    const read = async (query: string) =>
+      (await server.call('GET', `/audit/events?last=1${query}`, { admin: true })).json.events[0]
+    await server.exchange()
+    expect(Object.keys(await read(''))).toEqual(['seq', 'event'])
+    expect((await read('&personal=true')).personal).toEqual({ ip: '127.0.0.1' })
+    const wrong = await server.call('GET', '/audit/events?personal=yes', { admin: true })
+    expect([wrong.status, wrong.json.error]).toEqual([400, 'personal "yes" is not true or false'])
+  })
+
   test('reads times as an instant, epoch seconds or an age, from inclusive until exclusive', async () => {
     const at = new Date(START).toISOString()
     const count = async (query: string) => (await search(`?limit=1000&${query}`)).events.length

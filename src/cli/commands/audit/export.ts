@@ -21,6 +21,7 @@ interface ExportFlags extends ConnectionFlags, AuditFlags {
   since?: string | undefined
   until?: string | undefined
   out?: string | undefined
+  includePersonal: boolean
   json: boolean
 }
 
@@ -36,6 +37,10 @@ export function addExport(parent: Command, context: Context): void {
       ['authsec audit export --format csv --since 24h --out yesterday.csv', 'for a spreadsheet'],
       ['authsec audit export --outcome deny | jq .event.reason', 'what was refused, and why'],
       [
+        'authsec audit export --include-personal --outcome deny --out refused.jsonl',
+        'and from where they came',
+      ],
+      [
         'authsec audit export --format bundle --out audit-2026-08',
         'everything up to now, to be verified anywhere',
       ],
@@ -49,6 +54,7 @@ export function addExport(parent: Command, context: Context): void {
         .choices(['jsonl', 'csv', 'ocsf', 'cef', 'bundle'] as const)
         .default('jsonl' as const),
     )
+    .option('--include-personal', 'with the addresses and user agents that are kept beside the log', false)
     .option('--out <path>', 'the file, or the directory of a bundle, where it goes; nothing may be there yet')
     .option('--json', 'print one JSON object about the export', false)
   addConnectionFlags(addAuditFlags(addTimeFlags(command, now), now)).action(async (flags) => {
@@ -59,13 +65,18 @@ export function addExport(parent: Command, context: Context): void {
   })
 }
 
-function assertAgree({ format, out, json, since, until, ...narrowing }: ExportFlags): void {
+function assertAgree({ format, out, json, since, until, includePersonal, ...narrowing }: ExportFlags): void {
   const { filter, type, client, jti, outcome } = narrowing
   const isNarrowed =
     filter.length > 0 || [type, client, jti, outcome, since, until].some((flag) => flag !== undefined)
   if (format === 'bundle' && isNarrowed) {
     throw new AuthsecError('usage', 'a bundle is always the whole log', {
       hint: 'Leave out what narrows it, or choose another --format.',
+    })
+  }
+  if (format === 'bundle' && includePersonal) {
+    throw new AuthsecError('usage', 'a bundle is what was signed, and that is nothing personal', {
+      hint: 'Leave out --include-personal, or choose another --format.',
     })
   }
   if (out === undefined && (format === 'bundle' || json)) {
@@ -105,8 +116,9 @@ async function exportEvents(
   const { target } = connection
   const filter: AuditFilter = [...(await readFilter(connection, flags)), ...listTimes(flags)]
   await greetLog(context, target)
-  const last = await recordExport(target, { format: flags.format, filter })
-  const pages = formatPages(readEventsUpTo(target, { filter, last }), format)
+  const personal = flags.includePersonal
+  const last = await recordExport(target, { format: flags.format, filter, personal })
+  const pages = formatPages(readEventsUpTo(target, { filter, last, personal }), format)
   const { out } = flags
   const count =
     out === undefined ? await print(context, pages) : await fillNewPlace(out, (path) => save(path, pages))

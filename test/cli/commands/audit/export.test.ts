@@ -54,6 +54,29 @@ describe('authsec audit export', () => {
     },
   )
 
+  test('says from where events came only where that is asked for, and records that it was', async () => {
+    const filter = ['--type', 'token.exchanged', '--outcome', 'allow']
+    const without = await cli.run(['audit', 'export', ...filter])
+    expect(without.stdout).not.toMatch(/personal|127\.0\.0\.1/)
+    const found = {
+      jsonl: /"personal": ?\{"ip": ?"127\.0\.0\.1"/,
+      csv: /,127\.0\.0\.1,/,
+      ocsf: /"ip": ?"127\.0\.0\.1"/,
+    }
+    for (const [format, shown] of Object.entries({ ...found, cef: / src=127\.0\.0\.1/ })) {
+      const args = ['audit', 'export', ...filter, '--format', format]
+      expect(
+        (await cli.run([...args, '--include-personal'])).stdout.match(new RegExp(shown, 'g')),
+      ).toHaveLength(3)
+      expect((await cli.run(args)).stdout).not.toMatch(shown)
+    }
+    const exported = await cli.read(['audit', 'search', '--type', 'audit.exported'])
+    expect(exported.slice(-2)).toMatchObject([
+      { event: { details: { format: 'cef', personal: true } } },
+      { event: { details: expect.not.objectContaining({ personal: true }) } },
+    ])
+  })
+
   test('writes nothing over what is there, and leaves nothing half-done behind', async () => {
     const directory = await makeDirectory()
     const out = join(directory, 'events')
@@ -76,6 +99,10 @@ describe('authsec audit export', () => {
     {
       args: ['--format', 'bundle', '--out', 'x', '--since', '1h'],
       stderr: /a bundle is always the whole log/,
+    },
+    {
+      args: ['--format', 'bundle', '--out', 'x', '--include-personal'],
+      stderr: /a bundle is what was signed/,
     },
     { args: ['--format', 'bundle'], stderr: /--format bundle needs --out/ },
     { args: ['--json'], stderr: /--json needs --out/ },
