@@ -59,7 +59,7 @@ function describeCall(tool: string, input: unknown): string {
   if (message.length <= LONGEST_MESSAGE) return message
   throw misconfigured(
     tool,
-    `its arguments do not fit into the ${LONGEST_MESSAGE} characters that people are shown`,
+    `its arguments are longer than the ${LONGEST_MESSAGE} characters that people see`,
     'Word it yourself: approval: (input) => ({ message }).',
   )
 }
@@ -69,5 +69,5 @@ function findInterrupt(tool: string, config: object): (value: ApprovalInterrupt)
   if ('interrupt' in config && typeof config.interrupt === 'function') {
     return config.interrupt as (value: ApprovalInterrupt) => unknown
   }
-  throw misconfigured(tool, 'nothing can be interrupted outside of a LangGraph run', "Use surface: 'await'.")
+  throw misconfigured(tool, 'only a LangGraph run can be interrupted', "Use surface: 'await'.")
 }

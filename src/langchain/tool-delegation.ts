@@ -71,6 +71,6 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
 
 /** A `configuration` error about one tool. */
 export function misconfigured(name: string, message: string, hint?: string): AuthsecError {
-  const text = `the tool ${quote(name)} is not set up correctly: ${message}`
+  const text = `the tool ${quote(name)} is set up wrongly: ${message}`
   return new AuthsecError('configuration', text, { hint })
 }
