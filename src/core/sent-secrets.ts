@@ -17,12 +17,15 @@ const SECRET_MEMBERS: readonly string[] = [
 // behind it. One part alone may as well be the id of a key.
 const TOKEN = /eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*/g
 
-/** What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. */
+/**
+ * What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. The
+ * names of headers may be spelled in any case.
+ */
 export function listSentSecrets(
   headers: Readonly<Record<string, string>>,
   members: Iterable<readonly [name: string, value: unknown]>,
 ): string[] {
-  const [scheme, credentials = ''] = (headers['authorization'] ?? '').split(' ')
+  const [scheme, credentials = ''] = (new Headers(headers).get('authorization') ?? '').split(' ')
   const basic = scheme === 'Basic' ? decodeBasic(credentials) : ''
   const sent = [...members].filter(([name]) => SECRET_MEMBERS.includes(name)).map(([, value]) => value)
   return [credentials, basic, ...sent].filter(

@@ -6,6 +6,7 @@ const basic = (text: string) => ({ authorization: `Basic ${btoa(text)}` })
 describe('what of a request is secret', () => {
   test.each([
     { why: 'a session', headers: { authorization: 'Bearer opaque' }, members: {}, secrets: ['opaque'] },
+    { why: 'what somebody else spells', headers: { AUTHorization: 'DPoP x' }, members: {}, secrets: ['x'] },
     {
       why: 'a secret in HTTP Basic, encoded and not',
       headers: basic('id:se%3Acret+%2B'),
