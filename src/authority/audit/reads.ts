@@ -5,15 +5,23 @@ import type { AuditLog, Provenance } from './log.js'
 
 /** Who reads the log: one `audit.read` for each session and what it asks for, when it has stopped. */
 export interface AuditReads {
-  note(session: Session, filter: AuditFilter, records: readonly StoredRecord[], provenance: Provenance): void
+  note(session: Session, asked: AskedRecords, records: readonly StoredRecord[], provenance: Provenance): void
   /** Records what has not been recorded yet: before the server stops. */
   flush(): Promise<void>
+}
+
+/** What somebody asks for. */
+export interface AskedRecords {
+  filter: AuditFilter
+  /** Whether what is kept beside the events comes along. */
+  personal?: boolean | undefined
 }
 
 interface Range {
   userId: string
   sessionId: string
   filter: string
+  personal: boolean
   provenance: Provenance
   first: number | undefined
   last: number | undefined
@@ -32,7 +40,7 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
   function record(key: string, range: Range): Promise<void> {
     open.delete(key)
     clearTimeout(range.timer)
-    const { userId, sessionId, filter, provenance, first, last, events } = range
+    const { userId, sessionId, filter, personal, provenance, first, last, events } = range
     const draft = {
       type: 'audit.read',
       actor: { type: 'user', id: userId },
@@ -42,6 +50,7 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
         ...(first !== undefined && { first }),
         ...(last !== undefined && { last }),
         ...(filter !== '' && { filter }),
+        ...(personal && { personal }),
       },
     } as const
     return audit.attempt(draft, provenance, (attempt) => attempt.commit())
@@ -50,13 +59,19 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
   // A disk that fails now fails everybody who needs an answer, and they are told.
   const recordLater = (key: string, range: Range) => void record(key, range).catch(() => {})
 
-  function openRange(key: string, session: Session, filter: string, provenance: Provenance): Range {
+  function openRange(
+    key: string,
+    session: Session,
+    { filter, personal }: Pick<Range, 'filter' | 'personal'>,
+    provenance: Provenance,
+  ): Range {
     const [oldest] = open
     if (oldest !== undefined && open.size >= MAX_OPEN) recordLater(...oldest)
     const range: Range = {
       userId: session.user.id,
       sessionId: session.id,
       filter,
+      personal,
       provenance,
       first: undefined,
       last: undefined,
@@ -68,10 +83,10 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
   }
 
   return {
-    note(session, filter, records, provenance) {
-      const text = formatAuditFilter(filter)
-      const key = JSON.stringify([session.id, text])
-      const range = open.get(key) ?? openRange(key, session, text, provenance)
+    note(session, { filter: asked, personal = false }, records, provenance) {
+      const filter = formatAuditFilter(asked)
+      const key = JSON.stringify([session.id, filter, personal])
+      const range = open.get(key) ?? openRange(key, session, { filter, personal }, provenance)
       range.timer.refresh()
       range.events += records.length
       range.first = smallest(range.first, records[0]?.seq)

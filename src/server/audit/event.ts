@@ -21,7 +21,7 @@ export const event: Endpoint<'admin'> = {
     const { records } = isUuid(id) ? await authority.audit.scan({ filter, limit: 1 }) : { records: [] }
     const [record] = records
     if (record === undefined) throw new AuthsecError('not_found', `no event has the id ${quote(id)}`)
-    authority.auditReads.note(caller, filter, records, provenance)
+    authority.auditReads.note(caller, { filter }, records, provenance)
     return new Response(formatRecord(record), { headers: { 'content-type': 'application/json' } })
   },
 }

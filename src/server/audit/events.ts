@@ -27,13 +27,13 @@ export const events: Endpoint<'admin'> = {
   async handle(request, { authority, caller, stopping, provenance }) {
     const query = new URL(request.url).searchParams
     const search = readSearch(query, authority.clock())
-    const withPersonal = readQueryBoolean(query, 'personal') ?? false
+    const personal = readQueryBoolean(query, 'personal') ?? false
     const wait = readQueryInteger(query, 'wait', { min: 0, max: MAX_WAIT_SECONDS }) ?? 0
     const waiting = joinSignals([stopping, request.signal], wait * 1000)
     try {
       const page = await readPage(authority.audit, search, waiting.signal)
-      authority.auditReads.note(caller, search.filter ?? [], page.records, provenance)
-      const seqs = withPersonal ? page.records.map(({ seq }) => seq) : []
+      authority.auditReads.note(caller, { filter: search.filter ?? [], personal }, page.records, provenance)
+      const seqs = personal ? page.records.map(({ seq }) => seq) : []
       return formatPage(page, search, await authority.audit.findPersonal(seqs))
     } finally {
       waiting.release()

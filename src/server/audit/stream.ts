@@ -39,7 +39,7 @@ export const eventStream: Endpoint<'admin'> = {
       filter,
       log: identity.logId,
       stopping,
-      onRecords: (records) => auditReads.note(caller, filter, records, provenance),
+      onRecords: (records) => auditReads.note(caller, { filter }, records, provenance),
       // A session may end while its holder listens.
       isAlive: () =>
         sessions.resume(token).then(

@@ -220,6 +220,7 @@ test('reading the log is one record for each session and what it asked for, at i
   const total = (await read('?limit=1000')).json.events.length
   for (let after = -1; after < total - 1; after++) await read(`?after=${after}&limit=1`)
   await read('?filter=outcome=deny')
+  await read('?limit=1&personal=true')
   expect((await read('?filter=type=audit.read')).json.events).toEqual([])
   await first.close()
 
@@ -229,6 +230,7 @@ test('reading the log is one record for each session and what it asked for, at i
   expect(reads.map(({ event }: { event: { details: object } }) => event.details)).toEqual([
     { session: expect.any(String), events: 2 * total, first: 0, last: total - 1 },
     { session: expect.any(String), events: 0, filter: 'outcome=deny' },
+    { session: expect.any(String), events: 1, first: 0, last: 0, personal: true },
     { session: expect.any(String), events: 0, filter: 'type=audit.read' },
   ])
   await second.close()
