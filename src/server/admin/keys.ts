@@ -1,12 +1,11 @@
-import type { Provenance } from '../../authority/audit/log.js'
-import type { DueKey, EmergencyOutcome, KeyLife, KeyOutcome } from '../../authority/key-life.js'
-import { type KeyPlace, parseKeyPlace } from '../../authority/key-sets.js'
+import type { DueKey, EmergencyOutcome, KeyOutcome } from '../../authority/key-life.js'
+import { parseKeyPlace } from '../../authority/key-sets.js'
 import type { LiveToken } from '../../authority/live-tokens.js'
 import type { AuditEventType } from '../../core/audit-record.js'
 import { formatTime } from '../../core/time.js'
-import type { StoredKey, User } from '../../store/store.js'
+import type { StoredKey } from '../../store/store.js'
 import { readJson } from '../body.js'
-import type { Endpoint } from '../endpoint.js'
+import type { Endpoint, EndpointContext } from '../endpoint.js'
 import { readString, requireString } from '../fields.js'
 
 const FOR_ADMINS = {
@@ -28,76 +27,65 @@ export const listKeys: Endpoint<'admin'> = {
   },
 }
 
-export const prepareKey: Endpoint<'admin'> = changeSet({
+export const prepareKey: Endpoint<'admin'> = changeKeys({
   path: '/admin/keys/prepare',
   summary: 'Make and publish the next key of a purpose',
   event: 'key.prepared',
-  change: (keys, place, user, provenance) => keys.prepare(place, user, provenance),
+  change: async ({ authority, caller, provenance }, request) =>
+    formatOutcome(await authority.keys.prepare(await readPlace(request), caller.user, provenance)),
 })
 
-export const rotateKeys: Endpoint<'admin'> = changeSet({
+export const rotateKeys: Endpoint<'admin'> = changeKeys({
   path: '/admin/keys/rotate',
   summary: 'Let the prepared key of a purpose sign from now on',
   event: 'key.activated',
-  change: (keys, place, user, provenance) => keys.rotate(place, user, provenance),
+  change: async ({ authority, caller, provenance }, request) =>
+    formatOutcome(await authority.keys.rotate(await readPlace(request), caller.user, provenance)),
 })
 
-export const activateKey: Endpoint<'admin'> = changeKey({
+export const activateKey: Endpoint<'admin'> = changeKeys({
   path: '/admin/keys/:kid/activate',
   summary: 'Let a prepared key sign from now on',
   event: 'key.activated',
-  change: async (keys, kid, user, provenance) => formatOutcome(await keys.activate(kid, user, provenance)),
+  change: async ({ authority, caller, params: { kid = '' }, provenance }) =>
+    formatOutcome(await authority.keys.activate(kid, caller.user, provenance)),
 })
 
-export const taintKey: Endpoint<'admin'> = changeKey({
+export const taintKey: Endpoint<'admin'> = changeKeys({
   path: '/admin/keys/:kid/taint',
   summary: 'Let a suspect key sign nothing more, and list what it signed',
   event: 'key.tainted',
-  change: async (keys, kid, user, provenance) =>
-    formatEmergency(await keys.condemn(kid, 'tainted', user, provenance)),
+  change: async ({ authority, caller, params: { kid = '' }, provenance }) =>
+    formatEmergency(await authority.keys.condemn(kid, 'tainted', caller.user, provenance)),
 })
 
-export const revokeKey: Endpoint<'admin'> = changeKey({
+export const revokeKey: Endpoint<'admin'> = changeKeys({
   path: '/admin/keys/:kid/revoke',
   summary: 'Take a compromised key out of the key set, and list what it signed',
   event: 'key.revoked',
-  change: async (keys, kid, user, provenance) =>
-    formatEmergency(await keys.condemn(kid, 'revoked', user, provenance)),
+  change: async ({ authority, caller, params: { kid = '' }, provenance }) =>
+    formatEmergency(await authority.keys.condemn(kid, 'revoked', caller.user, provenance)),
 })
 
-interface KeyChange<On, Answer> {
+/** An endpoint that changes keys, and answers with what has become of them. */
+function changeKeys({
+  path,
+  summary,
+  event,
+  change,
+}: {
   path: string
   summary: string
   event: AuditEventType
-  change(keys: KeyLife, on: On, user: User, provenance: Provenance): Promise<Answer>
-}
-
-/** A change of the keys of one purpose, which the body names. */
-function changeSet({ path, summary, event, change }: KeyChange<KeyPlace, KeyOutcome>): Endpoint<'admin'> {
+  change(context: EndpointContext<'admin'>, request: Request): Promise<object>
+}): Endpoint<'admin'> {
   return {
     ...FOR_ADMINS,
     method: 'POST',
     paths: [path],
     summary,
     event,
-    async handle(request, { authority, caller, provenance }) {
-      const place = await readPlace(request)
-      return Response.json(formatOutcome(await change(authority.keys, place, caller.user, provenance)))
-    },
-  }
-}
-
-/** A change of one key, which the path names. */
-function changeKey({ path, summary, event, change }: KeyChange<string, object>): Endpoint<'admin'> {
-  return {
-    ...FOR_ADMINS,
-    method: 'POST',
-    paths: [path],
-    summary,
-    event,
-    async handle(_request, { authority, caller, params, provenance }) {
-      return Response.json(await change(authority.keys, params['kid'] ?? '', caller.user, provenance))
-    },
+    handle: async (request, context) => Response.json(await change(context, request)),
   }
 }
 
