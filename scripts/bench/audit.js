@@ -111,39 +111,38 @@ async function measureFlood(target) {
     client_secret: 'x',
   })
   const bad = { url, request, status: 401, isExpected: (body) => body.includes('invalid_client') }
-  const [beside, alone] = [[], []]
-  for (let round = -1; round < ROUNDS; round++) {
-    const { throughput } = await load(target, ROUND_MS)
-    const [minted] = await Promise.all([load(target, ROUND_MS), load(bad, ROUND_MS)])
-    if (round < 0) continue
-    alone.push(throughput)
-    beside.push(minted.throughput)
-  }
-  return {
-    what: 'no refusals: tokens beside a flood',
-    ratio: compareSeries(beside, alone),
-    aim: { atLeast: 0.5 },
-  }
+  const ratio = await compareDisturbed(target, async () => {
+    const flood = load(bad, ROUND_MS)
+    return () => flood
+  })
+  return { what: 'no refusals: tokens beside a flood', ratio, aim: { atLeast: 0.5 } }
 }
 
 /** Tokens while two tails follow and a third reader has stopped reading. */
 async function measureReaders(server, target) {
-  const [followed, alone] = [[], []]
-  for (let round = -1; round < ROUNDS; round++) {
-    const { throughput } = await load(target, ROUND_MS)
+  const ratio = await compareDisturbed(target, async () => {
     const readers = await Promise.all([1, 2, 3].map(() => followEvents(server, () => {})))
     readers[2].pause()
-    const beside = await load(target, ROUND_MS)
-    for (const reader of readers) reader.close()
+    return () => {
+      for (const reader of readers) reader.close()
+    }
+  })
+  return { what: 'no reader: tokens beside three', ratio, aim: { atLeast: 0.8 } }
+}
+
+/** The throughput beside something else to that alone, in turn; `disturb` begins it and returns what ends it. */
+async function compareDisturbed(target, disturb) {
+  const [beside, alone] = [[], []]
+  for (let round = -1; round < ROUNDS; round++) {
+    const undisturbed = await load(target, ROUND_MS)
+    const end = await disturb()
+    const disturbed = await load(target, ROUND_MS)
+    await end()
     if (round < 0) continue
-    alone.push(throughput)
-    followed.push(beside.throughput)
+    alone.push(undisturbed.throughput)
+    beside.push(disturbed.throughput)
   }
-  return {
-    what: 'no reader: tokens beside three',
-    ratio: compareSeries(followed, alone),
-    aim: { atLeast: 0.8 },
-  }
+  return compareSeries(beside, alone)
 }
 
 function readJti(body) {
