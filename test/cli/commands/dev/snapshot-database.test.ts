@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startServer } from '../../../../src/server/index.js'
+import { initServer, startServer } from '../../../../src/server/index.js'
+import { saveSnapshot } from '../../../../src/server/snapshot.js'
 import { startMinting } from '../../../support/mint-load.js'
 import { makePostgresSchema } from '../../../support/postgres-schema.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
@@ -56,6 +57,23 @@ test('a snapshot of a database under load goes into a directory, and back into t
     JSON.parse(Buffer.from(header, 'base64url').toString()).kid,
   )
   await again.close()
+  await schema.drop()
+})
+
+test('a command that has a database to itself is forgotten within seconds where it is killed', async () => {
+  const schema = await makePostgresSchema()
+  const admin = { email: 'root@team.example', password: 'correct horse battery' }
+  await initServer({ store: schema.url, kek: KEK, issuer: 'https://authsec.example', admin })
+  const leases: number[] = []
+  await saveSnapshot({ store: schema.url, kek: KEK, clone: false }, async () => {
+    const now = 'extract(epoch from clock_timestamp()) * 1000'
+    const rows = await schema.run(`select (lease_until - ${now})::float8 as left from replicas`)
+    leases.push(...rows.map(({ left }) => Number(left)))
+  })
+  expect(leases.length).toBeGreaterThan(0)
+  // A server that is killed counts as one for half a minute, because others wait for it.
+  expect(Math.max(...leases)).toBeLessThanOrEqual(8_000)
+  expect(await schema.run('select * from replicas')).toEqual([])
   await schema.drop()
 })
 
