@@ -1,6 +1,7 @@
 import type { RunningServer } from '../server/start.js'
 import type { Context } from './context.js'
 import { readKek } from './kek.js'
+import { describeNewLog } from './log-contact.js'
 import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
 import { DEV_PROFILE } from './settings.js'
@@ -48,10 +49,16 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
   })
 }
 
-/** Who starts a server knows which key signs its log from no stranger: audit verify believes it from then on. */
-async function pinLog({ knownLogs, clock }: Context, { url, verifierKey }: RunningServer): Promise<void> {
+/**
+ * Who starts a server knows which key signs its log from no stranger: audit verify believes it from then on. That it is
+ * another log than there was before is said here, because whoever asks the server next finds it known.
+ */
+async function pinLog(context: Context, { url, verifierKey }: RunningServer): Promise<void> {
+  const { io, knownLogs, clock } = context
   const [origin = ''] = verifierKey.split('+')
   const known = await knownLogs.find(origin)
+  const change = await describeNewLog(context, url, known)
+  if (change !== undefined) io.warn(change)
   const seen_at = new Date(clock.now()).toISOString()
   await knownLogs.keep(origin, {
     ...known,

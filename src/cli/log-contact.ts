@@ -102,8 +102,9 @@ export async function describeNewLog(
 ): Promise<string | undefined> {
   const last = known === undefined ? await knownLogs.findLast(serverUrl) : undefined
   if (last === undefined) return undefined
-  const size = last.checkpoint === undefined ? 0 : parseCheckpoint(last.checkpoint).size
-  return `this server had another log when it was seen last (${toPrintable(last.origin)}, ${size} records): it was reset, or another state took its place`
+  const { origin, checkpoint } = last
+  const size = checkpoint === undefined ? '' : `, ${parseCheckpoint(checkpoint).size} records`
+  return `this server had another log when it was seen last (${toPrintable(origin)}${size}): it was reset, or another state took its place`
 }
 
 /** The key to believe: the one that was given, then the one that is known here, then the one that the log names. */

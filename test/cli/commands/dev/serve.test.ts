@@ -81,6 +81,19 @@ describe('authsec dev serve', () => {
     expect(stderr).toBe('')
   })
 
+  test('says that its log is another one than there was at its address, once', async () => {
+    const place = await makeDirectory()
+    const first = await serve(['--state', join(place, 'one')])
+    await first.stop()
+    const { port } = new URL(first.ready.url)
+    const serveAgain = async () =>
+      (await serve(['--state', join(place, 'two'), '--port', port], first.directory)).stop()
+    expect((await serveAgain()).stderr).toMatch(
+      /^warning: this server had another log when it was seen last \(authsec\/[\da-f]{32}\): it was reset, or another/m,
+    )
+    expect((await serveAgain()).stderr).not.toContain('another log')
+  })
+
   test('ends with 143 when it is terminated', async () => {
     const server = await serve()
     expect(await server.stop('terminated')).toMatchObject({ code: 143 })
