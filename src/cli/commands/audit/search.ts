@@ -121,6 +121,7 @@ async function count(
   }
   const rows = [...counts].sort(([, one], [, other]) => other - one)
   if (json) io.json(rows.slice(0, limit).map(([value, events]) => ({ [field]: value, events })))
+  else if (rows.length === 0) io.note('no events')
   else
     await io.table(
       ['events', field],

@@ -162,6 +162,13 @@ describe('authsec audit search', () => {
       )
     })
 
+    test('says where there is nothing to count', async () => {
+      const nothing = { [EVENTS]: { events: [], next: -1 } }
+      const { done } = search(['--count-by', 'reason'], nothing)
+      expect(await done).toEqual({ code: 0, stdout: '', stderr: 'no events\n' })
+      expect((await search(['--count-by', 'reason', '--json'], nothing).done).stdout).toBe('[]\n')
+    })
+
     test('lets no value reach the terminal', async () => {
       const evil = { seq: 1, event: { ...ALLOWED.event, reason: 'a\u001b[2J\n\u202e' } }
       const { done } = search(['--count-by', 'reason'], { [EVENTS]: { events: [evil], next: 1 } })
