@@ -13,7 +13,7 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
   )
   if (isTaken) {
     throw new AuthsecError('conflict', `${quote(path, 200)} exists already`, {
-      hint: 'Name a new one with --out.',
+      hint: 'Name a place where nothing is yet.',
     })
   }
   const partial = `${path}.${crypto.randomUUID()}.partial`

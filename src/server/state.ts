@@ -131,7 +131,7 @@ function lockedBy(place: string, pidFile: string, cause: unknown): AuthsecError 
   const { pid, url } = readHolder(pidFile)
   const holder = pid === undefined ? 'another process' : `the server with pid ${pid}`
   return new AuthsecError('state_locked', `${place} is in use by ${holder}`, {
-    hint: 'Stop that server, or start with another --state directory or --ephemeral.',
+    hint: 'Stop that server, or name another --state directory.',
     ...(url && { details: { server_url: url } }),
     cause,
   })
