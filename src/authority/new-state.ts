@@ -99,10 +99,13 @@ async function renewBaseTokens(
   tenantId: string,
 ): Promise<number> {
   let renewed = 0
-  for (const { clientId } of await delegations.listSealed()) {
-    const [client, delegation] = [await clients.find(clientId), await delegations.findByClient(clientId)]
-    const isLive = delegation?.status === 'active' && client !== undefined
-    const issuedAt = Math.floor((delegation?.updatedAt ?? 0) / 1000)
+  const page = await clients.list({ limit: Number.MAX_SAFE_INTEGER, offset: 0 })
+  const agents = new Map(page.clients.map((client) => [client.id, client]))
+  for (const delegation of await delegations.listSealed()) {
+    const { clientId } = delegation
+    const client = agents.get(clientId)
+    const isLive = delegation.status === 'active' && client !== undefined
+    const issuedAt = Math.floor(delegation.updatedAt / 1000)
     const token = isLive
       ? signBaseToken(key, {
           iss: baseIssuer(tenantId),

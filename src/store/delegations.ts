@@ -94,8 +94,8 @@ export function createDelegations(
       return numUpdatedRows > 0n
     },
     async listSealed() {
-      const rows = await db.selectFrom('delegations').select(['client_id', 'token']).execute()
-      return rows.map(({ client_id, token }) => ({ clientId: client_id, sealedToken: token }))
+      const rows = await db.selectFrom('delegations').selectAll().execute()
+      return rows.map(toDelegation)
     },
     async reseal(clientId, sealedToken) {
       await db
