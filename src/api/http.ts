@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
-import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
+import { concealSecrets, listSentSecrets } from '../core/secrets.js'
 import type { Json } from '../core/strict-json.js'
 import {
   type Explanation,

@@ -1,7 +1,7 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { isOauthCode } from '../core/oauth-error.js'
 import { toPrintable } from '../core/printable.js'
-import { concealSecrets } from '../core/sent-secrets.js'
+import { concealSecrets } from '../core/secrets.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 
 /** An answer other than success. Its texts are safe to print. */

@@ -1,7 +1,7 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
 import { AuthsecError } from './errors.js'
-import { concealTokens } from './sent-secrets.js'
+import { concealTokens } from './secrets.js'
 import type { Json } from './strict-json.js'
 
 /** Every kind of event, with the words in which it is told to people. */

@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
-import { concealSecrets, listSentSecrets } from '../core/sent-secrets.js'
+import { concealSecrets, listSentSecrets } from '../core/secrets.js'
 import { isJsonObject, type JsonObject } from '../core/strict-json.js'
 import { type Clock, type Instant, readInstant } from './clock.js'
 import type { ClientProof } from './credentials.js'

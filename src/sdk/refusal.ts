@@ -1,7 +1,7 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { isOauthCode } from '../core/oauth-error.js'
 import { toPrintable } from '../core/printable.js'
-import { concealSecrets } from '../core/sent-secrets.js'
+import { concealSecrets } from '../core/secrets.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { HttpAnswer } from './http.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { concealSecrets, listSentSecrets } from '../../src/core/sent-secrets.js'
+import { concealSecrets, listSentSecrets } from '../../src/core/secrets.js'
 
 const basic = (text: string) => ({ authorization: `Basic ${btoa(text)}` })
 
