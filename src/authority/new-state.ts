@@ -32,7 +32,7 @@ export interface NewState {
 }
 
 /** What has become of what a state without its keys cannot keep. */
-export interface Founded {
+export interface Installed {
   /** The origin of the new log. */
   origin: string
   /** How many base tokens have been signed anew. */
@@ -46,7 +46,7 @@ export interface Founded {
  * the other, whole. It gets a new log, and keys of its own unless it has some. Throws `conflict` where a server runs
  * on the store, and `state_unreadable` for rows that are those of no state.
  */
-export async function foundState(store: Store, state: NewState, clock: () => number): Promise<Founded> {
+export async function installState(store: Store, state: NewState, clock: () => number): Promise<Installed> {
   const { tenantId, hasKeys, kek, check } = state
   const envelope = createEnvelope(kek, tenantId, check.version)
   const now = clock()

@@ -40,7 +40,7 @@ export interface ReplicaTimings {
 }
 
 /** For a command that works on a state for a moment: where it is killed, the next one need not wait long. */
-export const BRIEF: ReplicaTimings = { leaseSeconds: 8 }
+export const BRIEF_LEASE: ReplicaTimings = { leaseSeconds: 8 }
 
 /** The lease of the server that changes keys by itself. */
 const LEADER = 'keys'

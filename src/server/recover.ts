@@ -3,7 +3,7 @@ import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
 import { assertNoServer } from '../authority/new-state.js'
-import { BRIEF } from '../authority/replica.js'
+import { BRIEF_LEASE } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -43,7 +43,14 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     await assertNoServer(store, store)
     const file = options.auditHighWater ?? markFile
     const highWater = file === undefined ? undefined : createMarkFile(file)
-    const authority = await openAuthority({ store, kek, issuer, clock, highWater, replicaTimings: BRIEF })
+    const authority = await openAuthority({
+      store,
+      kek,
+      issuer,
+      clock,
+      highWater,
+      replicaTimings: BRIEF_LEASE,
+    })
     try {
       await assertBroken(authority.sealing.seal(), name)
       const { identity } = authority

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { fingerprintKek, openEnvelope } from '../authority/kek-check.js'
-import { assertNoServer, type Founded, foundState, type NewState } from '../authority/new-state.js'
-import { BRIEF } from '../authority/replica.js'
+import { assertNoServer, type Installed, installState, type NewState } from '../authority/new-state.js'
+import { BRIEF_LEASE } from '../authority/replica.js'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { SnapshotEnd, SnapshotHeader } from '../core/snapshot.js'
@@ -38,7 +38,7 @@ export async function saveSnapshot(
   try {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    const authority = await openAuthority({ store, kek, issuer, clock, replicaTimings: BRIEF })
+    const authority = await openAuthority({ store, kek, issuer, clock, replicaTimings: BRIEF_LEASE })
     return await authority.snapshots.save({ clone }, OFFLINE, write).finally(authority.close)
   } finally {
     await close()
@@ -56,7 +56,7 @@ export interface ReplaceOptions extends OfflineState {
 }
 
 /** What has taken the place of a state. */
-export interface Replaced extends Founded {
+export interface Replaced extends Installed {
   /** The log of the state that is gone; undefined where there was none. */
   old?: FormerLog | undefined
 }
@@ -180,10 +180,10 @@ async function replaceState(
   const { clock = Date.now } = options
   const tenantId = await state.store.settings.find('tenant_id')
   const old = tenantId === undefined ? undefined : await retire(state, options, tenantId)
-  const founded = await foundState(state.store, await describe(old), clock)
+  const installed = await installState(state.store, await describe(old), clock)
   // The random passwords of the seed open nothing any more: the next start makes new ones.
   if (state.directory !== undefined) rmSync(join(state.directory, PASSWORD_FILE), { force: true })
-  return { ...founded, old }
+  return { ...installed, old }
 }
 
 /** Keeps the log of a state that is about to go. */
@@ -195,7 +195,7 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
   await confirm({ tenantId, name })
   const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)
   const issuer = (await store.settings.find('issuer')) ?? ''
-  const authority = await openAuthority({ store, kek, issuer, clock, highWater, replicaTimings: BRIEF })
+  const authority = await openAuthority({ store, kek, issuer, clock, highWater, replicaTimings: BRIEF_LEASE })
   try {
     // A log that is not what it was goes as it is: whoever looks at it is told.
     await authority.sealing.seal().catch((error) => {
