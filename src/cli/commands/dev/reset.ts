@@ -37,7 +37,7 @@ export function addReset(parent: Command, context: Context): void {
 async function reset(context: Context, flags: ResetFlags): Promise<void> {
   const { io } = context
   const offline = await readOfflineState(context, flags)
-  const { resetState } = await import('../../../server/snapshot.js')
+  const { resetState } = await import('../../../server/reset.js')
   const logs = createLogKeeper(context, offline, flags)
   const { tenantId, old, origin } = await logs.around(() =>
     resetState({
