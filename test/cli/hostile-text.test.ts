@@ -40,12 +40,14 @@ beforeAll(async () => {
   expect(issued.status, issued.text).toBe(200)
   ;({ access_token: token, authsec_audit: eventId } = issued.json)
   jti = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).jti
-  // Whatever of it a header can carry, and an address of an API.
-  const bytes = Buffer.from(EVIL.replace(/[\r\n]/g, ''))
+  // Whatever of it a header can carry, in which each byte is a character: some of them are controls again.
+  const bytes = Buffer.from(
+    EVIL.replaceAll(new RegExp(`[${String.fromCharCode(0)}-${String.fromCharCode(31)}\u007f]`, 'g'), ''),
+  )
   const head = `GET /authsec/uflow/sdk/delegation-token?client_id=${server.clientId} HTTP/1.1\r\nHost: localhost`
   const end = '\r\nConnection: close\r\n\r\n'
   const request = Buffer.concat([Buffer.from(`${head}\r\nUser-Agent: `), bytes, Buffer.from(end)])
-  await sendBytes(server.port, request)
+  expect(await sendBytes(server.port, request)).toMatch(/^HTTP\/1\.1 200 /)
   await server.call('POST', '/admin/resources', {
     admin: true,
     json: { uri: `https://evil.example/${EVIL}`, permissions: [EVIL] },
@@ -108,10 +110,12 @@ describe.each([
 test('a formula and an escape reach no file of an export', async () => {
   for (const format of ['csv', 'cef', 'ocsf', 'jsonl']) {
     const file = join(await makeDirectory(), 'log')
-    const { code, stderr } = await cli.run(['audit', 'export', '--format', format, '--out', file])
+    const args = ['audit', 'export', '--include-personal', '--format', format, '--out', file]
+    const { code, stderr } = await cli.run(args)
     expect(`${code} ${stderr}`).toMatch(/^0 /)
     const text = (await readFile(file, 'utf8')).replaceAll('\r\n', '\n')
-    // The others tell nothing that anybody may name as they like.
+    // The user agent in all of them; in some what else anybody may name as they like.
+    expect(text, format).toMatch(/1\+1.*\\u0080/)
     if (format === 'csv' || format === 'jsonl') expect(text, format).toContain('\\u001b')
     expect(text.replaceAll('\n', ''), format).not.toMatch(RAW)
     if (format === 'csv') expect(text).not.toMatch(/(?:^|,)"?[=+\-@\t\r]/m)
