@@ -98,13 +98,13 @@ function createPool(target: PostgresTarget, options: PostgresOptions): PostgresP
 
 /**
  * What begins a transaction, in one message and two statements. The lock is of this schema alone, and a process that
- * stops in the middle loses it by the timeout. It needs a statement before every question: that sees what the former
- * writer has committed.
+ * stops in the middle loses it by the timeout, while those who began to wait for it then still have as long again. It
+ * needs a statement before every question: that sees what the former writer has committed.
  */
 function writeBeginning({ statementTimeoutMs }: PostgresTarget): string {
   const settings = [
     `set_config('synchronous_commit', 'on', true)`,
-    `set_config('idle_in_transaction_session_timeout', '${statementTimeoutMs}', true)`,
+    `set_config('idle_in_transaction_session_timeout', '${Math.floor(statementTimeoutMs / 2)}', true)`,
   ]
   const lock = `pg_advisory_xact_lock(hashtextextended('authsec ' || current_schema(), 0))`
   return `begin; select ${settings.join(', ')}, ${lock}`

@@ -186,10 +186,11 @@ describe('what one process revokes', () => {
 })
 
 describe('a process that stops in the middle of a transaction', () => {
-  test('loses its turn to the others, and nothing of it is kept', async () => {
-    // One after the other: the first one makes the tables, for which the one with the limit does not wait.
-    const other = await open()
-    const stopped = await open('&statement_timeout=300')
+  test('loses its turn to others of the same limit before they give up, and nothing of it is kept', async () => {
+    // One after the other: the first one makes the tables, for which those with a limit do not wait.
+    await open()
+    const other = await open('&statement_timeout=1000')
+    const stopped = await open('&statement_timeout=1000')
     const held = stopped.write(async ({ settings }) => {
       await settings.insert({ name: 'held', value: 'back' })
       // That can only go on when this transaction has ended.
