@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote, toPrintable } from '../core/printable.js'
-import { formatParties } from './request.js'
+import { formatParties } from './call-key.js'
 import type { DelegationSubject } from './subject.js'
 
 /** What a person is asked for, who is elsewhere. */

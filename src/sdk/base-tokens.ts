@@ -3,6 +3,7 @@ import type { ClientContext } from './client-context.js'
 import type { DelegationToken } from './delegation-token.js'
 import type { Grant } from './grant.js'
 import { pullBaseToken } from './pull.js'
+import type { StoredToken } from './token-cache.js'
 import { type Ask, type IssuedToken, type ObtainOptions, TokenSource } from './token-source.js'
 
 const PULL_GAP_MS = 30_000
@@ -35,8 +36,10 @@ export class BaseTokens {
     return this.#current
   }
 
-  look(minValidityMs: number, mayRefresh: boolean): IssuedToken | undefined {
-    return this.source.look(ONLY_KEY, minValidityMs, mayRefresh ? () => this.#ask() : undefined)
+  look(minValidityMs: number, mayRefresh: boolean): StoredToken | undefined {
+    const kept = this.source.look(ONLY_KEY, minValidityMs)
+    if (kept?.isAging && mayRefresh) this.source.renew(ONLY_KEY, kept, () => this.#ask())
+    return kept
   }
 
   /** The kept base token, or a pulled one. Rejects as `pullBaseToken` throws. */

@@ -1,20 +1,14 @@
 import { AuthsecError } from '../core/errors.js'
 import type { BaseTokens } from './base-tokens.js'
+import { createKeyOfRequest, formatCallKey, formatParties } from './call-key.js'
 import type { ClientContext } from './client-context.js'
 import type { Metadata } from './discovery.js'
 import { subjectOfBase } from './exchange.js'
 import type { Exchanger } from './exchanger.js'
 import type { Grant } from './grant.js'
-import {
-  type CallRequest,
-  type DelegationRequest,
-  formatCallKey,
-  formatParties,
-  formatRequestKey,
-  isForOneCall,
-  readRequest,
-} from './request.js'
+import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
 import { SUBJECT_KEY_MARK } from './subjects.js'
+import type { StoredToken } from './token-cache.js'
 import { type Ask, type IssuedToken, type ObtainOptions, TokenSource } from './token-source.js'
 
 const EXCHANGE_GAP_MS = 1_000
@@ -28,6 +22,7 @@ export class CallTokens {
   readonly #context: ClientContext
   readonly #bases: BaseTokens
   readonly #exchanger: Exchanger
+  readonly #keyOf = createKeyOfRequest()
   #parties: string | undefined
   #partiesSeen = 0
   #keyPrefix: string | undefined
@@ -50,11 +45,13 @@ export class CallTokens {
   }
 
   /** The kept token of a request that has not been checked: one that is not well formed finds nothing. */
-  look(request: DelegationRequest, mayRefresh: boolean): IssuedToken | undefined {
-    const key = this.#keyPrefix === undefined ? undefined : formatRequestKey(this.#keyPrefix, request)
+  look(request: DelegationRequest, mayRefresh: boolean): StoredToken | undefined {
+    const key = this.#keyPrefix === undefined ? undefined : this.#keyOf(this.#keyPrefix, request)
     if (key === undefined) return undefined
     const { minValidityMs = 0 } = request
-    return this.source.look(key, minValidityMs, mayRefresh ? () => this.#askAgain(request) : undefined)
+    const kept = this.source.look(key, minValidityMs)
+    if (kept?.isAging && mayRefresh) this.#renew(key, kept, request)
+    return kept
   }
 
   /**
@@ -122,6 +119,11 @@ export class CallTokens {
         throw error
       }
     }
+  }
+
+  // On its own, because a function that is made anywhere in `look` would cost each call of it.
+  #renew(key: string, kept: StoredToken, request: DelegationRequest): void {
+    this.source.renew(key, kept, () => this.#askAgain(request))
   }
 
   #askAgain(request: DelegationRequest): Ask | undefined {

@@ -3,23 +3,19 @@ import { assertNarrower } from '../core/permission.js'
 import type { ApprovalRequest } from './approval-request.js'
 import { type Approval, Approvals } from './approvals.js'
 import { BaseTokens } from './base-tokens.js'
+import { mayBeKept } from './call-key.js'
 import { CallTokens } from './call-tokens.js'
 import { type ClientContext, createClientContext } from './client-context.js'
 import { createDelegatedFetch, type DelegatedFetchOptions } from './delegated-fetch.js'
 import type { DelegationToken } from './delegation-token.js'
 import { createExchanger, type Exchanger } from './exchanger.js'
 import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
-import {
-  assertKnownMembers,
-  type CallRequest,
-  type DelegationRequest,
-  mayBeKept,
-  readRequest,
-} from './request.js'
+import { assertKnownMembers, type CallRequest, type DelegationRequest, readRequest } from './request.js'
 import { throwIfAborted } from './single-flight.js'
 import type { DelegationSubject } from './subject.js'
 import { SubjectTokens } from './subject-tokens.js'
 import { Subjects } from './subjects.js'
+import type { StoredToken } from './token-cache.js'
 import type { IssuedToken, ObtainOptions } from './token-source.js'
 
 /** Gets delegation tokens for one agent from one server, and keeps them as long as they are good. */
@@ -121,13 +117,18 @@ class Client implements AuthsecClient {
     this.#approvals = new Approvals(this.#context, this.#bases, this.#subjects)
   }
 
-  async getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
-    assertKnownMembers(request)
-    const asked = this.#context.options.audiences.resolve(request)
-    const kept = this.#look(asked, true)
-    if (kept === undefined) return this.#acquire(asked)
-    this.#hits++
-    return kept.token
+  // Not async: what is kept has a promise already.
+  getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
+    try {
+      assertKnownMembers(request)
+      const asked = this.#context.options.audiences.resolve(request)
+      const kept = this.#look(asked, true)
+      if (kept === undefined) return this.#acquire(asked)
+      this.#hits++
+      return kept.answer
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   peek(request: DelegationRequest = NO_REQUEST): DelegationToken | undefined {
@@ -213,7 +214,7 @@ class Client implements AuthsecClient {
   }
 
   // The way of nearly every call: nothing is awaited, hashed or copied.
-  #look(request: DelegationRequest, mayRefresh: boolean): IssuedToken | undefined {
+  #look(request: DelegationRequest, mayRefresh: boolean): StoredToken | undefined {
     const { audience, permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
     const { signal, forceRefresh } = request
     if (forceRefresh || signal?.aborted) return undefined

@@ -1,14 +1,8 @@
 import { AuthsecError } from '../core/errors.js'
+import { createKeyOfRequest, formatCallKey } from './call-key.js'
 import type { ClientContext } from './client-context.js'
 import type { Exchanger } from './exchanger.js'
-import {
-  type CallRequest,
-  type DelegationRequest,
-  formatCallKey,
-  formatRequestKey,
-  isForOneCall,
-  readRequest,
-} from './request.js'
+import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
 import {
   type SubjectGroup,
   type SubjectState,
@@ -16,6 +10,7 @@ import {
   type SubjectToken,
   tokenTypeOf,
 } from './subjects.js'
+import type { StoredToken } from './token-cache.js'
 import type { Ask, IssuedToken, ObtainOptions, TokenSource } from './token-source.js'
 
 /** The call tokens that were made from the tokens of users. */
@@ -24,6 +19,7 @@ export class SubjectTokens {
   readonly #source: TokenSource
   readonly #exchanger: Exchanger
   readonly #subjects: Subjects
+  readonly #keyOf = createKeyOfRequest()
 
   constructor(context: ClientContext, source: TokenSource, exchanger: Exchanger, subjects: Subjects) {
     this.#context = context
@@ -33,13 +29,14 @@ export class SubjectTokens {
   }
 
   /** The kept token of a request that has not been checked, for this user. */
-  look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): IssuedToken | undefined {
+  look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
     const { group, deadBy } = state
-    const key = group && deadBy === undefined ? formatRequestKey(group.prefix, request) : undefined
+    const key = group && deadBy === undefined ? this.#keyOf(group.prefix, request) : undefined
     if (group === undefined || key === undefined) return undefined
     const { minValidityMs = 0 } = request
-    const askAgain = mayRefresh ? () => this.#askAgain(state, group, request) : undefined
-    return this.#source.look(key, minValidityMs, askAgain)
+    const kept = this.#source.look(key, minValidityMs)
+    if (kept?.isAging && mayRefresh) this.#renew(key, kept, state, group, request)
+    return kept
   }
 
   /**
@@ -99,6 +96,17 @@ export class SubjectTokens {
         throw AuthsecError.is(error, 'invalid_grant') ? this.#bury(group, error) : error
       }
     }
+  }
+
+  // On its own, because a function that is made anywhere in `look` would cost each call of it.
+  #renew(
+    key: string,
+    kept: StoredToken,
+    state: SubjectState,
+    group: SubjectGroup,
+    request: DelegationRequest,
+  ): void {
+    this.#source.renew(key, kept, () => this.#askAgain(state, group, request))
   }
 
   #askAgain(state: SubjectState, group: SubjectGroup, request: DelegationRequest): Ask | undefined {

@@ -7,6 +7,10 @@ import { remaining } from './lifetime.js'
 export interface StoredToken {
   readonly grant: Grant
   readonly token: DelegationToken
+  /** The token as everybody gets it who need not wait: made once, because a promise costs more than to find it. */
+  readonly answer: Promise<DelegationToken>
+  /** Whether it was getting old when it was last looked at. */
+  isAging: boolean
   /** Not refreshed before this moment of the monotonic clock. */
   refreshAfter: number
 }

@@ -73,10 +73,10 @@ export class TokenSource {
   }
 
   /**
-   * The kept token of a key, when it is good for that long. One that is getting old is still returned, and
-   * `askAgain` may name how to fetch its successor meanwhile.
+   * The kept token of a key, when it is good for that long. One that is getting old (`isAging`) is still returned, and
+   * `renew` fetches its successor meanwhile.
    */
-  look(key: string, minValidityMs: number, askAgain?: () => Ask | undefined): StoredToken | undefined {
+  look(key: string, minValidityMs: number): StoredToken | undefined {
     const stored = this.#cache.find(key)
     if (stored === undefined) return undefined
     const { lifetime } = stored.grant
@@ -86,8 +86,22 @@ export class TokenSource {
       if (left <= 0) this.#cache.delete(key)
       return undefined
     }
-    if (left <= lifetime.soft && askAgain !== undefined) this.#refreshBehind(key, stored, askAgain)
+    stored.isAging = left <= lifetime.soft
     return stored
+  }
+
+  /** Fetches the successor of a kept token, for nobody; `askAgain` names how, unless it is too early for that. */
+  renew(key: string, stored: StoredToken, askAgain: () => Ask | undefined): void {
+    const { clock, refreshGap, emit } = this.#options
+    if (clock.monotonic() < stored.refreshAfter) return
+    const ask = askAgain()
+    if (ask === undefined) return
+    this.#flights.launch(key, this.#fetch(key, ask))?.catch((error: unknown) => {
+      const failure = AuthsecError.is(error) ? error : new AuthsecError('internal', 'the refresh failed')
+      const { code, message, retryAfterMs = 0 } = failure
+      stored.refreshAfter = clock.monotonic() + Math.max(refreshGap, retryAfterMs)
+      if (code !== 'closed') emit({ type: 'token.refresh_failed', jti: stored.grant.jti, code, message })
+    })
   }
 
   /** Fetches the token of a key, together with everyone else who wants it now. */
@@ -222,7 +236,9 @@ export class TokenSource {
     const previous = this.#cache.peek(key)?.grant
     // The same token once more: there is no newer one yet, so do not ask on every call.
     const refreshAfter = previous?.jti === grant.jti ? clock.monotonic() + refreshGap : 0
-    this.#cache.keep(key, { grant, token: this.#issue(key, grant, true), refreshAfter }, groupOf?.(key))
+    const token = this.#issue(key, grant, true)
+    const answer = Promise.resolve(token)
+    this.#cache.keep(key, { grant, token, answer, isAging: false, refreshAfter }, groupOf?.(key))
     onKept?.(grant)
   }
 
@@ -231,19 +247,6 @@ export class TokenSource {
     this.#grants.set(token, grant)
     this.#keys.set(grant, key)
     return token
-  }
-
-  #refreshBehind(key: string, stored: StoredToken, askAgain: () => Ask | undefined): void {
-    const { clock, refreshGap, emit } = this.#options
-    if (clock.monotonic() < stored.refreshAfter) return
-    const ask = askAgain()
-    if (ask === undefined) return
-    this.#flights.launch(key, this.#fetch(key, ask))?.catch((error: unknown) => {
-      const failure = AuthsecError.is(error) ? error : new AuthsecError('internal', 'the refresh failed')
-      const { code, message, retryAfterMs = 0 } = failure
-      stored.refreshAfter = clock.monotonic() + Math.max(refreshGap, retryAfterMs)
-      if (code !== 'closed') emit({ type: 'token.refresh_failed', jti: stored.grant.jti, code, message })
-    })
   }
 }
 

@@ -58,8 +58,19 @@ describe('getDelegationToken', () => {
     expect(stub.count('exchange')).toBe(2)
   })
 
+  test('sees what the caller has changed in the request since', async () => {
+    const { authsec } = createStubbedClient()
+    const changing = { audience: BILLING, permissions: ['billing:read'] }
+    const first = await authsec.getDelegationToken(changing)
+    expect(await authsec.getDelegationToken(changing)).toMatchObject({ jti: first.jti, fromCache: true })
+    changing.permissions.push('profile:read')
+    expect(authsec.peek(changing)).toBeUndefined()
+    expect((await authsec.getDelegationToken(changing)).jti).not.toBe(first.jti)
+  })
+
   test('rejects, rather than throws, what is not a request', async () => {
     const { authsec, stub } = createStubbedClient()
+    await expect(authsec.getDelegationToken({ audiense: BILLING } as never)).rejects.toThrow(/"audiense"/)
     await expect(authsec.getDelegationToken({ permissions: ['billing:read'] })).rejects.toMatchObject({
       code: 'request_invalid',
     })

@@ -1,12 +1,5 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  type CallRequest,
-  type DelegationRequest,
-  formatCallKey,
-  formatParties,
-  readRequest,
-} from '../../src/sdk/request.js'
+import { type DelegationRequest, readRequest } from '../../src/sdk/request.js'
 
 const BILLING = 'https://billing.example'
 
@@ -105,57 +98,4 @@ describe('readRequest', () => {
     expect(readRequest({}).call).toBeUndefined()
     expect(readRequest({ audience: undefined, minValidityMs: 5 }).call).toBeUndefined()
   })
-})
-
-describe('formatCallKey', () => {
-  const text = fc.oneof(fc.string(), fc.constantFrom('', '1', '1:', ',', 'p1', 't', 's1', '3:a:b'))
-  const parts = fc.record({
-    audience: text,
-    permissions: fc.option(
-      fc.uniqueArray(text, { maxLength: 3 }).map((list) => list.sort()),
-      { nil: undefined },
-    ),
-    tool: fc.option(text, { nil: undefined }),
-    ttlSeconds: fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined }),
-    isBound: fc.boolean(),
-  })
-  type Parts = Pick<CallRequest, 'audience' | 'permissions' | 'tool' | 'ttlSeconds'> & { isBound: boolean }
-  const keyOf = ({ audience, permissions, tool, ttlSeconds, isBound }: Parts) =>
-    formatCallKey('1|', audience, permissions, tool, ttlSeconds, isBound)
-
-  test('never gives two requests one key', () => {
-    fc.assert(
-      fc.property(parts, parts, (one, other) => {
-        fc.pre(JSON.stringify(one) !== JSON.stringify(other))
-        expect(keyOf(one)).not.toBe(keyOf(other))
-      }),
-      { numRuns: 2_000 },
-    )
-  })
-
-  test('does not care in which order, or how often, a permission is named', () => {
-    const list = fc.array(fc.constantFrom('a:r', 'b:r', 'c:r', 'd:w'), { minLength: 1, maxLength: 6 })
-    fc.assert(
-      fc.property(list, (permissions) => {
-        const tidy = [...new Set(permissions)].sort()
-        const key = formatCallKey('1|', BILLING, permissions, undefined, undefined)
-        expect(key).toBe(formatCallKey('1|', BILLING, tidy, undefined, undefined))
-      }),
-    )
-  })
-
-  test('tells everything that remains from any list, and a slash at the end from none', () => {
-    const all = formatCallKey('', BILLING, undefined, undefined, undefined)
-    expect(formatCallKey('', BILLING, ['billing:read'], undefined, undefined)).not.toBe(all)
-    expect(formatCallKey('', `${BILLING}/`, undefined, undefined, undefined)).not.toBe(all)
-  })
-})
-
-test('parties never look like other parties', () => {
-  fc.assert(
-    fc.property(fc.array(fc.string()), fc.array(fc.string()), (one, other) => {
-      fc.pre(JSON.stringify(one) !== JSON.stringify(other))
-      expect(formatParties(one)).not.toBe(formatParties(other))
-    }),
-  )
 })

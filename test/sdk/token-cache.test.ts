@@ -17,7 +17,8 @@ function storedToken(clock: FakeClock, lifeMs = 60_000): StoredToken {
     expiresAt: askedAt.wall + lifeMs,
     lifetime: callLifetime(askedAt, lifeMs, () => 0.5),
   }
-  return { grant, token: createDelegationToken(grant, true), refreshAfter: 0 }
+  const token = createDelegationToken(grant, true)
+  return { grant, token, answer: Promise.resolve(token), isAging: false, refreshAfter: 0 }
 }
 
 describe('TokenCache', () => {
