@@ -191,7 +191,10 @@ function needsCut(value: unknown): boolean {
   }
   if (typeof value !== 'object' || value === null) return false
   if (Array.isArray(value)) return value.some(needsCut)
-  return Object.entries(value).some(([name, member]) => needsCut(name) || needsCut(member))
+  for (const name of Object.keys(value)) {
+    if (needsCut(name) || needsCut((value as Record<string, unknown>)[name])) return true
+  }
+  return false
 }
 
 function cutTexts(value: unknown): unknown {
