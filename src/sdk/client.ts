@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { assertNarrower } from '../core/permission.js'
 import type { ApprovalRequest } from './approval-request.js'
-import { type Approval, Approvals } from './approvals.js'
+import type { Approval, Approvals } from './approvals.js'
 import { BaseTokens } from './base-tokens.js'
 import { mayBeKept } from './call-key.js'
 import { CallTokens } from './call-tokens.js'
@@ -100,7 +100,7 @@ class Client implements AuthsecClient {
   readonly #exchanger: Exchanger
   readonly #subjects = new Subjects()
   readonly #forSubjects: SubjectTokens
-  readonly #approvals: Approvals
+  #approvals: Approvals | undefined
   /** Whether it has turned out that narrower requests get the base token. */
   #usesBaseOnly = false
   #isClosed = false
@@ -114,7 +114,6 @@ class Client implements AuthsecClient {
     this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetBase())
     this.#calls = new CallTokens(this.#context, this.#bases, this.#exchanger)
     this.#forSubjects = new SubjectTokens(this.#context, this.#calls.source, this.#exchanger, this.#subjects)
-    this.#approvals = new Approvals(this.#context, this.#bases, this.#subjects)
   }
 
   // Not async: what is kept has a promise already.
@@ -160,7 +159,10 @@ class Client implements AuthsecClient {
   async requestApproval(request: ApprovalRequest): Promise<Approval> {
     if (this.#isClosed) throw closedError()
     throwIfAborted(request.signal)
-    return this.#approvals.request(request)
+    const { permissions } = request
+    // A copy: what is asked for is what the caller says now, not after this was loaded.
+    const asked = { ...request, permissions: Array.isArray(permissions) ? [...permissions] : permissions }
+    return (await this.#loadApprovals()).request(asked)
   }
 
   revokeSubject(subject: DelegationSubject): void {
@@ -196,7 +198,7 @@ class Client implements AuthsecClient {
     this.#bases.close(reason)
     this.#calls.close(reason)
     this.#subjects.close(reason)
-    this.#approvals.close(reason)
+    this.#approvals?.close(reason)
     this.#context.discovery.close(reason)
   }
 
@@ -267,6 +269,13 @@ class Client implements AuthsecClient {
     if (!this.#usesBaseOnly) emit({ type: 'exchange.unsupported', audience: call.audience })
     this.#usesBaseOnly = true
     return base
+  }
+
+  async #loadApprovals(): Promise<Approvals> {
+    const { Approvals } = await import('./seldom.js')
+    if (this.#isClosed) throw closedError()
+    this.#approvals ??= new Approvals(this.#context, this.#bases, this.#subjects)
+    return this.#approvals
   }
 
   #unsupported(hint: string): AuthsecError {

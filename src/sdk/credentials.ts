@@ -1,13 +1,8 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Clock } from './clock.js'
-import {
-  type PlatformKey,
-  type PrivateJwk,
-  readSigningKey,
-  type SigningKey,
-  signAssertion,
-} from './signing-key.js'
+import { type PlatformKey, type PrivateJwk, readPrivateKey } from './private-key.js'
+import type { SigningKey } from './signing-key.js'
 
 /** With what an agent proves to the server that it is the client it says; a public agent has nothing (RFC 6749 §2.3). */
 export type ClientCredentials =
@@ -37,7 +32,10 @@ export type Authenticate = (audience: string) => Promise<ClientProof>
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const METHODS = ['client_secret_basic', 'client_secret_post']
 
-/** Checks the credentials when the client is made; throws `configuration`, in which nothing of them is repeated. */
+/**
+ * Checks the credentials when the client is made; throws `configuration`, in which nothing of them is repeated. Whether a
+ * private key can sign is known when it is first used.
+ */
 export function createAuthenticate(
   credentials: ClientCredentials | undefined,
   { clientId, clock }: { clientId: string; clock: Clock },
@@ -72,10 +70,11 @@ export function createAuthenticate(
   if (!('privateKeyJwt' in credentials)) {
     throw misconfigured('credentials hold neither clientSecret, nor privateKeyJwt, nor custom')
   }
-  const given = readSigningKey(credentials.privateKeyJwt)
+  const given = readPrivateKey(credentials.privateKeyJwt)
   let key: Promise<SigningKey> | undefined
   return async (audience) => {
-    key ??= given()
+    const { importSigningKey, signAssertion } = await import('./seldom.js')
+    key ??= importSigningKey(given)
     const now = Math.floor(clock.wall() / 1000)
     const claims = {
       iss: clientId,

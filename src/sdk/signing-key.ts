@@ -1,12 +1,5 @@
 import { encodeBase64url } from '../core/base64url.js'
-import { AuthsecError } from '../core/errors.js'
-import { isJsonObject } from '../core/strict-json.js'
-
-/** A key of the platform; named by what makes one, because Node and the Web name its type differently. */
-export type PlatformKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
-
-/** A private key as JSON (RFC 7517), with whatever else stands in it. */
-export type PrivateJwk = Readonly<Record<string, unknown>>
+import { type PlatformKey, type PrivateJwk, type PrivateKey, unusableKey } from './private-key.js'
 
 /** A private key with the algorithm that it signs with. */
 export interface SigningKey {
@@ -32,20 +25,12 @@ const ALGORITHMS: readonly Algorithm[] = [
   { alg: 'PS256', name: 'RSA-PSS', hash: 'SHA-256', oid: '' },
   { alg: 'EdDSA', name: 'Ed25519', hash: '', oid: '2b6570' },
 ]
-const PEM = /-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----/
 const utf8 = new TextEncoder()
 
-/**
- * Reads a private key: a JWK, JSON text of one, PKCS #8 in PEM, or a CryptoKey; what it returns imports it. Throws
- * `configuration` at once for what cannot sign an assertion, and never repeats any of it.
- */
-export function readSigningKey(given: PrivateJwk | PlatformKey | string): () => Promise<SigningKey> {
-  if (typeof given === 'string') {
-    const [, base64] = PEM.exec(given) ?? []
-    return base64 === undefined ? readJwk(parseJson(given)) : readPkcs8(base64)
-  }
-  if (isPlatformKey(given)) return readPlatformKey(given)
-  return readJwk(given)
+/** Imports a private key. Rejects with `configuration` for what cannot sign an assertion, and never repeats any of it. */
+export async function importSigningKey(given: PrivateKey): Promise<SigningKey> {
+  if ('pkcs8' in given) return importPkcs8(given.pkcs8)
+  return 'jwk' in given ? importJwk(given.jwk) : describePlatformKey(given.key)
 }
 
 /** A JWT with these claims, signed (RFC 7515 §7.1). */
@@ -57,34 +42,36 @@ export async function signAssertion({ key, alg, kid }: SigningKey, claims: objec
   return `${input}.${encodeBase64url(new Uint8Array(signature))}`
 }
 
-function readJwk(jwk: unknown): () => Promise<SigningKey> {
-  if (!isJsonObject(jwk)) throw unusable('it is neither a JWK nor PKCS #8 in PEM')
-  const { kty, crv, d, alg, kid, keys } = jwk
-  // A set with one key in it is what many tools write.
-  if (Array.isArray(keys) && keys.length === 1) return readJwk(keys[0])
-  if (typeof d !== 'string') throw unusable('it is no private key')
+async function importJwk(jwk: PrivateJwk): Promise<SigningKey> {
+  const { kty, crv, d, alg, kid, x, y, n, e, p, q, dp, dq, qi } = jwk
   const algorithm = ALGORITHMS.find((one) => {
     if (alg !== undefined && alg !== one.alg && !(alg === 'Ed25519' && one.alg === 'EdDSA')) return false
     if (kty === 'EC') return one.namedCurve === crv
     return kty === 'RSA' ? one.name.startsWith('RSA') : kty === 'OKP' && crv === one.name
   })
-  if (algorithm === undefined) throw unusable('its kind or its alg cannot sign an assertion')
+  if (algorithm === undefined) throw unusableKey('its kind or its alg cannot sign an assertion')
   // What else stands in a JWK (key_ops, use) may forbid what the platform is asked for.
-  const { x, y, n, e, p, q, dp, dq, qi } = jwk
   const plain = { kty, crv, d, x, y, n, e, p, q, dp, dq, qi }
-  const id = typeof kid === 'string' ? kid : undefined
-  return async () => importKey('jwk', plain, algorithm, id)
+  return importKey('jwk', plain, algorithm, typeof kid === 'string' ? kid : undefined)
 }
 
-function readPkcs8(base64: string): () => Promise<SigningKey> {
-  const bytes = Uint8Array.from(atob(base64.replace(/\s/g, '')), (character) => character.charCodeAt(0))
+async function importPkcs8(base64: string): Promise<SigningKey> {
+  const bytes = decodeBase64(base64)
   const start = Array.from(bytes.subarray(0, 40), (byte) => byte.toString(16).padStart(2, '0')).join('')
   const algorithm = ALGORITHMS.find(({ oid }) => oid !== '' && start.includes(oid))
-  if (algorithm === undefined) throw unusable('its kind cannot sign an assertion')
-  return async () => importKey('pkcs8', bytes, algorithm, undefined)
+  if (algorithm === undefined) throw unusableKey('its kind cannot sign an assertion')
+  return importKey('pkcs8', bytes, algorithm, undefined)
 }
 
-function readPlatformKey(key: PlatformKey): () => Promise<SigningKey> {
+function decodeBase64(base64: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(base64.replace(/\s/g, '')), (character) => character.charCodeAt(0))
+  } catch {
+    throw unusableKey('it cannot be read')
+  }
+}
+
+function describePlatformKey(key: PlatformKey): SigningKey {
   const { name, namedCurve, hash } = key.algorithm as {
     name: string
     namedCurve?: string
@@ -93,8 +80,8 @@ function readPlatformKey(key: PlatformKey): () => Promise<SigningKey> {
   const algorithm = ALGORITHMS.find(
     (one) => one.name === name && one.namedCurve === namedCurve && (hash?.name ?? one.hash) === one.hash,
   )
-  if (algorithm === undefined || !key.usages.includes('sign')) throw unusable('it may not sign')
-  return async () => ({ key, alg: algorithm.alg, kid: undefined })
+  if (algorithm === undefined) throw unusableKey('its kind cannot sign an assertion')
+  return { key, alg: algorithm.alg, kid: undefined }
 }
 
 async function importKey(
@@ -112,24 +99,6 @@ async function importKey(
     return { key, alg, kid }
   } catch {
     // The platform's own words could hold a part of the key.
-    throw unusable('it cannot be read')
+    throw unusableKey('it cannot be read')
   }
-}
-
-function isPlatformKey(given: object): given is PlatformKey {
-  return 'algorithm' in given && 'usages' in given
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function unusable(why: string): AuthsecError {
-  return new AuthsecError('configuration', `the client's key is of no use: ${why}`, {
-    hint: 'Give a private key as a JWK or as PKCS #8 in PEM (BEGIN PRIVATE KEY).',
-  })
 }

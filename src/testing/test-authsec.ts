@@ -47,6 +47,8 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
   assertWorld(world)
   const clock = createTestClock(now)
   const { server, faults } = await openTestServer(world, { clock, approvals })
+  // What the client would load later: time that stands waits for promises, and for no file.
+  await import('../sdk/seldom.js')
   const [agent = ''] = Object.keys(world.agents)
   const clients = new Set<AuthsecClient>()
 

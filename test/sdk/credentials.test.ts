@@ -182,24 +182,29 @@ describe('credentials', () => {
       why: 'a public key as PEM',
       credentials: { privateKeyJwt: ec.publicKey.export({ format: 'pem', type: 'spki' }) },
     },
-    { why: 'a key for another algorithm', credentials: { privateKeyJwt: { ...ecJwk, alg: 'ES512' } } },
     { why: 'a symmetric key', credentials: { privateKeyJwt: { kty: 'oct', k: secret } } },
-    {
-      why: 'a key on a curve for something else',
-      credentials: { privateKeyJwt: { ...ecJwk, alg: undefined, crv: 'P-521' } },
-    },
   ])('are refused when the client is made: $why', ({ credentials }) => {
     const make = () => createStubbedClient({ credentials: credentials as ClientCredentials })
     expect(make).toThrow(expect.objectContaining({ code: 'configuration' }))
     expect(make).not.toThrow(/hunter2/)
   })
 
-  test('that are broken inside are refused when they are used, and nothing of them is repeated', async () => {
-    const { authsec } = createStubbedClient({ credentials: { privateKeyJwt: { ...ecJwk, x: 'AAAA' } } })
-    const error = await authsec.getDelegationToken().catch((caught: unknown) => caught)
-    expect(error).toMatchObject({ code: 'configuration' })
-    expect(inspect(error, { depth: null })).not.toContain(ecJwk.d)
-  })
+  const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' })
+  test.each<{ why: string; key: unknown }>([
+    { why: 'half of it is another key', key: { ...ecJwk, x: 'AAAA' } },
+    { why: 'it is for another algorithm', key: { ...ecJwk, alg: 'ES512' } },
+    { why: 'its curve is for something else', key: jwkOf(p521.privateKey) },
+    { why: 'its PEM is cut', key: pemOf(ec.privateKey).replace(/.{3}\n-----END/, '\n-----END') },
+    { why: 'its curve, in PEM, is for something else', key: pemOf(p521.privateKey) },
+  ])(
+    'whose key cannot sign are refused when it is used, and nothing of it is repeated: $why',
+    async ({ key }) => {
+      const { authsec } = createStubbedClient({ credentials: { privateKeyJwt: key as never } })
+      const error = await authsec.getDelegationToken().catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'configuration', hint: expect.stringContaining('PKCS #8') })
+      expect(inspect(error, { depth: null })).not.toContain(ecJwk.d)
+    },
+  )
 
   test('that the server does not take are an invalid_client', async () => {
     const { authsec, stub } = createStubbedClient({ credentials: { clientSecret: secret } })

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+
+type MeasureSize = (
+  entries: readonly string[],
+  options?: { without?: readonly string[] },
+) => Promise<{ loaded: number; later: number }>
+
+// The benchmark prints the same numbers beside what we aim at: npm run bench -- client.
+const { measureSize }: { measureSize: MeasureSize } = await import(
+  new URL('../../scripts/bench/size.js', import.meta.url).href
+)
+
+// A little above what they are: who adds to an entry sees here what everybody downloads for it, and raises the number, or
+// lets it wait in sdk/seldom.ts.
+test.each([
+  { what: 'the client', entries: ['sdk'], most: 22_200 },
+  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 32_500 },
+  { what: 'the verifier', entries: ['verify'], most: 19_500 },
+  { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_000 },
+])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {
+  expect((await measureSize(entries, { without })).loaded).toBeLessThanOrEqual(most)
+})
+
+test('what few calls need waits until it is used', async () => {
+  expect((await measureSize(['sdk'])).later).toBeGreaterThan(4_000)
+})
