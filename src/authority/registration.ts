@@ -156,10 +156,11 @@ function createRegistered(metadata: EffectiveMetadata, tenantId: string, now: nu
   return changeRegistered({ ...blank, email: email ?? `${blank.id}@authsec.invalid` }, metadata, now)
 }
 
-// A secret outlives a change of everything else; one that is not needed any more is forgotten.
+// A secret outlives a change of everything else; one that is not needed any more is forgotten, and its former one with it.
 function changeRegistered(former: Client, metadata: EffectiveMetadata, now: number): Registered {
   const needsSecret = metadata.authMethod.startsWith('client_secret')
-  const secret = needsSecret && former.secretHash === undefined ? createSecret() : undefined
+  const isKept = needsSecret && former.secretHash !== undefined
+  const secret = needsSecret && !isKept ? createSecret() : undefined
   const registrationToken = createSecret()
   const { jwks, grantTypes, scope, authMethod } = metadata
   return {
@@ -170,7 +171,8 @@ function changeRegistered(former: Client, metadata: EffectiveMetadata, now: numb
       grantTypes,
       scope,
       jwks: jwks && JSON.stringify(jwks),
-      secretHash: secret !== undefined ? hashSecret(secret) : needsSecret ? former.secretHash : undefined,
+      secretHash: isKept ? former.secretHash : secret && hashSecret(secret),
+      formerSecret: isKept ? former.formerSecret : undefined,
       registrationTokenHash: hashSecret(registrationToken),
       registration: JSON.stringify(metadata),
       updatedAt: now,

@@ -139,7 +139,20 @@ describe('the rotation of a secret', () => {
     await rotate(id, { overlap_seconds: 3600 })
     const headers = { authorization: `Bearer ${token}` }
     const json = { client_id: id, client_name: 'app', token_endpoint_auth_method: 'none', grant_types: [] }
-    await server.call('PUT', `/oauth/register/${id}`, { headers, json })
+    const reply = await server.call('PUT', `/oauth/register/${id}`, { headers, json })
+    expect(await use(id, former)).toBe(401)
+
+    // Nor when it comes back to a secret, which is another one.
+    const returned = await server.call('PUT', `/oauth/register/${id}`, {
+      headers: { authorization: `Bearer ${reply.json.registration_access_token}` },
+      json: {
+        ...json,
+        token_endpoint_auth_method: 'client_secret_post',
+        grant_types: ['client_credentials'],
+        scope: 'billing:read',
+      },
+    })
+    expect(await use(id, returned.json.client_secret)).toBe(200)
     expect(await use(id, former)).toBe(401)
   })
 })
