@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
+import { assertText } from './fields.js'
 
 const MAX_BODY_BYTES = 64 * 1024
 
@@ -8,14 +9,17 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads an OAuth form (RFC 6749 §3.2): one value for each parameter, empty ones count as absent. Throws
- * `invalid_request` for another content type or a parameter sent twice, `content_too_large` beyond 64 KiB.
+ * `invalid_request` for another content type, a parameter sent twice or one that is not text, and `content_too_large`
+ * beyond 64 KiB.
  */
 export async function readForm(request: Request): Promise<ReadonlyMap<string, string>> {
   const text = await readText(request, 'application/x-www-form-urlencoded')
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(text)) {
+    const parameter = `the parameter ${quote(name)}`
+    assertText(parameter, name)
     if (form.has(name)) throw refuseTwin(name)
-    form.set(name, value)
+    form.set(name, assertText(parameter, value))
   }
   for (const [name, value] of form) if (value === '') form.delete(name)
   return form

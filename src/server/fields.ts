@@ -109,10 +109,13 @@ export function readQueryInteger(
   return value
 }
 
-// What no store can give back unchanged is refused before it is asked for or kept.
-function assertText(name: string, text: string): string {
+/**
+ * What no store can give back unchanged is refused before it is asked for or kept. Throws `invalid_request` without the
+ * text: it may be a password.
+ */
+export function assertText(name: string, text: string): string {
   if (!text.isWellFormed() || text.includes('\0')) {
-    throw invalid(`${name} ${quote(text)} holds a character that is not text`)
+    throw invalid(`${name} holds a character that is not text`)
   }
   return text
 }

@@ -210,6 +210,12 @@ describe('an answer is refused', () => {
     ])
   })
 
+  test('with a character that is no text, before anybody is asked who it is', async () => {
+    const refused = await submit(await open(), { step: 'look', user_code: 'x', email: '\0', password: 'x' })
+    expect(refused.status).toBe(400)
+    expect(refused.text).toContain('holds a character that is not text')
+  })
+
   test.each([
     { why: 'a page of another port', headers: { 'sec-fetch-site': 'same-site' } },
     { why: 'a page of another site', headers: { 'sec-fetch-site': 'cross-site' } },
