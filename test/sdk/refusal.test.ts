@@ -21,6 +21,7 @@ describe('describeRefusal', () => {
     { status: 400, body: { error: 'invalid_target' }, code: 'invalid_target' },
     { status: 400, body: { error: 'invalid_grant' }, code: 'invalid_grant' },
     { status: 401, body: { error: 'invalid_client' }, code: 'invalid_client' },
+    { status: 400, body: { error: 'access_denied' }, code: 'access_denied' },
     { status: 403, body: { error: 'access_denied' }, code: 'access_denied' },
     { status: 400, body: { error: 'unauthorized_client' }, code: 'unauthorized_client' },
     { status: 400, body: { error: 'unsupported_grant_type' }, code: 'unsupported_grant_type' },

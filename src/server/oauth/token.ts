@@ -17,6 +17,8 @@ export const token: Endpoint<'public'> = {
   limit: 'token',
   errors: 'oauth',
   crossOrigin: 'named',
+  // RFC 6749 §5.2, RFC 8628 §3.5 and CIBA §11: everything but a client that has not proven who it is.
+  refusals: { access_denied: [400, 'access_denied'] },
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {

@@ -43,7 +43,7 @@ const CONTRACTS = [
         client_id: door.server.clientId,
         auth_req_id,
       }),
-    statuses: { pending: 400, denied: 403, gone: 400 },
+    statuses: { pending: 400, denied: 400, gone: 400 },
     gone: 'invalid_grant',
     expiresIn: 3_600,
   },

@@ -314,7 +314,7 @@ describe('the device grant of RFC 8628', () => {
   test('says access_denied once somebody has said no', async () => {
     const { body } = await authorize()
     await answer(body.user_code, false)
-    expect((await exchange(body.device_code)).body.error).toBe('access_denied')
+    expect(await exchange(body.device_code)).toMatchObject({ status: 400, body: { error: 'access_denied' } })
   })
 
   test('gives the client a session of the user, without the administration of the server', async () => {

@@ -63,7 +63,6 @@ const WHO_MAY_PRESENT: Refusal[] = [
       ...actor(bench.baseToken),
     }),
     error: 'access_denied',
-    status: 403,
     says: 'does not let',
   },
   {
