@@ -69,7 +69,8 @@ export function createHttp(parts: {
   random: () => number
   http: HttpOptions
 }): Http {
-  const { clock, random, http: options } = parts
+  // By its name rather than as a method: that of a browser or a Worker refuses to be called on anything else.
+  const { clock, random, http: options, fetch: send } = parts
 
   return {
     async send(request, limits) {
@@ -123,7 +124,7 @@ export function createHttp(parts: {
       ...proof?.headers,
     }
     const members = form && [...form, ...Object.entries(proof?.form ?? {})]
-    const response = await parts.fetch(url, {
+    const response = await send(url, {
       method: members === undefined ? 'GET' : 'POST',
       headers,
       ...(members !== undefined && { body: new URLSearchParams(members).toString() }),

@@ -50,6 +50,20 @@ describe('one attempt', () => {
     })
   })
 
+  test('calls a fetch that minds whose method it is, as those of browsers do', async () => {
+    const { clock, limits } = setUp([])
+    const http = createHttp({
+      clock,
+      random: Math.random,
+      http: { attemptTimeoutMs: 1, totalTimeoutMs: 1, maxAttempts: 1 },
+      async fetch(this: unknown) {
+        if (this !== undefined && this !== globalThis) throw new TypeError('Illegal invocation')
+        return jsonResponse(200, {})
+      },
+    })
+    expect(await http.send({ url: URL }, limits)).toMatchObject({ status: 200 })
+  })
+
   test('posts a form', async () => {
     const { http, sent, limits } = setUp([ok])
     await http.send(
