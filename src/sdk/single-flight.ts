@@ -36,6 +36,8 @@ export class SingleFlight<T> {
   join(key: string, run: FlightRun<T>, options: JoinOptions = {}): Promise<T> {
     const { signal, fresh = false, outlivesCallers = () => false } = options
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
+    // It fires no second time.
+    if (signal?.aborted) return Promise.reject(describeAbort(signal))
     const current = this.#flights.get(key)
     const flight = current === undefined || (fresh && current.departed) ? this.#start(key, run) : current
     flight.waiters++

@@ -91,6 +91,15 @@ describe('SingleFlight', () => {
     await expect(left).rejects.toMatchObject({ name: 'AbortError', cause: reason })
   })
 
+  test('turns away who comes with a signal that has fired, and begins nothing', async () => {
+    const { run, runs } = createWork()
+    const flights = new SingleFlight<string>()
+    const asked = flights.join('a', run, { signal: AbortSignal.abort() })
+    expect(flights.size).toBe(0)
+    await expect(asked).rejects.toMatchObject({ name: 'AbortError' })
+    expect(runs).toHaveLength(0)
+  })
+
   test('never gives a fresh caller work that began before the call', async () => {
     const { run, runs } = createWork()
     const flights = new SingleFlight<string>()
