@@ -30,9 +30,11 @@ export class SubjectTokens {
 
   /** The kept token of a request that has not been checked, for this user. */
   look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
-    const { group, deadBy } = state
-    const key = group && deadBy === undefined ? this.#keyOf(group.prefix, request) : undefined
-    if (group === undefined || key === undefined) return undefined
+    const { group, joins, deadBy } = state
+    // As long as the newest token joins another, nobody has compared their users.
+    if (group === undefined || (joins ?? deadBy) !== undefined) return undefined
+    const key = this.#keyOf(group.prefix, request)
+    if (key === undefined) return undefined
     const { minValidityMs = 0 } = request
     const kept = this.#source.look(key, minValidityMs)
     if (kept?.isAging && mayRefresh) this.#renew(key, kept, state, group, request)
@@ -67,11 +69,12 @@ export class SubjectTokens {
       formatCallKey(start, audience, permissions, tool, ttlSeconds, bind.length > 0)
     const key = keyIn(prefix)
     const ask = this.#ask(state, async () => current, tokenEndpoint, call, deadline)
-    if (isForOneCall(call)) return this.#source.obtainAlone(key, ask, options)
-    const kept = forceRefresh ? undefined : this.#source.look(key, minValidityMs)
-    const issued = kept ?? (await this.#source.obtain(key, ask, options))
-    // The answer may have shown that this token is of the user whose tokens are kept elsewhere already.
-    if (state.deadBy !== undefined) throw state.deadBy
+    const isAlone = isForOneCall(call)
+    const kept = isAlone || forceRefresh ? undefined : this.#source.look(key, minValidityMs)
+    const issued = kept ?? (await this.#source[isAlone ? 'obtainAlone' : 'obtain'](key, ask, options))
+    // The answer may have shown that this token is of another user than the one before.
+    this.#subjects.assertAlive(state)
+    if (isAlone) return issued
     if (group.prefix === prefix)
       this.#source.move(key, keyIn((this.#subjects.groupOf(token) ?? group).prefix))
     else this.#source.forget(key)

@@ -89,10 +89,16 @@ export class Subjects {
       const token = await this.#providing.join(state.id, () => provide(), { signal })
       if (token !== state.token) this.#adopt(state, token)
     }
-    if (state.deadBy !== undefined) throw state.deadBy
+    this.assertAlive(state)
     // Together, because the subject may be given another token before the caller goes on.
     const { token, group } = state as { token: string; group: SubjectGroup }
     return { token, group, prefix: group.prefix }
+  }
+
+  /** Throws `subject_mismatch` once the server has named another user for the newest token, whoever asked about it. */
+  assertAlive(state: SubjectState): void {
+    this.#join(state)
+    if (state.deadBy !== undefined) throw state.deadBy
   }
 
   /** What is cached for a token, which a newer one may have taken over since it was read. */

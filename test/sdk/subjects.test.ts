@@ -228,6 +228,41 @@ describe('rotate', () => {
     expect(readUser(bob)).toBe('user-bob')
   })
 
+  test.each([
+    { of: 'one call', binding: 'call' as const, call: { id: '1' }, oneTime: false },
+    { of: 'one use', oneTime: true },
+  ])('to another user’s token brings no token of $of for the wrong user', async ({ of: _, ...narrow }) => {
+    const { authsec } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...request, subject })
+    subject.rotate(BOB)
+    const asked = authsec.getDelegationToken({ ...request, subject, tool: 'refund', ...narrow })
+    await expect(asked).rejects.toMatchObject({ code: 'subject_mismatch' })
+  })
+
+  test('to another user’s token ends there, also where that user’s own subject has asked', async () => {
+    const { authsec } = createStubbedClient()
+    const [subject, bob] = [authsec.subject(ALICE), authsec.subject(BOB)]
+    await authsec.getDelegationToken({ ...request, subject })
+    subject.rotate(BOB)
+    const own = authsec.getDelegationToken({ ...request, subject: bob })
+    const wrong = authsec.getDelegationToken({ ...request, subject })
+    await expect(wrong).rejects.toMatchObject({ code: 'subject_mismatch' })
+    expect(readUser(await own)).toBe('user-bob')
+  })
+
+  test('to another user’s token finds nothing of what that user’s own subject has cached since', async () => {
+    const { authsec } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...request, subject })
+    subject.rotate(BOB)
+    await authsec.getDelegationToken({ ...request, subject: authsec.subject(BOB) })
+    expect(authsec.peek({ ...request, subject })).toBeUndefined()
+    await expect(authsec.getDelegationToken({ ...request, subject })).rejects.toMatchObject({
+      code: 'subject_mismatch',
+    })
+  })
+
   test('to a token that is known to be another user’s is noticed without a question', async () => {
     const { authsec, stub } = createStubbedClient()
     const subject = authsec.subject(ALICE)
