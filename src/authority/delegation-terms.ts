@@ -3,7 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { sortPermissions } from '../core/permission.js'
 import { delegablePermissions, delegatesEverything } from '../core/policy.js'
 import { quote, toPrintable } from '../core/printable.js'
-import type { Client, Policy, Store, User } from '../store/store.js'
+import type { Client, Policy, Queries, User } from '../store/store.js'
 import { AGENT_CLIENT_TYPE, isUuid } from './clients.js'
 
 /** What is asked of a grant; every field is untrusted. */
@@ -35,9 +35,9 @@ export type Agent = Client & { spiffeId: string }
  * `client_inactive`, `identity_missing`, `delegation_not_allowed`, `nothing_to_delegate`,
  * `policy_bound_elsewhere`.
  */
-export async function agreeTerms(store: Store, input: GrantInput, user: User): Promise<DelegationTerms> {
-  const client = await findAgent(store, input.clientId)
-  const policy = await findPolicy(store, user, client, input)
+export async function agreeTerms(queries: Queries, input: GrantInput, user: User): Promise<DelegationTerms> {
+  const client = await findAgent(queries, input.clientId)
+  const policy = await findPolicy(queries, user, client, input)
   const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
   if (permissions.length === 0) {
     throw new AuthsecError('nothing_to_delegate', 'the user holds no permission that the policy allows')
@@ -61,8 +61,8 @@ export async function agreeTerms(store: Store, input: GrantInput, user: User): P
   }
 }
 
-async function findAgent(store: Store, clientId: string): Promise<Agent> {
-  const client = isUuid(clientId) ? await store.clients.find(clientId.toLowerCase()) : undefined
+async function findAgent(queries: Queries, clientId: string): Promise<Agent> {
+  const client = isUuid(clientId) ? await queries.clients.find(clientId.toLowerCase()) : undefined
   if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
     throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
   }
@@ -74,7 +74,7 @@ async function findAgent(store: Store, clientId: string): Promise<Agent> {
 }
 
 async function findPolicy(
-  store: Store,
+  queries: Queries,
   user: User,
   client: Client,
   { agentType, policy: named }: GrantInput,
@@ -91,8 +91,8 @@ async function findPolicy(
   }
   const policy =
     named === undefined
-      ? await store.policies.findApplicable(user.roles, agentType)
-      : asApplicable(named, user.roles, agentType)
+      ? await queries.policies.findApplicable(user.roles, agentType)
+      : asApplicable(await queries.policies.find(named.id), user.roles, agentType)
   if (policy === undefined) {
     throw new AuthsecError(
       'delegation_not_allowed',
@@ -103,8 +103,12 @@ async function findPolicy(
   return policy
 }
 
-function asApplicable(policy: Policy, roles: readonly string[], agentType: string): Policy | undefined {
-  const applies = policy.enabled && policy.agentType === agentType && roles.includes(policy.roleName)
+function asApplicable(
+  policy: Policy | undefined,
+  roles: readonly string[],
+  agentType: string,
+): Policy | undefined {
+  const applies = policy?.enabled && policy.agentType === agentType && roles.includes(policy.roleName)
   return applies ? policy : undefined
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AuditDraft } from '../core/audit-record.js'
+import type { AuditDraft, AuditParty } from '../core/audit-record.js'
 import type { BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
@@ -18,10 +18,11 @@ import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
 import { recordEnd } from './delegation-ends.js'
-import { agreeTerms, type GrantInput } from './delegation-terms.js'
+import { agreeTerms, type DelegationTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope } from './envelope.js'
 import type { AssertSigning } from './keys.js'
 import { placeOfBaseToken } from './sealed-places.js'
+import { limitUser } from './sessions.js'
 import { hashSigningInput, hasValidSignature, type SigningKeys } from './signer.js'
 
 /** A delegation with its base token in the clear. */
@@ -37,11 +38,14 @@ export interface Delegations {
   /**
    * Delegates from a user to an agent and replaces what the agent had before. Throws `client_not_found`,
    * `client_inactive`, `identity_missing`, `delegation_not_allowed`, `nothing_to_delegate`,
-   * `policy_bound_elsewhere`.
+   * `policy_bound_elsewhere`, and `conflict` where that was changed at the same time.
    */
   grant(input: GrantInput, user: User, provenance: Provenance): Promise<HeldDelegation>
-  /** The agent's base token. Throws `client_not_found`, `no_delegation`, and once `delegation_expired`. */
-  pull(clientId: string, provenance: Provenance): Promise<HeldDelegation>
+  /**
+   * The agent's base token, for the agent itself unless `puller` is somebody else. Throws `client_not_found`,
+   * `no_delegation`, and once `delegation_expired`.
+   */
+  pull(clientId: string, provenance: Provenance, puller?: AuditParty): Promise<HeldDelegation>
   /** When the agent's active delegation expires, in milliseconds since the epoch; undefined when it has none. */
   findExpiry(clientId: string): Promise<number | undefined>
   /** The user whose delegation the agent has, live or not. */
@@ -126,6 +130,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         }
         const delegation = await attempt.commit(async (transaction, add) => {
           await assertSigning(key, transaction)
+          assertSameTerms(terms, await agreeTerms(transaction, input, await findCurrent(user, transaction)))
           const former = await transaction.delegations.findByClient(client.id)
           if (former?.status === 'active' && former.expiresAt <= clock())
             await recordEnd(former, transaction, add)
@@ -149,12 +154,8 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       })
     },
 
-    pull(clientId, provenance) {
-      const draft = {
-        type: 'delegation.pulled',
-        actor: { type: 'client', id: clientId },
-        client: clientId,
-      } as const
+    pull(clientId, provenance, puller = { type: 'client', id: clientId }) {
+      const draft = { type: 'delegation.pulled', actor: puller, client: clientId } as const
       return audit.attempt(draft, provenance, async (attempt) => {
         const { delegation: seen, client } = await findLive(store, clientId)
         noteDelegation(attempt, seen)
@@ -212,6 +213,23 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       })
     },
   }
+}
+
+/** The user as of now, who still may do no more than the session that was read before. */
+async function findCurrent(user: User, { users }: Transaction): Promise<User> {
+  const current = await users.find(user.id)
+  if (current?.active !== true) throw new AuthsecError('access_denied', 'the user is not active')
+  return limitUser(current, [...user.permissions])
+}
+
+// What has been signed must be what is delegated: a policy or an agent may have been changed meanwhile.
+function assertSameTerms(signed: DelegationTerms, current: DelegationTerms): void {
+  const describe = ({ client, policy, permissions, resources, ttlSeconds }: DelegationTerms) =>
+    JSON.stringify([client.spiffeId, policy.id, permissions, resources, ttlSeconds])
+  if (describe(signed) === describe(current)) return
+  throw new AuthsecError('conflict', 'what may be delegated was changed at the same time', {
+    hint: 'Look at the policy and try again.',
+  })
 }
 
 /** The delegation that the agent may use: active, as are the agent and the user. */

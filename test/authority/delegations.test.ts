@@ -208,6 +208,45 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
   })
 })
 
+describe('granting while something else changes', () => {
+  test.each<{ what: string; code: string; happen: () => unknown }>([
+    {
+      what: 'the policy allows less',
+      code: 'conflict',
+      happen: () => bench.store.alter({ policy: { allowedPermissions: ['orders:read'] } }),
+    },
+    {
+      what: 'the policy allows nothing that the user has',
+      code: 'nothing_to_delegate',
+      happen: () => bench.store.alter({ policy: { allowedPermissions: ['nothing:known'] } }),
+    },
+    {
+      what: 'the agent is deactivated',
+      code: 'client_inactive',
+      happen: () => bench.store.alter({ client: { active: false } }),
+    },
+    {
+      what: 'the agent loses its identity',
+      code: 'identity_missing',
+      happen: () => bench.store.alter({ client: { spiffeId: undefined } }),
+    },
+    {
+      what: 'the user is deactivated',
+      code: 'access_denied',
+      happen: () => bench.store.alter({ user: { active: false } }),
+    },
+  ])('hands out nothing where $what', async ({ code, happen }) => {
+    const former = await bench.grant()
+    bench.store.beforeNextWrite(happen)
+    const events = await bench.eventsOf(async () => expect((await refusalOf(grant())).code).toBe(code))
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'delegation.granted', outcome: 'deny', reason: code }),
+    ])
+    const standing = await bench.store.delegations.findByClient(bench.seeded.agentId)
+    expect(standing?.jti).toBe(former.delegation.jti)
+  })
+})
+
 describe('granting again', () => {
   test('replaces what was there: one row, another token, the time of its creation kept', async () => {
     const first = await bench.grant()
@@ -290,6 +329,17 @@ describe('pulling', () => {
     })
     expect(events).toEqual([
       expect.objectContaining({ type: 'delegation.pulled', outcome: 'deny', reason: code }),
+    ])
+  })
+
+  test('names who has pulled it where that is not the agent', async () => {
+    await bench.grant()
+    const puller = { type: 'user', id: bench.admin.user.id } as const
+    const events = await bench.eventsOf(() =>
+      bench.authority.delegations.pull(bench.seeded.agentId, PROVENANCE, puller),
+    )
+    expect(events).toEqual([
+      expect.objectContaining({ type: 'delegation.pulled', actor: puller, client: bench.seeded.agentId }),
     ])
   })
 

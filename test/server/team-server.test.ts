@@ -49,6 +49,8 @@ async function start(state: string): Promise<SharedServer> {
 const ask = (server: SharedServer, path: string, init?: RequestInit) =>
   server.fetch(new Request(`${ISSUER}${path}`, { ...init, headers: { ...HOST, ...init?.headers } }))
 
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
 async function logIn(server: SharedServer, email: string, password: string): Promise<Response> {
   return ask(server, '/authsec/uflow/auth/admin/login', {
     method: 'POST',
@@ -162,6 +164,50 @@ describe('the pull of a shared server', () => {
     expect((await ask(server, path, { headers: { authorization: 'Bearer x' } })).status).toBe(401)
     expect((await ask(server, path, { headers: { authorization: 'Basic eDp5' } })).status).toBe(401)
     expect((await ask(server, path, { headers })).status).toBe(200)
+  })
+
+  test('is for no program that the delegator has let in, and names the person who pulls', async () => {
+    const server = await start(
+      await initialise({ ...SEED, users: [...SEED.users, { email: ADMIN.email, roles: ['admin'] }] }),
+    )
+    const login = await logIn(server, ADMIN.email, ADMIN.password)
+    const admin = bearer(((await login.json()) as { token: string }).token)
+    const post = async (path: string, headers: object, body: object) => {
+      const isForm = body instanceof URLSearchParams
+      const type = isForm ? {} : { 'content-type': 'application/json' }
+      const init = {
+        method: 'POST',
+        headers: { ...type, ...headers },
+        body: isForm ? body : JSON.stringify(body),
+      }
+      // biome-ignore lint/suspicious/noExplicitAny: an answer is whatever the server says; the test looks closer.
+      return (await ask(server, path, init)).json() as Promise<any>
+    }
+    const form = (fields: Record<string, string>) => new URLSearchParams(fields)
+    const agent = await post('/oauth/register', admin, { client_kind: 'agent', agent_type: 'payer' })
+    const terms = { role_name: 'admin', agent_type: 'payer', allowed_permissions: ['billing:read'] }
+    await post('/uflow/delegation-policies', admin, { ...terms, resources: ['*'] })
+    const grant = { agent_type: 'payer', audience: ['authsec-api'] }
+    await post(`/uflow/admin/agents/${agent.client_id}/delegate-token`, admin, grant)
+
+    const program = await post('/oauth/register', admin, { token_endpoint_auth_method: 'client_secret_post' })
+    const { client_id, client_secret } = program
+    const asked = form({ client_id, client_secret, scope: 'billing:read' })
+    const device = await post('/oauth/device_authorization', {}, asked)
+    await post('/uflow/auth/device/authorize', admin, { user_code: device.user_code, approved: true })
+    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+    const poll = form({ grant_type, device_code: device.device_code, client_id, client_secret })
+    const held = bearer((await post('/oauth/token', {}, poll)).access_token)
+
+    const path = `/uflow/sdk/delegation-token?client_id=${agent.client_id}`
+    expect((await ask(server, path, { headers: held })).status).toBe(404)
+    expect((await ask(server, path, { headers: admin })).status).toBe(200)
+    const filter = encodeURIComponent('type=delegation.pulled outcome=allow')
+    const log = await ask(server, `/audit/events?filter=${filter}`, { headers: admin })
+    const { events } = (await log.json()) as { events: { event: { actor: object; subject: object } }[] }
+    // The admin is the delegator too.
+    expect(events).toHaveLength(1)
+    expect(events[0]?.event.actor).toEqual(events[0]?.event.subject)
   })
 
   test('of a client without a proof is refused in a form as well', async () => {

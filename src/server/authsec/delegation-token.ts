@@ -1,6 +1,7 @@
 import { readPresentedClient } from '../../authority/client-authentication.js'
 import { isUuid } from '../../authority/clients.js'
 import { ADMIN_PERMISSION } from '../../authority/sessions.js'
+import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { readForm } from '../body.js'
@@ -32,12 +33,12 @@ export const delegationToken: Endpoint<'public'> = {
   summary: "Pull an agent's base token",
   speaks: 'AuthSec A',
   differences:
-    'none for a disabled client or user; in shared mode only to the client, who proves it, its delegator or an admin',
+    'none for a disabled client or user; in shared mode only to the client, who proves it, its delegator in person or an admin',
 
   async handle(request, context) {
     const clientId = readClientId(request)
-    if (context.mode === 'shared') await assertMayPull(clientId, request, context)
-    return answerPull(clientId, context)
+    const puller = context.mode === 'shared' ? await findPuller(clientId, request, context) : undefined
+    return answerPull(clientId, context, puller)
   },
 }
 
@@ -66,20 +67,23 @@ function readClientId(request: Request): string {
   return clientId.toLowerCase()
 }
 
-async function assertMayPull(
+/** Whoever may pull where that takes a proof; undefined for the agent itself. Throws `no_delegation` for anybody else. */
+async function findPuller(
   clientId: string,
   request: Request,
   { authority: { clientAuthentication, delegations, sessions } }: EndpointContext<'public'>,
-): Promise<void> {
+): Promise<AuditParty | undefined> {
   const authorization = request.headers.get('authorization')
   if (authorization !== null && /^Basic /i.test(authorization)) {
     const presented = readPresentedClient(new Map([['client_id', clientId]]), authorization)
     await clientAuthentication.find(clientAuthentication.present(presented))
-    return
+    return undefined
   }
-  const { user } = await sessions.resume(readBearer(request))
-  if (user.permissions.has(ADMIN_PERMISSION) || (await delegations.findDelegator(clientId)) === user.id)
-    return
+  const { user, clientId: holder } = await sessions.resume(readBearer(request))
+  // A program that somebody has let in is not the person: it gets the token of no other agent of theirs.
+  const isOwn = holder === undefined || holder === clientId
+  const isDelegator = isOwn && (await delegations.findDelegator(clientId)) === user.id
+  if (isDelegator || user.permissions.has(ADMIN_PERMISSION)) return { type: 'user', id: user.id }
   // Who has delegated to whom is nobody else's business.
   throw new AuthsecError('no_delegation', 'No active delegation token found')
 }
@@ -87,8 +91,9 @@ async function assertMayPull(
 async function answerPull(
   clientId: string,
   { authority, provenance }: EndpointContext<'public'>,
+  puller?: AuditParty,
 ): Promise<Response> {
-  const { client, delegation, token } = await authority.delegations.pull(clientId, provenance)
+  const { client, delegation, token } = await authority.delegations.pull(clientId, provenance, puller)
   return Response.json({
     token,
     spiffe_id: client.spiffeId,
