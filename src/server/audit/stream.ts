@@ -1,4 +1,5 @@
 import type { AuditFollower } from '../../authority/audit/feed.js'
+import { assertAdmin } from '../../authority/sessions.js'
 import type { AuditFilter } from '../../core/audit-filter.js'
 import type { StoredRecord } from '../../store/store.js'
 import { readBearer } from '../caller.js'
@@ -9,6 +10,8 @@ import { formatRecord, readFilter } from './events.js'
 
 /** How long nothing may be said; proxies cut what is silent for a minute. */
 const HEARTBEAT_MS = 15_000
+/** How long a reader goes on after its session has ended. */
+const RECHECK_MS = 5_000
 
 /**
  * Events as they happen, as server-sent events (WHATWG HTML §9.2): `event` for each that fits, with its sequence
@@ -39,13 +42,16 @@ export const eventStream: Endpoint<'admin'> = {
       filter,
       log: identity.logId,
       stopping,
+      clock,
       onRecords: (records) => auditReads.note(caller, { filter }, records, provenance),
-      // A session may end while its holder listens.
-      isAlive: () =>
-        sessions.resume(token).then(
-          () => true,
-          () => false,
-        ),
+      isAllowed: () =>
+        sessions
+          .resume(token)
+          .then(assertAdmin)
+          .then(
+            () => true,
+            () => false,
+          ),
     })
     return new Response(stream, {
       headers: {
@@ -63,8 +69,10 @@ interface StreamOptions {
   filter: AuditFilter
   log: string
   stopping: AbortSignal
+  clock: () => number
   onRecords(records: readonly StoredRecord[]): void
-  isAlive(): Promise<boolean>
+  /** Whether the reader may still read: a session may end, or be cut, while its holder listens. */
+  isAllowed(): Promise<boolean>
 }
 
 /**
@@ -72,11 +80,19 @@ interface StreamOptions {
  * has stopped is cut off by its socket.
  */
 function createStream(follower: AuditFollower, options: StreamOptions): ReadableStream<Uint8Array> {
-  const { filter, log, stopping, onRecords, isAlive } = options
+  const { filter, log, stopping, clock, onRecords, isAllowed } = options
   const leaving = new AbortController()
   const utf8 = new TextEncoder()
   let { after, gap } = options
   let isNew = true
+  let askedAt = clock()
+
+  async function isStillAllowed(): Promise<boolean> {
+    const now = clock()
+    if (now >= askedAt && now < askedAt + RECHECK_MS) return true
+    askedAt = now
+    return isAllowed()
+  }
 
   async function readNext(): Promise<string | undefined> {
     if (isNew) {
@@ -86,13 +102,14 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
     const waiting = joinSignals([stopping, leaving.signal], HEARTBEAT_MS)
     try {
       const { records, seen } = await follower.read({ after, filter }, waiting.signal)
+      if (!(await isStillAllowed())) return undefined
       after = seen
       onRecords(records)
       if (records.length > 0) return records.map(formatEvent).join('')
     } finally {
       waiting.release()
     }
-    if (stopping.aborted || leaving.signal.aborted || !(await isAlive())) return undefined
+    if (stopping.aborted || leaving.signal.aborted) return undefined
     return formatFrame('heartbeat', { next: after, log })
   }
 

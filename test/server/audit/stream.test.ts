@@ -145,6 +145,23 @@ describe('the stream of events', () => {
     )
   })
 
+  test('ends when the session of its reader has, and tells nothing more', async () => {
+    const own = await startTestServer({ passwords: { 'admin@authsec.test': 'correct horse battery' } })
+    try {
+      const login = { email: 'admin@authsec.test', password: 'correct horse battery' }
+      const { token } = (await own.call('POST', '/uflow/auth/admin/login', { json: login })).json
+      const headers = { authorization: `Bearer ${token}` }
+      const stream = await fetch(`${own.url}/audit/events/stream`, { headers })
+      expect((await own.call('POST', '/auth/logout', { headers })).status).toBe(200)
+      own.now += 5_000
+      await own.pull()
+      const told = (await stream.text()).split('\n\n').filter(Boolean).map(readFrame)
+      expect(typesOf(told)).not.toContain('delegation.pulled')
+    } finally {
+      await own.close()
+    }
+  })
+
   test('a reader who has stopped holds nobody up, and finds everything when it reads on', async () => {
     const after = await head()
     const socket = connect(server.port, '127.0.0.1')
