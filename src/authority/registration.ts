@@ -97,24 +97,32 @@ export function createRegistration(options: RegistrationOptions): Registration {
         assertOwnClaim(claim, former)
         const metadata = settleMetadata(input, options)
         attempt.note({ details: describe(metadata) })
-        const changed = changeRegistered(former, metadata, clock())
-        await attempt.commit(async (transaction) => {
-          const current = await transaction.clients.find(former.id)
-          // Two changes with one token: the second comes too late.
-          if (current?.registrationTokenHash !== former.registrationTokenHash) throw refused()
+        return attempt.commit(async (transaction) => {
+          // Of what stands now: an admin may have deactivated it meanwhile, or given it another secret.
+          const changed = changeRegistered(await findCurrent(former, transaction), metadata, clock())
           await transaction.clients.update(changed.client)
+          return changed
         })
-        return changed
       })
     },
 
     remove(managed, provenance) {
       return audit.attempt({ type: 'client.deleted' }, provenance, async (attempt) => {
-        const client = await findManaged(managed, attempt)
-        await attempt.commit((transaction) => removeRegistered(client, transaction, clock()))
+        const former = await findManaged(managed, attempt)
+        await attempt.commit(async (transaction) =>
+          removeRegistered(await findCurrent(former, transaction), transaction, clock()),
+        )
       })
     },
   }
+}
+
+// Two changes with one token: the second comes too late.
+async function findCurrent(former: Client, { clients }: Transaction): Promise<Client> {
+  const current = await clients.find(former.id)
+  if (current === undefined || current.deletedAt !== undefined) throw refused()
+  if (current.registrationTokenHash !== former.registrationTokenHash) throw refused()
+  return current
 }
 
 // What nothing names any more leaves no trace but its records: who registers by itself cannot fill the store.
