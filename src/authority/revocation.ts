@@ -15,8 +15,8 @@ export interface Revocation {
    */
   revoke(request: IntrospectionRequest, provenance: Provenance): Promise<void>
   /**
-   * Revokes by its id a token that nobody has at hand: a call token, or a base token with its delegation. An unknown id
-   * is a success too: no token of that id is alive afterwards.
+   * Revokes by its id a token that nobody has at hand: a call token, a session, or a base token with its delegation. An
+   * unknown id is a success too: no token of that id is alive afterwards.
    */
   revokeById(jti: string, admin: Session, provenance: Provenance): Promise<void>
 }
@@ -61,6 +61,7 @@ export function createRevocation(options: {
             attempt.note({ client: delegation.clientId, delegation: delegation.id })
             await transaction.delegations.setStatus(delegation.clientId, 'revoked', now)
           }
+          await transaction.sessions.remove(jti)
           // No call token that is out already lives longer.
           await transaction.revocations.insert({ jti, expiresAt: now + MAX_CALL_TTL * 1000, now })
         }),

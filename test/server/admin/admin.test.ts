@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
 
+const PASSWORD = 'correct horse battery'
 const UNKNOWN = '00000000-0000-4000-8000-000000000000'
 
 let server: TestServer
 beforeAll(async () => {
-  server = await startTestServer()
+  server = await startTestServer({ passwords: { 'bob@authsec.test': PASSWORD } })
 })
 afterAll(() => server.close())
 
@@ -65,6 +66,18 @@ describe('the revocation of an admin', () => {
     const { json } = await server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
     expect(json).toEqual({ active: false })
     expect(await lastEvent('token.revoked')).toMatchObject({ outcome: 'allow', jti })
+  })
+
+  test('ends a session by its id, for good', async () => {
+    const email = 'bob@authsec.test'
+    const login = { email, password: PASSWORD }
+    const { token } = (await server.call('POST', '/uflow/auth/admin/login', { json: login })).json
+    const { jti } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
+    const isValid = async () =>
+      (await server.call('POST', '/authmgr/token/verify', { json: { token } })).json.valid
+    expect(await isValid()).toBe(true)
+    expect(await admin('POST', '/admin/tokens/revoke', { jti })).toMatchObject({ status: 200 })
+    expect(await isValid()).not.toBe(true)
   })
 
   test('is for every token, which RFC 7009 leaves to the server', async () => {
