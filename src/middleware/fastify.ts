@@ -1,13 +1,18 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { createGuard, type Demand, type RouteVerifier } from './guard.js'
 import { type NodeRequest, showNodeRequest } from './node-request.js'
 
 export type { CallFields } from './call-fields.js'
 export { type DelegatedRequest, type RouteExpectation, readDelegation } from './guard.js'
 
-/** What of a request of fastify is looked at. */
+/** What of a request of fastify is looked at, and what a function that says what a route demands finds there. */
 export interface GuardedRequest {
   raw: NodeRequest
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
   params: unknown
+  query: unknown
   body: unknown
 }
 
@@ -26,7 +31,7 @@ export interface GuardedReply {
 export function requireDelegation<Request extends GuardedRequest = GuardedRequest>(
   verifier: RouteVerifier,
   expect: Demand<Request> = {},
-): (request: Request, reply: GuardedReply) => Promise<unknown> {
+): (request: NoInfer<Request>, reply: GuardedReply) => Promise<unknown> {
   const guard = createGuard(verifier, expect)
 
   return async (request, reply) => {
