@@ -1,14 +1,18 @@
-import type { ServerResponse } from 'node:http'
 import { createGuard, type Demand, type RouteVerifier } from './guard.js'
 import { type NodeRequest, showNodeRequest } from './node-request.js'
 
 export type { CallFields } from './call-fields.js'
 export { type DelegatedRequest, type RouteExpectation, readDelegation } from './guard.js'
 
+/** What of a response of Node is used, of HTTP/1.1 or HTTP/2. */
+export interface NodeResponse {
+  writeHead(status: number, headers: Record<string, string>): { end(text: string): unknown }
+}
+
 /** A handler for express, connect, or any router that calls its handlers like them. */
 export type DelegationHandler<Request> = (
   request: Request,
-  response: ServerResponse,
+  response: NodeResponse,
   next: (error?: unknown) => void,
 ) => Promise<void>
 

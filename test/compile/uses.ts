@@ -31,3 +31,9 @@ export function guardFastify(verifier: DelegationVerifier): void {
   const ofBill = ({ params }: BillRequest) => ({ tool: 'read_bill', call: { id: params.id } })
   app.get('/bills/:id', { preHandler: requireForFastify(verifier, ofBill) }, serve)
 }
+
+export function guardHttp2(verifier: DelegationVerifier): void {
+  const app = fastify({ http2: true })
+  app.get('/', { preHandler: requireForFastify(verifier) }, serve)
+  app.get('/tool', { preHandler: requireForFastify(verifier, ({ url }) => ({ tool: url })) }, serve)
+}

@@ -5,7 +5,7 @@ import { readDelegation, requireDelegation } from '../../src/middleware/express.
 import type { Expectation } from '../../src/verify/index.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { signBound, signCall } from '../support/token-issuer.js'
-import { bearer, describeMiddleware, type Framework, listen, show } from './suite.js'
+import { askHttp2, bearer, describeMiddleware, type Framework, listen, listenHttp2, show } from './suite.js'
 
 function createApi(parsers: express.RequestHandler[]): Framework['createApi'] {
   return (verifier, routes) => {
@@ -100,5 +100,27 @@ describe('what express alone can do', () => {
     expect(await response.json()).toBe(
       'the body was read before requireDelegation, and not kept as request.body',
     )
+  })
+
+  test('serves HTTP/2, where a body needs no length', async () => {
+    const guard = requireDelegation(verifyCalls(), { tool: 'refund', call: { bound: ['amount'] } })
+    const url = await listenHttp2((request, response) => {
+      void guard(request, response, () => response.end())
+    })
+    const token = signBound({ amount: '1' })
+    expect(await askHttp2(url, token, { path: '/?amount=1' })).toBe(200)
+    expect(await askHttp2(url, token, { body: { amount: '1' } })).toBe(200)
+    expect(await askHttp2(url, token, { body: { amount: '2' } })).toBe(403)
+    expect(await askHttp2(url, token, { path: '/?amount=1', body: { to: 'x' } })).toBe(403)
+  })
+
+  test('serves a path that is no part of a URL', async () => {
+    const guard = requireDelegation(verifyCalls(), { tool: 'refund', call: { bound: ['amount'] } })
+    const url = await listen((request, response) => {
+      void guard(request, response, () => response.end())
+    })
+    const token = signBound({ amount: '1' })
+    expect((await fetch(`${url}//?amount=1`, bearer(token))).status).toBe(200)
+    expect((await fetch(`${url}//`, bearer(token))).status).toBe(403)
   })
 })

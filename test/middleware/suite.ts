@@ -1,4 +1,6 @@
-import { createServer, request as httpRequest, type RequestListener } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
+import { connect, createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { RouteExpectation, RouteVerifier } from '../../src/middleware/guard.js'
@@ -25,6 +27,8 @@ export interface Framework {
   /** Whether its routes know the fields of the path. */
   hasPathFields: boolean
 }
+
+type Http2Listener = NonNullable<Parameters<typeof createHttp2Server>[1]>
 
 /** What a handler shows of its delegation, and the body as it still finds it. */
 export function show({ user, actor, permissions, tool, call }: VerifiedDelegation, body: unknown): object {
@@ -55,26 +59,53 @@ afterEach(() => {
 
 /** Listens on a free port of this machine until the test has ended. */
 export async function listen(listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  closers.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  await new Promise((resolve) => server.once('listening', resolve))
+  const server = createServer(listener)
+  closers.push(() => server.closeAllConnections())
+  return open(server)
+}
+
+/** The same over HTTP/2, without TLS. */
+export async function listenHttp2(listener: Http2Listener): Promise<string> {
+  return open(createHttp2Server(listener))
+}
+
+async function open(server: Server | Http2Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  closers.push(() => void server.close())
+  await once(server, 'listening')
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** The status of an answer over HTTP/2; as clients do there, a body is sent without its length. */
+export async function askHttp2(
+  url: string,
+  token: string,
+  { path = '/', body }: { path?: string; body?: object } = {},
+): Promise<unknown> {
+  const session = connect(url)
+  const headers = {
+    ':path': path,
+    authorization: `Bearer ${token}`,
+    ...(body !== undefined && { ':method': 'POST', 'content-type': 'application/json' }),
+  }
+  const request = session.request(headers, { endStream: body === undefined })
+  if (body !== undefined) request.end(JSON.stringify(body))
+  const [answer] = await once(request, 'response')
+  session.destroy()
+  return answer[':status']
 }
 
 export const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 
 /** What has to hold of `requireDelegation` in every framework, on a socket. */
 export function describeMiddleware({ name, createApi, hasPathFields }: Framework): void {
-  async function open(verifier: RouteVerifier = verifyCalls(), routes = ROUTES): Promise<string> {
+  async function serve(verifier: RouteVerifier = verifyCalls(), routes = ROUTES): Promise<string> {
     return listen(await createApi(verifier, routes))
   }
 
   describe(`a route of ${name} behind requireDelegation`, () => {
     test.each(['/me', '/bills'])('serves %s to a genuine token', async (path) => {
-      const response = await fetch((await open()) + path, bearer(signCall()))
+      const response = await fetch((await serve()) + path, bearer(signCall()))
       expect(response.status).toBe(200)
       expect(await response.json()).toMatchObject({
         user: 'alice',
@@ -115,7 +146,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
         code: 'invalid_request',
       },
     ])('answers $status to $why', async ({ init, status, challenge, code }) => {
-      const response = await fetch(`${await open()}/me`, init)
+      const response = await fetch(`${await serve()}/me`, init)
       expect(response.status).toBe(status)
       expect(response.headers.get('www-authenticate')).toBe(`Bearer ${challenge}${METADATA}`)
       expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json(?:; charset=utf-8)?$/)
@@ -124,7 +155,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
     })
 
     test('answers the same to an unknown key as to a bad signature, and never with the token', async () => {
-      const url = await open()
+      const url = await serve()
       const token = signCall()
       const forged = [
         signCall({}, { kid: 'other' }),
@@ -143,7 +174,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
     })
 
     test('answers 403 naming the permissions it needs and the audit event of the token', async () => {
-      const response = await fetch(`${await open()}/reports`, { method: 'POST', ...bearer(signCall()) })
+      const response = await fetch(`${await serve()}/reports`, { method: 'POST', ...bearer(signCall()) })
       expect(response.status).toBe(403)
       expect(response.headers.get('www-authenticate')).toBe(
         `Bearer error="insufficient_scope", error_description="the token lacks a permission", scope="billing:read billing:refund", ${METADATA}`,
@@ -157,7 +188,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
     })
 
     test('answers 400 to two Authorization headers, of which many servers would show only the first', async () => {
-      const url = await open()
+      const url = await serve()
       const status = await new Promise<number | undefined>((resolve, reject) => {
         const sent = httpRequest(`${url}/me`, {
           headers: { authorization: [`Bearer ${signCall()}`, 'Bearer other'] as never },
@@ -174,7 +205,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
       const gone = await listen(() => {})
       closers.pop()?.()
       const response = await fetch(
-        `${await open(createVerifier({ serverUrl: gone, audience: BILLING }))}/me`,
+        `${await serve(createVerifier({ serverUrl: gone, audience: BILLING }))}/me`,
         bearer(signCall()),
       )
       expect(response.status).toBe(503)
@@ -224,13 +255,13 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
         ? [{ where: 'in path and body', path: '/invoices/in_1/refund', body: { amount: '10.00' } }]
         : []),
     ])('gets the call that the token is for, and the body besides: $where', async ({ path, body }) => {
-      const response = await fetch((await open()) + path, post(body))
+      const response = await fetch((await serve()) + path, post(body))
       expect(response.status).toBe(200)
       expect(await response.json()).toMatchObject({ tool: 'refund', call: ARGS, body })
     })
 
     test('gets a call that stands in the query alone', async () => {
-      const url = `${await open()}/refunds?${new URLSearchParams(ARGS)}`
+      const url = `${await serve()}/refunds?${new URLSearchParams(ARGS)}`
       const response = await fetch(url, bearer(signBound(ARGS)))
       expect(await response.json()).toMatchObject({ call: ARGS })
     })
@@ -276,7 +307,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
           ]
         : []),
     ])('answers 403 to $why', async ({ path, body, code }) => {
-      const response = await fetch((await open()) + path, post(body))
+      const response = await fetch((await serve()) + path, post(body))
       expect(response.status).toBe(403)
       expect(response.headers.get('www-authenticate')).toBeNull()
       expect(await response.json()).toMatchObject({ status: 403, code })
@@ -290,13 +321,13 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
         code: 'tool_mismatch',
       },
     ])('answers 403 to $why', async ({ token, code }) => {
-      const response = await fetch(`${await open()}/refunds`, post(ARGS, token))
+      const response = await fetch(`${await serve()}/refunds`, post(ARGS, token))
       expect(response.status).toBe(403)
       expect(await response.json()).toMatchObject({ code, auditId: 'audit-1' })
     })
 
     test('answers 403 to a bound token where the route does not look at the call', async () => {
-      const response = await fetch(`${await open()}/me`, bearer(signBound(ARGS)))
+      const response = await fetch(`${await serve()}/me`, bearer(signBound(ARGS)))
       expect(response.status).toBe(403)
       expect(await response.json()).toMatchObject({ code: 'unhandled_binding' })
     })
@@ -310,8 +341,8 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
     test('serves each once, across every instance that shares the store', async () => {
       const replay = createMemoryReplayStore({ singleProcess: true, clock: () => ISSUED_AT })
       const [one, other] = [
-        await open(verifyCalls({ replay }), ONCE),
-        await open(verifyCalls({ replay }), ONCE),
+        await serve(verifyCalls({ replay }), ONCE),
+        await serve(verifyCalls({ replay }), ONCE),
       ]
       expect((await use(one)).status).toBe(200)
       const replayed = await use(other)
@@ -322,14 +353,14 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
 
     test('answers 403 to a token for any number of uses', async () => {
       const replay = createMemoryReplayStore({ singleProcess: true, clock: () => ISSUED_AT })
-      const response = await use(await open(verifyCalls({ replay }), ONCE), signCall())
+      const response = await use(await serve(verifyCalls({ replay }), ONCE), signCall())
       expect(response.status).toBe(403)
       expect(await response.json()).toMatchObject({ code: 'binding_missing' })
     })
 
     test('answers 503 while its store fails', async () => {
       const replay: ReplayStore = { add: async () => Promise.reject(new Error('connection lost')) }
-      const response = await use(await open(verifyCalls({ replay }), ONCE))
+      const response = await use(await serve(verifyCalls({ replay }), ONCE))
       expect(response.status).toBe(503)
       expect(await response.json()).toMatchObject({ code: 'temporarily_unavailable' })
     })
