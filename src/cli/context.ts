@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
+import { lazily } from '../core/lazily.js'
 import { type Config, createConfig } from './config.js'
 import { type Credentials, createCredentials } from './credentials.js'
 import { type ColorChoice, createIo, type Io, type Streams } from './io.js'
@@ -9,6 +10,8 @@ import { createKeychain, type Keychain } from './keychain.js'
 import { createKnownLogs, type KnownLogs } from './known-logs.js'
 import { createProjectFile, type ProjectFile } from './project-file.js'
 import { createPrompts, type Prompts } from './prompts.js'
+import { openSignals } from './signals.js'
+import { openStandardStreams } from './standard-streams.js'
 
 /**
  * Everything a command may reach; nothing in it is loaded or opened before it is used. That holds for Node's own
@@ -33,7 +36,11 @@ export interface Context {
   readonly fetchAtEnd: typeof fetch
   /** The exit code when nothing is thrown. */
   readonly status: { code: number }
-  /** Aborted by Ctrl-C, SIGTERM or a closed pipe; the reason is an `AuthsecError` that says which. */
+  /**
+   * Aborted by Ctrl-C, SIGTERM or a closed pipe; the reason is an `AuthsecError` that says which. They are listened
+   * to from the first use on, which is the beginning of the command unless it only reads: until then, they end it at
+   * once, as they end any program.
+   */
   readonly signal: AbortSignal
   readVersion(): string
   /** Gives the signals back to Node. */
@@ -106,8 +113,8 @@ export interface Surroundings {
 /** Builds the context of one run out of its surroundings. */
 export function createContext(surroundings: Surroundings): Context {
   const { streams, environment, clock, random } = surroundings
-  const closedPipe = new AbortController()
-  const signal = AbortSignal.any([surroundings.signal, closedPipe.signal])
+  const closedPipe = lazily(() => new AbortController())
+  const signal = lazily(() => AbortSignal.any([surroundings.signal, closedPipe().signal]))
   const keychain = surroundings.keychain ?? createKeychain()
   return {
     io: createIo({
@@ -115,7 +122,7 @@ export function createContext(surroundings: Surroundings): Context {
       color: environment.color,
       isAccessible: environment.isAccessible,
       signal,
-      onClosed: () => closedPipe.abort(new AuthsecError('output_closed', 'standard output was closed')),
+      onClosed: () => closedPipe().abort(new AuthsecError('output_closed', 'standard output was closed')),
     }),
     prompts: surroundings.prompts ?? createPrompts(streams, signal, environment.isAccessible),
     config: createConfig(environment.configDirectory),
@@ -127,12 +134,14 @@ export function createContext(surroundings: Surroundings): Context {
     clock,
     random,
     fetch: (input, init) => {
-      const signals = init?.signal ? [signal, init.signal] : [signal]
+      const signals = init?.signal ? [signal(), init.signal] : [signal()]
       return surroundings.fetch(input, { ...init, signal: AbortSignal.any(signals) })
     },
     fetchAtEnd: surroundings.fetch,
     status: { code: 0 },
-    signal,
+    get signal() {
+      return signal()
+    },
     readVersion,
     close: surroundings.close ?? (() => {}),
   }
@@ -142,15 +151,18 @@ export function createContext(surroundings: Surroundings): Context {
 export function openContext(): Context {
   // With both set Node itself prints a warning; NO_COLOR wins here as everywhere.
   if (process.env['NO_COLOR']) delete process.env['FORCE_COLOR']
-  const { signal, close } = listenForSignals()
+  const signals = openSignals()
   return createContext({
-    streams: process,
+    // Who listens to signals has something to end properly, and must not be blocked.
+    streams: openStandardStreams(() => !signals.isListening),
     environment: readEnvironment(process.env, process.platform, homedir(), findWorkingDirectory()),
     clock: { now: Date.now, sleep: sleepUntilAborted },
     random: Math.random,
     fetch: globalThis.fetch,
-    signal,
-    close,
+    get signal() {
+      return signals.signal
+    },
+    close: signals.close,
   })
 }
 
@@ -204,32 +216,9 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && !['0', 'false', 'no', 'off'].includes(value.toLowerCase())
 }
 
-/** How long one Ctrl-C may keep arriving, in milliseconds. */
-const ECHO_MS = 500
-
-// The first signal asks the command to end; after a moment Node's own rule holds, so the next one ends it at once.
-// The moment is there because one Ctrl-C comes twice where npm passes on what the terminal has sent to both.
-function listenForSignals(): { signal: AbortSignal; close: () => void } {
-  const controller = new AbortController()
-  const onInterrupt = () => stop(new AuthsecError('interrupted', 'interrupted'))
-  const onTerminate = () => stop(new AuthsecError('terminated', 'terminated'))
-  function close(): void {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onTerminate)
-  }
-  function stop(reason: AuthsecError): void {
-    if (controller.signal.aborted) return
-    setTimeout(close, ECHO_MS).unref()
-    controller.abort(reason)
-  }
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
-  return { signal: controller.signal, close }
-}
-
 function readVersion(): string {
   // Two folders up both from the source and from the built command.
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+  return JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')).version
 }
 
 async function sleepUntilAborted(ms: number, signal: AbortSignal): Promise<void> {

@@ -60,7 +60,7 @@ async function describeMetadata(terms: DynamicTerms): Promise<JsonObject> {
     token_endpoint_auth_method: authMethod,
     grant_types: grantTypes.length > 0 ? [...grantTypes] : undefined,
     scope: permissions.length > 0 ? permissions.join(' ') : undefined,
-    jwks: jwks === undefined ? undefined : ((await readKeySetFile(jwks)) as unknown as JsonObject),
+    jwks: jwks === undefined ? undefined : (readKeySetFile(jwks) as unknown as JsonObject),
   }
   const given = Object.entries(members).filter((entry): entry is [string, Json] => entry[1] !== undefined)
   return Object.fromEntries(given)

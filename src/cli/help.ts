@@ -12,6 +12,8 @@ export interface HelpNotes {
   examples?: readonly (readonly [line: string, purpose: string])[]
   exits?: readonly ExitCode[]
   seeAlso?: readonly string[]
+  /** It only reads, so whoever interrupts it leaves nothing half done: see `Context.signal`. */
+  onlyReads?: boolean
 }
 
 /** Any command, whatever its arguments and flags. */
@@ -68,6 +70,11 @@ export function describeCommand(command: AnyCommand, helper: Help): Record<strin
     exit_codes: Object.fromEntries(exits.map((code) => [code, EXIT_MEANINGS[code]])),
     commands: command.commands.map((child) => describeCommand(child, helper)),
   }
+}
+
+/** Whether a command only reads. */
+export function onlyReads(command: AnyCommand): boolean {
+  return readNotes(command).onlyReads ?? false
 }
 
 /** The words that call a command, such as `authsec token mint`. */

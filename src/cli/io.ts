@@ -1,4 +1,3 @@
-import type { Readable, Writable } from 'node:stream'
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
@@ -6,10 +5,25 @@ import { alignPairs } from './columns.js'
 import type { JsonSelection } from './json-selection.js'
 import { formatJson } from './json-text.js'
 
+/** The three streams of a process; terminals are streams of Node. */
 export interface Streams {
-  stdin: Readable & { isTTY?: boolean }
-  stdout: Writable & { isTTY?: boolean; columns?: number }
-  stderr: Writable & { isTTY?: boolean }
+  readonly stdin: Input
+  readonly stdout: Output
+  readonly stderr: Output
+}
+
+export interface Input extends AsyncIterable<Buffer | string> {
+  readonly isTTY?: boolean
+  /** Ends the reading, also where nothing comes. */
+  destroy?(): unknown
+}
+
+export interface Output {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  /** Calls `done` when everything up to here has left. */
+  write(text: string | Uint8Array, done?: () => void): unknown
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
 }
 
 export type ColorChoice = 'auto' | 'always' | 'never'
@@ -80,7 +94,7 @@ export interface IoOptions {
   /** What the environment says about colour when no flag does. */
   color: ColorChoice
   isAccessible: boolean
-  signal: AbortSignal
+  signal: () => AbortSignal
   /** Called when the reader of standard output has gone away. */
   onClosed: () => void
 }
@@ -98,13 +112,14 @@ const PLAIN: Style = {
 export function createIo({ streams, color, isAccessible, signal, onClosed }: IoOptions): Io {
   const manners: Manners = { color: 'auto', json: false, select: undefined, quiet: false, input: true }
   let isListening = false
+  let isComplaining = false
   let isClosed = false
   let failure: Error | undefined
 
   function write(text: string): void {
     if (!isListening) {
       isListening = true
-      streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      streams.stdout.on('error', (error) => {
         // The reader has what it wanted, as in `authsec audit search | head`.
         if (error.code === 'EPIPE') onClosed()
         else failure ??= error
@@ -122,7 +137,8 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
   }
 
   function complain(text: string): void {
-    if (streams.stderr.listenerCount('error') === 0) streams.stderr.on('error', () => {})
+    if (!isComplaining) streams.stderr.on('error', () => {})
+    isComplaining = true
     streams.stderr.write(`${text}\n`)
   }
 
@@ -185,7 +201,7 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
     },
     async flush() {
       if (!isListening) return
-      if (!isClosed) await new Promise((resolve) => streams.stdout.write('', resolve))
+      if (!isClosed) await new Promise<void>((resolve) => streams.stdout.write('', () => resolve()))
       if (failure) {
         throw new AuthsecError('internal', `standard output cannot be written: ${failure.message}`)
       }
@@ -253,19 +269,24 @@ function fitWidths(
   return widths
 }
 
-async function readAll(stdin: Readable, maxBytes: number, signal: AbortSignal): Promise<string> {
-  const { addAbortSignal } = await import('node:stream')
+async function readAll(stdin: Input, maxBytes: number, signal: () => AbortSignal): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
+  const ending = stdin.destroy && signal()
+  const stop = () => stdin.destroy?.()
+  ending?.addEventListener('abort', stop)
   try {
-    for await (const chunk of addAbortSignal(signal, stdin)) {
+    ending?.throwIfAborted()
+    for await (const chunk of stdin) {
       chunks.push(Buffer.from(chunk))
       size += chunk.length
       // Leaving the loop closes the stream: the rest is not read.
       if (size > maxBytes) break
     }
   } catch (error) {
-    throw signal.aborted ? signal.reason : error
+    throw ending?.aborted ? ending.reason : error
+  } finally {
+    ending?.removeEventListener('abort', stop)
   }
   if (size > maxBytes) {
     throw new AuthsecError('token_malformed', `standard input is larger than ${maxBytes / 1024} KiB`, {

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
@@ -6,8 +7,8 @@ import type { JsonWebKeySet } from '../verify/index.js'
 const MAX_FILE_BYTES = 1024 * 1024
 
 /** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
-export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
-  const keys = parseJson(path, await readText(path))
+export function readKeySetFile(path: string): JsonWebKeySet {
+  const keys = parseJson(path, readText(path))
   if ('kty' in keys) return toKeySet(keys)
   if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
   throw new AuthsecError('usage', `${quote(path)} is not a key set`, {
@@ -20,7 +21,7 @@ export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
  * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
  */
 export async function readKeyFile(path: string, { kid }: JsonObject): Promise<JsonWebKeySet> {
-  const text = await readText(path)
+  const text = readText(path)
   const { kid: _own, ...jwk } = text.includes('-----BEGIN')
     ? await readPem(path, text)
     : parseJson(path, text)
@@ -49,10 +50,9 @@ async function readPem(path: string, text: string): Promise<JsonObject> {
   }
 }
 
-async function readText(path: string): Promise<string> {
-  const { readFile, stat } = await import('node:fs/promises')
+function readText(path: string): string {
   try {
-    if ((await stat(path)).size <= MAX_FILE_BYTES) return await readFile(path, 'utf8')
+    if (statSync(path).size <= MAX_FILE_BYTES) return readFileSync(path, 'utf8')
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     if (isMissing) throw new AuthsecError('not_found', `there is no file ${quote(path)}`)

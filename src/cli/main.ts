@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { type Context, openContext } from './context.js'
 import { reportFailure } from './failure.js'
+import { runCommand } from './run.js'
 import { isVersionAsked, printVersion } from './version.js'
 
 /**
@@ -29,8 +30,6 @@ async function answer(args: readonly string[], context: Context): Promise<number
     printVersion(context)
     return 0
   }
-  // The parser and the commands take most of a start, and the version needs none of them.
-  const { runCommand } = await import('./run.js')
   return await runCommand(args, context)
 }
 

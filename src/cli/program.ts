@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from '@commander-js/extra-typings'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
-import { type AnyCommand, describe, describeCommand, formatHelp, pathOf } from './help.js'
+import { type AnyCommand, describe, describeCommand, formatHelp, onlyReads, pathOf } from './help.js'
 import type { ColorChoice } from './io.js'
 import { formatJson } from './json-text.js'
 
@@ -222,7 +222,8 @@ async function addCommands(parent: Command, commands: Commands, context: Context
   }
 }
 
-function createRoot({ io }: Context) {
+function createRoot(context: Context) {
+  const { io } = context
   return describe(new Command('authsec'), {
     summary: 'the developer toolkit for AuthSec delegation tokens',
     examples: [
@@ -267,6 +268,7 @@ function createRoot({ io }: Context) {
     .hook('preAction', async (root, command) => {
       const { color, input, quiet, fields, jq } = root.opts()
       io.setManners({ color, input, quiet })
+      if (!onlyReads(command)) context.signal.throwIfAborted()
       if (fields === undefined && jq === undefined) return
       const { readSelection } = await import('./json-selection.js')
       demandJson(command, fields ? '--fields' : '--jq')

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import { AuthsecError } from '../core/errors.js'
 import type { Streams } from './io.js'
 
@@ -13,6 +14,12 @@ export interface Prompts {
   chooseSome(question: string, choices: readonly Choice[]): Promise<string[]>
 }
 
+/** Streams that are a terminal are those of Node. */
+interface Terminal {
+  stdin: Readable
+  stderr: Writable
+}
+
 /** What can be chosen, as it is shown and as it is meant. */
 export interface Choice {
   name: string
@@ -20,15 +27,16 @@ export interface Choice {
 }
 
 /** Prompts on standard error, so that standard output stays data; the prompt library is loaded when first asked. */
-export function createPrompts(streams: Streams, signal: AbortSignal, isAccessible: boolean): Prompts {
+export function createPrompts(streams: Streams, signal: () => AbortSignal, isAccessible: boolean): Prompts {
   async function ask(kind: Question): Promise<unknown> {
     const { createPromptModule } = await import('inquirer')
-    const prompt = createPromptModule({ input: streams.stdin, output: streams.stderr, signal })
+    const { stdin: input, stderr: output } = streams as unknown as Terminal
+    const prompt = createPromptModule({ input, output, signal: signal() })
     try {
       const { answer } = await prompt([{ ...kind, name: 'answer' }])
       return answer
     } catch (error) {
-      if (signal.aborted) throw signal.reason
+      if (signal().aborted) throw signal().reason
       // In raw mode the terminal hands Ctrl-C to the prompt, not to the process.
       if (error instanceof Error && error.name === 'ExitPromptError') {
         throw new AuthsecError('interrupted', 'interrupted at the prompt', { cause: error })

@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
@@ -16,7 +16,7 @@ export interface TokenInput {
 /** Reads a token from a file, or from standard input for `-`; throws `not_found` or `token_malformed`. */
 export async function readTokenInput(io: Io, source: string): Promise<TokenInput> {
   if (source === '-') return await readFromInput(io)
-  const text = await readTokenFile(source)
+  const text = readTokenFile(source)
   if (text === undefined) {
     throw new AuthsecError('not_found', `there is no file ${quote(source)}`, {
       hint: 'Give a file that holds the token, or - for standard input.',
@@ -30,7 +30,7 @@ export async function readTokenOrArgument(io: Io, argument: string): Promise<Tok
   if (argument === '-') return await readFromInput(io)
   if (argument.includes('.') && /^\W*(?:Bearer\s+)?eyJ/i.test(argument))
     return tellStripped(io, cleanToken(argument))
-  const text = await readTokenFile(argument)
+  const text = readTokenFile(argument)
   if (text !== undefined) return tellStripped(io, cleanToken(text))
   if (argument.split('.').length === 3) return tellStripped(io, cleanToken(argument))
   // A long argument may be half of a token, which no message repeats.
@@ -87,15 +87,14 @@ const WRAPPINGS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['white space', /(?<token>)\s+/g],
 ]
 
-async function readTokenFile(path: string): Promise<string | undefined> {
-  const { open } = await import('node:fs/promises')
+function readTokenFile(path: string): string | undefined {
   try {
-    const file = await open(path)
+    const file = openSync(path, 'r')
     try {
-      const text = await readUpTo(file, MAX_INPUT_BYTES)
+      const text = readUpTo(file, MAX_INPUT_BYTES)
       if (text !== undefined) return text
     } finally {
-      await file.close()
+      closeSync(file)
     }
   } catch (error) {
     if (isCoded(error) && ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(error.code)) return undefined
@@ -107,11 +106,11 @@ async function readTokenFile(path: string): Promise<string | undefined> {
 }
 
 // A pipe hands out its content in pieces, so one read is not enough.
-async function readUpTo(file: FileHandle, maxBytes: number): Promise<string | undefined> {
+function readUpTo(file: number, maxBytes: number): string | undefined {
   const buffer = Buffer.alloc(maxBytes + 1)
   let size = 0
   while (size < buffer.length) {
-    const { bytesRead } = await file.read(buffer, size, buffer.length - size, null)
+    const bytesRead = readSync(file, buffer, size, buffer.length - size, null)
     if (bytesRead === 0) return buffer.toString('utf8', 0, size)
     size += bytesRead
   }

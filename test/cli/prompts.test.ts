@@ -7,7 +7,12 @@ function openPrompts(signal: AbortSignal = new AbortController().signal, isAcces
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
   // As the standard error of a process, which no prompt ends for the next one.
   stderr.end = () => stderr
-  return { stdin, stdout, stderr, prompts: createPrompts({ stdin, stdout, stderr }, signal, isAccessible) }
+  return {
+    stdin,
+    stdout,
+    stderr,
+    prompts: createPrompts({ stdin, stdout, stderr }, () => signal, isAccessible),
+  }
 }
 
 /** Types once the question stands there. */

@@ -20,6 +20,7 @@ export function addCommands(parent: Command, context: Context): void {
     ],
     exits: [0, 2],
     seeAlso: ['authsec help', 'authsec help formatting'],
+    onlyReads: true,
   })
     .option('--json', 'print a JSON array', false)
     .action((flags) => list(context, parent, flags.json))

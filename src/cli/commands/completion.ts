@@ -25,6 +25,7 @@ export function addCompletion(parent: Command, context: Context): void {
       ['authsec completion fish', 'pipe it into source, in ~/.config/fish/config.fish'],
     ],
     exits: [0, 2],
+    onlyReads: true,
   })
     .addArgument(
       parent.createArgument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish', 'powershell'] as const),

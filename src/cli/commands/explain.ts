@@ -28,6 +28,7 @@ export function addExplain(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6],
     seeAlso: ['authsec help exit-codes', 'authsec token decode'],
+    onlyReads: true,
   })
     .argument('<word>', 'what there is to explain')
     .option('--json', 'print a JSON array', false)

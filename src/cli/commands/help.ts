@@ -74,6 +74,7 @@ export function addHelp(parent: Command, context: Context): void {
       ['authsec help --json', 'every command with its flags, as data'],
     ],
     exits: [0, 2],
+    onlyReads: true,
   })
     .argument('[words...]', `a command, or one of the topics ${Object.keys(TOPICS).join(', ')}`)
     .option('--json', 'print one JSON object', false)

@@ -13,6 +13,7 @@ export function addTypes(parent: Command, context: Context): void {
     ],
     exits: [0, 2],
     seeAlso: ['authsec help filters', 'authsec audit search'],
+    onlyReads: true,
   })
     .option('--json', 'print a JSON array', false)
     .action(({ json }) => listTypes(context, json))

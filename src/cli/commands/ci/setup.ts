@@ -31,6 +31,7 @@ export function addSetup(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 4, 6, 7, ...SERVER_EXITS],
     seeAlso: ['authsec ci oidc', 'authsec trust create'],
+    onlyReads: true,
   })
     .addArgument(parent.createArgument('<system>', 'where the pipeline runs').choices(PIPELINES))
     .requiredOption('--repository <owner/name>', 'whose jobs it shall be', parseRepository)

@@ -11,6 +11,7 @@ export function addConfigGet(parent: Command, context: Context): void {
     examples: [['authsec config get server', 'the address of the server in use']],
     exits: [0, 2, 6],
     seeAlso: ['authsec config list'],
+    onlyReads: true,
   })
     .argument('<setting>', Object.keys(SETTING_MEANINGS).join(', '), parseSettingName)
     .option('--json', 'print one JSON object', false)

@@ -12,6 +12,7 @@ export function addConfigList(parent: Command, context: Context): void {
     ],
     exits: [0, 2],
     seeAlso: ['authsec help environment', 'authsec config set'],
+    onlyReads: true,
   })
     .option('--show-origin', 'add the variable, file or profile that says so', false)
     .option('--json', 'print a JSON array', false)

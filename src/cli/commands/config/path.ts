@@ -13,6 +13,7 @@ export function addConfigPath(parent: Command, context: Context): void {
       ['authsec config path --project', 'the file of the project'],
     ],
     exits: [0, 2, 6],
+    onlyReads: true,
   })
     .option('--project', 'the nearest project file instead', false)
     .action(async ({ project }) => {

@@ -12,6 +12,7 @@ export function addProfileList(parent: Command, context: Context): void {
     ],
     exits: [0, 2],
     seeAlso: ['authsec profile use', 'authsec config list'],
+    onlyReads: true,
   })
     .option('--json', 'print a JSON array', false)
     .action(({ json }) => list(context, json))

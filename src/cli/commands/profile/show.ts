@@ -13,6 +13,7 @@ export function addProfileShow(parent: Command, context: Context): void {
     ],
     exits: [0, 2],
     seeAlso: ['authsec profile list'],
+    onlyReads: true,
   })
     .argument('[name]', 'the profile; the one in use when left out')
     .option('--json', 'print one JSON object', false)

@@ -23,6 +23,7 @@ export function addCan(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 10, 16],
     seeAlso: ['authsec token verify', 'authsec token needs-renewal'],
+    onlyReads: true,
   })
     .argument('<permission>', 'what is to be done, as resource:action')
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')

@@ -42,6 +42,7 @@ export function addDecode(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 7, 16],
     seeAlso: ['authsec token verify', 'authsec token lint', 'authsec token diff'],
+    onlyReads: true,
   })
     .argument('[token]', 'the token, a file that holds it, or - for standard input', '-')
     .addOption(

@@ -30,6 +30,7 @@ export function addDiff(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 10, 16],
     seeAlso: ['authsec token decode'],
+    onlyReads: true,
   })
     .argument('<a>', 'a file that holds a token, or - for standard input')
     .argument('<b>', 'another one')

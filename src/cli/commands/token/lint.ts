@@ -46,6 +46,7 @@ export function addLint(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 16, 17],
     seeAlso: ['authsec token verify', 'authsec token decode'],
+    onlyReads: true,
   })
     .argument('[files...]', 'files that hold a token each, or - for standard input')
     .option(

@@ -27,6 +27,7 @@ export function addNeedsRenewal(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 6, 10, 14, 16],
     seeAlso: ['authsec token mint', 'authsec token verify'],
+    onlyReads: true,
   })
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
     .option(

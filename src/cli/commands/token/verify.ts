@@ -6,7 +6,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import type { ParsedJwt } from '../../../core/jwt.js'
 import { quote } from '../../../core/printable.js'
 import { formatTime, parseTime } from '../../../core/time.js'
-import type { Algorithm } from '../../../verify/algorithm.js'
+import { ALGORITHMS, type Algorithm, isAlgorithm } from '../../../verify/algorithm.js'
 import type { Inspection } from '../../../verify/index.js'
 import { readChain } from '../../claims-text.js'
 import { openConnection } from '../../connection.js'
@@ -80,6 +80,7 @@ export function addVerify(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 4, 6, 11, 12, 13, 14, 15, 16, ...SERVER_EXITS],
     seeAlso: ['authsec token decode', 'authsec token lint', 'authsec help exit-codes'],
+    onlyReads: true,
   })
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
     .option('--audience <uri>', 'the API that the token has to be for; repeatable: one of them', collect, [])
@@ -152,7 +153,7 @@ async function verify(
 
 async function examine(context: Context, flags: VerifyFlags, token: string, jwt: ParsedJwt): Promise<Report> {
   const { clock } = context
-  const algorithms = await readAlgorithms(flags.alg)
+  const algorithms = readAlgorithms(flags.alg)
   const at = flags.at === undefined ? undefined : parseTime(flags.at, clock.now())
   const trust = await readTrust(context, flags, jwt)
   const inspection = await inspect(context, flags, token, trust, algorithms, at)
@@ -269,9 +270,7 @@ function parseLeeway(text: string): number {
   })
 }
 
-async function readAlgorithms(names: readonly string[]): Promise<Algorithm[]> {
-  if (names.length === 0) return []
-  const { ALGORITHMS, isAlgorithm } = await import('../../../verify/algorithm.js')
+function readAlgorithms(names: readonly string[]): Algorithm[] {
   const wrong = names.find((name) => !isAlgorithm(name))
   if (wrong === undefined) return names.filter(isAlgorithm)
   throw new AuthsecError('usage', `the algorithm ${quote(wrong)} cannot be allowed`, {
