@@ -50,7 +50,7 @@ export function delegatedTool(
   assertDelegation(fields.name, delegation)
   return withDelegation(
     authsec,
-    tool(async (input: unknown) => fn(input, currentDelegation()), fields),
+    tool((input: unknown) => fn(input, currentDelegation()), fields),
     delegation,
   )
 }

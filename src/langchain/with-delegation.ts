@@ -6,7 +6,12 @@ import { obtainApproval } from './approval.js'
 import { noteToken } from './callback-handler.js'
 import { type DelegatedContext, runWithDelegation } from './current-delegation.js'
 import { readSubject } from './delegation-context.js'
-import { assertDelegation, misconfigured, type ToolDelegation } from './tool-delegation.js'
+import {
+  type ApprovalPrompt,
+  assertDelegation,
+  misconfigured,
+  type ToolDelegation,
+} from './tool-delegation.js'
 
 /** What the tools need of a client. */
 export type TokenGiver = Pick<AuthsecClient, 'getDelegationToken' | 'fetch' | 'requestApproval'>
@@ -50,12 +55,17 @@ export function delegate<ToolT extends { name: string }>(
   assertCallable(tool)
   const copy = Object.create(Object.getPrototypeOf(tool), Object.getOwnPropertyDescriptors(tool))
   const call: CallableTool['_call'] = async (input, runManager, config) => {
-    const toolCallId = config.toolCall?.id
     try {
-      const context = await prepare(authsec, tool.name, delegation, input, runManager, config)
+      // Before the tool begins, so that nothing it has done is done again when an interrupted run goes on.
+      let terms: Terms = { delegation, subject: findSubject(tool.name, delegation, config) }
+      const { approval = false } = delegation
+      const prompt = typeof approval === 'function' ? approval(input) : approval && {}
+      // Most tools ask nobody, and then there is nothing to wait for.
+      if (prompt) terms = await approve(authsec, tool.name, terms, input, prompt, config)
+      const context = createContext(authsec, tool.name, terms, input, runManager, config)
       return await runWithDelegation(context, () => tool._call(input, runManager, config))
     } catch (error) {
-      const answer = answerFailure(error, onDenied, tool.name, toolCallId)
+      const answer = answerFailure(error, onDenied, tool.name, config.toolCall?.id)
       // With this format LangChain insists on a pair, and takes a message in it for the whole answer.
       return tool.responseFormat === 'content_and_artifact' ? [answer, undefined] : answer
     }
@@ -82,38 +92,45 @@ export function answerFailure(
   })
 }
 
-// Before the tool begins, so that nothing it has done is done again when an interrupted run goes on.
-async function prepare(
+/** For whom a call is made, and what it may do. */
+interface Terms {
+  delegation: ToolDelegation
+  subject: DelegationSubject | undefined
+}
+
+function findSubject(
+  tool: string,
+  { requireSubject }: ToolDelegation,
+  config: ToolRunnableConfig,
+): DelegationSubject | undefined {
+  const subject = readSubject(config)
+  if (subject !== undefined || !requireSubject) return subject
+  throw misconfigured(
+    tool,
+    'it acts for a user, and this run names none',
+    'Pass context: delegationContext(subject) to the run.',
+  )
+}
+
+// Whoever approves is the one for whom the call is made, and what they approve is this call.
+async function approve(
   authsec: TokenGiver,
   tool: string,
-  delegation: ToolDelegation,
+  { delegation, subject }: Terms,
   input: unknown,
-  runManager: RunManager | undefined,
+  prompt: ApprovalPrompt,
   config: ToolRunnableConfig,
-): Promise<DelegatedContext> {
-  const subject = readSubject(config)
-  if (subject === undefined && delegation.requireSubject) {
-    throw misconfigured(
-      tool,
-      'it acts for the user of a run, and this run has none',
-      'Pass context: delegationContext(subject) to the run.',
-    )
-  }
-  const { approval = false } = delegation
-  const prompt = typeof approval === 'function' ? approval(input) : approval && {}
-  if (!prompt) return createContext(authsec, tool, delegation, input, subject, runManager, config)
+): Promise<Terms> {
   const permissions = permissionsOf(delegation, input)
   const approved = await obtainApproval(authsec, { tool, input, permissions, subject, prompt }, config)
-  const bound: ToolDelegation = { binding: 'call', ...delegation }
-  return createContext(authsec, tool, bound, input, approved, runManager, config)
+  return { delegation: { binding: 'call', ...delegation }, subject: approved }
 }
 
 function createContext(
   authsec: TokenGiver,
   tool: string,
-  delegation: ToolDelegation,
+  { delegation, subject }: Terms,
   input: unknown,
-  subject: DelegationSubject | undefined,
   runManager: RunManager | undefined,
   { toolCall, signal }: ToolRunnableConfig,
 ): DelegatedContext {
@@ -122,7 +139,13 @@ function createContext(
     if (runManager !== undefined) noteToken(runManager.handlers, runManager.runId, token)
     return token
   }
-  const request = () => toRequest(tool, delegation, input, subject, signal)
+  // Spelt out: members added behind a spread cost Node 20 a microsecond each, here and wherever the request is read.
+  const request = (): DelegationRequest => {
+    const { audience, binding = 'none', oneTime } = delegation
+    const permissions = permissionsOf(delegation, input)
+    const call = binding === 'call' ? argumentsOf(delegation, input) : undefined
+    return { audience, permissions, tool, binding, call, oneTime, subject, signal }
+  }
   return {
     fetch: async (resource, init = {}) => {
       const own = init.signal ?? (resource instanceof Request ? resource.signal : undefined)
@@ -137,20 +160,6 @@ function createContext(
     },
     toolCallId: toolCall?.id,
   }
-}
-
-// Spelt out: members added behind a spread cost Node 20 a microsecond each, here and wherever the request is read.
-function toRequest(
-  tool: string,
-  delegation: ToolDelegation,
-  input: unknown,
-  subject: DelegationSubject | undefined,
-  signal: AbortSignal | undefined,
-): DelegationRequest {
-  const { audience, binding = 'none', oneTime } = delegation
-  const permissions = permissionsOf(delegation, input)
-  const call = binding === 'call' ? argumentsOf(delegation, input) : undefined
-  return { audience, permissions, tool, binding, call, oneTime, subject, signal }
 }
 
 function argumentsOf({ call }: ToolDelegation, input: unknown): unknown {
