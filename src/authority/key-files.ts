@@ -1,12 +1,13 @@
 import {
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
+  generateKeyPair,
   type JsonWebKeyInput,
   type KeyObject,
   sign,
   verify,
 } from 'node:crypto'
+import { promisify } from 'node:util'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
@@ -23,6 +24,8 @@ export interface FileKey {
   privateKey: KeyObject | undefined
   /** `authsec_purpose` of a JWK: which keys of a server it is to be one of. */
   purpose?: string | undefined
+  /** `authsec_state` of a JWK: whether it signs in a new state or is the next one to. */
+  state?: string | undefined
 }
 
 /** The forms in which a key is written. */
@@ -32,9 +35,12 @@ export type KeyFormat = 'jwk' | 'pem'
 export const GENERATED_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 export type GeneratedAlgorithm = (typeof GENERATED_ALGORITHMS)[number]
 
+// Beside other work: an RSA key takes a good while.
+const generatePair = promisify(generateKeyPair)
+
 const MIN_RSA_BITS = 2048
-/** A member of our own, RFC 7517 §4. */
-const PURPOSE_MEMBER = 'authsec_purpose'
+/** Members of our own, RFC 7517 §4. */
+const OWN_MEMBERS = { purpose: 'authsec_purpose', state: 'authsec_state' } as const
 const CURVES: Readonly<Record<string, string>> = {
   'P-256': 'ES256',
   'P-384': 'ES384',
@@ -47,7 +53,7 @@ const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
 
 /** Makes a key pair. */
 export async function generateKey(alg: GeneratedAlgorithm): Promise<FileKey> {
-  return toFileKey(generatePair(alg), alg, 'the new key')
+  return toFileKey(await generatePrivate(alg), alg, 'the new key')
 }
 
 /**
@@ -64,13 +70,15 @@ export async function parseKeys(text: string, source: string): Promise<FileKey[]
 }
 
 /** A key as a JWK with its id, use and algorithm (RFC 7517 §4); the private part only where it is asked for. */
-export function formatJwk(
-  { kid, alg, publicKey, privateKey, purpose }: FileKey,
-  part: 'public' | 'private',
-): JWK {
+export function formatJwk(fileKey: FileKey, part: 'public' | 'private'): JWK {
+  const { kid, alg, publicKey, privateKey } = fileKey
   const key = part === 'private' ? requirePrivate(privateKey, kid) : publicKey
   const jwk: JWK = { ...(key.export({ format: 'jwk' }) as JWK), kid, use: 'sig', alg }
-  return Object.assign(jwk, purpose === undefined ? {} : { [PURPOSE_MEMBER]: purpose })
+  for (const [name, member] of Object.entries(OWN_MEMBERS)) {
+    const value = fileKey[name as keyof typeof OWN_MEMBERS]
+    if (value !== undefined) Object.assign(jwk, { [member]: value })
+  }
+  return jwk
 }
 
 /** A key as PEM: PKCS #8 or SPKI. */
@@ -80,14 +88,14 @@ export function formatPem({ kid, publicKey, privateKey }: FileKey, part: 'public
     : publicKey.export({ format: 'pem', type: 'spki' }).toString()
 }
 
-function generatePair(alg: GeneratedAlgorithm): KeyObject {
+async function generatePrivate(alg: GeneratedAlgorithm): Promise<KeyObject> {
   switch (alg) {
     case 'ES256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+      return (await generatePair('ec', { namedCurve: 'P-256' })).privateKey
     case 'RS256':
-      return generateKeyPairSync('rsa', { modulusLength: MIN_RSA_BITS }).privateKey
+      return (await generatePair('rsa', { modulusLength: MIN_RSA_BITS })).privateKey
     case 'EdDSA':
-      return generateKeyPairSync('ed25519').privateKey
+      return (await generatePair('ed25519', {})).privateKey
   }
 }
 
@@ -109,10 +117,14 @@ async function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
   const input = { key: jwk, format: 'jwk' } as JsonWebKeyInput
   const key = importKey(() => (d === undefined ? createPublicKey(input) : createPrivateKey(input)), source)
   const fileKey = await toFileKey(key, ALIASES[alg ?? ''] ?? alg, source)
-  const purpose = (jwk as Record<string, unknown>)[PURPOSE_MEMBER]
-  if (purpose === undefined) return fileKey
-  if (typeof purpose === 'string') return { ...fileKey, purpose }
-  throw malformed(source, `holds a key whose ${PURPOSE_MEMBER} is no text`)
+  const members = jwk as Record<string, unknown>
+  const own = Object.entries(OWN_MEMBERS).flatMap(([name, member]) => {
+    const value = members[member]
+    if (value === undefined) return []
+    if (typeof value === 'string') return [[name, value]]
+    throw malformed(source, `holds a key whose ${member} is no text`)
+  })
+  return { ...fileKey, ...Object.fromEntries(own) }
 }
 
 async function toFileKey(key: KeyObject, alg: string | undefined, source: string): Promise<FileKey> {

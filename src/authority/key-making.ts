@@ -8,13 +8,12 @@ import type { Envelope } from './envelope.js'
 import { placeOfKey } from './sealed-places.js'
 import type { SigningAlgorithm, SigningKey } from './signer.js'
 
+/** The states in which a key begins. */
+export type NewKeyState = KeyState & ('prepared' | 'active')
+
 /** Makes a key and seals its private part; its id is its thumbprint, RFC 7638. */
 export async function makeKey(
-  {
-    purpose,
-    alg,
-    state,
-  }: { purpose: string; alg: SigningAlgorithm; state: KeyState & ('prepared' | 'active') },
+  { purpose, alg, state }: { purpose: string; alg: SigningAlgorithm; state: NewKeyState },
   envelope: Envelope,
   now: number,
 ): Promise<StoredKey> {
@@ -26,7 +25,7 @@ interface PlainKey {
   kid: string
   purpose: string
   alg: SigningAlgorithm
-  state: KeyState & ('prepared' | 'active')
+  state: NewKeyState
   privateJwk: JWK
   publicJwk?: JWK
 }

@@ -4,7 +4,7 @@ import type { Store } from '../store/store.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { createKek } from './kek.js'
 import { type FileKey, formatJwk } from './key-files.js'
-import { sealKey } from './key-making.js'
+import { type NewKeyState, sealKey } from './key-making.js'
 import { type KeyPlace, parseKeyPlace } from './key-sets.js'
 import { contended, type KeyStepOptions, MAX_TRIES, readState } from './key-steps.js'
 
@@ -50,13 +50,14 @@ export async function forgetEphemeralKeys(store: Store, source: KeySource = 'per
 }
 
 /**
- * Puts keys into the sets of a state that have none, where they sign. Throws `usage` for what is no private key of a
- * set or stands for the same set twice, and `conflict` where a set has keys and never had this one.
+ * Puts keys into the sets of a state that have none, where they sign or are the next ones to. Throws `usage` for what
+ * is no private key of a set, stands for the same set twice or is to follow no other, and `conflict` where a set has
+ * keys and never had this one.
  */
 export async function importKeys(options: KeyStepOptions, keys: readonly FileKey[]): Promise<void> {
   const { store, envelope } = options
-  const placed = keys.map((key) => ({ key, place: findPlaceOf(key) }))
-  assertOneEach(placed.map(({ place }) => place))
+  const placed = keys.map((key) => ({ key, place: findPlaceOf(key), state: readStateOf(key) }))
+  assertOneEach(placed)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const { revision, keys: stored, now } = await readState(options)
     const known = new Set(stored.map(({ kid }) => kid))
@@ -73,13 +74,13 @@ export async function importKeys(options: KeyStepOptions, keys: readonly FileKey
         )
       }
     }
-    const sealed = fresh.map(({ key, place }) => {
+    const sealed = fresh.map(({ key, place, state }) => {
       const made = {
         privateJwk: formatJwk(key, 'private'),
         publicJwk: formatJwk(key, 'public'),
         kid: key.kid,
       }
-      return sealKey({ ...made, ...place, state: 'active' }, envelope, now)
+      return sealKey({ ...made, ...place, state }, envelope, now)
     })
     const isDone = await store.write(async (transaction) => {
       if (!(await transaction.keys.advance(revision))) return false
@@ -105,12 +106,32 @@ function findPlaceOf({ kid, alg, purpose = 'call', privateKey }: FileKey): KeyPl
   }
 }
 
-function assertOneEach(places: readonly KeyPlace[]): void {
-  const names = places.map(describePlace)
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice === undefined) return
-  throw new AuthsecError('usage', `two ${twice} keys are to be imported, and one can sign`, {
-    hint: 'Say what each key is for, as in "authsec_purpose": "base"; without it, it is for call tokens.',
+function readStateOf({ kid, state = 'active' }: FileKey): NewKeyState {
+  if (state === 'active' || state === 'prepared') return state
+  throw new AuthsecError('usage', `the key ${quote(kid)} cannot be imported as ${quote(state)}`, {
+    hint: 'Its "authsec_state" is "active", as without it, or "prepared": the next to sign.',
+  })
+}
+
+function assertOneEach(keys: readonly { place: KeyPlace; state: NewKeyState }[]): void {
+  const names = keys.map(({ place, state }) => `${describePlace(place)} ${state}`)
+  const twice = keys.find((_, index) => names.indexOf(names[index] ?? '') !== index)
+  if (twice !== undefined) {
+    const [what, why] = twice.state === 'active' ? ['', 'can sign'] : ['prepared ', 'can be the next']
+    throw new AuthsecError(
+      'usage',
+      `two ${what}${describePlace(twice.place)} keys are to be imported, and one ${why}`,
+      {
+        hint: 'Say what each key is for, as in "authsec_purpose": "base"; without it, it is for call tokens.',
+      },
+    )
+  }
+  const alone = keys.find(
+    ({ place, state }) => state === 'prepared' && !names.includes(`${describePlace(place)} active`),
+  )
+  if (alone === undefined) return
+  throw new AuthsecError('usage', `no ${describePlace(alone.place)} key is imported that signs`, {
+    hint: 'A prepared key is the next to sign: import it together with the one that signs.',
   })
 }
 

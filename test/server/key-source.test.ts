@@ -83,12 +83,13 @@ describe('keys that end with the run', () => {
 })
 
 describe('keys that are imported', () => {
-  const made: Record<'ES256' | 'RS256' | 'base' | 'audit', JWK> = {} as never
+  const made: Record<'ES256' | 'RS256' | 'base' | 'audit' | 'next', JWK> = {} as never
   beforeAll(async () => {
     made.ES256 = formatJwk(await generateKey('ES256'), 'private')
     made.RS256 = formatJwk(await generateKey('RS256'), 'private')
     made.base = formatJwk({ ...(await generateKey('RS256')), purpose: 'base' }, 'private')
     made.audit = formatJwk({ ...(await generateKey('EdDSA')), purpose: 'audit' }, 'private')
+    made.next = formatJwk({ ...(await generateKey('ES256')), state: 'prepared' }, 'private')
   })
   const setOf = (...keys: JWK[]) => ({ keys: { import: JSON.stringify({ keys }) } })
 
@@ -108,6 +109,11 @@ describe('keys that are imported', () => {
           for (const member of ['d', 'p', 'q', 'k']) expect(key).not.toHaveProperty(member)
       }
       expect((await server.exchange()).status).toBe(200)
+      // No other is prepared than the one that is to be the next.
+      server.now += 660_000
+      const rotate = { admin: true, json: { purpose: 'call' } }
+      expect((await server.call('POST', '/admin/keys/rotate', rotate)).status).toBe(200)
+      expect((await kidsOf(server))[0]).toBe(made.next.kid)
       await server.close()
     }
   })
@@ -128,7 +134,7 @@ describe('keys that are imported', () => {
       code: 'conflict',
       message: `this state has other call RS256 keys than ${made.RS256.kid}`,
     })
-    const third = await startTestServer({ state, keyTimings })
+    const third = await startTestServer({ state, keyTimings, keys: 'persistent' })
     expect(await kidsOf(third)).toEqual(kids)
     await third.close()
   })
@@ -145,6 +151,24 @@ describe('keys that are imported', () => {
       keys: () => [made.RS256, { ...made.base, authsec_purpose: undefined }],
       code: 'usage',
       message: /two call RS256 keys/,
+    },
+    {
+      what: 'two that are to be the next',
+      keys: () => [made.ES256, made.next, { ...made.next, kid: undefined }],
+      code: 'usage',
+      message: /two prepared call ES256 keys/,
+    },
+    {
+      what: 'prepared without one that signs',
+      keys: () => [made.RS256, made.next],
+      code: 'usage',
+      message: /no call ES256 key is imported that signs/,
+    },
+    {
+      what: 'in a state in which no key begins',
+      keys: () => [{ ...made.ES256, authsec_state: 'retired' }],
+      code: 'usage',
+      message: /cannot be imported as "retired"/,
     },
     {
       what: 'for a purpose that does not exist',
