@@ -19,7 +19,10 @@ const LIVE_TOKEN = {
   expires_at: 'text?',
 } as const
 
-/** A key that signs, did or will. `due_at`: when its next step comes. */
+/**
+ * A key that signs, did or will. `due_at`: from when a prepared key may sign, and until when the server keeps an active
+ * one or publishes one that signs no more; missing where nobody knows yet, or only a person decides.
+ */
 export type SigningKeyInfo = Shaped<typeof KEY>
 
 /** A key that has changed, and what it is now. */

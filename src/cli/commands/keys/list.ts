@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { listKeys, type SigningKeyInfo } from '../../../api/keys.js'
+import { formatRelative } from '../../../core/time.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -13,7 +14,8 @@ export function addKeyList(parent: Command, context: Context): void {
     summary: 'list the signing keys of the server, with their states',
     details:
       'Shows what is in use or published; a key is prepared before it is active, and retiring while what it ' +
-      'signed may still be alive. The last column is when its next step comes.',
+      'signed may still be alive. The last column is its next step: from when a prepared key may sign, which the ' +
+      'next rotation lets it do; when an active key is replaced; when one that signs no more is gone.',
     examples: [
       ['authsec keys list', 'what signs now, what will, and what verifiers still accept'],
       ['authsec keys list --purpose call --all', 'with those that are gone'],
@@ -48,11 +50,32 @@ async function list(
     io.note('no keys')
     return
   }
-  const when = (text: string | undefined) => formatWhen(text, clock.now(), io.isTerminal)
+  const now = clock.now()
+  const when = (text: string | undefined) => formatWhen(text, now, io.isTerminal)
+  const next = (key: SigningKeyInfo) => (io.isTerminal ? describeNext(key, now) : when(key.due_at))
   await io.table(
     ['kid', 'purpose', 'alg', 'state', 'since', 'next step'],
-    keys.map((key) => [key.kid, key.purpose, key.alg, key.state, when(sinceOf(key)), when(key.due_at)]),
+    keys.map((key) => [key.kid, key.purpose, key.alg, key.state, when(sinceOf(key)), next(key)]),
   )
+}
+
+/** What comes next for a key, and when, in the words of a person. */
+function describeNext({ state, due_at }: SigningKeyInfo, nowMs: number): string {
+  if (GONE.includes(state)) return ''
+  const due = Date.parse(due_at ?? '')
+  if (Number.isNaN(due)) {
+    return state === 'prepared' ? 'may sign once every server publishes it' : 'replaced by hand only'
+  }
+  const { coming, past } = NEXT[state] ?? { coming: 'next step', past: 'next step due' }
+  return due > nowMs ? `${coming} ${formatRelative(due, nowMs)}` : past
+}
+
+const NEXT: Readonly<Record<string, { coming: string; past: string }>> = {
+  // By itself nothing happens to it at that moment: it waits for the active one to go.
+  prepared: { coming: 'may sign', past: 'signs after the next rotation' },
+  active: { coming: 'replaced', past: 'about to be replaced' },
+  retiring: { coming: 'gone', past: 'about to go' },
+  tainted: { coming: 'gone', past: 'about to go' },
 }
 
 /** Since when a key is what it is. */

@@ -38,10 +38,20 @@ describe('authsec keys list', () => {
     expect(stdout).toContain(`${kid}\tbase\tRS256\tactive\t2026-11-24T09:00:00Z\t\n`)
   })
 
-  test('tells a person how far the next step is', async () => {
-    const { stdout } = await run(['list', '--purpose', 'session'], { tty: true, columns: 140 })
-    expect(stdout).toMatch(/KID +PURPOSE +ALG +STATE +SINCE +NEXT STEP\n/)
-    expect(stdout).toMatch(/session +HS256 +active +1 second ago +in 29 days/)
+  test('tells a person what comes next for a key, and when', async () => {
+    const read = async (purpose: string) =>
+      (await run(['list', '--purpose', purpose], { tty: true, columns: 160 })).stdout
+    const sessions = await read('session')
+    expect(sessions).toMatch(/KID +PURPOSE +ALG +STATE +SINCE +NEXT STEP\n/)
+    expect(sessions).toMatch(/session +HS256 +active +1 second ago +replaced in 29 days\n/)
+    // It may sign at once, and does not before the active one goes.
+    expect(sessions).toMatch(/session +HS256 +prepared +1 second ago +signs after the next rotation\n/)
+    expect(await read('base')).toMatch(/base +RS256 +active +1 second ago +replaced by hand only\n/)
+    expect(await read('call')).toMatch(/call +ES256 +prepared +1 second ago +may sign in 10 minutes\n/)
+    server.now += 660_000
+    expect(await read('call')).toMatch(/ES256 +prepared +11 minutes ago +signs after the next rotation\n/)
+    await run(['rotate', '--purpose', 'call'])
+    expect(await read('call')).toMatch(/ES256 +retiring +\S+.*? +gone in 5 minutes\n/)
   })
 
   test('leaves out what is gone unless it is asked for', async () => {
