@@ -35,8 +35,11 @@ export interface Shell {
 
 /** A command that still runs. */
 export interface Started {
+  pid: number
   /** The next line of standard output; rejects with what standard error says when there is none. */
   readLine(): Promise<string>
+  /** Waits until it ends by itself. */
+  ended(): Promise<Ended>
   /** Sends a signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Ended>
 }
@@ -76,11 +79,13 @@ export function openShell(): Shell {
     const command = spawn(args, options)
     const lines = createInterface(command.stdout)[Symbol.asyncIterator]()
     return {
+      pid: Number(command.pid),
       async readLine() {
         const { done, value } = await lines.next()
         if (!done) return value
         throw new Error(`${args.join(' ')} has ended:\n${(await command).stderr}`)
       },
+      ended: async () => describeEnd(await command),
       async stop(signal = 'SIGTERM') {
         command.kill(signal)
         return describeEnd(await command)
