@@ -6,7 +6,7 @@ import { parseJwt } from '../../src/core/jwt.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
 import { type DevServer, openShell, type Shell } from '../e2e/shell.js'
-import { expectRecorded, type MintLoad, pull, startMinting } from '../support/mint-load.js'
+import { expectRecorded, followTokens, type MintLoad, pull, startMinting } from '../support/mint-load.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 import { runCli } from '../support/run-cli.js'
 import { exchangeForm } from '../support/running-server.js'
@@ -119,34 +119,51 @@ describe('a key that is tainted on one server', () => {
   })
 })
 
-// Thirty in `npm run test:stress`, three times as many as it says.
-const ROUNDS = Math.ceil(countRounds(0.3) * 3)
+// A hundred in `npm run test:stress`, ten times as many as it says.
+const ROUNDS = Math.ceil(countRounds(0.1) * 10)
+// Those in which a server is not killed but sleeps past its lease, which takes as long as that.
+const PAUSES = 0.05
+// What is wrong with a log stays wrong, and to verify all of it takes longer than the rest of a round.
+const VERIFY_EVERY = 10
 
 describe('two servers that issue tokens into one log', () => {
-  test('number it without a gap, and lose nothing when either of them is killed', async ({ annotate }) => {
+  test('number it without a gap, and lose nothing when either of them is killed or sleeps', async ({
+    annotate,
+  }) => {
     const seed = chooseSeed()
     await annotate(`AUTHSEC_STRESS_SEED=${seed}`)
     const random = createRandom(seed)
+    const log = followTokens(store)
     let [doomed, steady] = [await serve(), await serve()]
-    const received: string[] = []
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 1; round <= ROUNDS; round++) {
       // Whichever signs the log just now.
       if (random() < 0.5) [doomed, steady] = [steady, doomed]
       const loads = [
         await startMinting([steady.url], steady.clientId, { callers: 4 }),
         await startMinting([doomed.url], doomed.clientId, { callers: 4 }),
       ] as const
-      await Promise.all(loads.map((load) => load.issued(20)))
+      await Promise.all(loads.map((load) => load.issued(10)))
       await delay(random() * 200)
-      await doomed.stop('SIGKILL')
+      const isKilled = random() >= PAUSES
+      if (isKilled) await doomed.stop('SIGKILL')
+      else process.kill(doomed.pid, 'SIGSTOP')
       await loads[0].issued(20)
-      for (const load of loads) await stopCut(load)
-      received.push(...loads.flatMap(({ tokens }) => tokens))
-      await expectWhole(steady, received)
-      doomed = await serve()
+      await stopCut(loads[0])
+      if (isKilled) doomed = await serve()
+      else await wakeLate(doomed)
+      await stopCut(loads[1])
+      await log.expectRecorded(loads.flatMap(({ tokens }) => tokens))
+      if (round % VERIFY_EVERY === 0 || round === ROUNDS) await expectVerified(steady)
     }
   })
 })
+
+/** Lets a server go on once the others have given it up, and waits until it has noticed that. */
+async function wakeLate({ pid, url }: DevServer): Promise<void> {
+  while ((await store.replicas.listLive()).length > 1) await delay(100)
+  process.kill(pid, 'SIGCONT')
+  while ((await fetch(`${url}/readyz`)).status !== 200) await delay(50)
+}
 
 // A connection that broke is what a kill looks like, and a long pause too.
 async function stopCut(load: MintLoad): Promise<void> {
@@ -154,8 +171,12 @@ async function stopCut(load: MintLoad): Promise<void> {
 }
 
 /** Expects a log that holds every token once, without a gap, and that `authsec audit verify` has nothing against. */
-async function expectWhole({ env }: DevServer, tokens: readonly string[]): Promise<void> {
+async function expectWhole(server: DevServer, tokens: readonly string[]): Promise<void> {
   await expectRecorded(store, tokens)
+  await expectVerified(server)
+}
+
+async function expectVerified({ env }: DevServer): Promise<void> {
   const { code, stdout, stderr } = await runCli(['audit', 'verify', '--require', 'linked'], {
     env,
     fetch: globalThis.fetch,

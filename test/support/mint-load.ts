@@ -80,16 +80,35 @@ export async function startMinting(
   }
 }
 
+/** A log of tokens that is read on and on, each time only what is new of it. */
+export interface TokenLog {
+  /** Expects that its numbers have no gap and that it holds every token, once. */
+  expectRecorded(tokens: readonly string[]): Promise<void>
+}
+
+/** Begins at the first record. */
+export function followTokens(store: Pick<Store, 'audit'>): TokenLog {
+  const issued = new Set<string>()
+  let next = 0
+  return {
+    async expectRecorded(tokens) {
+      const found = await store.audit.search({ after: next - 1, limit: 1_000_000 })
+      expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => next + index))
+      next += found.length
+      const fresh = found
+        .map(({ record }) => JSON.parse(record))
+        .filter(({ type, outcome }) => type === 'token.exchanged' && outcome === 'allow')
+        .map(({ jti }) => jti as string)
+      expect(new Set(fresh).size).toBe(fresh.length)
+      expect(fresh.filter((jti) => issued.has(jti))).toEqual([])
+      for (const jti of fresh) issued.add(jti)
+      const lost = tokens.filter((token) => !issued.has(String(parseJwt(token).claims['jti'])))
+      expect(lost).toEqual([])
+    },
+  }
+}
+
 /** Expects a log whose numbers have no gap and that holds every token, once. */
-export async function expectRecorded(store: Pick<Store, 'audit'>, tokens: readonly string[]): Promise<void> {
-  const found = await store.audit.search({ limit: 1_000_000 })
-  expect(found.map(({ seq }) => seq)).toEqual(found.map((_, index) => index))
-  const issued = found
-    .map(({ record }) => JSON.parse(record))
-    .filter(({ type, outcome }) => type === 'token.exchanged' && outcome === 'allow')
-    .map(({ jti }) => jti as string)
-  expect(new Set(issued).size).toBe(issued.length)
-  const known = new Set(issued)
-  const lost = tokens.filter((token) => !known.has(String(parseJwt(token).claims['jti'])))
-  expect(lost).toEqual([])
+export function expectRecorded(store: Pick<Store, 'audit'>, tokens: readonly string[]): Promise<void> {
+  return followTokens(store).expectRecorded(tokens)
 }
