@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ALICE, type Door, openDoor, PASSWORDS } from '../server/login/door.js'
+import { ALICE, type Door, openDoor } from '../server/login/door.js'
 import { isChromiumMissing, launchChromium } from '../support/chromium.js'
 
 if (isChromiumMissing) console.warn('skipped, because Chromium is not installed: the activation page')
@@ -41,7 +41,7 @@ describe.skipIf(isChromiumMissing)('the activation page in Chromium', () => {
       await tabTo(page, 'E-mail address')
       await page.keyboard.type(ALICE)
       await tabTo(page, 'Password')
-      await page.keyboard.type(PASSWORDS[ALICE] as string)
+      await page.keyboard.type(door.passwords[ALICE] ?? '')
       await tabTo(page, 'Continue')
       await page.keyboard.press('Enter')
       await page.getByRole('heading', { name: 'Let this device log in?' }).waitFor()
@@ -64,7 +64,7 @@ describe.skipIf(isChromiumMissing)('the activation page in Chromium', () => {
     await page.goto(`${door.server.url}/activate?user_code=AAAA-AAAA`)
     expect(await page.getByLabel('Code shown on the device').inputValue()).toBe('AAAA-AAAA')
     await page.getByLabel('E-mail address').fill(ALICE)
-    await page.getByLabel('Password').fill(PASSWORDS[ALICE] as string)
+    await page.getByLabel('Password').fill(door.passwords[ALICE] ?? '')
     await page.getByRole('button', { name: 'Continue' }).click()
     expect(await page.getByRole('alert').textContent()).toContain('No device waits for this code')
     expect(await page.title()).toMatch(/^Error: /)

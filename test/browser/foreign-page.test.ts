@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ALICE, type Door, openDoor, PASSWORDS } from '../server/login/door.js'
+import { ALICE, type Door, openDoor } from '../server/login/door.js'
 import { isChromiumMissing, launchChromium } from '../support/chromium.js'
 
 if (isChromiumMissing) console.warn('skipped, because Chromium is not installed: pages of other origins')
@@ -34,7 +34,7 @@ describe.skipIf(isChromiumMissing)('a page of another origin, while somebody is 
     await page.goto(`${door.server.url}/activate?user_code=${body.user_code}`)
     if (await page.getByLabel('Password').isVisible()) {
       await page.getByLabel('E-mail address').fill(ALICE)
-      await page.getByLabel('Password').fill(PASSWORDS[ALICE] as string)
+      await page.getByLabel('Password').fill(door.passwords[ALICE] ?? '')
     }
     await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByRole('button', { name: 'Deny' }).click()
@@ -75,7 +75,7 @@ describe.skipIf(isChromiumMissing)('a page of another origin, while somebody is 
       { path: '/authsec/uflow/auth/admin/challenge' },
       {
         path: '/authsec/uflow/auth/admin/login',
-        body: JSON.stringify({ email: ALICE, password: PASSWORDS[ALICE] }),
+        body: JSON.stringify({ email: ALICE, password: door.passwords[ALICE] }),
       },
       { path: '/oauth/token', body: 'grant_type=x' },
       { path: '/oauth/device_authorization', body: `client_id=${clientId}` },

@@ -1,6 +1,6 @@
 import { request as sendRequest } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, expect } from 'vitest'
+import { afterEach, expect, inject } from 'vitest'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js'
 
 /** What came back, whatever it was. */
@@ -52,6 +52,8 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
   const started = await startServer({
     state: ':memory:',
     port: 0,
+    // A state in a directory may have keys of its own, or is to make them.
+    ...(options.state === undefined && { keys: { import: inject('serverKeys') } }),
     clock: () => time.now,
     onSurprise: (error) => surprises.push(error),
     ...options,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ADMIN, ALICE, type Door, openDoor, PASSWORDS } from './door.js'
+import { ADMIN, ALICE, type Door, openDoor } from './door.js'
 
 let door: Door
 beforeAll(async () => {
@@ -51,7 +51,7 @@ const startDevice = async (body: object = {}) =>
   (await door.post('/uflow/auth/device/code', body)).body as { user_code: string; device_code: string }
 const poll = async (device_code: string) =>
   (await door.post('/uflow/auth/device/token', { device_code })).body
-const credentials = { email: ALICE, password: PASSWORDS[ALICE] as string }
+const credentialsOf = (email: string) => ({ email, password: door.passwords[email] ?? '' })
 
 describe('the activation page', () => {
   test.each(['/activate', '/uflow/activate', '/authsec/uflow/activate'])(
@@ -80,7 +80,7 @@ describe('the activation page', () => {
     const page = await open(`/activate?user_code=${user_code}`)
     expect(page.text).toContain(`value="${user_code}"`)
 
-    const question = await submit(page, { step: 'look', user_code, ...credentials })
+    const question = await submit(page, { step: 'look', user_code, ...credentialsOf(ALICE) })
     expect(question.status).toBe(200)
     expect(question.text).toContain(ALICE)
     expect(question.text).toContain('billing:refund')
@@ -109,8 +109,7 @@ describe('the activation page', () => {
   test('says what an admin would give away', async () => {
     const { user_code } = await startDevice()
     const page = await open()
-    const admin = { email: ADMIN, password: PASSWORDS[ADMIN] as string }
-    const question = await submit(page, { step: 'look', user_code, ...admin })
+    const question = await submit(page, { step: 'look', user_code, ...credentialsOf(ADMIN) })
     expect(question.text).toContain('the administration of this server')
   })
 
@@ -120,7 +119,7 @@ describe('the activation page', () => {
     const page = await open(`/activate?user_code=${encodeURIComponent(evil)}`)
     expect(page.text).toContain('&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;')
     const wrong = await submit(page, { step: 'look', user_code: evil, email: evil, password: evil })
-    const question = await submit(page, { step: 'look', user_code, ...credentials })
+    const question = await submit(page, { step: 'look', user_code, ...credentialsOf(ALICE) })
     for (const { text } of [page, wrong, question]) {
       expect(text).not.toContain('<script')
       expect(text).not.toContain('\u202e')
@@ -128,13 +127,21 @@ describe('the activation page', () => {
   })
 
   test.each([
-    { why: 'a wrong password', fields: { email: ALICE, password: 'not the password' }, status: 401 },
-    { why: 'nobody', fields: {}, status: 401 },
-    { why: 'a wrong code', fields: { ...credentials, user_code: 'AAAA-AAAA' }, status: 400 },
+    {
+      why: 'a wrong password',
+      fields: () => ({ email: ALICE, password: 'not the password' }),
+      status: 401,
+    },
+    { why: 'nobody', fields: () => ({}), status: 401 },
+    {
+      why: 'a wrong code',
+      fields: () => ({ ...credentialsOf(ALICE), user_code: 'AAAA-AAAA' }),
+      status: 400,
+    },
   ])('says so for $why, and keeps what was typed but the password', async ({ fields, status }) => {
     const { user_code } = await startDevice()
     const page = await open()
-    const again = await submit(page, { step: 'look', user_code, ...fields })
+    const again = await submit(page, { step: 'look', user_code, ...fields() })
     expect(again.status).toBe(status)
     expect(again.text).toContain('role="alert"')
     expect(again.text).not.toContain('not the password')
@@ -143,7 +150,7 @@ describe('the activation page', () => {
 
   test('forgets somebody at once', async () => {
     const { user_code } = await startDevice()
-    const question = await submit(await open(), { step: 'look', user_code, ...credentials })
+    const question = await submit(await open(), { step: 'look', user_code, ...credentialsOf(ALICE) })
     const page = await submit(question, { step: 'forget', user_code })
     expect(page.text).toContain('type="password"')
     const old = { cookie: question.cookie, formToken: question.formToken }
@@ -155,7 +162,7 @@ describe('the activation page', () => {
     const question = await submit(await open(), {
       step: 'look',
       user_code: first.user_code,
-      ...credentials,
+      ...credentialsOf(ALICE),
     })
     door.pass(900)
     const { user_code, device_code } = await startDevice()
@@ -164,7 +171,7 @@ describe('the activation page', () => {
   })
 
   test('limits guesses of codes', async () => {
-    let page = await submit(await open(), { step: 'look', user_code: 'AAAA-AAA2', ...credentials })
+    let page = await submit(await open(), { step: 'look', user_code: 'AAAA-AAA2', ...credentialsOf(ALICE) })
     for (let guess = 0; guess < 9; guess++) {
       page = await submit(page, { step: 'look', user_code: 'AAAA-AAA2' })
       expect(page.status).toBe(400)
@@ -177,7 +184,7 @@ describe('the activation page', () => {
 
   test('leaves no session that is a token', async () => {
     const { user_code } = await startDevice()
-    const { cookie } = await submit(await open(), { step: 'look', user_code, ...credentials })
+    const { cookie } = await submit(await open(), { step: 'look', user_code, ...credentialsOf(ALICE) })
     const handle = cookie.slice('authsec_page='.length)
     expect((await door.post('/authmgr/token/verify', { token: handle })).status).toBe(401)
     expect((await door.get('/uflow/delegation-policies', handle)).status).toBe(401)
@@ -196,7 +203,7 @@ describe('an answer is refused', () => {
     { why: 'with a cookie of another form', change: () => ({ cookie: 'authsec_page=x' }) },
   ])('$why', async ({ change }) => {
     const { user_code, device_code } = await startDevice()
-    const question = await submit(await open(), { step: 'look', user_code, ...credentials })
+    const question = await submit(await open(), { step: 'look', user_code, ...credentialsOf(ALICE) })
     const refused = await submit(
       { ...question, ...change(question, await open()) },
       { step: 'approve', user_code },
@@ -223,7 +230,7 @@ describe('an answer is refused', () => {
     { why: 'a page that hides itself', headers: { origin: 'null' } },
   ])('from $why', async ({ headers }) => {
     const { user_code, device_code } = await startDevice()
-    const question = await submit(await open(), { step: 'look', user_code, ...credentials })
+    const question = await submit(await open(), { step: 'look', user_code, ...credentialsOf(ALICE) })
     const refused = await submit(question, { step: 'approve', user_code }, headers as Record<string, string>)
     expect(refused.status).toBe(403)
     expect((await poll(device_code)).error).toBe('authorization_pending')
@@ -234,7 +241,7 @@ describe('an answer is refused', () => {
     { why: 'says something else', fields: { step: 'maybe' } },
   ])('that $why', async ({ fields }) => {
     const { user_code } = await startDevice()
-    const question = await submit(await open(), { step: 'look', user_code, ...credentials })
+    const question = await submit(await open(), { step: 'look', user_code, ...credentialsOf(ALICE) })
     expect((await submit(question, { user_code, ...(fields as Record<string, string>) })).status).toBe(400)
   })
 

@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ADMIN, ALICE, type Door, openDoor, PASSWORDS } from './door.js'
+import { ADMIN, ALICE, type Door, openDoor } from './door.js'
 
 const LOGIN = '/authsec/uflow/auth/admin/login'
 const VERIFY = '/authsec/authmgr/token/verify'
@@ -12,21 +12,21 @@ beforeEach(async () => {
 afterEach(() => door.server.close())
 
 const wrongLogin = () => door.post(LOGIN, { email: ADMIN, password: 'not the password' })
-const rightLogin = () => door.post(LOGIN, { email: ADMIN, password: PASSWORDS[ADMIN] })
+const swapCase = (text: string) =>
+  text.replace(/[a-z]/gi, (letter) => (/[a-z]/.test(letter) ? letter.toUpperCase() : letter.toLowerCase()))
+const rightLogin = () => door.post(LOGIN, { email: ADMIN, password: door.passwords[ADMIN] })
 
 describe('a login is refused', () => {
   test.each([
-    { why: 'a wrong password', fields: { password: 'correct horse batterY' } },
-    { why: 'a password cut short', fields: { password: 'correct horse batter' } },
+    { why: 'a wrong password', fields: { password: 'correct horse battery' } },
+    { why: 'a password cut short', change: (password: string) => password.slice(0, -1) },
+    { why: 'a password in the wrong case', change: swapCase },
     { why: 'nobody of that address', fields: { email: 'mallory@authsec.test' } },
     { why: 'a challenge that nobody gave out', fields: { challenge: 'abc.9999999999999.abc' } },
     { why: 'a password longer than any', fields: { password: 'x'.repeat(2_000) } },
-  ])('for $why, in the same words, and recorded', async ({ fields }) => {
-    const { status, body, headers } = await door.post(LOGIN, {
-      email: ADMIN,
-      password: PASSWORDS[ADMIN],
-      ...fields,
-    })
+  ])('for $why, in the same words, and recorded', async ({ fields, change = (right) => right }) => {
+    const password = change(door.passwords[ADMIN] ?? '')
+    const { status, body, headers } = await door.post(LOGIN, { email: ADMIN, password, ...fields })
     expect(status).toBe(401)
     expect(body).toEqual({ error: 'Invalid credentials', hint: expect.any(String) })
     expect(headers.get('cache-control')).toBe('no-store')
@@ -133,13 +133,13 @@ describe('a login', () => {
       expires_at: '2026-11-24T09:05:00Z',
     })
     const login = () =>
-      door.post(LOGIN, { email: ADMIN, password: PASSWORDS[ADMIN], challenge: body.challenge })
+      door.post(LOGIN, { email: ADMIN, password: door.passwords[ADMIN], challenge: body.challenge })
     expect((await login()).status).toBe(200)
     expect((await login()).status).toBe(401)
 
     const { body: late } = await door.get('/uflow/auth/admin/challenge')
     door.pass(300)
-    const answer = await door.post(LOGIN, { email: ADMIN, password: PASSWORDS[ADMIN], ...late })
+    const answer = await door.post(LOGIN, { email: ADMIN, password: door.passwords[ADMIN], ...late })
     expect(answer.status).toBe(401)
   })
 

@@ -1,8 +1,14 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inject } from 'vitest'
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/server/index.js'
 
 /** A server whose clock stands until a test moves it, and the ways in. */
 export interface Door {
   readonly server: RunningServer
+  /** Of the seeded users: those that nobody chose, which are checked in no time. */
+  readonly passwords: Readonly<Record<string, string>>
   /** Lets time pass, in seconds. */
   pass(seconds: number): void
   now(): number
@@ -28,21 +34,23 @@ type LoggedEvent = any
 export const ADMIN = 'admin@authsec.test'
 export const ALICE = 'alice@authsec.test'
 export const BOB = 'bob@authsec.test'
-export const PASSWORDS: Readonly<Record<string, string>> = {
-  [ADMIN]: 'correct horse battery',
-  [ALICE]: 'staple of alice',
-  [BOB]: 'staple of bob, too',
-}
 
 export async function openDoor(options: Partial<ServerOptions> = {}): Promise<Door> {
   let now = Date.parse('2026-11-24T09:00:00Z')
+  const own = options.state === undefined ? await mkdtemp(join(tmpdir(), 'authsec-door-')) : undefined
+  const state = options.state ?? join(own ?? '', 'state')
   const server = await startServer({
-    state: ':memory:',
+    state,
     port: 0,
+    keys: { import: inject('serverKeys') },
     clock: () => now,
-    passwords: PASSWORDS,
     ...options,
   })
+  const passwords = JSON.parse(await readFile(join(state, 'passwords.json'), 'utf8'))
+  async function close(): Promise<void> {
+    await server.close()
+    if (own !== undefined) await rm(own, { recursive: true })
+  }
 
   async function call(path: string, init: RequestInit): Promise<Answer> {
     const response = await fetch(`${server.url}${path}`, { redirect: 'manual', ...init })
@@ -62,7 +70,8 @@ export async function openDoor(options: Partial<ServerOptions> = {}): Promise<Do
     })
 
   return {
-    server,
+    server: { ...server, close },
+    passwords,
     pass: (seconds) => {
       now += seconds * 1000
     },
@@ -72,7 +81,7 @@ export async function openDoor(options: Partial<ServerOptions> = {}): Promise<Do
     form: (path, fields, headers = {}) =>
       call(path, { method: 'POST', body: new URLSearchParams(fields), headers }),
     async login(email = ALICE) {
-      const { body } = await post('/authsec/uflow/auth/admin/login', { email, password: PASSWORDS[email] })
+      const { body } = await post('/authsec/uflow/auth/admin/login', { email, password: passwords[email] })
       return body.token
     },
     async events(type, last = 1) {
