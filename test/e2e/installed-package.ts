@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -25,14 +26,7 @@ export function installPackage(packages: readonly string[] = []): InstalledPacka
   const installed = path.join(modules, 'authsec')
   mkdirSync(installed, { recursive: true })
 
-  const packed = execFileSync(
-    'npm',
-    ['pack', '--ignore-scripts', '--silent', '--pack-destination', directory],
-    { cwd: ROOT, encoding: 'utf8' },
-  )
-  const tarball = path.join(directory, packed.trim())
-  execFileSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components', '1'])
-  rmSync(tarball)
+  execFileSync('tar', ['-xzf', findTarball(), '-C', installed, '--strip-components', '1'])
   if (!existsSync(path.join(installed, 'dist'))) throw new Error('nothing is built: run npm run build first')
 
   for (const name of packages) {
@@ -44,6 +38,21 @@ export function installPackage(packages: readonly string[] = []): InstalledPacka
     command: path.join(installed, 'bin/authsec.cjs'),
     remove: () => rmSync(directory, { recursive: true }),
   }
+}
+
+/** Packs the package, once for a whole run. */
+function findTarball(): string {
+  const place = inject('buildPlace')
+  const tarball = path.join(place, 'package.tgz')
+  if (existsSync(tarball)) return tarball
+  const mine = mkdtempSync(path.join(place, 'packing-'))
+  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', mine], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  // Whole or not at all, for whoever has been packing meanwhile.
+  renameSync(path.join(mine, packed.trim()), tarball)
+  return tarball
 }
 
 /** What is installed along with the package, and what only some of its users have. */

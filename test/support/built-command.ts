@@ -1,7 +1,9 @@
 import { execFile, spawn } from 'node:child_process'
-import { copyFile, mkdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, cp, mkdir, mkdtemp, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 import { makeDirectory } from './run-cli.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -16,12 +18,25 @@ export interface RunningCommand {
 
 /** Builds the command into a directory as it is installed; returns the script. */
 export async function buildCommand(directory: string): Promise<string> {
-  const bundle = join(ROOT, 'scripts/bundle.js')
-  await promisify(execFile)(process.execPath, [bundle, join(directory, 'dist/cli')])
-  await mkdir(join(directory, 'bin'))
-  await copyFile(join(ROOT, 'bin/authsec.cjs'), join(directory, 'bin/authsec.cjs'))
-  await copyFile(join(ROOT, 'package.json'), join(directory, 'package.json'))
+  await cp(await findBuilt(), directory, { recursive: true })
   return join(directory, 'bin/authsec.cjs')
+}
+
+/** Bundles the command, once for a whole run. */
+async function findBuilt(): Promise<string> {
+  const place = inject('buildPlace')
+  const built = join(place, 'command')
+  if (existsSync(built)) return built
+  const mine = await mkdtemp(join(place, 'building-'))
+  await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/bundle.js'), join(mine, 'dist/cli')])
+  await mkdir(join(mine, 'bin'))
+  await copyFile(join(ROOT, 'bin/authsec.cjs'), join(mine, 'bin/authsec.cjs'))
+  await copyFile(join(ROOT, 'package.json'), join(mine, 'package.json'))
+  // Whoever has been building meanwhile may be faster.
+  return rename(mine, built).then(
+    () => built,
+    () => mine,
+  )
 }
 
 /** Starts the built command. Standard input stays open until the test says something. */
