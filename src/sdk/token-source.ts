@@ -56,6 +56,8 @@ export class TokenSource {
   readonly #grants = new WeakMap<DelegationToken, Grant>()
   readonly #keys = new WeakMap<Grant, string>()
   readonly #invalidated = new WeakSet<Grant>()
+  /** The last token that an API rejected, by its jti. */
+  #rejected: string | undefined
   #fetches = 0
   #lone = 0
 
@@ -175,15 +177,19 @@ export class TokenSource {
 
   /**
    * Drops a token that turned out to be bad. One that was replaced or dropped before is left alone, so that
-   * fifty parallel failures of one token cost one new token. Returns whether anything was dropped.
+   * fifty parallel failures of one token cost one new token; and so is one that was fetched again after that and was
+   * the same, for as long as a refresh would wait. Returns whether anything was dropped.
    */
   invalidate(token: DelegationToken): boolean {
     const grant = this.#grants.get(token)
     const key = grant && this.#keys.get(grant)
     if (grant === undefined || key === undefined || this.#invalidated.has(grant)) return false
-    this.#invalidated.add(grant)
+    const { jti } = grant
     const stored = this.#cache.peek(key)
-    if (stored !== undefined && stored.grant.jti !== grant.jti) return false
+    const isTooEarly = jti === this.#rejected && this.#options.clock.monotonic() < (stored?.refreshAfter ?? 0)
+    if (isTooEarly || (stored !== undefined && stored.grant.jti !== jti)) return false
+    this.#invalidated.add(grant)
+    this.#rejected = jti
     this.forget(key)
     return true
   }
@@ -233,9 +239,9 @@ export class TokenSource {
   #keep(key: string, grant: Grant): void {
     const { clock, leastLength, refreshGap, groupOf, onKept } = this.#options
     if (grant.lifetime.length < leastLength) return
-    const previous = this.#cache.peek(key)?.grant
+    const previous = this.#cache.peek(key)?.grant.jti ?? this.#rejected
     // The same token once more: there is no newer one yet, so do not ask on every call.
-    const refreshAfter = previous?.jti === grant.jti ? clock.monotonic() + refreshGap : 0
+    const refreshAfter = previous === grant.jti ? clock.monotonic() + refreshGap : 0
     const token = this.#issue(key, grant, true)
     const answer = Promise.resolve(token)
     this.#cache.keep(key, { grant, token, answer, isAging: false, refreshAfter }, groupOf?.(key))

@@ -346,6 +346,21 @@ describe('invalidate', () => {
     expect([stub.count('pull'), stub.count('exchange')]).toEqual([2, 2])
   })
 
+  test('of a base token that is the newest there is asks for another every 30 s', async () => {
+    const { authsec, stub, clock } = createStubbedClient({ transport: 'pull' })
+    const reject = async () => authsec.invalidate(await authsec.getDelegationToken(request))
+    for (let round = 0; round < 5; round++) {
+      await reject()
+      await clock.advance(1_000)
+    }
+    expect(stub.count('pull')).toBe(2)
+    await clock.advance(30_000)
+    stub.regrant()
+    await reject()
+    expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'base-2' })
+    expect(stub.count('pull')).toBe(3)
+  })
+
   test('of a token of another client does nothing', async () => {
     const one = createStubbedClient()
     const other = createStubbedClient()
