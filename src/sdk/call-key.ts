@@ -1,5 +1,5 @@
 import { sortPermissions } from '../core/permission.js'
-import type { DelegationRequest } from './request.js'
+import type { CallRequest, DelegationRequest } from './request.js'
 
 /** Between whom, and from which base token: texts with their lengths, so that no two lists look the same. */
 export function formatParties(parts: readonly string[]): string {
@@ -27,6 +27,15 @@ export function formatCallKey(
   if (tool !== undefined) key += `t${tool.length}:${tool}`
   if (ttlSeconds !== undefined) key += `s${ttlSeconds}`
   return isBoundToTool ? `${key}b` : key
+}
+
+/** The same of a request that has been checked; what is for one call or one use has a key that nothing else has. */
+export function formatCheckedKey(
+  prefix: string,
+  { audience, permissions, tool, ttlSeconds, bind, args, oneTime }: CallRequest,
+): string {
+  const key = formatCallKey(prefix, audience, permissions, tool, ttlSeconds, bind.length > 0)
+  return args === undefined && !oneTime ? key : `${key}o${oneTime}${JSON.stringify(args)}`
 }
 
 /** Whether a request that has not been checked may be answered from the cache. */

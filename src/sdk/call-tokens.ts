@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import type { BaseTokens } from './base-tokens.js'
-import { createKeyOfRequest, formatCallKey, formatParties } from './call-key.js'
+import { createKeyOfRequest, formatCheckedKey, formatParties } from './call-key.js'
 import type { ClientContext } from './client-context.js'
 import type { Metadata } from './discovery.js'
 import { subjectOfBase } from './exchange.js'
@@ -75,9 +75,7 @@ export class CallTokens {
       const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
       if (tokenEndpoint === undefined) return undefined
 
-      const { audience, permissions, tool, ttlSeconds, bind } = call
-      const prefix = this.#prefixFor(metadata, base.grant)
-      const key = formatCallKey(prefix, audience, permissions, tool, ttlSeconds, bind.length > 0)
+      const key = formatCheckedKey(this.#prefixFor(metadata, base.grant), call)
       const ask = this.#ask(tokenEndpoint, base.grant, call, deadline)
       if (!forceRefresh && refusedBase === undefined) {
         this.source.denials.assertNone(formatBaseKey(base.grant.jti))

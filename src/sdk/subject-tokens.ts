@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { createKeyOfRequest, formatCallKey } from './call-key.js'
+import { createKeyOfRequest, formatCheckedKey } from './call-key.js'
 import type { ClientContext } from './client-context.js'
 import type { Exchanger } from './exchanger.js'
 import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
@@ -64,19 +64,15 @@ export class SubjectTokens {
 
     const { token, group, prefix } = current
     if (!forceRefresh) this.#source.denials.assertNone(formatDeadKey(group))
-    const { audience, permissions, tool, ttlSeconds, bind } = call
-    const keyIn = (start: string) =>
-      formatCallKey(start, audience, permissions, tool, ttlSeconds, bind.length > 0)
-    const key = keyIn(prefix)
+    const key = formatCheckedKey(prefix, call)
     const ask = this.#ask(state, async () => current, tokenEndpoint, call, deadline)
-    const isAlone = isForOneCall(call)
-    const kept = isAlone || forceRefresh ? undefined : this.#source.look(key, minValidityMs)
-    const issued = kept ?? (await this.#source[isAlone ? 'obtainAlone' : 'obtain'](key, ask, options))
+    const kept = forceRefresh ? undefined : this.#source.look(key, minValidityMs)
+    const obtain = isForOneCall(call) ? 'obtainAlone' : 'obtain'
+    const issued = kept ?? (await this.#source[obtain](key, ask, options))
     // The answer may have shown that this token is of another user than the one before.
     this.#subjects.assertAlive(state)
-    if (isAlone) return issued
     if (group.prefix === prefix)
-      this.#source.move(key, keyIn((this.#subjects.groupOf(token) ?? group).prefix))
+      this.#source.move(key, formatCheckedKey((this.#subjects.groupOf(token) ?? group).prefix, call))
     else this.#source.forget(key)
     return issued
   }

@@ -4,6 +4,7 @@ import { Denials } from '../../src/sdk/denials.js'
 import { createFakeClock, settle } from '../support/fake-clock.js'
 import { jsonResponse, oauthError } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 const request = { audience: 'https://billing.example', permissions: ['billing:read'] }
 const other = { ...request, tool: 'other' }
@@ -73,6 +74,26 @@ describe('a refusal', () => {
     await expect(authsec.getDelegationToken(bound)).rejects.toMatchObject({ code: 'access_denied' })
     await expect(authsec.getDelegationToken(bound)).rejects.toMatchObject({ code: 'access_denied' })
     expect(stub.count('exchange')).toBe(1)
+  })
+
+  const forTool = { ...request, tool: 'refund' }
+  const forUse = { ...forTool, oneTime: true }
+  const forCall = (id: string) => ({ ...forTool, binding: 'call', call: { id } }) as const
+  test.each([
+    { of: 'one call', refused: forCall('1'), others: [forCall('2'), forUse, forTool] },
+    { of: 'one use', refused: forUse, others: [forCall('1'), forTool] },
+  ])('of a token for $of says nothing about what else the tool asks for', async ({ refused, others }) => {
+    const { authsec, stub } = createStubbedClient()
+    const alice = authsec.subject(formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-alice' }))
+    for (const subject of [undefined, alice]) {
+      stub.script('exchange', () => oauthError(403, 'access_denied', 'no'))
+      await expect(authsec.getDelegationToken({ ...refused, subject })).rejects.toMatchObject({
+        code: 'access_denied',
+      })
+      for (const asked of others) {
+        expect(await authsec.getDelegationToken({ ...asked, subject })).toMatchObject({ fromCache: false })
+      }
+    }
   })
 
   test('that an outage, a malformed answer or a client mistake is, is not remembered', async () => {
