@@ -98,7 +98,7 @@ class Client implements AuthsecClient {
   readonly #bases: BaseTokens
   readonly #calls: CallTokens
   readonly #exchanger: Exchanger
-  readonly #subjects = new Subjects()
+  readonly #subjects: Subjects
   readonly #forSubjects: SubjectTokens
   #approvals: Approvals | undefined
   /** Whether it has turned out that narrower requests get the base token. */
@@ -113,6 +113,7 @@ class Client implements AuthsecClient {
     // What was made from a base token goes with it.
     this.#bases = new BaseTokens(this.#context, () => this.#calls.forgetBase())
     this.#calls = new CallTokens(this.#context, this.#bases, this.#exchanger)
+    this.#subjects = new Subjects(options.clock)
     this.#forSubjects = new SubjectTokens(this.#context, this.#calls.source, this.#exchanger, this.#subjects)
   }
 

@@ -35,6 +35,10 @@ export function createGatedHttp(
     async send(request, limits) {
       while (probe !== undefined) await untilAborted(probe, limits.signal)
       assertOpen()
+      // It could only fail, and the server would get the blame.
+      if (clock.monotonic() >= limits.deadline) {
+        throw new AuthsecError('timed_out', `no time was left to ask ${origin}`)
+      }
       if (failures < FAILURES_UNTIL_OPEN) return observe(() => http.send(request, limits))
       let endProbe = () => {}
       probe = new Promise((resolve) => {

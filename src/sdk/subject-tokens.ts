@@ -57,7 +57,7 @@ export class SubjectTokens {
     if (client.transport === 'pull') return undefined
     const [metadata, current] = await Promise.all([
       discovery.read(signal, deadline),
-      this.#subjects.readToken(state, signal),
+      this.#subjects.readToken(state, signal, deadline),
     ])
     const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
     if (tokenEndpoint === undefined) return undefined
@@ -111,13 +111,14 @@ export class SubjectTokens {
   #askAgain(state: SubjectState, group: SubjectGroup, request: DelegationRequest): Ask | undefined {
     const { call } = readRequest(request)
     const { discovery, newDeadline } = this.#context
+    const deadline = newDeadline()
     const tokenEndpoint = discovery.known?.tokenEndpoint
     if (call === undefined || tokenEndpoint === undefined) return undefined
     // What is kept is renewed with the newest token of its user; `confirm` sees to it that it is the same one.
     const read = async (signal: AbortSignal) => {
-      return { ...(await this.#subjects.readToken(state, signal)), group }
+      return { ...(await this.#subjects.readToken(state, signal, deadline)), group }
     }
-    return this.#ask(state, read, tokenEndpoint, call, newDeadline())
+    return this.#ask(state, read, tokenEndpoint, call, deadline)
   }
 
   // The user's token is dead: nothing that was made from it is handed out any more, and nothing is asked with it.

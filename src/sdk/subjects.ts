@@ -8,6 +8,8 @@ import {
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { sha256 } from '../core/sha256.js'
+import type { Clock } from './clock.js'
+import { untilAborted } from './http.js'
 import { SingleFlight } from './single-flight.js'
 import { createSubject, type DelegationSubject } from './subject.js'
 
@@ -48,10 +50,15 @@ const CAPACITY = 1_000
  * of its user decides nothing, so a forged one finds nothing that belongs to somebody else.
  */
 export class Subjects {
+  readonly #clock: Clock
   readonly #states = new WeakMap<DelegationSubject, SubjectState>()
   readonly #groups = new Map<string, SubjectGroup>()
   readonly #providing = new SingleFlight<string>()
   #created = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /**
    * A subject of a token, or of a function that returns the current one whenever the server has to be asked. With a user id
@@ -82,11 +89,19 @@ export class Subjects {
     })
   }
 
-  /** The user's current token; throws `subject_mismatch` where the subject is dead, and what its function throws. */
-  async readToken(state: SubjectState, signal: AbortSignal | undefined): Promise<SubjectToken> {
+  /**
+   * The user's current token; throws `subject_mismatch` where the subject is dead, what its function throws, and
+   * `timed_out` where that has not answered at the deadline.
+   */
+  async readToken(
+    state: SubjectState,
+    signal: AbortSignal | undefined,
+    deadline: number,
+  ): Promise<SubjectToken> {
     const { provide } = state
     if (provide !== undefined) {
-      const token = await this.#providing.join(state.id, () => provide(), { signal })
+      const run = (flight: AbortSignal) => this.#askProgram(provide, flight, deadline)
+      const token = await this.#providing.join(state.id, run, { signal })
       if (token !== state.token) this.#adopt(state, token)
     }
     this.assertAlive(state)
@@ -133,6 +148,15 @@ export class Subjects {
   close(reason: AuthsecError): void {
     this.#providing.close(reason)
     this.#groups.clear()
+  }
+
+  #askProgram(provide: () => Promise<string>, signal: AbortSignal, deadline: number): Promise<string> {
+    const late = new AbortController()
+    const cancel = this.#clock.after(Math.max(0, deadline - this.#clock.monotonic()), () => {
+      late.abort(new AuthsecError('timed_out', "the function that gives the user's token took too long"))
+    })
+    const given = Promise.resolve().then(provide)
+    return untilAborted(given, AbortSignal.any([signal, late.signal])).finally(cancel)
   }
 
   #adopt(state: SubjectState, token: string): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { settle } from '../support/fake-clock.js'
+import { createGatedHttp } from '../../src/sdk/issuer-gate.js'
+import { createFakeClock, settle } from '../support/fake-clock.js'
 import { jsonResponse, oauthError, refuseConnection } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
 
@@ -101,6 +102,23 @@ describe('the breaker', () => {
       await expect(asking(authsec, `t${index}`)).rejects.toMatchObject({ code: 'server_error' })
     }
     await expect(asking(authsec, 'a')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+  })
+
+  test('does not open because of what there was no time to send', async () => {
+    const clock = createFakeClock()
+    const events: object[] = []
+    const serverUrl = new URL('https://authsec.example')
+    const emit = (event: object) => events.push(event)
+    const send = () => Promise.reject(new Error('nothing is sent'))
+    const http = createGatedHttp({ send }, { clock, serverUrl, emit })
+    const limits = { signal: new AbortController().signal, deadline: clock.monotonic() }
+    for (let index = 0; index < 6; index++) {
+      await expect(http.send({ url: serverUrl.href }, limits)).rejects.toMatchObject({
+        code: 'timed_out',
+        message: 'no time was left to ask https://authsec.example',
+      })
+    }
+    expect(events).toEqual([])
   })
 
   test('does not open because callers went away or were refused', async () => {

@@ -71,6 +71,26 @@ describe('acting for a user', () => {
     expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ jti: 'call-1' })
   })
 
+  test('waits for a function no longer than for everything else, and sends nothing after that', async () => {
+    const { authsec, stub, clock, events } = createStubbedClient()
+    let isStuck = true
+    const subject = authsec.subject(() => (isStuck ? new Promise(() => {}) : Promise.resolve(ALICE)))
+    for (let round = 0; round < 5; round++) {
+      const asked = authsec.getDelegationToken({ ...request, subject })
+      const ended = expect(asked).rejects.toMatchObject({
+        code: 'timed_out',
+        message: "the function that gives the user's token took too long",
+      })
+      await clock.advance(5_000)
+      await ended
+    }
+    expect([stub.count('exchange'), clock.keptAliveBy]).toEqual([0, 0])
+    expect(events.map(({ type }) => type)).not.toContain('breaker.opened')
+    isStuck = false
+    expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ jti: 'call-1' })
+    expect(clock.keptAliveBy).toBe(0)
+  })
+
   test.each<{ why: string; subject: unknown }>([
     { why: 'the token itself', subject: ALICE },
     { why: 'a subject of another client', subject: createStubbedClient().authsec.subject(ALICE) },
