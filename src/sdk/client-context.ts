@@ -25,7 +25,7 @@ export function createClientContext(options: ResolvedOptions): ClientContext {
   return {
     options,
     http,
-    discovery: createDiscovery(http, options.serverUrl),
+    discovery: createDiscovery(http, options.serverUrl, options.clock),
     emit,
     newDeadline: () => options.clock.monotonic() + options.http.totalTimeoutMs,
   }

@@ -101,8 +101,8 @@ class Client implements AuthsecClient {
   readonly #subjects: Subjects
   readonly #forSubjects: SubjectTokens
   #approvals: Approvals | undefined
-  /** Whether it has turned out that narrower requests get the base token. */
-  #usesBaseOnly = false
+  /** Until when narrower requests get the base token, by the monotonic clock; 0 before that has turned out. */
+  #baseOnlyUntil = 0
   #isClosed = false
   #hits = 0
   #misses = 0
@@ -230,7 +230,10 @@ class Client implements AuthsecClient {
     if (request.subject !== undefined) {
       return this.#forSubjects.look(request, this.#subjects.find(request.subject), mayRefresh)
     }
-    if (!this.#usesBaseOnly) return this.#calls.look(request, mayRefresh)
+    const until = this.#baseOnlyUntil
+    if (until === 0 || this.#context.options.clock.monotonic() >= until) {
+      return this.#calls.look(request, mayRefresh)
+    }
     const call = readRequest(request).call as CallRequest
     if (isConditional(call)) return undefined
     const wanted = call.permissions ?? []
@@ -257,7 +260,7 @@ class Client implements AuthsecClient {
   }
 
   async #settleForBase(call: CallRequest, checked: ObtainOptions, deadline: number): Promise<IssuedToken> {
-    const { options, emit } = this.#context
+    const { options, discovery, emit } = this.#context
     if (options.narrow === 'required' || options.transport === 'exchange' || isConditional(call)) {
       throw this.#unsupported(
         isConditional(call)
@@ -267,8 +270,8 @@ class Client implements AuthsecClient {
     }
     const base = await this.#bases.obtain(checked, deadline)
     assertNarrower(new Set(call.permissions), new Set(base.grant.permissions))
-    if (!this.#usesBaseOnly) emit({ type: 'exchange.unsupported', audience: call.audience })
-    this.#usesBaseOnly = true
+    if (this.#baseOnlyUntil === 0) emit({ type: 'exchange.unsupported', audience: call.audience })
+    this.#baseOnlyUntil = options.transport === 'pull' ? Number.POSITIVE_INFINITY : discovery.knownUntil
     return base
   }
 

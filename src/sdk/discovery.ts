@@ -2,6 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isSameServer } from '../core/server-url.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
+import type { Clock } from './clock.js'
 import type { Http, Limits } from './http.js'
 import { readSuccess } from './refusal.js'
 import { SingleFlight } from './single-flight.js'
@@ -54,26 +55,48 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
   }
 }
 
-/** Reads the metadata once for everyone who needs it. */
+const LEAST_KNOWN_MS = 60_000
+const MOST_KNOWN_MS = 600_000
+
+/** Reads the metadata for everyone who needs them: once, and where they announce no call tokens once in a while. */
 export interface Discovery {
   /** What was read; undefined before the first answer. */
   readonly known: Metadata | undefined
-  /** Rejects as `readMetadata` throws; a failure is not remembered. */
+  /** Until which moment of the monotonic clock that is good. */
+  readonly knownUntil: number
+  /** Rejects as `readMetadata` throws; a failure is not remembered, and an outage leaves what was known. */
   read(signal: AbortSignal | undefined, deadline: number): Promise<Metadata>
   close(reason: AuthsecError): void
 }
 
-export function createDiscovery(http: Http, serverUrl: URL): Discovery {
+export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Discovery {
   const flights = new SingleFlight<Metadata>()
   let known: Metadata | undefined
+  let knownUntil = 0
+  let heldFor = LEAST_KNOWN_MS
+
+  async function ask(limits: Limits): Promise<Metadata> {
+    try {
+      known = await readMetadata(http, serverUrl, limits)
+    } catch (error) {
+      if (known === undefined || !AuthsecError.is(error) || !error.retryable) throw error
+    }
+    // One stray 404 must not cost an agent its narrow tokens for as long as it runs.
+    knownUntil = known.issuesCallTokens ? Number.POSITIVE_INFINITY : clock.monotonic() + heldFor
+    heldFor = Math.min(heldFor * 2, MOST_KNOWN_MS)
+    return known
+  }
+
   return {
     get known() {
       return known
     },
+    get knownUntil() {
+      return knownUntil
+    },
     async read(signal, deadline) {
-      const read = (flight: AbortSignal) => readMetadata(http, serverUrl, { signal: flight, deadline })
-      known ??= await flights.join(serverUrl.href, read, { signal })
-      return known
+      if (known !== undefined && clock.monotonic() < knownUntil) return known
+      return flights.join(serverUrl.href, (flight) => ask({ signal: flight, deadline }), { signal })
     },
     close: (reason) => flights.close(reason),
   }

@@ -165,6 +165,18 @@ describe('a server that issues no call tokens', () => {
     expect([stub.count('metadata'), stub.count('pull'), stub.count('exchange')]).toEqual([1, 1, 0])
   })
 
+  test('is asked once more after a minute, and its call tokens are used as soon as it announces them', async () => {
+    const { authsec, stub, clock } = createStubbedClient()
+    stub.script('metadata', () => new Response('not found', { status: 404 }))
+    expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'base-1' })
+    await clock.advance(59_999)
+    expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'base-1', fromCache: true })
+    await clock.advance(1)
+    expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'call-1' })
+    expect(authsec.peek(request)).toMatchObject({ jti: 'call-1' })
+    expect([stub.count('metadata'), stub.count('pull')]).toEqual([2, 1])
+  })
+
   test('still refuses what the base token does not permit', async () => {
     const { authsec } = createStubbedClient({ callTokens: false })
     const beyond = { audience: BILLING, permissions: ['billing:refund'] }
@@ -193,6 +205,7 @@ describe('a server that issues no call tokens', () => {
 test('transport pull never looks for anything but the base token', async () => {
   const { authsec, stub } = createStubbedClient({ transport: 'pull' })
   expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'base-1' })
+  expect(authsec.peek(request)).toMatchObject({ jti: 'base-1', fromCache: true })
   expect(stub.requests.map(({ endpoint }) => endpoint)).toEqual(['pull'])
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readMetadata } from '../../src/sdk/discovery.js'
-import { createHttp } from '../../src/sdk/http.js'
+import { AuthsecError } from '../../src/core/errors.js'
+import { createDiscovery, readMetadata } from '../../src/sdk/discovery.js'
+import { createHttp, type HttpAnswer } from '../../src/sdk/http.js'
 import { createFakeClock } from '../support/fake-clock.js'
 import { jsonResponse } from '../support/stub-authsec.js'
 
@@ -98,5 +99,76 @@ describe('readMetadata', () => {
   ])('refuses $why', async ({ document }) => {
     const reading = read('https://authsec.example', () => jsonResponse(200, document))
     await expect(reading).rejects.toMatchObject({ code: 'issuer_mismatch' })
+  })
+})
+
+/** Metadata that are read from what the test says the server answers now, and how often that was. */
+function createRead() {
+  const clock = createFakeClock()
+  const server = { asked: 0, status: 404, isDown: false }
+  const http = {
+    async send(): Promise<HttpAnswer> {
+      server.asked++
+      if (server.isDown) throw new AuthsecError('network', 'no connection')
+      const askedAt = { wall: clock.wall(), monotonic: clock.monotonic() }
+      const { status } = server
+      return {
+        from: '',
+        status,
+        body: document,
+        requestId: undefined,
+        sent: [],
+        retryAfterMs: undefined,
+        askedAt,
+      }
+    },
+  }
+  const discovery = createDiscovery(http, new URL('https://authsec.example'), clock)
+  const read = () => discovery.read(undefined, Number.POSITIVE_INFINITY)
+  return { clock, server, discovery, read }
+}
+
+describe('what was read', () => {
+  test('is good for ever where call tokens are announced', async () => {
+    const { clock, server, discovery, read } = createRead()
+    server.status = 200
+    expect(await read()).toMatchObject({ issuesCallTokens: true })
+    await clock.advance(86_400_000)
+    expect(await read()).toBe(discovery.known)
+    expect(server.asked).toBe(1)
+  })
+
+  test('is good for a minute where there are none, then for twice as long each time, for 10 minutes at most', async () => {
+    const { clock, server, read } = createRead()
+    await read()
+    for (const seconds of [60, 120, 240, 480, 600, 600]) {
+      const before = server.asked
+      await clock.advance(seconds * 1_000 - 1)
+      await read()
+      expect(server.asked).toBe(before)
+      await clock.advance(1)
+      await Promise.all([read(), read()])
+      expect(server.asked).toBe(before + 1)
+    }
+    server.status = 200
+    await clock.advance(600_000)
+    expect(await read()).toMatchObject({ issuesCallTokens: true })
+  })
+
+  test('goes on being good where it cannot be read again, and nobody asks each time', async () => {
+    const { clock, server, read } = createRead()
+    const first = await read()
+    server.isDown = true
+    await clock.advance(60_000)
+    expect([await read(), await read()]).toEqual([first, first])
+    expect(server.asked).toBe(2)
+  })
+
+  test('is nothing where nothing could be read', async () => {
+    const { server, read } = createRead()
+    server.isDown = true
+    await expect(read()).rejects.toMatchObject({ code: 'network' })
+    server.isDown = false
+    expect(await read()).toMatchObject({ issuesCallTokens: false })
   })
 })
