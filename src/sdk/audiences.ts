@@ -16,9 +16,19 @@ export interface Audiences {
 export function createAudiences(options: Readonly<Record<string, AudienceOptions>>): Audiences {
   const resources = new Map<unknown, string>()
   const origins = new Map<string, ReadonlySet<string>>()
-  for (const [name, { resource, origins: listed }] of Object.entries(options)) {
+  for (const [name, { resource, origins: listed, ...others }] of Object.entries(options)) {
     if (typeof resource !== 'string' || resource === '') {
       throw misconfigured(`the audience ${quote(name)} has no resource`)
+    }
+    const unknown = Object.keys(others)[0]
+    if (unknown !== undefined) {
+      throw misconfigured(`${quote(unknown)} of the audience ${quote(name)} is neither resource nor origins`)
+    }
+    if ([...resources.values()].includes(resource)) {
+      throw misconfigured(
+        `two audiences have the resource ${quote(resource)}`,
+        'Name all its origins in one.',
+      )
     }
     resources.set(name, resource)
     if (listed !== undefined) origins.set(resource, new Set(listed.map(readOrigin)))

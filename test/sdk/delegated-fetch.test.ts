@@ -139,16 +139,29 @@ describe('the origins of an API', () => {
     expect(() => authsec.fetch(asked)).toThrow(expect.objectContaining({ code }))
   })
 
-  test.each<{ why: string; audiences: unknown }>([
+  test.each<{ why: string; audiences: unknown; says?: string }>([
     { why: 'no resource', audiences: { billing: {} } },
+    {
+      why: 'a member that is misspelt',
+      audiences: { billing: { resource: BILLING, origin: ['https://b.example'] } },
+      says: '"origin" of the audience "billing" is neither resource nor origins',
+    },
+    {
+      why: 'one resource twice',
+      audiences: {
+        eu: { resource: BILLING, origins: ['https://eu.example'] },
+        us: { resource: BILLING, origins: ['https://us.example'] },
+      },
+      says: `two audiences have the resource "${BILLING}"`,
+    },
     {
       why: 'an origin without encryption',
       audiences: { billing: { resource: BILLING, origins: ['http://b.example'] } },
     },
     { why: 'an origin that is none', audiences: { billing: { resource: BILLING, origins: ['billing'] } } },
-  ])('are checked when the client is made: $why', ({ audiences: wrong }) => {
+  ])('are checked when the client is made: $why', ({ audiences: wrong, says = '' }) => {
     expect(() => createApi([], { audiences: wrong as never })).toThrow(
-      expect.objectContaining({ code: 'configuration' }),
+      expect.objectContaining({ code: 'configuration', message: expect.stringContaining(says) }),
     )
   })
 
