@@ -6,15 +6,15 @@ import type { AuthsecEvent } from './events.js'
 /** How `fetch` calls an API. */
 export interface DelegatedFetchOptions {
   /** What sends the requests; the client's own `fetch` by default. */
-  fetch?: typeof fetch
+  fetch?: typeof fetch | undefined
   /**
    * Whether a request that the API refused with 401 is sent once more with a new token: `safe` (the default) where the
    * method or an `Idempotency-Key` makes that harmless, `always` for every method. A body that can be read only once is
    * never sent again.
    */
-  replay?: 'safe' | 'always'
+  replay?: 'safe' | 'always' | undefined
   /** Told which token a request goes with, before it is sent. */
-  onToken?: (token: DelegationToken) => void
+  onToken?: ((token: DelegationToken) => void) | undefined
 }
 
 /** What the fetch needs of the client. */

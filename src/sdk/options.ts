@@ -24,7 +24,7 @@ export interface CacheOptions {
 export interface AudienceOptions {
   resource: string
   /** Origins such as `https://billing.example`, https or on this machine. */
-  origins?: readonly string[]
+  origins?: readonly string[] | undefined
 }
 
 /** The server and the agent are all that a client needs to know. */
@@ -37,30 +37,30 @@ export interface AuthsecClientOptions {
    * With what the agent proves to a shared server who it is. Left out, the files that `AUTHSEC_CLIENT_KEY_FILE` or
    * `AUTHSEC_CLIENT_SECRET_FILE` of the environment name; without them the agent is a public one.
    */
-  credentials?: ClientCredentials
+  credentials?: ClientCredentials | undefined
   /**
    * The APIs by names of one's own: `audience` may be such a name, and `fetch` sends the tokens of an API to its origins
    * only (without any: to that of the resource).
    */
-  audiences?: Readonly<Record<string, AudienceOptions>>
+  audiences?: Readonly<Record<string, AudienceOptions>> | undefined
   /**
    * `auto` (the default) exchanges the base token for a call token where the server says that it issues them,
    * `exchange` also where it does not say so, and `pull` never.
    */
-  transport?: 'auto' | 'pull' | 'exchange'
+  transport?: 'auto' | 'pull' | 'exchange' | undefined
   /**
    * What happens to a request for a narrower token where none can be had: `best-effort` (the default) gives the
    * base token and says so once, `required` throws `exchange_unsupported`.
    */
-  narrow?: 'required' | 'best-effort'
-  cache?: Partial<CacheOptions>
-  http?: Partial<HttpOptions>
+  narrow?: 'required' | 'best-effort' | undefined
+  cache?: Partial<CacheOptions> | undefined
+  http?: Partial<HttpOptions> | undefined
   /** Told what happens, without any token material. What it throws is ignored. */
-  onEvent?: (event: AuthsecEvent) => void
-  clock?: Clock
+  onEvent?: ((event: AuthsecEvent) => void) | undefined
+  clock?: Clock | undefined
   /** Between 0 and 1, for the spread of refreshes and retries; `Math.random` by default. */
-  random?: () => number
-  fetch?: typeof fetch
+  random?: (() => number) | undefined
+  fetch?: typeof fetch | undefined
 }
 
 /** Options with every default in its place. */
@@ -79,6 +79,8 @@ export interface ResolvedOptions {
   readonly fetch: typeof fetch
 }
 
+// What timers take: with a longer delay they fire at once.
+const MOST = 2 ** 31 - 1
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
 const NARROWINGS = ['required', 'best-effort'] as const
@@ -145,7 +147,7 @@ function readFunction<T>(name: string, value: T): T {
   throw misconfigured(`${name} is not a function`)
 }
 
-// The numbers are counts or times: whole and positive. The others are switches.
+// The numbers are counts or times. The others are switches.
 function readSettings<T extends object>(name: string, given: Partial<T>, defaults: T): T {
   const resolved = { ...defaults }
   for (const [member, value] of Object.entries(given)) {
@@ -155,8 +157,8 @@ function readSettings<T extends object>(name: string, given: Partial<T>, default
     if (typeof defaults[member as keyof T] === 'boolean') {
       if (typeof value !== 'boolean')
         throw misconfigured(`${name}.${member} ${quote(value)} is not true or false`)
-    } else if (!Number.isSafeInteger(value) || (value as number) < 1) {
-      throw misconfigured(`${name}.${member} ${quote(value)} is not a positive whole number`)
+    } else if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MOST) {
+      throw misconfigured(`${name}.${member} ${quote(value)} is not a whole number from 1 to ${MOST}`)
     }
     resolved[member as keyof T] = value as T[keyof T]
   }

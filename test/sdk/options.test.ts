@@ -33,6 +33,11 @@ describe('createAuthsecClient', () => {
     { why: 'an unknown cache option', options: { ...good, cache: { size: 1 } }, says: /"cache\.size"/ },
     { why: 'no time', options: { ...good, http: { totalTimeoutMs: -1 } }, says: /http\.totalTimeoutMs "-1"/ },
     {
+      why: 'more time than timers have',
+      options: { ...good, http: { attemptTimeoutMs: 2 ** 31 } },
+      says: /http\.attemptTimeoutMs "2147483648" is not a whole number from 1 to 2147483647/,
+    },
+    {
       why: 'a fetch that is none',
       options: { ...good, fetch: 'node-fetch' },
       says: /fetch is not a function/,
@@ -58,6 +63,13 @@ describe('createAuthsecClient', () => {
       maxTtlSeconds: 900,
       strictTtl: false,
     })
+  })
+
+  test('takes undefined for what is left out', () => {
+    const none = undefined
+    const options = { credentials: none, audiences: none, cache: none, http: none, clock: none, random: none }
+    const choices = { transport: none, narrow: none, onEvent: none, fetch: none }
+    expect(() => createAuthsecClient({ ...good, ...options, ...choices })).not.toThrow()
   })
 
   test('sends nothing before it is asked', () => {
