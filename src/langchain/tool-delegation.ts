@@ -32,7 +32,8 @@ export interface ApprovalPrompt {
   user?: string | undefined
   /**
    * `await` (the default) lets the tool wait for the answer. `interrupt` stops the run with a LangGraph interrupt, so that
-   * the program can end meanwhile and go on when the person has answered; that needs a checkpointer.
+   * the program can show that it waits, and go on when the person has answered; that needs a checkpointer. The question
+   * lives in the memory of the client: a process that goes on with the run of another one asks the person again.
    */
   surface?: 'await' | 'interrupt' | undefined
 }

@@ -41,7 +41,10 @@ export interface AuthsecClient {
   fetch(request: DelegationRequest, options?: DelegatedFetchOptions): typeof globalThis.fetch
   /**
    * Stands for a user by a token of theirs (a session of this server, or the call token of the hop before), or by a
-   * function that returns the current one: pass it as `subject` of a request. Throws `request_invalid`.
+   * function that returns the current one: pass it as `subject` of a request. A function stands for one user, always the
+   * same, and is not asked while a token that is cached for that user is good: make a subject for each user, rather than a
+   * function that looks up who is signed in now. It has as long as the call it is asked for (`http.totalTimeoutMs`).
+   * Throws `request_invalid`.
    */
   subject(userToken: string | (() => Promise<string>)): DelegationSubject
   /**
