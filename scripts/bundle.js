@@ -24,6 +24,7 @@ const SMALL_PARTS = {
   ...Object.fromEntries(listCommands().filter(([part]) => !ON_THE_STATE.test(part))),
   'claim-meanings': 'src/cli/claim-meanings.ts',
   'foreign-token': 'src/cli/foreign-token.ts',
+  'server-trust': 'src/cli/server-trust.ts',
   verifier: 'src/verify/index.ts',
   chalk: 'chalk',
   'cli-table3': 'cli-table3',

@@ -1,10 +1,9 @@
-import { fetchMetadata } from '../api/metadata.js'
 import { BOUND_CALL_TOKEN_TYPE, CALL_TOKEN_TYPE } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseServerUrl } from '../core/server-url.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { JsonWebKeySet, ProfileName, VerifierOptions } from '../verify/index.js'
-import { type Connection, type ConnectionFlags, openConnection } from './connection.js'
+import type { ConnectionFlags } from './connection.js'
 import type { Context } from './context.js'
 import { readKeyFile, readKeySetFile } from './key-file.js'
 
@@ -55,13 +54,16 @@ export async function readTrust(
       ? trustKeys(context, flags, keys)
       : trustForeign(flags.issuer, keys, token.claims)
   }
-  if (isDelegation) return await trustServer(context, flags)
+  if (isDelegation) {
+    const { trustServer } = await import('./server-trust.js')
+    return await trustServer(context, flags, PROFILE_OF_TYPE[flags.typ ?? ''])
+  }
   if (flags.issuer !== undefined) {
     parseServerUrl(flags.issuer)
     return trustForeign(flags.issuer, 'discovered', token.claims)
   }
-  const { trustedIssuers } = await openConnection(context, flags)
-  const issuer = trustedIssuers.find((trusted) => trusted === token.claims['iss'])
+  const { findTrustedIssuer } = await import('./server-trust.js')
+  const issuer = await findTrustedIssuer(context, flags, token.claims)
   return { kind: 'foreign', issuer, keys: 'discovered', isIssuerOpen: false }
 }
 
@@ -118,31 +120,6 @@ function trustKeys({ environment }: Context, { issuer, typ }: TrustFlags, jwks: 
     })
   }
   return { kind: 'delegation', options: { issuer, jwks, profiles: ['call'] }, isIssuerOpen: false }
-}
-
-async function trustServer(context: Context, flags: TrustFlags): Promise<Trust> {
-  const { issuer, server, typ } = flags
-  const connection = await openConnection(context, { ...flags, server: issuer ?? server })
-  const tenant = connection.tenantId ?? (await askTenant(connection))
-  // Base tokens are signed for a tenant: without one there are none to believe.
-  const profiles: ProfileName[] = tenant === undefined ? ['call'] : ['call', 'base']
-  const profile = PROFILE_OF_TYPE[typ ?? '']
-  const options = {
-    serverUrl: connection.target.serverUrl,
-    tenant,
-    profiles: profile === undefined ? profiles : [profile],
-  }
-  return { kind: 'delegation', options, isIssuerOpen: false }
-}
-
-async function askTenant({ target }: Connection): Promise<string | undefined> {
-  try {
-    return (await fetchMetadata(target)).tenantId
-  } catch (error) {
-    // A server that says nothing about itself: the verifier tells what that means for the token.
-    if (AuthsecError.is(error, 'not_found')) return undefined
-    throw error
-  }
 }
 
 function assertTogether({ server, issuer, jwks, key }: TrustFlags): void {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +38,15 @@ describe('the start of the command', () => {
     { args: ['token', 'verify'], files: ['main', 'token-verify'] },
   ])('opens only $files for $args', ({ args, files }) => {
     expect(run(args).files).toEqual(files)
+  })
+
+  test('opens nothing that talks to a server for a token and its key', async () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const key = join(directory, 'key.jwk')
+    await writeFile(key, JSON.stringify(publicKey.export({ format: 'jwk' })))
+    const { files, modules } = run(['token', 'verify', '--key', key], TOKEN)
+    expect(files).toEqual(['main', 'token-verify', 'foreign-token'])
+    expect(modules.filter((name) => /\b(?:fs\/promises|http|https|net|tls|undici)\b/.test(name))).toEqual([])
   })
 
   test('knows everything that the help says, although each command is a file of its own', async () => {

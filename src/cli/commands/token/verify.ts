@@ -1,5 +1,4 @@
 import type { Command } from '@commander-js/extra-typings'
-import { introspectToken } from '../../../api/tokens.js'
 import { parseCallArguments } from '../../../core/call-binding.js'
 import { parseDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
@@ -9,7 +8,6 @@ import { formatTime, parseTime } from '../../../core/time.js'
 import { ALGORITHMS, type Algorithm, isAlgorithm } from '../../../verify/algorithm.js'
 import type { Inspection } from '../../../verify/index.js'
 import { readChain } from '../../claims-text.js'
-import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
@@ -234,11 +232,8 @@ function checkDemands({ header, claims }: ParsedJwt, flags: VerifyFlags, trust: 
 }
 
 async function checkOnline(context: Context, flags: VerifyFlags, token: string): Promise<Finding> {
-  const { target } = await openConnection(context, { ...flags, server: flags.server ?? flags.issuer })
-  const { active } = await introspectToken(target, token)
-  if (active) return { name: 'online', outcome: 'ok', detail: `alive at ${target.serverUrl}` }
-  const detail = `${target.serverUrl} calls the token inactive: revoked, replaced, or not its own`
-  return { name: 'online', outcome: 'failed', code: 'token_inactive', detail }
+  const serverTrust = await import('../../server-trust.js')
+  return await serverTrust.checkOnline(context, flags, token)
 }
 
 function assertTogether(source: string, { tool, call }: VerifyFlags): void {
