@@ -127,9 +127,10 @@ const PAUSES = 0.05
 const VERIFY_EVERY = 10
 
 describe('two servers that issue tokens into one log', () => {
-  test('number it without a gap, and lose nothing when either of them is killed or sleeps', async ({
-    annotate,
-  }) => {
+  // A minute for each of its own rounds, and one to begin.
+  const timeout = 60_000 * (1 + ROUNDS)
+  const name = 'number it without a gap, and lose nothing when either of them is killed or sleeps'
+  test(name, { timeout }, async ({ annotate }) => {
     const seed = chooseSeed()
     await annotate(`AUTHSEC_STRESS_SEED=${seed}`)
     const random = createRandom(seed)

@@ -1,4 +1,6 @@
+import { inject } from 'vitest'
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
+import { parseKeys } from '../../src/authority/key-files.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
@@ -19,7 +21,8 @@ export async function openReplica(
   keyTimings: KeyTimings = {},
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
-  const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock, keyTimings })
+  const keySource = { imported: await parseKeys(inject('serverKeys'), 'the keys of the run') }
+  const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock, keyTimings, keySource })
   return {
     authority,
     store,

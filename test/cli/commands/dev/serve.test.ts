@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import { AuthsecError } from '../../../../src/core/errors.js'
 import { startServer } from '../../../../src/server/index.js'
 import { makeDirectory, type Run, runCli } from '../../../support/run-cli.js'
@@ -29,7 +29,8 @@ async function serve(args: readonly string[] = ['--ephemeral'], directory?: stri
   const promise = new Promise<Ready>((settle) => {
     resolve = settle
   })
-  const done = runCli(['dev', 'serve', '--port', '0', '--json', ...args], {
+  const keys = args.includes('--ephemeral') ? ['--keys', `import=${await writeServerKeys()}`] : []
+  const done = runCli(['dev', 'serve', '--port', '0', '--json', ...keys, ...args], {
     env: { AUTHSEC_CONFIG_DIR: configuration },
     clock: { now: Date.now },
     signal: keyboard.signal,
@@ -44,6 +45,13 @@ async function serve(args: readonly string[] = ['--ephemeral'], directory?: stri
       return done
     },
   }
+}
+
+/** The RSA keys of a server, which take long to make, for where they are not what the test is about. */
+async function writeServerKeys(): Promise<string> {
+  const file = join(await makeDirectory(), 'keys.json')
+  await writeFile(file, inject('serverKeys'), { mode: 0o600 })
+  return file
 }
 
 function call(args: readonly string[], directory: string, stdin = ''): Promise<Run> {
