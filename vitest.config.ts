@@ -1,27 +1,48 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+const NO_TESTS = ['**/node_modules/**', 'test/bench/**']
+// What nothing outlives: these files share processes, which load once what each of them needs. Neither they nor what
+// they import have a hook or a variable of their own.
+const PURE = ['core', 'langchain', 'sdk', 'verify'].map((part) => `test/${part}/**/*.test.ts`)
+
+const SHARED = {
+  // A machine may be busy with other things; what hangs is found all the same.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+}
 
 // Where processes, browsers and kills are waited for: begun last, one of them would be waited for alone.
 const SLOW = /\/test\/(?:e2e|stress|browser)\//
 
+/** What is slow first, and last, one after the other, what shares processes. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files)
-    const [slow, others] = [true, false].map((is) => sorted.filter((file) => SLOW.test(file.moduleId) === is))
-    return [...(slow ?? []), ...(others ?? [])]
+    const rank = ({ moduleId, project }: TestSpecification) =>
+      project.config.isolate ? Number(!SLOW.test(moduleId)) : 2
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
   }
 }
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/bench/**'],
-    globalSetup: ['postgres-host', 'server-keys', 'build-place'].map((name) => `test/support/${name}.ts`),
-    // A machine may be busy with other things; what hangs is found all the same.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    projects: [
+      {
+        test: {
+          ...SHARED,
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: [...NO_TESTS, ...PURE],
+          globalSetup: ['postgres-host', 'server-keys', 'build-place'].map(
+            (name) => `test/support/${name}.ts`,
+          ),
+        },
+      },
+      { test: { ...SHARED, name: 'together', include: PURE, exclude: NO_TESTS, isolate: false } },
+    ],
     // More than there are cores, because some of them wait.
-    maxWorkers: '150%',
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: SlowFirst },
   },
 })

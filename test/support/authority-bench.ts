@@ -1,7 +1,9 @@
+import { inject } from 'vitest'
 import type { Provenance } from '../../src/authority/audit/log.js'
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { HeldDelegation } from '../../src/authority/delegations.js'
 import type { TokenResponse } from '../../src/authority/grants/grant.js'
+import { parseKeys } from '../../src/authority/key-files.js'
 import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
 import type { Session } from '../../src/authority/sessions.js'
 import type { AuditEvent } from '../../src/core/audit-record.js'
@@ -138,7 +140,8 @@ function findTemplate(): Promise<Store> {
 
 async function createTemplate(): Promise<Store> {
   const store = await openStore(':memory:')
-  await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: () => START })
+  const keySource = { imported: await parseKeys(inject('serverKeys'), 'the keys of the run') }
+  await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: () => START, keySource })
   return store
 }
 
