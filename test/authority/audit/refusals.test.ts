@@ -132,5 +132,4 @@ test('every bad request of a flood is in the log, few of them by a record of the
   expect(singles + counted).toBe(count)
   expect(singles).toBeLessThanOrEqual(100 + Math.ceil(seconds * 100))
   expect(summaries.length).toBeLessThanOrEqual(1 + Math.ceil(seconds / 10))
-  expect(summaries.length).toBeGreaterThan(0)
 })
