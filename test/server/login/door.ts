@@ -39,18 +39,21 @@ export async function openDoor(options: Partial<ServerOptions> = {}): Promise<Do
   let now = Date.parse('2026-11-24T09:00:00Z')
   const own = options.state === undefined ? await mkdtemp(join(tmpdir(), 'authsec-door-')) : undefined
   const state = options.state ?? join(own ?? '', 'state')
+  const clear = async () => {
+    if (own !== undefined) await rm(own, { recursive: true })
+  }
   const server = await startServer({
     state,
     port: 0,
     keys: { import: inject('serverKeys') },
     clock: () => now,
     ...options,
+  }).catch(async (error) => {
+    await clear()
+    throw error
   })
   const passwords = JSON.parse(await readFile(join(state, 'passwords.json'), 'utf8'))
-  async function close(): Promise<void> {
-    await server.close()
-    if (own !== undefined) await rm(own, { recursive: true })
-  }
+  const close = () => server.close().then(clear)
 
   async function call(path: string, init: RequestInit): Promise<Answer> {
     const response = await fetch(`${server.url}${path}`, { redirect: 'manual', ...init })
