@@ -33,6 +33,7 @@ async function serve(args: readonly string[] = ['--ephemeral'], directory?: stri
   const done = runCli(['dev', 'serve', '--port', '0', '--json', ...keys, ...args], {
     env: { AUTHSEC_CONFIG_DIR: configuration },
     clock: { now: Date.now },
+    fetch: globalThis.fetch,
     signal: keyboard.signal,
     onOutput: (stdout) => resolve(JSON.parse(stdout)),
   })
@@ -249,6 +250,22 @@ describe('authsec dev serve', () => {
         stderr: `using profile dev (${second.ready.url})\n`,
       })
       await second.stop()
+    })
+
+    test('gives back the profile of the server from which it took it', async () => {
+      const first = await serve(['--state', join(await makeDirectory(), 'one')])
+      const second = await serve(['--state', join(await makeDirectory(), 'two')], first.directory)
+      expect((await second.stop()).stderr).toContain(
+        `profile dev was ${first.ready.url}, and is this server until it stops`,
+      )
+      for (const command of [MINT, [...MINT, '--min-ttl', '5m'], ['client', 'list']]) {
+        expect(await call(command, first.directory)).toMatchObject({
+          code: 0,
+          stderr: `using profile dev (${first.ready.url})\n`,
+        })
+      }
+      await first.stop()
+      expect((await call(MINT, first.directory)).code).toBe(2)
     })
 
     test('whose configuration cannot be read does not start, and frees what it took', async () => {
