@@ -8,7 +8,7 @@ import {
   pullBaseToken,
 } from '../api/tokens.js'
 import { TOKEN_TYPE_JWT } from '../core/claims.js'
-import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL } from '../core/delegation.js'
+import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL, MAX_CALL_TTL } from '../core/delegation.js'
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
@@ -17,6 +17,9 @@ import type { CarriedToken } from './carried-token.js'
 import { findClientId, findDelegate } from './client-reference.js'
 import type { Connection } from './connection.js'
 import type { Clock } from './context.js'
+
+/** What a token that has to last gets on top, for its way here. */
+const TRANSIT_SECONDS = 5
 
 /** What a call token is asked for. */
 export interface CallTerms {
@@ -81,7 +84,7 @@ export async function mintToken(
   const minted = call
     ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds })
     : describeBase(clientId, base)
-  return assertMinted(minted, clock, minTtlSeconds)
+  return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base))
 }
 
 /** Exchanges a token that is at hand for a call token; throws what `mintToken` throws when it exchanges. */
@@ -94,7 +97,7 @@ export async function exchangeCarried(
   await assertExchangeOffered(connection)
   const clientId = await findClientId(connection, reference)
   const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds })
-  return assertMinted(minted, clock, minTtlSeconds)
+  return assertMinted(minted, clock, minTtlSeconds, 'The token that is exchanged ends too soon.')
 }
 
 /** Exchanges the identity token of a job for a call token of a client that a trust rule lets it be. */
@@ -117,13 +120,24 @@ function readReference(connection: Connection, client: string | undefined): stri
   })
 }
 
-function assertMinted(minted: MintedToken, clock: Clock, minTtlSeconds: number): MintedToken {
+/** What ends a token before its time. */
+function adviseOnLife({ grant, call }: MintRequest, minted: MintedToken, base: BaseToken): string {
+  if (call && minted.expiresAt < Date.parse(base.expires_at)) {
+    return `Ask for a longer life with --ttl, ${formatDuration(MAX_CALL_TTL)} at most.`
+  }
+  return grant
+    ? 'The policy lets no delegation live longer: see authsec policy list.'
+    : 'The delegation ends too soon: mint with --grant to renew it.'
+}
+
+function assertMinted(minted: MintedToken, clock: Clock, minTtlSeconds: number, hint?: string): MintedToken {
   assertTokenText(minted.token)
-  const lifeSeconds = Math.floor((minted.expiresAt - clock.now()) / 1000)
+  // Times in tokens are whole seconds: what was asked for is not refused for the part of one that is gone.
+  const lifeSeconds = Math.ceil((minted.expiresAt - clock.now()) / 1000)
   if (lifeSeconds >= minTtlSeconds) return minted
   const [lives, wanted] = [formatDuration(Math.max(0, lifeSeconds)), formatDuration(minTtlSeconds)]
   throw new AuthsecError('conflict', `the token would live ${lives}, less than the ${wanted} wanted`, {
-    hint: 'The delegation ends too soon: mint with --grant to renew it.',
+    hint,
   })
 }
 
@@ -179,11 +193,18 @@ async function exchange(
     actorTokenType: actor?.type,
     audience,
     permissions,
-    ttlSeconds: ttlSeconds ?? (minTtlSeconds > DEFAULT_CALL_TTL ? minTtlSeconds : undefined),
+    ttlSeconds: ttlSeconds ?? chooseLife(minTtlSeconds),
     tool,
     call: args,
   })
   return describeCall(answer, { clientId, call, askedAt })
+}
+
+// With what the way here takes, as far as the server goes.
+function chooseLife(minTtlSeconds: number): number | undefined {
+  const wanted = minTtlSeconds + TRANSIT_SECONDS
+  if (wanted <= DEFAULT_CALL_TTL || minTtlSeconds === 0) return undefined
+  return Math.max(minTtlSeconds, Math.min(wanted, MAX_CALL_TTL))
 }
 
 function describeCall(

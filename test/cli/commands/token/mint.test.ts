@@ -362,8 +362,15 @@ describe('authsec token mint', () => {
     expect(await run).toMatchObject({
       code: 7,
       stdout: '',
-      stderr: expect.stringContaining('would live 1h, less than the 2h'),
+      stderr: expect.stringMatching(/would live 1h, less than the 2h wanted\nhint: .*--grant/),
     })
+  })
+
+  test('says what ends it too soon: the policy where it has just been granted, else its own life', async () => {
+    const granted = mint(['--grant', '--min-ttl', '2h'], {}, ADMIN)
+    expect((await granted.run).stderr).toMatch(/wanted\nhint: The policy/)
+    const short = mint(['--audience', AUDIENCE, '--min-ttl', '2m'])
+    expect((await short.run).stderr).toMatch(/would live 1m, less than the 2m wanted\nhint: .*--ttl, 5m/)
   })
 
   test('tells a failure as one object with --json', async () => {
