@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { loginWithPassword, type OpenedSession, requestDeviceCode } from '../../api/login.js'
+import { AuthsecError } from '../../core/errors.js'
 import { GENERATIONS } from '../../core/generation.js'
 import { toPrintable } from '../../core/printable.js'
 import { formatRelative, formatTime } from '../../core/time.js'
@@ -60,6 +61,11 @@ export function addLogin(parent: Command, context: Context): void {
     .addOption(parent.createOption('--store <place>', 'where the session lies').choices(SESSION_PLACES))
     .option('--json', 'print JSON Lines', false)
     .action(async ({ email, passwordStdin, nonInteractive, complete, ...flags }) => {
+      if (passwordStdin && email === undefined) {
+        throw new AuthsecError('usage', '--password-stdin needs to know whose password it is', {
+          hint: 'Add --email ADDRESS.',
+        })
+      }
       if (complete) return await completeLogin(context, flags)
       const place = await findLoginPlace(context, flags)
       if (nonInteractive) return await beginLogin(context, place)
@@ -134,12 +140,14 @@ function describePending({ profile, serverUrl, userCode, page, link, expiresAt, 
 }
 
 function tell(
-  { io, credentials }: Context,
+  { io, credentials, environment }: Context,
   { profile, serverUrl, generation }: LoginPlace,
   { email, tenantId, expiresAt }: OpenedSession,
   where: SessionPlace,
   json: boolean,
 ): void {
+  if (environment.token !== undefined)
+    io.warn('AUTHSEC_TOKEN goes before this session: unset it to use this one')
   if (json) {
     io.jsonLine({
       type: 'session',

@@ -319,6 +319,13 @@ describe('authsec login --email', () => {
   })
 })
 
+test('a password of nobody is a usage error, and nobody waits for a code', async () => {
+  const run = await login(['--password-stdin', '--server', SERVER], GENERATIONS.A, {
+    stdin: 'correct horse battery',
+  })
+  expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining('Add --email ADDRESS.') })
+})
+
 describe('the generation of the server', () => {
   const opened = { [`POST ${DEVICE_PATH}/code`]: CODE, [`POST ${DEVICE_PATH}/token`]: APPROVED }
 
