@@ -1,12 +1,14 @@
+import { dirname } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 
 /**
  * Makes a file or a directory where nothing may be yet: `fill` writes it beside, and whole it takes its place in one
- * step; what fails leaves nothing behind. Throws `conflict` where there is something already.
+ * step; what fails leaves nothing behind. Missing directories are made (0700). Throws `conflict` where there is
+ * something already, and `usage` where nothing can be written.
  */
 export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
-  const { rename, rm, stat } = await import('node:fs/promises')
+  const { mkdir, rename, rm, stat } = await import('node:fs/promises')
   const isTaken = await stat(path).then(
     () => true,
     () => false,
@@ -16,6 +18,9 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
       hint: 'Name a place where nothing is yet.',
     })
   }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause) => {
+    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, { cause })
+  })
   const partial = `${path}.${crypto.randomUUID()}.partial`
   try {
     const result = await fill(partial)

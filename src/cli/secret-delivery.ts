@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
@@ -5,10 +6,22 @@ import { writePrivateFile } from './private-file.js'
 
 /**
  * Makes sure that a file can be written before the secret is made that is to lie in it: it is shown once, and lost when
- * there is no place for it. Throws `usage`.
+ * there is no place for it. Throws `usage`, and `conflict` where another secret may lie there.
  */
 export async function prepareSecretFile(path: string | undefined): Promise<void> {
-  if (path !== undefined) await writeSecret(path, '')
+  if (path === undefined) return
+  const { lstat } = await import('node:fs/promises')
+  const there = await lstat(path).catch(() => undefined)
+  if (there !== undefined && !isEmptyOrSpecial(there)) {
+    throw new AuthsecError('conflict', `${quote(path, 200)} exists already: a secret is never overwritten`, {
+      hint: 'Name another file, or remove this one first.',
+    })
+  }
+  await writeSecret(path, '')
+}
+
+function isEmptyOrSpecial(there: Stats): boolean {
+  return there.isFIFO() || there.isCharacterDevice() || (there.isFile() && there.size === 0)
 }
 
 /** Writes a secret to a file that only its owner can read; throws `usage`. */

@@ -45,7 +45,7 @@ describe('authsec audit export', () => {
   test.each(['jsonl', 'csv', 'ocsf', 'cef'])(
     'writes %s to a new file with as many events as it says',
     async (format) => {
-      const out = join(await makeDirectory(), 'events')
+      const out = join(await makeDirectory(), 'made', 'events')
       const { events, last } = await cli.read(['audit', 'export', '--format', format, '--out', out])
       const lines = (await readFile(out, 'utf8')).trimEnd().split('\n')
       expect(lines).toHaveLength(events + (format === 'csv' ? 1 : 0))

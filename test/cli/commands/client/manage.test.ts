@@ -180,6 +180,13 @@ describe('authsec client register --dynamic and client rotate', () => {
     }
     expect((await stat(file)).mode & 0o777).toBe(0o600)
 
+    const again = ['client', 'register', 'other', '--dynamic', '--secret-out', file]
+    expect(await cli.run(again)).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('a secret is never overwritten'),
+    })
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(stored)
+
     const secretFile = join(await makeDirectory(), 'secret')
     const rotate = ['client', 'rotate', 'filed', '--confirm', 'filed', '--secret-out', secretFile]
     const rotated = await cli.run([...rotate, '--json'])
