@@ -123,18 +123,25 @@ export function chooseKey(
   return { key: parseVerifierKey(told, sha256), source: 'the key that the log names itself', isPinned: false }
 }
 
-/** Keeps a head that was found good; never one that is older than what is kept. */
+/**
+ * Keeps a head that was found good; never one that is older than what is kept. Where nothing can be written that is a
+ * warning, because what was asked for is there.
+ */
 export async function keepContact(
-  { knownLogs, clock }: Context,
+  { io, knownLogs, clock }: Context,
   { checkpoint, verifierKey, serverUrl }: { checkpoint: Checkpoint; verifierKey: string; serverUrl: string },
   known: KnownLog | undefined,
 ): Promise<void> {
-  await knownLogs.keep(checkpoint.origin, {
+  const seen: KnownLog = {
     server_url: serverUrl,
     verifier_key: known?.verifier_key ?? verifierKey,
     source: known?.source ?? 'first contact',
     checkpoint: checkpoint.note,
     seen_at: new Date(clock.now()).toISOString(),
+  }
+  await knownLogs.keep(checkpoint.origin, seen).catch((error: unknown) => {
+    if (AuthsecError.is(error)) throw error
+    io.warn(`what was seen of the audit log cannot be kept in ${toPrintable(knownLogs.path)}`)
   })
 }
 
