@@ -123,13 +123,18 @@ async function registerOne(context: Context, name: string | undefined, flags: Re
     : readRegistration(name ?? '', flags)
   const client = await register(connection, registration)
   if (flags.json) io.json(client)
-  else io.record(listClientFields({ client_type: registration.type, ...client }))
+  else io.record(listClientFields(complete(client, registration)))
   if (asks && registration.agentType !== undefined) {
     const { interviewForPolicy } = await import('../../client-interview.js')
     const policy = await interviewForPolicy(context, connection, client, registration.agentType)
     if (policy !== undefined)
       io.note(`made policy ${policy.id}: authsec delegation grant ${client.client_id}`)
   }
+}
+
+/** What the answer leaves out of what was asked for. */
+function complete(client: Client, { type, agentType }: ClientRegistration): Client {
+  return { client_type: type, ...(agentType !== undefined && { agent_type: agentType }), ...client }
 }
 
 async function interview(
@@ -156,7 +161,7 @@ async function registerDeclared(context: Context, flags: RegisterFlags, source: 
   const clients: Client[] = []
   for (const registration of declared) {
     const client = await register(connection, registration)
-    clients.push({ client_type: registration.type, ...client })
+    clients.push(complete(client, registration))
     // Said at once: should a later one fail, it is known which are there already.
     if (!flags.json) io.record(listClientFields(clients.at(-1) as Client))
   }
@@ -183,7 +188,8 @@ async function register(connection: Connection, registration: ClientRegistration
 }
 
 function readRegistration(name: string, flags: RegisterFlags): ClientRegistration {
-  const { type = 'application', agentType, platform, email = makeUpEmail(name) } = flags
+  const { agentType, platform, email = makeUpEmail(name) } = flags
+  const { type = agentType === undefined ? 'application' : 'ai_agent' } = flags
   if (type !== 'ai_agent' && agentType !== undefined) {
     throw new AuthsecError('usage', `a client of type ${type} has no agent type`, {
       hint: 'Add --type ai_agent to register an agent.',

@@ -72,7 +72,7 @@ describe('authsec client register', () => {
     },
     {
       why: 'an application has an agent type',
-      args: ['a', '--agent-type', 'x'],
+      args: ['a', '--type', 'application', '--agent-type', 'x'],
       stderr: /has no agent type\nhint: Add --type ai_agent/,
     },
     {
