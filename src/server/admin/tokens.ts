@@ -1,10 +1,9 @@
+import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { requireString } from '../fields.js'
-
-const MAX_ID_LENGTH = 200
 
 export const revokeTokenById: Endpoint<'admin'> = {
   method: 'POST',
@@ -18,7 +17,9 @@ export const revokeTokenById: Endpoint<'admin'> = {
 
   async handle(request, { authority, caller, provenance }) {
     const jti = requireString(await readJson(request), 'jti')
-    if (jti.length > MAX_ID_LENGTH) throw new AuthsecError('invalid_request', `jti ${quote(jti)} is too long`)
+    if (!isUuid(jti)) {
+      throw new AuthsecError('invalid_request', `jti ${quote(jti)} is no id of a token of this server`)
+    }
     await authority.revocation.revokeById(jti, caller, provenance)
     return Response.json({ status: 'revoked', jti })
   },
