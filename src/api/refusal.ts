@@ -82,7 +82,7 @@ function tellRefusal({ status, error, details }: Refusal): { message: string; hi
   // A code such as invalid_scope says nothing that its description does not.
   const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== ''
   const [clause, advice] = isCode ? splitAdvice(details) : [error, details]
-  const isSentence = /^[A-Z].*\.$/s.test(advice)
+  const isSentence = /^[A-Z].*[.…]$/s.test(advice)
   const message = isSentence || advice === '' ? clause : `${clause}: ${advice}`
   return {
     message: message === '' ? `the server answered ${status} without saying why` : startLower(message),
@@ -91,7 +91,7 @@ function tellRefusal({ status, error, details }: Refusal): { message: string; hi
 }
 
 function splitAdvice(text: string): [clause: string, advice: string] {
-  const [, clause, advice] = /^(.+?)\. ([A-Z].*\.)$/s.exec(text) ?? []
+  const [, clause, advice] = /^(.+?)\. ([A-Z].*[.…])$/s.exec(text) ?? []
   return clause === undefined || advice === undefined ? [text, ''] : [clause, advice]
 }
 

@@ -36,10 +36,25 @@ const begin: Check = {
 }
 
 const CHECKS: readonly Check[] = [algorithm, header, issuer, audience, expiry, begin, signature]
+/** Where nobody is believed, whoever a token names is the wrong one. */
+const unbelieved: Check = {
+  ...issuer,
+  refuse: ({ claims }) =>
+    new AuthsecError(
+      'issuer_mismatch',
+      `the issuer is ${quote(claims['iss'], 200)}, whom nobody here believes`,
+    ),
+}
 /** What can be told where no issuer is believed, so that there are no keys to look at. */
-const KEYLESS = CHECKS.map((check) =>
-  check === signature ? { ...signature, skip: () => 'nobody is believed who could have made it' } : check,
-)
+const KEYLESS: readonly Check[] = [
+  algorithm,
+  header,
+  unbelieved,
+  audience,
+  expiry,
+  begin,
+  { ...signature, skip: () => 'nobody is believed who could have made it' },
+]
 
 /**
  * Makes the checks that hold for every JWT (RFC 7519 §7.2, RFC 8725 §3) and reports all of them. Throws what asking

@@ -47,6 +47,11 @@ export function lintToken(
 /** Collects `--rule ID=level`; throws `usage` for a rule or a level that there is not. */
 export function collectLevel(text: string, earlier: LintLevels): LintLevels {
   const [, id = '', level = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
+  if (id === '') {
+    throw new AuthsecError('usage', `${quote(text)} gives no level`, {
+      hint: `Write ID=LEVEL, for example ${LINT_RULES[0]?.id}=off.`,
+    })
+  }
   assertRule(id, text)
   if (level === 'off' || isLevel(level)) return new Map([...earlier, [id, level]])
   throw new AuthsecError('usage', `${quote(level)} is not a level`, {

@@ -32,7 +32,7 @@ function explainUsage(error: CommanderError, program: AnyCommand, args: readonly
     return new AuthsecError('usage', `${help} needs a command`, { hint: `See ${help} --help.`, cause: error })
   }
   const usage = readUsageError(error, help)
-  return error.code === 'commander.unknownCommand' ? suggestElsewhere(usage, program, args) : usage
+  return error.code === 'commander.unknownCommand' ? suggestElsewhere(usage, program) : usage
 }
 
 function findCommand(program: AnyCommand, args: readonly string[]): AnyCommand {
@@ -45,8 +45,9 @@ function findCommand(program: AnyCommand, args: readonly string[]): AnyCommand {
 }
 
 // `authsec mint` is a command of a group; commander only compares with what stands beside it.
-function suggestElsewhere(error: AuthsecError, program: AnyCommand, args: readonly string[]): AuthsecError {
-  const leaf = listLeaves(program).find((command) => args.includes(command.name()))
+function suggestElsewhere(error: AuthsecError, program: AnyCommand): AuthsecError {
+  const [, unknown] = /^unknown command '(.*)'$/s.exec(error.message) ?? []
+  const leaf = listLeaves(program).find((command) => command.name() === unknown)
   if (leaf === undefined) return error
   return new AuthsecError('usage', error.message, { hint: `Did you mean ${pathOf(leaf)}?`, cause: error })
 }

@@ -10,6 +10,8 @@ const MAX_INPUT_BYTES = 64 * 1024
 /** A token as it was meant, and what had to be taken off to get there, in words. */
 export interface TokenInput {
   token: string
+  /** The file that it was read from. */
+  file?: string
   stripped: readonly string[]
 }
 
@@ -31,7 +33,7 @@ export async function readTokenOrArgument(io: Io, argument: string): Promise<Tok
   if (argument.includes('.') && /^\W*(?:Bearer\s+)?eyJ/i.test(argument))
     return tellStripped(io, cleanToken(argument))
   const text = readTokenFile(argument)
-  if (text !== undefined) return tellStripped(io, cleanToken(text))
+  if (text !== undefined) return { ...tellStripped(io, cleanToken(text)), file: argument }
   if (argument.split('.').length === 3) return tellStripped(io, cleanToken(argument))
   // A long argument may be half of a token, which no message repeats.
   const named = argument.length > 40 ? 'the argument' : quote(argument)

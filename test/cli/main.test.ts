@@ -34,6 +34,10 @@ describe('authsec', () => {
       args: ['decode'],
       stderr: /^authsec: unknown command 'decode'\nhint: Did you mean authsec token decode\?\n$/,
     },
+    {
+      args: ['clinet', 'list'],
+      stderr: /^authsec: unknown command 'clinet'\nhint: Did you mean client\?\n$/,
+    },
     { args: ['xyzzy'], stderr: /^authsec: unknown command 'xyzzy'\nhint: See authsec --help\.\n$/ },
     {
       args: ['client', 'list', '--jso'],

@@ -120,11 +120,16 @@ async function printText(
   const advice =
     anatomy.kind === 'encrypted'
       ? 'encrypted: its recipient alone can read the claims'
-      : 'check it with: authsec token verify -'
+      : `check it with: authsec token verify ${nameSource(request.input)}`
   io.line(`${style.caution('NOT VERIFIED')}  ${advice}`)
 
   if (request.part === 'chain') printChain(io, anatomy, hops, style)
   else await printBlocks(context, anatomy, request, style, '')
+}
+
+// A file only where its name needs no quoting in any shell.
+function nameSource({ file = '-' }: TokenInput): string {
+  return /^[\w./][\w./-]*$/.test(file) ? file : '-'
 }
 
 async function printBlocks(

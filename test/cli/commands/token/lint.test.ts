@@ -117,6 +117,7 @@ describe('authsec token lint', () => {
       args: ['--rule', 'nope=off'],
       stderr: /"nope=off" names no rule\nhint: The rules are/,
     },
+    { why: 'no level', args: ['--rule', 'size'], stderr: /"size" gives no level\nhint: Write ID=LEVEL/ },
     { why: 'an unknown level', args: ['--rule', 'size=loud'], stderr: /"loud" is not a level/ },
     { why: 'an unknown report', args: ['--report', 'xml'], stderr: /invalid/ },
     { why: 'two forms at once', args: ['--report', 'sarif', '--json'], stderr: /cannot be used with/ },
