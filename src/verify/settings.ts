@@ -68,7 +68,8 @@ export function readOptions(options: VerifierOptions): Settings {
     tokenCache: readTokenCache(options.tokenCache ?? true),
     resourceMetadata: readResourceMetadata(options.resourceMetadata, audience),
     onEvent: shieldListener(readFunction('onEvent', options.onEvent, () => {})),
-    fetch: readFunction('fetch', options.fetch, globalThis.fetch),
+    // Looked up with each request: one that takes its place later, to trace or to test, is used too.
+    fetch: readFunction('fetch', options.fetch, (...request) => globalThis.fetch(...request)),
     clock: readFunction('clock', options.clock, Date.now),
   }
 }

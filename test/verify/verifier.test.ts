@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createVerifier, type Expectation, type VerifierOptions } from '../../src/verify/index.js'
 import { verifyBase, verifyCalls } from '../support/refused-tokens.js'
 import { stubServer } from '../support/stub-server.js'
@@ -165,6 +165,17 @@ describe('a verifier of a server', () => {
     await expect(verifier.verify(signCall({ tenant_id: 'other' }))).rejects.toMatchObject({
       code: 'tenant_mismatch',
     })
+  })
+
+  test('asks by the fetch that is there when it asks, which minds whose method it is', async () => {
+    const verifier = createVerifier({ serverUrl: ISSUER, audience: BILLING, clock })
+    const { fetch } = stubServer(issuerRoutes())
+    onTestFinished(() => void vi.unstubAllGlobals())
+    vi.stubGlobal('fetch', function (this: unknown, ...request: Parameters<typeof fetch>) {
+      if (this !== undefined && this !== globalThis) throw new TypeError('Illegal invocation')
+      return fetch(...request)
+    })
+    await expect(verifier.verify(signCall())).resolves.toBeDefined()
   })
 
   test('accepts both kinds of token, each by its own keys, where both are opted in', async () => {
