@@ -1,4 +1,4 @@
-import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { AuthsecError } from '../core/errors.js'
 import type { JsonObject } from '../core/strict-json.js'
 import { type Clock, systemClock } from '../sdk/clock.js'
 import { type ClientCredentials, createAuthenticate } from '../sdk/credentials.js'
@@ -24,8 +24,6 @@ export interface IssuerClient {
 }
 
 const ATTEMPT_MS = 5_000
-/** Answers that no other token and no other moment would change: the API itself is not set up right. */
-const FAULTS: readonly ErrorCode[] = ['invalid_client', 'unauthorized_client', 'access_denied']
 
 /** All methods throw `network`, `timed_out` or `server_error`, and `configuration` when the server will not tell this API. */
 export function createIssuerClient(parts: {
@@ -78,9 +76,10 @@ function readAnswer(answer: HttpAnswer): JsonObject {
     if (AuthsecError.is(error, 'invalid_grant')) {
       throw new AuthsecError('token_inactive', 'the token is no longer alive', { cause: error })
     }
-    if (!AuthsecError.is(error) || !FAULTS.includes(error.code)) throw error
+    if (!AuthsecError.is(error) || error.retryable) throw error
+    // No other token and no other moment would change the answer: the API itself is not set up right.
     throw new AuthsecError('configuration', `the server tells this API nothing: ${error.message}`, {
-      hint: 'Register the API as a client, make it the owner of its resource, and pass its client and credentials.',
+      hint: 'Check serverUrl, register the API as a client, make it the owner of its resource, and pass its credentials.',
       cause: error,
     })
   }

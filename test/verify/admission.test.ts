@@ -169,6 +169,7 @@ describe('a one-time token that the server uses up', () => {
     { why: 'is dead', served: answer(400, { error: 'invalid_grant' }), code: 'token_inactive' },
     { why: 'is none of the API', served: answer(403, { error: 'access_denied' }), code: 'configuration' },
     { why: 'is sent by a stranger', served: answer(401, { error: 'invalid_client' }), code: 'configuration' },
+    { why: 'is sent where nobody counts', served: answer(404, { error: 'no' }), code: 'configuration' },
     { why: 'is not said to be used up', served: {}, code: 'replayed' },
   ])('is refused when it $why', async ({ served, code }) => {
     const { verifier, alarms } = openVerifier({ [CONSUME]: served }, { replay })
@@ -251,11 +252,12 @@ describe('a token whose life the server is asked about', () => {
     expect(alarms()).toEqual([{ type: 'introspection.unavailable', jti: 'call-1', code }])
   })
 
-  test('is a fault of the API when the server tells it nothing', async () => {
-    const { verifier } = openVerifier(
-      { [INTROSPECT]: answer(401, { error: 'invalid_client' }) },
-      { introspect },
-    )
+  test.each([
+    { why: 'does not know the API', served: answer(401, { error: 'invalid_client' }) },
+    { why: 'does not understand the question', served: answer(400, { error: 'invalid_request' }) },
+    { why: 'has no such endpoint', served: answer(404, { error: 'not found' }) },
+  ])('is a fault of the API when the server $why', async ({ served }) => {
+    const { verifier } = openVerifier({ [INTROSPECT]: served }, { introspect })
     await expect(verifier.verify(signCall())).rejects.toMatchObject({
       code: 'configuration',
       hint: expect.stringContaining('owner of its resource'),
