@@ -26,22 +26,22 @@ export function delegationMiddleware(
   for (const [name, delegation] of delegations) assertDelegation(name, delegation)
   const delegated = new WeakMap<object, { name: string }>()
 
+  // What createMiddleware would make of it, without loading all of langchain for that.
   const middleware: Pick<AgentMiddleware, 'name' | 'wrapToolCall'> = {
+    [Symbol.for('AgentMiddleware')]: true,
     name: 'authsec',
     wrapToolCall(request, handler) {
       const { tool, toolCall } = request
       const delegation = delegations.get(toolCall.name)
-      if (delegation === undefined || tool === undefined) {
-        if (undeclared === 'pass' || tool === undefined) return handler(request)
-        return refuseUndeclared(toolCall, onDenied)
-      }
+      if (delegation === undefined && undeclared === 'pass') return handler(request)
+      // A tool that somebody adds further in can be given nothing here, and must not run without it.
+      if (delegation === undefined || tool === undefined) return refuseUndeclared(toolCall, onDenied)
       const known = delegated.get(tool) ?? delegate(authsec, tool as { name: string }, delegation, onDenied)
       delegated.set(tool, known)
       return handler({ ...request, tool: known as typeof tool })
     },
   }
-  // What createMiddleware would make of it, without loading all of langchain for that.
-  return { ...middleware, [Symbol.for('AgentMiddleware')]: true } as unknown as AgentMiddleware
+  return middleware as AgentMiddleware
 }
 
 function refuseUndeclared({ name, id = '' }: { name: string; id?: string | undefined }, onDenied: OnDenied) {
@@ -49,7 +49,7 @@ function refuseUndeclared({ name, id = '' }: { name: string; id?: string | undef
     'delegation_undeclared',
     `nobody has said what the tool ${quote(name)} may do`,
     {
-      hint: 'Name it in the tools of delegationMiddleware, or let undeclared tools pass.',
+      hint: 'Name it in delegationMiddleware, which has to stand behind what adds tools.',
     },
   )
   return answerFailure(error, onDenied, name, id)

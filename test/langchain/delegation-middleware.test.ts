@@ -1,7 +1,13 @@
 import { AIMessage, type ToolMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools'
 import { Command, MemorySaver } from '@langchain/langgraph'
-import { type AgentMiddleware, createAgent, fakeModel, humanInTheLoopMiddleware } from 'langchain'
+import {
+  type AgentMiddleware,
+  createAgent,
+  createMiddleware,
+  fakeModel,
+  humanInTheLoopMiddleware,
+} from 'langchain'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
@@ -40,7 +46,10 @@ function createBillAgent(
   return createAgent({ model, tools: [getBill, getTime], middleware })
 }
 
-async function ask(agent: ReturnType<typeof createBillAgent>, config: object = {}): Promise<ToolMessage> {
+async function ask(
+  agent: Pick<ReturnType<typeof createBillAgent>, 'invoke'>,
+  config: object = {},
+): Promise<ToolMessage> {
   const { messages } = await agent.invoke({ messages: [{ role: 'user', content: 'x' }] }, config)
   return messages.find((message): message is ToolMessage => message.type === 'tool') as ToolMessage
 }
@@ -99,6 +108,28 @@ describe('delegationMiddleware', () => {
     const passing = createBillAgent(authsec, { undeclared: 'pass' }, 'get_time')
     expect(await ask(passing)).toMatchObject({ status: 'success', content: 'noon' })
     expect(stub.requests).toEqual([])
+  })
+
+  test.each([
+    { where: 'outside', place: (ours: AgentMiddleware, adding: AgentMiddleware) => [ours, adding] },
+    { where: 'inside', place: (ours: AgentMiddleware, adding: AgentMiddleware) => [adding, ours] },
+  ])('refuses a tool that another middleware has added, $where of which it stands', async ({ place }) => {
+    const { authsec } = createStubbedClient()
+    const ran: string[] = []
+    const added = tool(async () => void ran.push('added'), { name: 'added', schema: z.object({}) })
+    const adding = createMiddleware({
+      name: 'adding',
+      wrapModelCall: (request, handler) => handler({ ...request, tools: [...request.tools, added] }),
+      wrapToolCall: (request, handler) => handler({ ...request, tool: added }),
+    })
+    const model = fakeModel()
+      .respondWithTools([{ name: 'added', args: {}, id: 'a' }])
+      .respond(new AIMessage('done'))
+    const middleware = place(delegationMiddleware(authsec, { tools }), adding)
+    expect(await ask(createAgent({ model, tools: [getBill], middleware }))).toMatchObject({
+      artifact: { code: 'delegation_undeclared' },
+    })
+    expect(ran).toEqual([])
   })
 
   test('makes a refusal a message for the model, or the end of the run', async () => {
