@@ -123,7 +123,8 @@ async function approve(
 ): Promise<Terms> {
   const permissions = permissionsOf(delegation, input)
   const approved = await obtainApproval(authsec, { tool, input, permissions, subject, prompt }, config)
-  return { delegation: { binding: 'call', ...delegation }, subject: approved }
+  const { binding = 'call' } = delegation
+  return { delegation: { ...delegation, binding }, subject: approved }
 }
 
 function createContext(

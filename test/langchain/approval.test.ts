@@ -90,6 +90,13 @@ describe('a tool that a person has to approve', () => {
     })
   })
 
+  test('is bound where the program leaves that open', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.person.answers = 'yes'
+    await createRefundTool(authsec, true, { binding: undefined }).refund.invoke(call)
+    expect(formOf(stub, 'exchange')['bind']).toBe('tool call')
+  })
+
   test('is not bound where the program says so', async () => {
     const { authsec, stub } = createStubbedClient()
     stub.person.answers = 'yes'
