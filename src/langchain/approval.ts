@@ -36,19 +36,12 @@ export async function obtainApproval(
 ): Promise<DelegationSubject> {
   const { user, surface = 'await' } = prompt
   const message = prompt.message ?? describeCall(tool, input)
-  const id =
-    toolCall?.id === undefined ? undefined : JSON.stringify([configurable?.['thread_id'], toolCall.id])
+  const toolCallId = toolCall?.id
+  const id = toolCallId === undefined ? toolCallId : JSON.stringify([configurable?.['thread_id'], toolCallId])
   const approval = await authsec.requestApproval({ permissions, message, user, subject, id, signal })
   if (surface === 'interrupt') {
     const expiresAt = approval.expiresAt.toISOString()
-    const value: ApprovalInterrupt = {
-      type: 'authsec.approval',
-      tool,
-      toolCallId: toolCall?.id,
-      message,
-      expiresAt,
-    }
-    findInterrupt(tool, config)(value)
+    findInterrupt(tool, config)({ type: 'authsec.approval', tool, toolCallId, message, expiresAt })
   }
   return approval.settled({ signal })
 }
@@ -66,8 +59,7 @@ function describeCall(tool: string, input: unknown): string {
 
 // LangGraph hands it to every node; taken from there, it is that of the copy that runs the graph.
 function findInterrupt(tool: string, config: object): (value: ApprovalInterrupt) => unknown {
-  if ('interrupt' in config && typeof config.interrupt === 'function') {
-    return config.interrupt as (value: ApprovalInterrupt) => unknown
-  }
+  const { interrupt } = config as { interrupt?: (value: ApprovalInterrupt) => unknown }
+  if (typeof interrupt === 'function') return interrupt
   throw misconfigured(tool, 'only a LangGraph run can be interrupted', "Use surface: 'await'.")
 }

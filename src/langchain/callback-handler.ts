@@ -76,13 +76,9 @@ export class AuthsecCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleToolError(error: unknown, runId: string): void {
-    if (AuthsecError.is(error)) {
-      const { code, auditId } = error
-      this.#report(runId, { outcome: 'failed', code, auditId })
-    } else {
-      const isInterrupt = error instanceof Error && error.name === 'GraphInterrupt'
-      this.#report(runId, { outcome: isInterrupt ? 'interrupted' : 'failed' })
-    }
+    const isInterrupt = error instanceof Error && error.name === 'GraphInterrupt'
+    const { code, auditId }: Partial<AuthsecError> = AuthsecError.is(error) ? error : {}
+    this.#report(runId, { outcome: isInterrupt ? 'interrupted' : 'failed', code, auditId })
   }
 
   /** Called by the tools of this package with each token that they are given. */
@@ -94,16 +90,22 @@ export class AuthsecCallbackHandler extends BaseCallbackHandler {
     const running = this.#running.get(runId)
     if (running === undefined) return
     this.#running.delete(runId)
-    const { tool, toolCallId, startedAt, tokens } = running
+    const { startedAt, ...run } = running
     const duration = performance.now() - startedAt
     try {
-      this.onToolRun({ tool, runId, toolCallId, outcome, code, auditId, duration, tokens })
+      this.onToolRun({ ...run, runId, outcome, code, auditId, duration })
     } catch {}
   }
 }
 
+/** What LangChain hands to a tool that somebody watches. */
+export interface RunManager {
+  runId: string
+  handlers: readonly unknown[]
+}
+
 /** Tells the handlers of ours among those of a run which token a tool was given. */
-export function noteToken(handlers: readonly unknown[], runId: string, token: DelegationToken): void {
+export function noteToken({ handlers, runId }: RunManager, token: DelegationToken): void {
   for (const handler of handlers) {
     if (handler instanceof AuthsecCallbackHandler) handler.noteToken(runId, token)
   }

@@ -22,25 +22,20 @@ export function readSubject(config: {
   configurable?: object
 }): DelegationSubject | undefined {
   const { authsec: subject } = (config.context ?? {}) as Partial<DelegationContext>
-  if (subject === undefined) {
-    assertNotConfigurable(config.configurable)
-    return undefined
+  if (subject !== undefined) {
+    assertSubject(subject)
+    return subject
   }
-  assertSubject(subject)
-  return subject
+  // Silence here would mean that the run acts for somebody else than it was meant to.
+  if (!('authsec' in (config.configurable ?? {}))) return undefined
+  throw new AuthsecError('configuration', 'an identity in configurable is copied into traces', {
+    hint: 'Pass context: delegationContext(subject) to the run.',
+  })
 }
 
 function assertSubject(subject: unknown): asserts subject is DelegationSubject {
   if (typeof subject === 'object' && subject !== null && 'rotate' in subject) return
   throw new AuthsecError('configuration', 'the authsec member of a run context is not a subject', {
-    hint: 'Pass context: delegationContext(authsec.subject(userToken)); a raw token would stand in every trace.',
-  })
-}
-
-// Silence here would mean that the run acts for somebody else than it was meant to.
-function assertNotConfigurable(configurable: object | undefined): void {
-  if (configurable === undefined || !('authsec' in configurable)) return
-  throw new AuthsecError('configuration', 'an identity in configurable is copied into traces', {
-    hint: 'Pass context: delegationContext(subject) instead.',
+    hint: 'Pass context: delegationContext(authsec.subject(userToken)) to the run.',
   })
 }

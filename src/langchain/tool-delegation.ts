@@ -59,11 +59,11 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
     throw misconfigured(name, `${quote(unknown)} is not a member of its delegation`)
   }
   if (typeof audience !== 'string' || audience === '') {
-    throw misconfigured(name, `its audience ${quote(audience)} is not the name of an API`)
+    throw misconfigured(name, `its audience ${quote(audience)} names no API`)
   }
   const isList = Array.isArray(permissions) && permissions.length > 0
   if (!isList && typeof permissions !== 'function') {
-    throw misconfigured(name, 'its permissions are neither a list with something in it nor a function')
+    throw misconfigured(name, 'its permissions are neither listed nor a function')
   }
   if (!BINDINGS.includes(binding)) {
     throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)

@@ -3,7 +3,7 @@ import type { StructuredToolInterface, ToolRunnableConfig } from '@langchain/cor
 import { AuthsecError } from '../core/errors.js'
 import type { AuthsecClient, DelegationRequest, DelegationSubject, DelegationToken } from '../sdk/index.js'
 import { obtainApproval } from './approval.js'
-import { noteToken } from './callback-handler.js'
+import { noteToken, type RunManager } from './callback-handler.js'
 import { type DelegatedContext, runWithDelegation } from './current-delegation.js'
 import { readSubject } from './delegation-context.js'
 import {
@@ -24,11 +24,6 @@ interface CallableTool {
   name: string
   responseFormat?: string
   _call(input: unknown, runManager: RunManager | undefined, config: ToolRunnableConfig): unknown
-}
-
-interface RunManager {
-  runId: string
-  handlers: readonly unknown[]
 }
 
 /**
@@ -53,8 +48,12 @@ export function delegate<ToolT extends { name: string }>(
 ): ToolT {
   assertDelegation(tool.name, delegation)
   assertCallable(tool)
-  const copy = Object.create(Object.getPrototypeOf(tool), Object.getOwnPropertyDescriptors(tool))
   const call: CallableTool['_call'] = async (input, runManager, config) => {
+    const fail = (error: unknown) => {
+      const answer = answerFailure(error, onDenied, tool.name, config.toolCall?.id)
+      // With this format LangChain insists on a pair, and takes a message in it for the whole answer.
+      return tool.responseFormat === 'content_and_artifact' ? [answer, undefined] : answer
+    }
     try {
       // Before the tool begins, so that nothing it has done is done again when an interrupted run goes on.
       let terms: Terms = { delegation, subject: findSubject(tool.name, delegation, config) }
@@ -63,14 +62,36 @@ export function delegate<ToolT extends { name: string }>(
       // Most tools ask nobody, and then there is nothing to wait for.
       if (prompt) terms = await approve(authsec, tool.name, terms, input, prompt, config)
       const context = createContext(authsec, tool.name, terms, input, runManager, config)
-      return await runWithDelegation(context, () => tool._call(input, runManager, config))
+      const result = await runWithDelegation(context, () => tool._call(input, runManager, config))
+      return isGenerator(result) ? takeSteps(result, context, fail) : result
     } catch (error) {
-      const answer = answerFailure(error, onDenied, tool.name, config.toolCall?.id)
-      // With this format LangChain insists on a pair, and takes a message in it for the whole answer.
-      return tool.responseFormat === 'content_and_artifact' ? [answer, undefined] : answer
+      return fail(error)
     }
   }
-  return Object.defineProperty(copy, '_call', { value: call, configurable: true, writable: true })
+  const members = { ...Object.getOwnPropertyDescriptors(tool), _call: { value: call } }
+  return Object.create(Object.getPrototypeOf(tool), members)
+}
+
+// As LangChain tells one.
+function isGenerator(value: unknown): value is AsyncGenerator {
+  return typeof (value as AsyncGenerator | undefined)?.next === 'function'
+}
+
+// LangChain runs a generator when the call has long returned it: each step is a part of the call all the same.
+async function* takeSteps(
+  generator: AsyncGenerator,
+  context: DelegatedContext,
+  fail: (error: unknown) => unknown,
+): AsyncGenerator {
+  try {
+    for (;;) {
+      const { done, value } = await runWithDelegation(context, () => generator.next())
+      if (done) return value
+      yield value
+    }
+  } catch (error) {
+    return fail(error)
+  }
 }
 
 /** The tool message of a failure that a model may know; throws every other one on. */
@@ -137,14 +158,14 @@ function createContext(
 ): DelegatedContext {
   const { fetch } = delegation
   const note = (token: DelegationToken) => {
-    if (runManager !== undefined) noteToken(runManager.handlers, runManager.runId, token)
+    if (runManager !== undefined) noteToken(runManager, token)
     return token
   }
   // Spelt out: members added behind a spread cost Node 20 a microsecond each, here and wherever the request is read.
   const request = (): DelegationRequest => {
-    const { audience, binding = 'none', oneTime } = delegation
+    const { audience, binding = 'none', call: choose, oneTime } = delegation
     const permissions = permissionsOf(delegation, input)
-    const call = binding === 'call' ? argumentsOf(delegation, input) : undefined
+    const call = binding !== 'call' ? undefined : choose === undefined ? input : choose(input)
     return { audience, permissions, tool, binding, call, oneTime, subject, signal }
   }
   return {
@@ -163,16 +184,12 @@ function createContext(
   }
 }
 
-function argumentsOf({ call }: ToolDelegation, input: unknown): unknown {
-  return call === undefined ? input : call(input)
-}
-
 function permissionsOf({ permissions }: ToolDelegation, input: unknown): readonly string[] {
   return typeof permissions === 'function' ? permissions(input) : permissions
 }
 
 function assertCallable(tool: { name: string }): asserts tool is CallableTool {
-  if ('_call' in tool && typeof tool._call === 'function') return
+  if (typeof (tool as Partial<CallableTool>)._call === 'function') return
   throw misconfigured(
     tool.name,
     'it is no structured tool of LangChain',

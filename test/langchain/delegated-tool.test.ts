@@ -232,6 +232,23 @@ describe('a token that is refused', () => {
     })
   })
 
+  test('becomes one also when it is a generator that asks for the token', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.script('exchange', denied)
+    const billTool = delegatedTool(
+      authsec,
+      async function* (_input: BillInput, { token }) {
+        yield 'asking'
+        return `with ${(await token()).jti}`
+      },
+      { name: 'get_bill', schema, delegation },
+    )
+    expect(await billTool.invoke(call)).toMatchObject({
+      status: 'error',
+      artifact: { code: 'access_denied' },
+    })
+  })
+
   test('becomes one that invites to try again when nobody could be asked', async () => {
     const { authsec, stub } = createStubbedClient({ http: { maxAttempts: 1 } })
     stub.script('pull', refuseConnection)

@@ -77,6 +77,22 @@ describe('withDelegation', () => {
     expect(answers).toEqual(names.map((name) => `https://${name}.example`))
   })
 
+  test('gives it to a generator at each of its steps', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const steps = tool(
+      async function* ({ id }: { id: string }) {
+        yield 'asking'
+        return `${id} with ${(await currentDelegation().token()).jti}`
+      },
+      { name: 'get_bill', schema },
+    )
+    const delegated = withDelegation(authsec, steps, delegation)
+    expect(await delegated.invoke(call)).toMatchObject({ content: '42 with call-1' })
+    stub.script('exchange', () => oauthError(403, 'access_denied', 'no'))
+    const refused = withDelegation(authsec, steps, { ...delegation, permissions: ['billing:refund'] })
+    expect(await refused.invoke(call)).toMatchObject({ status: 'error', artifact: { code: 'access_denied' } })
+  })
+
   test.each<{ binding: ToolDelegation['binding']; more?: object; form: object }>([
     { binding: 'none', form: { tool: 'get_bill' } },
     { binding: 'tool', form: { tool: 'get_bill', bind: 'tool' } },
