@@ -10,6 +10,21 @@ export interface DelegationEnv {
   Variables: DelegatedRequest
 }
 
+/** What of a context of hono is looked at. */
+export interface GuardedContext {
+  req: { raw: Request; param(): Record<string, string> }
+}
+
+/**
+ * A middleware of whatever copy of hono the API has. Where that is the one of this package, the handlers after it know
+ * `c.var.delegation` by its type; otherwise they do in a `new Hono<DelegationEnv>()`.
+ */
+export type DelegationMiddleware = ((
+  context: GuardedContext,
+  next: () => Promise<void>,
+) => Promise<Response | undefined>) &
+  MiddlewareHandler<DelegationEnv>
+
 /**
  * A middleware for hono. Lets a request through when it carries a delegation token that the verifier accepts and that
  * meets the expectation; the handlers after it find it as `c.var.delegation`. Otherwise answers 400, 401 or 403 with a
@@ -17,18 +32,18 @@ export interface DelegationEnv {
  *
  * With `call`, it stands at the route itself, where the fields of the path are known.
  */
-export function requireDelegation(
+export function requireDelegation<C extends GuardedContext = Context>(
   verifier: RouteVerifier,
-  expect: Demand<Context> = {},
-): MiddlewareHandler<DelegationEnv> {
+  expect: Demand<C> = {},
+): DelegationMiddleware {
   const guard = createGuard(verifier, expect)
 
-  return async (context, next) => {
+  return async (context: GuardedContext, next: () => Promise<void>) => {
     const { req } = context
     const incoming = showWebRequest(req.raw)
-    const outcome = await guard(context, { ...incoming, path: () => req.param() })
+    const outcome = await guard(context as C, { ...incoming, path: () => req.param() })
     if ('refusal' in outcome) return toResponse(outcome.refusal)
-    context.set('delegation', outcome.delegation)
+    ;(context as Context<DelegationEnv>).set('delegation', outcome.delegation)
     await next()
     return undefined
   }

@@ -3,9 +3,11 @@
 
 import { requireDelegation as requireForExpress } from 'authsec/express'
 import { requireDelegation as requireForFastify } from 'authsec/fastify'
+import { requireDelegation as requireForHono } from 'authsec/hono'
 import type { DelegationVerifier } from 'authsec/verify'
 import express from 'express'
 import fastify, { type FastifyRequest } from 'fastify'
+import { type Context, Hono, type HonoRequest } from 'hono'
 
 const serve = async () => 'served'
 
@@ -36,4 +38,27 @@ export function guardHttp2(verifier: DelegationVerifier): void {
   const app = fastify({ http2: true })
   app.get('/', { preHandler: requireForFastify(verifier) }, serve)
   app.get('/tool', { preHandler: requireForFastify(verifier, ({ url }) => ({ tool: url })) }, serve)
+}
+
+export function guardHono(verifier: DelegationVerifier): void {
+  const app = new Hono()
+  app.use(requireForHono(verifier))
+  const byParameter = requireForHono(verifier, ({ req }) => ({ tool: req.param('tool') ?? '' }))
+  app.get('/:tool', byParameter, (context) => context.text(context.var.delegation.user.id))
+  app.get(
+    '/',
+    requireForHono(verifier, ({ req }: Context) => ({ tool: req.query('tool') ?? '' })),
+  )
+}
+
+/** A context of another copy of hono than that of the package: the symbols of its requests are others. */
+type ForeignContext = Omit<Context, 'req'> & { req: Omit<HonoRequest, symbol> }
+type Next = () => Promise<void>
+
+export function guardForeignHono(
+  verifier: DelegationVerifier,
+  use: (handler: (context: ForeignContext, next: Next) => Promise<unknown>) => void,
+): void {
+  use(requireForHono(verifier))
+  use(requireForHono(verifier, ({ req }: ForeignContext) => ({ tool: req.path })))
 }
