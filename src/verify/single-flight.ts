@@ -1,11 +1,16 @@
 const FIRST_REST = 1_000
 const LONGEST_REST = 30_000
+/**
+ * Twice what any work may take. A runtime such as Workers may drop what a request has begun when the request is answered: such
+ * a flight never ends, and must not hold up whoever comes later.
+ */
+const LONGEST_FLIGHT = 10_000
 
 /** Work that many wait for and only one does. */
 export interface SingleFlight<T> {
   /**
-   * Does the work, or joins whoever does it already. After a failure it rests for 1, 2, 4 … 30 seconds, in
-   * which everyone gets that same failure at once.
+   * Does the work, or joins whoever has begun it in the last ten seconds. After a failure it rests for 1, 2, 4 … 30
+   * seconds, in which everyone gets that same failure at once.
    */
   run(): Promise<T>
   /** Whether the work is being done at this moment. */
@@ -19,10 +24,12 @@ export interface SingleFlight<T> {
 /** Wraps `work` so that a crowd of callers costs the server one request, and an outage few. */
 export function createSingleFlight<T>(work: () => Promise<T>, clock: () => number): SingleFlight<T> {
   let flight: Promise<T> | undefined
+  let flights = 0
   let startedAt = Number.NEGATIVE_INFINITY
   let failure: { error: unknown; at: number; rest: number } | undefined
 
   async function start(): Promise<T> {
+    const number = ++flights
     try {
       const result = await work()
       failure = undefined
@@ -32,13 +39,15 @@ export function createSingleFlight<T>(work: () => Promise<T>, clock: () => numbe
       failure = { error, at: clock(), rest }
       throw error
     } finally {
-      flight = undefined
+      if (number === flights) flight = undefined
     }
   }
 
+  const isRunning = () => flight !== undefined && elapsedSince(startedAt, clock) < LONGEST_FLIGHT
+
   return {
     run() {
-      if (flight !== undefined) return flight
+      if (flight !== undefined && isRunning()) return flight
       if (failure !== undefined && elapsedSince(failure.at, clock) < failure.rest) {
         return Promise.reject(failure.error)
       }
@@ -46,7 +55,7 @@ export function createSingleFlight<T>(work: () => Promise<T>, clock: () => numbe
       flight = start()
       return flight
     },
-    isRunning: () => flight !== undefined,
+    isRunning,
     sinceStart: () => elapsedSince(startedAt, clock),
     lastFailure: () => failure?.error,
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createSingleFlight, elapsedSince } from '../../src/verify/single-flight.js'
 
 /** A flight over work that ends as told, and a clock that is moved by hand. */
-function openFlight(...outcomes: (string | Error)[]) {
+function openFlight(...outcomes: (string | Error | Promise<string>)[]) {
   let now = 0
   let starts = 0
   const flight = createSingleFlight(
@@ -39,6 +39,24 @@ describe('a single flight', () => {
     pass(5)
     expect(flight.isRunning()).toBe(false)
     expect(flight.sinceStart()).toBe(5)
+  })
+
+  test('is begun anew where it has not ended in ten seconds, whatever becomes of the old one', async () => {
+    const ends: ((text: string) => void)[] = []
+    const open = () => new Promise<string>((resolve) => ends.push(resolve))
+    const { flight, pass } = openFlight(open(), open())
+    const dropped = flight.run()
+    pass(9_999)
+    expect(flight.run()).toBe(dropped)
+    pass(1)
+    expect(flight.isRunning()).toBe(false)
+    const second = flight.run()
+    expect(second).not.toBe(dropped)
+    ends[0]?.('first')
+    expect(await dropped).toBe('first')
+    expect(flight.run()).toBe(second)
+    ends[1]?.('second')
+    expect(await second).toBe('second')
   })
 
   test('rests after a failure, twice as long after each, and at most 30 seconds', async () => {
