@@ -22,7 +22,13 @@ export interface PublishedLog {
   /** A tile of hashes, or a bundle of records; undefined for what the signed log does not have. */
   readTile(tile: Tile): Promise<Uint8Array | undefined>
   /** The proof that the record of an event is in the log; signs the log first where it has to. Throws `not_found`. */
-  prove(eventId: string): Promise<string>
+  prove(eventId: string): Promise<ProvenRecord>
+}
+
+export interface ProvenRecord {
+  seq: number
+  /** As C2SP tlog-proof. */
+  proof: string
 }
 
 export interface PublishedLogOptions {
@@ -84,7 +90,8 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
           }),
         )
       const hashes = await proveInclusion(found.seq, size, read, sha256)
-      return formatAuditProof({ index: found.seq, record: utf8.encode(found.record), hashes, note })
+      const record = utf8.encode(found.record)
+      return { seq: found.seq, proof: formatAuditProof({ index: found.seq, record, hashes, note }) }
     },
   }
 }

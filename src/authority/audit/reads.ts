@@ -3,9 +3,10 @@ import type { StoredRecord } from '../../store/store.js'
 import type { Session } from '../sessions.js'
 import type { AuditLog, Provenance } from './log.js'
 
-/** Who reads the log: one `audit.read` for each session and what it asks for, when it has stopped. */
+/** Who reads the log: one `audit.read` for each session and what it asks for where, when it has stopped. */
 export interface AuditReads {
-  note(session: Session, asked: AskedRecords, records: readonly StoredRecord[], provenance: Provenance): void
+  /** The records in the order of the log, or the other way round. */
+  note(session: Session, asked: AskedRecords, records: readonly ReadRecord[], provenance: Provenance): void
   /** Records what has not been recorded yet: before the server stops. */
   flush(): Promise<void>
 }
@@ -16,6 +17,9 @@ export interface AskedRecords {
   /** Whether what is kept beside the events comes along. */
   personal?: boolean | undefined
 }
+
+/** A record that somebody has read. */
+export type ReadRecord = Pick<StoredRecord, 'seq'>
 
 interface Range {
   userId: string
@@ -85,12 +89,14 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
   return {
     note(session, { filter: asked, personal = false }, records, provenance) {
       const filter = formatAuditFilter(asked)
-      const key = JSON.stringify([session.id, filter, personal])
+      const key = JSON.stringify([session.id, provenance.source, filter, personal])
       const range = open.get(key) ?? openRange(key, session, { filter, personal }, provenance)
       range.timer.refresh()
       range.events += records.length
-      range.first = smallest(range.first, records[0]?.seq)
-      range.last = largest(range.last, records.at(-1)?.seq)
+      for (const record of [records[0], records.at(-1)]) {
+        range.first = smallest(range.first, record?.seq)
+        range.last = largest(range.last, record?.seq)
+      }
     },
     async flush() {
       await Promise.all([...open].map(([key, range]) => record(key, range)))

@@ -1,6 +1,6 @@
 import type { PublishedLog } from '../../authority/audit/published-log.js'
 import { AuthsecError } from '../../core/errors.js'
-import { parseTilePath, type Tile } from '../../core/log-tiles.js'
+import { parseTilePath, TILE_WIDTH, type Tile } from '../../core/log-tiles.js'
 import { quote } from '../../core/printable.js'
 import type { Endpoint } from '../endpoint.js'
 
@@ -59,7 +59,14 @@ export const logEntries: Endpoint<'admin'> = {
   event: 'audit.read',
   errors: 'authsec',
 
-  handle: (request, { authority }) => answerTile(request, authority.publishedLog, 'private'),
+  async handle(request, { authority, caller, provenance }) {
+    const tile = readTilePath(request)
+    const response = await answerTile(tile, authority.publishedLog, 'private')
+    // Other than the tiles of hashes, these are the records themselves.
+    const records = Array.from({ length: tile.width }, (_, at) => ({ seq: tile.index * TILE_WIDTH + at }))
+    authority.auditReads.note(caller, { filter: [] }, records, provenance)
+    return response
+  },
 }
 
 /** The hashes over the records, which tell nobody anything but whether they have changed. */
@@ -74,7 +81,7 @@ export const logTile: Endpoint<'public'> = {
   errors: 'authsec',
   crossOrigin: true,
 
-  handle: (request, { authority }) => answerTile(request, authority.publishedLog, 'public'),
+  handle: (request, { authority }) => answerTile(readTilePath(request), authority.publishedLog, 'public'),
 }
 
 /** The proof that one event is in the log. */
@@ -89,19 +96,18 @@ export const eventProof: Endpoint<'admin'> = {
   event: 'audit.read',
   errors: 'authsec',
 
-  async handle(_request, { authority, params }) {
-    return new Response(await authority.publishedLog.prove(params['id'] ?? ''), {
+  async handle(_request, { authority, caller, params, provenance }) {
+    const { id = '' } = params
+    const { seq, proof } = await authority.publishedLog.prove(id)
+    const filter = [{ field: 'id', operator: '=', value: id }] as const
+    authority.auditReads.note(caller, { filter }, [{ seq }], provenance)
+    return new Response(proof, {
       headers: { 'content-type': 'text/plain; charset=utf-8' },
     })
   },
 }
 
-async function answerTile(
-  request: Request,
-  log: PublishedLog,
-  scope: 'public' | 'private',
-): Promise<Response> {
-  const tile = readTilePath(request)
+async function answerTile(tile: Tile, log: PublishedLog, scope: 'public' | 'private'): Promise<Response> {
   const bytes = await log.readTile(tile)
   if (bytes === undefined) throw new AuthsecError('not_found', 'the signed log has no such tile')
   return new Response(bytes as Uint8Array<ArrayBuffer>, {

@@ -1,4 +1,5 @@
 import type { PersonalEntry } from '../../authority/audit/log.js'
+import type { AuditCondition, AuditFilter } from '../../core/audit-filter.js'
 import { AUDIT_EVENTS } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
@@ -30,8 +31,10 @@ export const authLogs: Endpoint<'admin'> = {
 
   handle(request, context) {
     const query = new URL(request.url).searchParams
-    const types = filterTypes(AUTH_TYPES, query)
-    return answerPage(query, context, { types, allowed: readStatus(query) }, formatAuthRecord)
+    const action = readQueryString(query, 'action')
+    const types = filterTypes(AUTH_TYPES, action)
+    const asked = { types, action, allowed: readStatus(query), personal: true }
+    return answerPage(query, context, asked, formatAuthRecord)
   },
 }
 
@@ -42,11 +45,12 @@ export const auditLogs: Endpoint<'admin'> = {
 
   handle(request, context) {
     const query = new URL(request.url).searchParams
+    const action = readQueryString(query, 'action')
     const resource = readQueryString(query, 'resource')
-    const types = filterTypes(AUDIT_TYPES, query).filter(
+    const types = filterTypes(AUDIT_TYPES, action).filter(
       (type) => resource === undefined || resourceOf(type) === resource,
     )
-    return answerPage(query, context, { types }, formatAuditRecord)
+    return answerPage(query, context, { types, action, resource, personal: true }, formatAuditRecord)
   },
 }
 
@@ -75,10 +79,21 @@ export const logStatus: Endpoint<'admin'> = {
     }),
 }
 
+/** What somebody asks one of the logs for. */
+interface Asked {
+  types: readonly string[]
+  action?: string | undefined
+  resource?: string | undefined
+  allowed?: boolean | undefined
+  client?: string | undefined
+  /** Whether the answer holds what is kept beside the events. */
+  personal?: boolean
+}
+
 async function answerPage(
   query: URLSearchParams,
-  { authority }: EndpointContext<'admin'>,
-  filter: { types: readonly string[]; allowed?: boolean | undefined; client?: string | undefined },
+  { authority, caller, provenance }: EndpointContext<'admin'>,
+  asked: Asked,
   format: (entry: PersonalEntry) => object,
 ): Promise<Response> {
   const page = readNumber(query, 'page', 1)
@@ -86,8 +101,21 @@ async function answerPage(
   // AuthSec falls back and says what it was asked for all the same.
   const used = limit >= 1 && limit <= MAX_LIMIT ? limit : DEFAULT_LIMIT
   const offset = (Math.max(page, 1) - 1) * used
-  const { entries, total } = await authority.audit.page({ ...filter, offset, limit: used })
+  const { types, allowed, client, personal } = asked
+  const { entries, total } = await authority.audit.page({ types, allowed, client, offset, limit: used })
+  authority.auditReads.note(caller, { filter: describeAsked(asked), personal }, entries, provenance)
   return Response.json({ logs: entries.map(format), page, limit, total })
+}
+
+/** The same question in the language of filters; which of the logs it was is told by the source of the record. */
+function describeAsked({ action, resource, allowed, client }: Asked): AuditFilter {
+  const conditions: readonly (AuditCondition | undefined)[] = [
+    action === undefined ? undefined : { field: 'type', operator: '=', value: action },
+    resource === undefined ? undefined : { field: 'type', operator: '~', value: `${resource}.*` },
+    client === undefined ? undefined : { field: 'client', operator: '=', value: client },
+    allowed === undefined ? undefined : { field: 'outcome', operator: allowed ? '=' : '!=', value: 'allow' },
+  ]
+  return conditions.filter((condition) => condition !== undefined)
 }
 
 // What is no number counts as 0, as it does there.
@@ -97,8 +125,7 @@ function readNumber(query: URLSearchParams, name: string, fallback: number): num
   return /^-?\d{1,9}$/.test(text) ? Number(text) : 0
 }
 
-function filterTypes(types: readonly string[], query: URLSearchParams): readonly string[] {
-  const action = readQueryString(query, 'action')
+function filterTypes(types: readonly string[], action: string | undefined): readonly string[] {
   return action === undefined ? types : types.filter((type) => type === action)
 }
 

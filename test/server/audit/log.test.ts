@@ -8,6 +8,7 @@ import { holdsAuditProof, parseAuditProof } from '../../../src/core/audit-proof.
 import { isSignedBy, parseCheckpoint, parseVerifierKey } from '../../../src/core/checkpoint.js'
 import { splitEntries, splitTile } from '../../../src/core/log-tiles.js'
 import { createMerkleTree, hashLeaf } from '../../../src/core/merkle.js'
+import { makeDirectory } from '../../support/run-cli.js'
 import { startTestServer, type TestServer } from '../../support/running-server.js'
 
 let server: TestServer
@@ -148,4 +149,32 @@ test('what is signed is in the index of the search too', async () => {
   database.close()
   await rm(state, { recursive: true })
   expect(indexed).toBeGreaterThanOrEqual(parseCheckpoint(text).size - 1)
+})
+
+test('who reads records and proofs is on record, who reads hashes is not', async () => {
+  const state = await makeDirectory()
+  const first = await startTestServer({ state })
+  const { events } = (await first.call('GET', '/audit/events?last=2', { admin: true })).json
+  const [{ event }] = events
+  await first.call('GET', `/audit/events/${event.id}/proof`, { admin: true })
+  for (const path of ['checkpoint', 'keys', 'tile/0/000.p/2', 'tile/entries/000.p/2'])
+    expect((await first.call('GET', `/audit/log/${path}`, { admin: true })).status).toBe(200)
+  await first.close()
+
+  const second = await startTestServer({ state })
+  const path = '/audit/events?filter=type=audit.read'
+  const reads = (await second.call('GET', path, { admin: true })).json.events
+  await second.close()
+  const session = expect.any(String)
+  const [{ seq }] = events
+  expect(
+    reads.map((read: { event: { source: string; details: object } }) => [
+      read.event.source,
+      read.event.details,
+    ]),
+  ).toEqual([
+    ['GET /audit/events', { session, events: 2, first: seq, last: seq + 1 }],
+    ['GET /audit/events/:id/proof', { session, events: 1, first: seq, last: seq, filter: `id=${event.id}` }],
+    ['GET /audit/log/tile/entries/*', { session, events: 2, first: 0, last: 1 }],
+  ])
 })

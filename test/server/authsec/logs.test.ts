@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeDirectory } from '../../support/run-cli.js'
 import { startTestServer, type TestServer, UUID } from '../../support/running-server.js'
 
 const LOGS = '/authsec/logs'
@@ -139,4 +140,33 @@ describe('the logs in AuthSec’s newer form', () => {
       json: { error: 'status "x" is neither success nor failure' },
     })
   })
+})
+
+test('reading them is on record, with what was asked for and whether addresses came along', async () => {
+  const state = await makeDirectory()
+  const first = await startTestServer({ state })
+  const get = async (path: string) => (await first.call('GET', `${LOGS}${path}`, { admin: true })).json
+  for (const page of [1, 2]) await get(`/auth/paginated?status=success&page=${page}&limit=1`)
+  const { total } = await get('/audit/paginated?resource=resource&action=resource.created')
+  await get(`/m2m/paginated?client_id=${first.clientId.toUpperCase()}`)
+  await first.close()
+
+  const second = await startTestServer({ state })
+  const path = '/audit/events?filter=type=audit.read'
+  const { events } = (await second.call('GET', path, { admin: true })).json
+  await second.close()
+  const session = expect.any(String)
+  const range = { first: expect.any(Number), last: expect.any(Number) }
+  expect(
+    events.map(({ event }: { event: { source: string; details: object } }) => [event.source, event.details]),
+  ).toEqual([
+    ['GET /logs/auth/paginated', { session, events: 1, ...range, filter: 'outcome=allow', personal: true }],
+    [
+      'GET /logs/audit/paginated',
+      { session, events: total, ...range, filter: 'type=resource.created type~resource.*', personal: true },
+    ],
+    ['GET /logs/m2m/paginated', { session, events: 0, filter: `client=${first.clientId}` }],
+  ])
+  const [, { event }] = events
+  expect(event.details.last).toBeGreaterThan(event.details.first)
 })
