@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { createStoreFailure } from './unavailable.js'
 
 interface Waiter<C> {
   work: (context: C) => Promise<unknown>
@@ -106,8 +107,7 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
 
   return {
     write<T>(work: (context: C) => Promise<T>): Promise<T> {
-      if (!accepting)
-        return Promise.reject(new AuthsecError('temporarily_unavailable', 'the store is closed'))
+      if (!accepting) return Promise.reject(createStoreFailure('the store is closed'))
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject })
         running ??= run()

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { PostgresTarget } from './postgres-url.js'
+import { createStoreFailure } from './unavailable.js'
 
 /** What the server says of a failure; the driver's own failures have no severity. */
 interface ServerFailure extends Error {
@@ -49,7 +50,7 @@ export function isConnectionLost(error: unknown): boolean {
 export function refuseConnection(cause: unknown, target: PostgresTarget, isFirst: boolean): AuthsecError {
   const refusal = AuthsecError.is(cause) ? cause : describeRefusal(cause, target)
   if (isFirst || refusal.code === 'temporarily_unavailable') return refusal
-  return new AuthsecError('temporarily_unavailable', refusal.message, { hint: refusal.hint, cause })
+  return createStoreFailure(refusal.message, { hint: refusal.hint, cause })
 }
 
 function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): AuthsecError {
@@ -77,7 +78,7 @@ function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): A
       cause,
     })
   }
-  return new AuthsecError('temporarily_unavailable', `${name} cannot be reached${withCode(code)}`, {
+  return createStoreFailure(`${name} cannot be reached${withCode(code)}`, {
     hint: 'Check that the database runs, has room for another connection, and is where its address says.',
     cause,
   })
@@ -85,7 +86,7 @@ function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): A
 
 /** What every write and read is told while the database does not do its part. */
 export function createUnavailable(cause: unknown): AuthsecError {
-  return new AuthsecError('temporarily_unavailable', 'the store cannot be read or written right now', {
+  return createStoreFailure('the store cannot be read or written right now', {
     hint: 'Check that the database runs, has free space, and accepts connections.',
     cause,
   })

@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { createStoreFailure } from './unavailable.js'
 
 /** Runs something in the engine and gives its failures their meaning; the others pass as they are. */
 export function explained<T>(work: () => T): T {
@@ -11,7 +12,7 @@ export function explained<T>(work: () => T): T {
 
 /** What every write and read is told while the disk does not do its part. */
 export function createUnavailable(cause: unknown): AuthsecError {
-  return new AuthsecError('temporarily_unavailable', 'the store cannot be read or written right now', {
+  return createStoreFailure('the store cannot be read or written right now', {
     hint: 'Check the free space and the health of the disk that holds the state.',
     cause,
   })

@@ -30,6 +30,10 @@ describe('a clock that is set back', () => {
     })
     now = NOON
     expect((await server.exchange()).status).toBe(200)
+    const refusals = '/audit/events?filter=reason%3Dtemporarily_unavailable'
+    expect((await server.call('GET', refusals, { admin: true })).json.events).toMatchObject([
+      { event: { type: 'token.exchanged', outcome: 'deny', client: server.clientId } },
+    ])
     await server.close()
   })
 

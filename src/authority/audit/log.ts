@@ -3,6 +3,7 @@ import type { AuditDraft, AuditEntry, AuditOutcome, PersonalData } from '../../c
 import { AuthsecError } from '../../core/errors.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
+import { isStoreFailure } from '../../store/unavailable.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 import { joinDrafts, type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
 import { createRefusals, type RefusalLimits, type RefusalSummary } from './refusals.js'
@@ -43,7 +44,8 @@ export interface AuditLog {
    * for a surprise) and then thrown on, with the record's id in `auditId`. Work that ends without a commit is a
    * surprise as well.
    *
-   * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered.
+   * Throws `temporarily_unavailable` when the record cannot be made durable: then nothing is answered. What is refused
+   * with that code for another reason is recorded as any refusal is.
    */
   attempt<T>(draft: AuditDraft, provenance: Provenance, work: (attempt: Attempt) => Promise<T>): Promise<T>
   /** Records the refusals that have only been counted so far: before the server stops. */
@@ -173,14 +175,19 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
         return value
       } catch (error) {
         // Without a durable store there is no record and therefore no answer but 503.
-        if (recorded || AuthsecError.is(error, 'temporarily_unavailable')) throw error
+        if (recorded || isStoreFailure(error)) throw error
         const refused = AuthsecError.is(error)
         const counted = refused && refusals?.count({ type: fields.type, reason: error.code, provenance })
         if (counted) {
           await delay(YIELD_MS)
           throw withAuditId(error, counted)
         }
-        await record(refused ? 'deny' : 'error', refused ? error.code : 'internal', async () => {})
+        try {
+          await record(refused ? 'deny' : 'error', refused ? error.code : 'internal', async () => {})
+        } catch (failure) {
+          // Of two reasons to try again later the first is the one that is told.
+          throw AuthsecError.is(error, 'temporarily_unavailable') ? error : failure
+        }
         throw refused ? withAuditId(error, eventId) : error
       }
     },

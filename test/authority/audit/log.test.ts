@@ -5,6 +5,7 @@ import type { AuditDraft } from '../../../src/core/audit-record.js'
 import { canonicalJson } from '../../../src/core/canonical-json.js'
 import { AuthsecError } from '../../../src/core/errors.js'
 import { openStore } from '../../../src/store/open.js'
+import { createStoreFailure } from '../../../src/store/unavailable.js'
 import { type AlteredStore, createAlteredStore } from '../../support/altered-store.js'
 import { refusalOf } from '../../support/authority-bench.js'
 
@@ -165,6 +166,38 @@ describe('an attempt that is refused', () => {
   })
 })
 
+describe('an attempt that may be made again later', () => {
+  const later = () => new AuthsecError('temporarily_unavailable', 'the clock was set back')
+
+  test.each([
+    { when: 'before its change', work: () => log.attempt(DRAFT, FROM, () => Promise.reject(later())) },
+    {
+      when: 'inside its change',
+      work: () => log.attempt(DRAFT, FROM, (attempt) => attempt.commit(() => Promise.reject(later()))),
+    },
+  ])('is recorded as a refusal like others: $when', async ({ work }) => {
+    const { auditId } = await refusalOf(work())
+    expect(await events()).toMatchObject([
+      { id: auditId, outcome: 'deny', reason: 'temporarily_unavailable' },
+    ])
+  })
+
+  test('leaves no record where it is the store that cannot go on', async () => {
+    const away = createStoreFailure('no space')
+    const work = () => Promise.reject(away)
+    expect(await refusalOf(log.attempt(DRAFT, FROM, work))).toBe(away)
+    expect(await events()).toEqual([])
+  })
+
+  test('is told so where the record of it fails', async () => {
+    store.failWrites(createStoreFailure('no space'))
+    const work = () => Promise.reject(later())
+    expect(await refusalOf(log.attempt(DRAFT, FROM, work))).toMatchObject({
+      message: 'the clock was set back',
+    })
+  })
+})
+
 describe('an attempt that crashes', () => {
   test('leaves one record that says so without the message, and is thrown on as it is', async () => {
     const crash = new Error('secret-of-the-database')
@@ -206,7 +239,7 @@ describe('an attempt that crashes', () => {
 })
 
 describe('a disk that fails', () => {
-  const unavailable = new AuthsecError('temporarily_unavailable', 'no space')
+  const unavailable = createStoreFailure('no space')
 
   test.each([
     { what: 'a success', work: () => addResource('https://a.example') },

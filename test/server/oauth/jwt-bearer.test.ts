@@ -158,6 +158,11 @@ describe('the keys of an issuer', () => {
     const { status, json } = await ask(assertion)
     issuer.metadata = {}
     expect({ status, error: json.error }).toEqual({ status: 503, error: 'temporarily_unavailable' })
+    expect(await lastEvent('token.exchanged')).toMatchObject({
+      id: json.authsec_audit,
+      outcome: 'deny',
+      reason: 'temporarily_unavailable',
+    })
   })
 })
 

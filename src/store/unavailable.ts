@@ -1,0 +1,15 @@
+import { AuthsecError, type AuthsecErrorOptions } from '../core/errors.js'
+
+const failures = new WeakSet<AuthsecError>()
+
+/** What everybody is told while the store itself cannot read or write, `temporarily_unavailable`. */
+export function createStoreFailure(message: string, options: AuthsecErrorOptions = {}): AuthsecError {
+  const failure = new AuthsecError('temporarily_unavailable', message, options)
+  failures.add(failure)
+  return failure
+}
+
+/** Whether it was the store that failed: much else is `temporarily_unavailable`, but of this alone nothing can be recorded. */
+export function isStoreFailure(error: unknown): boolean {
+  return AuthsecError.is(error) && failures.has(error)
+}
