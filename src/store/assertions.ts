@@ -3,7 +3,7 @@ import type { Schema } from './schema.js'
 
 /** What remembers that an assertion of a client has been used (RFC 7523 §3, `jti`). */
 export interface AssertionChanges {
-  /** Remembers an assertion until it expires; false when it has been used before. */
+  /** Remembers an assertion until the millisecond in which it expires; false when it has been used before. */
   use(assertion: { clientId: string; jtiHash: string; expiresAt: number }): Promise<boolean>
   /** Forgets what has expired. */
   sweep(now: number): Promise<void>
@@ -14,7 +14,8 @@ export function createAssertions(db: Kysely<Schema>): AssertionChanges {
     async use({ clientId, jtiHash, expiresAt }) {
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('used_assertions')
-        .values({ client_id: clientId, jti_hash: jtiHash, expires_at: expiresAt })
+        // A NumericDate may have a fraction, RFC 7519 §2; the column has none.
+        .values({ client_id: clientId, jti_hash: jtiHash, expires_at: Math.ceil(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n

@@ -26,7 +26,7 @@ export function createRevocations(db: Kysely<Schema>): RevocationChanges {
       await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
       await db
         .insertInto('revoked_tokens')
-        .values({ jti, expires_at: expiresAt })
+        .values({ jti, expires_at: Math.ceil(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .execute()
     },

@@ -20,7 +20,7 @@ export function createUses(db: Kysely<Schema>): UseChanges {
       await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('used_tokens')
-        .values({ jti, expires_at: expiresAt })
+        .values({ jti, expires_at: Math.ceil(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n

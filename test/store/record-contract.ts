@@ -294,8 +294,10 @@ export function describeRecords(getOpened: GetOpened): void {
       expect(await store.revocations.hasAny(['b', 'a'])).toBe(true)
       expect(await store.revocations.hasAny(['b'])).toBe(false)
       expect(await store.revocations.hasAny([])).toBe(false)
+      await revoke('within', NOW + 10.5, NOW)
       await revoke('b', NOW + 60, NOW + 11)
       expect(await store.revocations.hasAny(['a'])).toBe(false)
+      expect(await store.revocations.hasAny(['within'])).toBe(true)
     })
   })
 
@@ -373,9 +375,11 @@ export function describeRecords(getOpened: GetOpened): void {
       await fill(store)
       await use(store, 'old', 'agent', NOW)
       await use(store, 'new', 'agent', NOW + 1)
+      await use(store, 'within', 'agent', NOW + 0.5)
       await store.write(({ assertions }) => assertions.sweep(NOW + 1))
       expect(await use(store, 'old')).toBe(true)
       expect(await use(store, 'new')).toBe(false)
+      expect(await use(store, 'within')).toBe(false)
     })
   })
 
