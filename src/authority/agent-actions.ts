@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { AgentAction, ApprovalType } from '../store/agent-actions.js'
 import type { Client, Queries, Store, User } from '../store/store.js'
+import { assertMayAnswer } from './approvals.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { findClient, isUuid } from './clients.js'
 import { levelOf, MAX_AUTOMATIC_RISK, MAX_SINGLE_RISK, scoreAction } from './risk.js'
@@ -30,10 +31,10 @@ export interface AgentActions {
   find(id: string): Promise<AgentAction | undefined>
   /**
    * Answers for the user of the session, or as an admin. Throws `not_found`, `access_denied` for others and for
-   * sessions that a program holds, and `conflict` when it has been answered or has expired.
+   * sessions that are not a person's own, and `conflict` when it has been answered or has expired.
    */
   respond(id: string, isApproved: boolean, session: Session, provenance: Provenance): Promise<AgentAction>
-  /** What waits for the user of the session; for an admin, everything that waits. */
+  /** What waits for the user of the session; for an admin, everything that waits. Throws `access_denied` as `respond`. */
   listPending(session: Session): Promise<AgentAction[]>
 }
 
@@ -96,7 +97,8 @@ export function createAgentActions(options: {
             subject: { type: 'user', id: action.userId },
             details: { action_req_id: action.id, ...describeAction(action) },
           })
-          assertMayAnswer(action, session)
+          assertMayAnswer(session)
+          assertConcerned(action, session)
           assertOpen(action, session, clock())
           const answered = answer(action, isApproved, session.user.id)
           await transaction.agentActions.update(answered)
@@ -105,7 +107,9 @@ export function createAgentActions(options: {
       )
     },
 
-    listPending({ user }) {
+    async listPending(session) {
+      assertMayAnswer(session)
+      const { user } = session
       const everybody = user.permissions.has(ADMIN_PERMISSION)
       return store.agentActions.listPending(clock(), everybody ? undefined : user.id)
     },
@@ -150,9 +154,7 @@ function answer(action: AgentAction, isApproved: boolean, userId: string): Agent
   return { ...action, approvers, status: isEnough ? 'approved' : 'pending' }
 }
 
-function assertMayAnswer({ userId }: AgentAction, { user, clientId }: Session): void {
-  // Else an agent could approve what it wants itself.
-  if (clientId !== undefined) throw new AuthsecError('access_denied', 'a program cannot answer for a person')
+function assertConcerned({ userId }: AgentAction, { user }: Session): void {
   if (user.id !== userId && !user.permissions.has(ADMIN_PERMISSION)) {
     throw new AuthsecError('access_denied', 'the action waits for somebody else')
   }

@@ -157,7 +157,10 @@ export async function answerApproval(
   })
 }
 
-/** Throws `access_denied` for a session that a client holds instead of a person. */
+/**
+ * Throws `access_denied` for a session that a client holds instead of a person, as one by CIBA always is, named or not:
+ * else a program could answer what it has asked itself.
+ */
 export function assertMayAnswer({ clientId, kind }: Session): void {
   if (clientId === undefined && kind !== 'ciba') return
   throw new AuthsecError('access_denied', 'only a session that a person has logged in to may answer')

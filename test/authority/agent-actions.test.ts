@@ -14,6 +14,9 @@ test('a program that holds a session cannot approve what it wants to do', async 
   const { id } = await agentActions.evaluate(input, admin, PROVENANCE)
   const held = { ...admin, clientId: seeded.agentId }
   const refusal = await refusalOf(agentActions.respond(id, true, held, PROVENANCE))
-  expect(refusal).toMatchObject({ code: 'access_denied', message: 'a program cannot answer for a person' })
+  expect(refusal).toMatchObject({
+    code: 'access_denied',
+    message: 'only a session that a person has logged in to may answer',
+  })
   expect(await agentActions.find(id)).toMatchObject({ status: 'pending' })
 })

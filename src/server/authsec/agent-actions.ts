@@ -109,6 +109,7 @@ export const pendingActions: Endpoint<'session'> = {
   modes: ['dev', 'shared'],
   summary: 'List what waits for an answer',
   speaks: 'AuthSec A',
+  differences: 'Only for a session that may answer.',
   event: 'action.read',
   errors: 'authsec',
 

@@ -30,6 +30,23 @@ const respond = (id: string, approved: unknown, token = alice) =>
 const status = async (id: string) => (await door.get(`${ACTIONS}/status?action_req_id=${id}`, alice)).body
 const idOf = async (more: object = {}): Promise<string> => (await evaluate(more)).body.action_req_id
 
+/** A session of Alice's that some program got by asking her, without saying who it is. */
+async function letInByCiba(): Promise<string> {
+  const plane = '/authsec/uflow/auth/ciba'
+  const { auth_req_id } = (await door.post(`${plane}/initiate`, { login_hint: ALICE })).body
+  await door.post(`${plane}/respond`, { auth_req_id, approved: true }, alice)
+  return (await door.post(`${plane}/token`, { auth_req_id })).body.access_token
+}
+
+/** One that a registered client holds. */
+async function letInClient(): Promise<string> {
+  const client_id = door.server.clientId
+  const { device_code, user_code } = (await door.form('/oauth/device_authorization', { client_id })).body
+  await door.post('/authsec/uflow/auth/device/authorize', { user_code, approved: true }, alice)
+  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+  return (await door.form('/oauth/token', { grant_type, client_id, device_code })).body.access_token
+}
+
 describe('evaluating', () => {
   test('lets what is harmless pass at once', async () => {
     const { status: code, body } = await evaluate({ action: 'read', agent_name: 'Crew' })
@@ -149,6 +166,22 @@ describe('answering', () => {
     expect(await respond(id, true, bob)).toMatchObject({ status: 403, body: { error: 'insufficient_scope' } })
     expect(await status(id)).toMatchObject({ status: 'pending' })
     expect(await respond(id, true, admin)).toMatchObject({ status: 200 })
+  })
+
+  test.each([
+    { why: 'CIBA has given to nobody in particular', letIn: letInByCiba },
+    { why: 'a client holds', letIn: letInClient },
+  ])('is not for a session that $why, nor is what waits', async ({ letIn }) => {
+    const id = await idOf({ detail: 'Dear customers' })
+    const held = await letIn()
+    expect(await respond(id, true, held)).toMatchObject({
+      status: 403,
+      body: { error: 'insufficient_scope' },
+    })
+    expect(await status(id)).toMatchObject({ status: 'pending' })
+    const pending = await door.get(`${ACTIONS}/pending`, held)
+    expect(pending.status).toBe(403)
+    expect(JSON.stringify(pending.body)).not.toContain('customers')
   })
 
   test.each([
