@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import type { StoredPassword } from '../store/passwords.js'
 import type { Store, Transaction, User } from '../store/store.js'
+import { hashHandle } from './approvals.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { type Challenge, createChallenges } from './challenges.js'
 import { isPassword } from './passwords.js'
@@ -27,8 +28,8 @@ export interface Logins {
   /** What a form needs to know before it asks for a password. */
   precheck(email: string): Promise<{ exists: boolean; hasPassword: boolean }>
   /**
-   * Starts a session of 24 h. Throws `invalid_credentials`, also for a user who is not there, `account_locked` after
-   * three failures for 30 minutes, and `rate_limited` when too many passwords are being checked at once.
+   * Starts a session of 24 h. Throws `invalid_credentials`, `account_locked` after three failures for 30 minutes, both
+   * also for a user who is not there, and `rate_limited` when too many passwords are being checked at once.
    */
   login(credentials: Credentials, provenance: Provenance): Promise<Login>
   /**
@@ -59,6 +60,8 @@ export const LOGIN_SESSION_TTL = 86_400
 
 const MAX_FAILURES = 3
 const LOCK_MS = 30 * 60_000
+// Failures at an account count until somebody logs in to it; those at an address without one only as long as this.
+const STRANGER_MS = 24 * 3_600_000
 // Each check takes a thread and 32 MiB: whoever guesses in parallel is sent away instead.
 const MAX_CHECKS = 8
 
@@ -88,7 +91,7 @@ export function createLogins({ store, audit, sessions, clock, keys }: LoginsOpti
     const user = await store.users.findByEmail(email)
     if (user !== undefined) attempt.note({ subject: { type: 'user', id: user.id } })
     const stored = await inTurn(async () => {
-      const counted = user && (await countAttempt(store, user.id, clock()))
+      const counted = await countAttempt(store, { email, user }, clock())
       return (await isPassword(password, counted?.hash)) ? counted : undefined
     })
     if (user === undefined || stored === undefined || !user.active) throw wrong()
@@ -126,17 +129,40 @@ export function createLogins({ store, audit, sessions, clock, keys }: LoginsOpti
 }
 
 // Counted before the password is checked and forgiven afterwards: who guesses in parallel gains nothing.
-function countAttempt(store: Store, userId: string, now: number): Promise<StoredPassword | undefined> {
+function countAttempt(
+  store: Store,
+  { email, user }: { email: string; user: User | undefined },
+  now: number,
+): Promise<StoredPassword | undefined> {
   return store.write(async (transaction) => {
-    const known = await transaction.passwords.find(userId)
-    if (known === undefined) return undefined
-    if (known.lockedUntil !== undefined && known.lockedUntil > now) throw locked(known.lockedUntil - now)
-    const failures = known.lockedUntil === undefined ? known.failures + 1 : 1
-    const lockedUntil = failures >= MAX_FAILURES ? now + LOCK_MS : undefined
-    const counted = { ...known, failures, lockedUntil }
+    const known = user && (await transaction.passwords.find(user.id))
+    if (known === undefined) {
+      await countStranger(transaction, email, now)
+      return undefined
+    }
+    const counted = { ...known, ...countFailure(known, now) }
     await transaction.passwords.replace(counted)
     return counted
   })
+}
+
+// As at an account: what is locked, and when, would otherwise tell who has one. Addresses are what they are, letter by
+// letter, here as there.
+async function countStranger({ guesses }: Transaction, email: string, now: number): Promise<void> {
+  const guesser = hashHandle(`login ${email}`)
+  const { count, until } = (await guesses.find(guesser, now)) ?? { count: 0, until: 0 }
+  const known = { failures: count, lockedUntil: count < MAX_FAILURES ? undefined : until }
+  const { failures, lockedUntil } = countFailure(known, now)
+  await guesses.replace(guesser, { count: failures, until: lockedUntil ?? now + STRANGER_MS }, now)
+}
+
+type Failures = Pick<StoredPassword, 'failures' | 'lockedUntil'>
+
+/** What counts with one failure more. Throws `account_locked` while it counts no more. */
+function countFailure({ failures, lockedUntil }: Failures, now: number): Failures {
+  if (lockedUntil !== undefined && lockedUntil > now) throw locked(lockedUntil - now)
+  const count = lockedUntil === undefined ? failures + 1 : 1
+  return { failures: count, lockedUntil: count >= MAX_FAILURES ? now + LOCK_MS : undefined }
 }
 
 function wrong(): AuthsecError {

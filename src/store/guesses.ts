@@ -14,9 +14,12 @@ export interface GuessQueries {
 export interface GuessChanges extends GuessQueries {
   /** Counts a miss, which is remembered until a moment if it is the first; forgets those that count no more. */
   miss(guesser: string, until: number, now: number): Promise<void>
+  /** Puts misses in the place of those before; forgets those of everybody that count no more. */
+  replace(guesser: string, misses: Misses, now: number): Promise<void>
 }
 
 export function createGuesses(db: Kysely<Schema>): GuessChanges {
+  const sweep = (now: number) => db.deleteFrom('guesses').where('until', '<=', now).execute()
   return {
     find: (guesser, now) =>
       db
@@ -26,13 +29,21 @@ export function createGuesses(db: Kysely<Schema>): GuessChanges {
         .where('until', '>', now)
         .executeTakeFirst(),
     async miss(guesser, until, now) {
-      await db.deleteFrom('guesses').where('until', '<=', now).execute()
+      await sweep(now)
       await db
         .insertInto('guesses')
         .values({ guesser, count: 1, until })
         .onConflict((conflict) =>
           conflict.column('guesser').doUpdateSet((eb) => ({ count: eb('guesses.count', '+', 1) })),
         )
+        .execute()
+    },
+    async replace(guesser, misses, now) {
+      await sweep(now)
+      await db
+        .insertInto('guesses')
+        .values({ guesser, ...misses })
+        .onConflict((conflict) => conflict.column('guesser').doUpdateSet(misses))
         .execute()
     },
   }

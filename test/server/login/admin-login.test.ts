@@ -61,6 +61,25 @@ describe('a login is refused', () => {
     expect((await rightLogin()).status).toBe(200)
   })
 
+  test('and is the same for an address that nobody has: nothing tells who has an account', async () => {
+    const tell = async (email: string) => {
+      const { status, body, headers } = await door.post(LOGIN, { email, password: 'not the password' })
+      const { authsec_audit: _, ...rest } = body
+      return { status, body: rest, retryAfter: headers.get('retry-after') }
+    }
+    const tellTwice = async () => {
+      const [known, unknown] = [await tell(ADMIN), await tell('mallory-3@authsec.test')]
+      expect(unknown).toEqual(known)
+      return known.body.error
+    }
+    const wrong = Array(3).fill('Invalid credentials')
+    for (const error of [...wrong, 'Account locked']) expect(await tellTwice()).toBe(error)
+    door.pass(1_799)
+    expect(await tellTwice()).toBe('Account locked')
+    door.pass(1)
+    expect(await tellTwice()).toBe('Invalid credentials')
+  })
+
   test('when it is the fourth guess at once', async () => {
     const answers = await Promise.all(Array.from({ length: 6 }, wrongLogin))
     const wrong = answers.filter(({ body }) => body.error === 'Invalid credentials')
