@@ -60,7 +60,10 @@ const REMEMBERED_MS = 10 * 60_000
 /** Scopes that AuthSec's clients and OpenID clients send by habit; nothing here grants them. */
 const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
-/** Keeps what is asked for, with its attempt; throws `rate_limited` while a thousand of its kind wait. */
+/**
+ * Keeps what is asked for, with its attempt. Throws `rate_limited` while a thousand of its kind wait that the same client
+ * has asked for in the same words: some words need no proof of who speaks, and whoever they flood, the others go on.
+ */
 export async function askForApproval(
   terms: ApprovalTerms,
   attempt: Attempt,
@@ -85,7 +88,7 @@ export async function askForApproval(
     permissions: { asked: [...approval.scopes] },
   })
   await attempt.commit(async ({ approvals }) => {
-    if ((await approvals.countPending(terms.kind, now)) >= MAX_PENDING) {
+    if ((await approvals.countPending(terms, now)) >= MAX_PENDING) {
       throw new AuthsecError('rate_limited', `${MAX_PENDING} requests wait for an answer already`, {
         retryAfterMs: APPROVAL_TTL * 1000,
       })

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { networkOf } from '../core/network.js'
 import type { Approval, ApprovalForm } from '../store/approvals.js'
 import {
   APPROVAL_TTL,
@@ -35,11 +36,11 @@ export interface StartedDevice {
 
 /** Logging in on a device that has no browser: RFC 8628, which is AuthSec's device flow too. */
 export interface Devices {
-  /** Throws `rate_limited` while a thousand devices wait. */
+  /** Throws `rate_limited` while a thousand devices wait that this client has asked for, or nobody in particular. */
   start(request: DeviceRequest, provenance: Provenance): Promise<StartedDevice>
   /**
    * What waits under a user code, however it was typed. Throws `not_found`, recorded because it may be a guess, and
-   * `rate_limited` after ten misses from one address within five minutes (RFC 8628 §5.1).
+   * `rate_limited` after ten misses from one network within five minutes (RFC 8628 §5.1).
    */
   find(userCode: string, provenance: Provenance): Promise<Approval>
   /** Throws as `find` does, and `access_denied` for a session that is not a person's own. */
@@ -62,10 +63,11 @@ export function createDevices(options: ApprovalsOptions): Devices {
   const limit = createGuessLimit({ store, clock, misses: MAX_MISSES, windowMs: APPROVAL_TTL * 1000 })
 
   async function look(userCode: string, { ip = 'unknown' }: Provenance): Promise<Approval> {
-    await limit.assertMayGuess(ip)
+    const guesser = networkOf(ip)
+    await limit.assertMayGuess(guesser)
     const found = await store.approvals.findByUserCode(hashHandle(normaliseUserCode(userCode)))
     if (found?.status === 'pending' && found.expiresAt > clock()) return found
-    await limit.miss(ip)
+    await limit.miss(guesser)
     throw nothingWaits()
   }
 

@@ -42,8 +42,8 @@ export interface ApprovalQueries {
   findByUserCode(userCodeHash: string): Promise<Approval | undefined>
   /** What waits for an answer of this user, oldest first. */
   listPending(userId: string, now: number): Promise<Approval[]>
-  /** How many of a kind wait for an answer. */
-  countPending(kind: ApprovalKind, now: number): Promise<number>
+  /** How many of a kind wait for an answer that one client, or nobody by name, has asked for in the same words. */
+  countPending(alike: Pick<Approval, 'kind' | 'form' | 'clientId'>, now: number): Promise<number>
 }
 export interface ApprovalChanges extends ApprovalQueries {
   /** Keeps one, and forgets those that expired before `forgetBefore`. */
@@ -65,9 +65,11 @@ export function createApprovals(db: Kysely<Schema>): ApprovalChanges {
       const found = await pending(now).where('user_id', '=', userId).orderBy('created_at').execute()
       return found.map(toApproval)
     },
-    async countPending(kind, now) {
+    async countPending({ kind, form, clientId }, now) {
       const { count } = await pending(now)
         .where('kind', '=', kind)
+        .where('form', '=', form)
+        .where('client_id', clientId === undefined ? 'is' : '=', clientId ?? null)
         .clearSelect()
         .select((select) => select.fn.countAll<number>().as('count'))
         .executeTakeFirstOrThrow()

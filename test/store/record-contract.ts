@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { Approval } from '../../src/store/approvals.js'
 import type { Store, Transaction } from '../../src/store/store.js'
 import type { GetOpened } from './contract.js'
 import {
+  createApproval,
   createClient,
   createDelegation,
   createKey,
@@ -338,6 +340,30 @@ export function describeRecords(getOpened: GetOpened): void {
       await insert('next', NOW + 10, NOW + 20)
       expect(await store.sessions.find('short')).toBeUndefined()
       expect(await store.sessions.find('long')).toBeDefined()
+    })
+  })
+
+  describe('approvals', () => {
+    test('that wait are counted by who has asked, in which words, for what', async () => {
+      const { store } = getOpened()
+      const alike = { kind: 'device', form: 'oauth', clientId: 'a' } as const
+      const asked: readonly Partial<Approval>[] = [
+        alike,
+        alike,
+        { ...alike, clientId: 'b' },
+        { ...alike, clientId: undefined },
+        { ...alike, form: 'tenant' },
+        { ...alike, kind: 'ciba' },
+        { ...alike, status: 'denied' },
+        { ...alike, expiresAt: NOW },
+      ]
+      await store.write(async ({ approvals }) => {
+        for (const [index, fields] of asked.entries())
+          await approvals.insert(createApproval(`${index}`, fields), 0)
+      })
+      expect(await store.approvals.countPending(alike, NOW)).toBe(2)
+      for (const other of asked.slice(2, 6) as (typeof alike)[])
+        expect(await store.approvals.countPending(other, NOW)).toBe(1)
     })
   })
 

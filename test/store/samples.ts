@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../../src/core/audit-record.js'
 import { encodeAuditEvent } from '../../src/core/audit-record.js'
+import type { Approval } from '../../src/store/approvals.js'
 import { indexAuditEvent } from '../../src/store/audit-terms.js'
 import type { StoredSession } from '../../src/store/sessions.js'
 import type {
@@ -41,6 +42,21 @@ export function createResource(uri: string, fields: Partial<Resource> = {}): Res
     permissions: ['billing:read', 'billing:refund'],
     signingAlg: 'ES256',
     createdAt: NOW,
+    ...fields,
+  }
+}
+
+export function createApproval(id: string, fields: Partial<Approval> = {}): Approval {
+  return {
+    id,
+    kind: 'device',
+    form: 'oauth',
+    handleHash: `handle of ${id}`,
+    scopes: [],
+    status: 'pending',
+    intervalSeconds: 5,
+    createdAt: NOW,
+    expiresAt: NOW + 1,
     ...fields,
   }
 }

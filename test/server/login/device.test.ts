@@ -149,6 +149,9 @@ describe("AuthSec's device flow", () => {
       last = answers.find(({ status }) => status === 429)
     }
     expect(last?.status).toBe(429)
+    // Whoever says who it is waits for none of those who do not.
+    const named = await door.form('/oauth/device_authorization', { client_id: door.server.clientId })
+    expect(named.status).toBe(200)
     door.pass(300)
     expect((await door.post(CODE, {})).status).toBe(200)
   })
@@ -204,6 +207,19 @@ describe('a user code', () => {
     door.pass(300)
     const { user_code: fresh } = await start()
     expect((await door.post(VERIFY, { user_code: fresh })).body.valid).toBe(true)
+  })
+
+  test('cannot be guessed from ever other addresses of one network either', async () => {
+    const far = await openDoor({ proxies: ['127.0.0.1'] })
+    const guess = async (address: string) => {
+      const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
+      const body = JSON.stringify({ user_code: 'AAAA-AAAA' })
+      return (await fetch(`${far.server.url}${VERIFY}`, { method: 'POST', headers, body })).status
+    }
+    for (let host = 0; host < 10; host++) expect(await guess(`2001:db8:0:1::${host}`)).toBe(200)
+    expect(await guess('2001:db8:0:1:ffff::')).toBe(429)
+    expect(await guess('2001:db8:0:2::')).toBe(200)
+    await far.server.close()
   })
 
   test.each([
