@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
 import { ANY_RESOURCE, DEFAULT_BASE_TTL, MAX_BASE_TTL } from '../core/delegation.js'
+import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { delegatesEverything } from '../core/policy.js'
@@ -67,12 +68,13 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
       return audit.attempt({ type: 'policy.created', actor }, provenance, async (attempt) => {
         const policy = createPolicy(input, session.user.id, clock())
         attempt.note(describePolicy(policy))
-        await attempt.commit(async (transaction) => {
+        const slips = await attempt.commit(async (transaction) => {
           await assertClientActive(transaction, policy)
           await assertTermsFree(transaction, policy)
           await transaction.policies.insert(policy)
+          return describeSlips(transaction, policy, input)
         })
-        return { policy, warnings: describeBreadth(policy) }
+        return { policy, warnings: [...describeBreadth(policy), ...slips] }
       })
     },
     list: (query) => store.policies.list(query),
@@ -193,6 +195,26 @@ export function describePolicy(policy: Policy): Partial<AuditDraft> {
       ...(warnings.length > 0 && { warnings }),
     },
   }
+}
+
+// What is no mistake where it is made good afterwards, and else has no effect that anybody would notice.
+async function describeSlips(
+  { users, resources: registered }: Queries,
+  { roleName, resources, maxTtlSeconds }: Policy,
+  input: PolicyInput,
+): Promise<string[]> {
+  const slips: string[] = []
+  const roles = await users.listRoles()
+  if (!roles.some(({ name }) => name === roleName)) slips.push(`nobody has the role ${quote(roleName)} yet`)
+  for (const uri of resources) {
+    if (uri !== ANY_RESOURCE && (await registered.find(uri)) === undefined) {
+      slips.push(`the resource ${quote(uri, 200)} is not registered yet`)
+    }
+  }
+  if ((input.maxTtlSeconds ?? 0) > maxTtlSeconds) {
+    slips.push(`a delegation lives ${formatDuration(maxTtlSeconds)} at most`)
+  }
+  return slips
 }
 
 function describeBreadth(policy: Policy): string[] {

@@ -11,11 +11,13 @@ import { listSettings, type ServerFlags } from './settings.js'
 /** Beyond this two clocks differ, and not only by the second in which the server wrote its answer; in seconds. */
 const TOLERATED_OFFSET = 2
 const TIMEOUT_MS = 5_000
+const NO_GENERATION = 'nothing tells which generation of AuthSec this is'
 
 /** What can be wrong with the server in use, and on the way to it. */
 export function listServerChecks(context: Context, flags: ServerFlags): Record<string, Check> {
   let connection: Connection | undefined
   let isReachable = false
+  let isRecognised = false
 
   const withServer =
     (name: string, check: (connection: Connection) => Promise<Finding | readonly Finding[]>): Check =>
@@ -42,8 +44,12 @@ export function listServerChecks(context: Context, flags: ServerFlags): Record<s
       isReachable = true
       return findings
     },
-    generation: withServer('generation', (open) => checkGeneration(open)),
-    keys: withServer('keys', (open) => checkKeys(open)),
+    generation: withServer('generation', async (open) => {
+      const finding = await checkGeneration(open)
+      isRecognised = finding.detail !== NO_GENERATION
+      return finding
+    }),
+    keys: withServer('keys', (open) => checkKeys(open, isRecognised)),
     session: withServer('session', (open) => checkSession(open)),
   }
 }
@@ -89,7 +95,7 @@ async function checkGeneration({ target, generation: remembered }: Connection): 
   const name = 'generation'
   const found = await probeGeneration(target)
   if (found === undefined) {
-    return { name, outcome: 'warning', detail: 'nothing tells which generation of AuthSec this is' }
+    return { name, outcome: 'warning', detail: NO_GENERATION }
   }
   if (remembered === undefined || remembered === found) {
     return { name, outcome: 'ok', detail: `the server is of generation ${found}` }
@@ -102,7 +108,7 @@ async function checkGeneration({ target, generation: remembered }: Connection): 
   }
 }
 
-async function checkKeys({ target }: Connection): Promise<Finding> {
+async function checkKeys({ target }: Connection, isRecognised: boolean): Promise<Finding> {
   const { fetch, serverUrl } = target
   const response = await fetch(`${serverUrl}/oauth/jwks`, {
     redirect: 'manual',
@@ -110,6 +116,15 @@ async function checkKeys({ target }: Connection): Promise<Finding> {
   })
   const body = await response.json().catch(() => undefined)
   const keys = isJsonObject(body) && Array.isArray(body['keys']) ? body['keys'].filter(isJsonObject) : []
+  if (keys.length === 0 && !isRecognised) {
+    return {
+      name: 'keys',
+      outcome: 'failed',
+      code: 'server_error',
+      detail: `${serverUrl} publishes no keys, and answers nothing as an AuthSec server does`,
+      hint: 'Check the address.',
+    }
+  }
   if (keys.length === 0) {
     return {
       name: 'keys',

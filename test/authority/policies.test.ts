@@ -64,6 +64,18 @@ describe('creating a policy', () => {
     ])
   })
 
+  test.each<{ what: string; input: Partial<PolicyInput>; warning: string }>([
+    { what: 'a role that nobody has', input: { roleName: 'membr' }, warning: 'role "membr"' },
+    {
+      what: 'a resource that is not registered',
+      input: { resources: ['https://bilng.example'] },
+      warning: '"https://bilng.example" is not registered',
+    },
+    { what: 'a life that is cut', input: { maxTtlSeconds: 172_800 }, warning: 'lives 1d at most' },
+  ])('takes $what, and says so', async ({ input, warning }) => {
+    expect((await create(input)).warnings).toEqual([expect.stringContaining(warning)])
+  })
+
   test.each<{ why: string; input: Partial<PolicyInput>; code: string }>([
     { why: 'no role', input: { roleName: '' }, code: 'invalid_request' },
     { why: 'no agent type', input: { agentType: '' }, code: 'invalid_request' },

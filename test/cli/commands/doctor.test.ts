@@ -1,4 +1,6 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryKeychain } from '../../support/memory-keychain.js'
@@ -67,6 +69,19 @@ describe('authsec doctor', () => {
       outcome: 'warning',
       detail: expect.stringMatching(/^the clock of the server is (?:89|90|91) s ahead of this one$/),
     })
+  })
+
+  test('fails where something answers that is no AuthSec server', async () => {
+    const other = createServer((_, response) => response.writeHead(404).end('<h1>not here</h1>'))
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = other.address() as AddressInfo
+      const run = await doctor(['--server', `http://127.0.0.1:${port}`])
+      expect(run.code).toBe(21)
+      expect(run.find('keys')).toMatchObject({ outcome: 'failed', hint: 'Check the address.' })
+    } finally {
+      other.close()
+    }
   })
 
   test.each([

@@ -22,7 +22,7 @@ async function show(context: Context, name: SettingName, json: boolean): Promise
   const setting = (await listSettings(context)).find((candidate) => candidate.name === name)
   if (setting === undefined) {
     throw new AuthsecError('not_found', `nobody says what ${name} is`, {
-      hint: `Say it with authsec config set ${name}.`,
+      hint: `Say it with authsec config set ${name} VALUE.`,
     })
   }
   if (json) context.io.json(setting)

@@ -20,7 +20,7 @@ export function addConfigPath(parent: Command, context: Context): void {
       const path = project ? (await context.project.read())?.path : context.config.path
       if (path === undefined) {
         throw new AuthsecError('not_found', `there is no ${PROJECT_FILE} here or above`, {
-          hint: 'Make one with authsec config set --project.',
+          hint: 'Make one with authsec config set server URL --project.',
         })
       }
       context.io.line(toPrintable(path))
