@@ -91,7 +91,9 @@ function tryToWrite(fd: number, bytes: Buffer): number {
 function isFileOrPipe(fd: number): boolean {
   if (process.platform === 'win32') return false
   try {
-    const stats = fstatSync(fd)
+    // As big integers: Node 20 looks at the last plain stat of the process, whosever it was, when it resolves the links
+    // of a module that it loads next, and gives that up where it was one of a pipe.
+    const stats = fstatSync(fd, { bigint: true })
     return stats.isFile() || stats.isFIFO() || stats.isSocket()
   } catch {
     return false
