@@ -229,6 +229,7 @@ describe('policies', () => {
         created_at: '2026-11-24T09:00:01Z',
         updated_at: '2026-11-24T09:00:01Z',
       },
+      warnings: [expect.stringContaining('1d at most')],
     })
     expect(await post(POLICIES, TERMS)).toMatchObject({
       status: 409,
