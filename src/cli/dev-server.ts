@@ -36,7 +36,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
   return runUntilStopped(context, server, {
     async announce() {
       if (state !== undefined) {
-        former = await findFormer(context)
+        former = await findFormer(context, url)
         await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
         await pinLog(context, server)
         await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
@@ -63,11 +63,14 @@ interface FormerServer {
   session: string | undefined
 }
 
-/** What this server takes the profile from, for as long as it runs; nothing where that server is gone. */
-async function findFormer(context: Context): Promise<FormerServer | undefined> {
+/**
+ * What this server takes the profile from, for as long as it runs; nothing where that server is gone, or is this one
+ * before it was killed.
+ */
+async function findFormer(context: Context, url: string): Promise<FormerServer | undefined> {
   const { config, credentials, io } = context
   const profile = (await config.read()).profiles[DEV_PROFILE]
-  if (profile === undefined || !(await isUp(context, profile))) return undefined
+  if (profile === undefined || profile.server_url === url || !(await isUp(context, profile))) return undefined
   io.warn(`profile ${DEV_PROFILE} was ${profile.server_url}, and is this server until it stops`)
   return { profile, session: await credentials.open(DEV_PROFILE).catch(() => undefined) }
 }

@@ -268,6 +268,16 @@ describe('authsec dev serve', () => {
       expect((await call(MINT, first.directory)).code).toBe(2)
     })
 
+    test('that was killed does not take itself for another one when it is started again', async () => {
+      const { ready, stop, directory } = await serve(['--state', join(await makeDirectory(), 'one')])
+      await stop()
+      const profile = { server_url: ready.url, tenant_id: ready.tenant_id, client_id: ready.client_id }
+      await writeFile(join(directory, 'config.json'), JSON.stringify({ profiles: { dev: profile } }))
+      const again = ['--state', join(await makeDirectory(), 'one'), '--port', new URL(ready.url).port]
+      expect((await (await serve(again, directory)).stop()).stderr).not.toContain('profile dev was')
+      expect((await call(MINT, directory)).code).toBe(2)
+    })
+
     test('whose configuration cannot be read does not start, and frees what it took', async () => {
       const [directory, state] = [await makeDirectory(), join(await makeDirectory(), 'state')]
       await writeFile(join(directory, 'config.json'), '{')
