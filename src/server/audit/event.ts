@@ -20,7 +20,11 @@ export const event: Endpoint<'admin'> = {
     const filter = [{ field: 'id', operator: '=', value: id.toLowerCase() }] as const
     const { records } = isUuid(id) ? await authority.audit.scan({ filter, limit: 1 }) : { records: [] }
     const [record] = records
-    if (record === undefined) throw new AuthsecError('not_found', `no event has the id ${quote(id)}`)
+    if (record === undefined) {
+      throw new AuthsecError('not_found', `no event has the id ${quote(id)}`, {
+        hint: 'Tokens name their event as authsec_audit; authsec audit trace takes their jti.',
+      })
+    }
     authority.auditReads.note(caller, { filter }, records, provenance)
     return new Response(formatRecord(record), { headers: { 'content-type': 'application/json' } })
   },

@@ -72,6 +72,12 @@ describe('authsec audit show', () => {
   })
 
   test('knows no event that the log does not', async () => {
-    expect(await cli.run(['audit', 'show', 'nothing'])).toMatchObject({ code: 6, stdout: '' })
+    expect(await cli.run(['audit', 'show', 'nothing'])).toMatchObject({
+      code: 6,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /no event has the id "nothing"\nhint: .*authsec audit trace takes their jti\./,
+      ),
+    })
   })
 })
