@@ -1,16 +1,13 @@
 import type { RunningServer } from '../server/start.js'
-import type { Profile } from './config.js'
 import type { Context } from './context.js'
+import { takeDevProfile } from './dev-profile.js'
 import { readKek } from './kek.js'
 import { describeNewLog } from './log-contact.js'
 import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
-import { DEV_PROFILE } from './settings.js'
 import { isInDatabase, readPlace } from './state-place.js'
 
 const EPHEMERAL = ':memory:'
-/** How long another server on this machine has to answer whether it is still there. */
-const ALIVE_MS = 1_000
 
 /**
  * Serves one developer on one machine until it is asked to stop, whose reason it throws. While it runs, the profile
@@ -29,67 +26,20 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     ...(flags.ciba !== undefined && { ciba: flags.ciba }),
     ...(flags.seed !== undefined && { seed: parseSeed(await readSeedFile(flags.seed)) }),
   })
-  const { config, credentials, io } = context
-  const { url, tenantId, clientId, adminToken } = server
   const facts = describeServer(server)
-  let former: FormerServer | undefined
+  let giveBackProfile = async () => {}
   return runUntilStopped(context, server, {
     async announce() {
       if (state !== undefined) {
-        former = await findFormer(context, url)
-        await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
+        giveBackProfile = await takeDevProfile(context, server)
         await pinLog(context, server)
-        await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
       }
-      if (flags.json) io.jsonLine(facts)
+      if (flags.json) context.io.jsonLine(facts)
       printBanner(context, server, state ?? flags.store ?? flags.storeFile, flags)
     },
-    async withdraw() {
-      if (state === undefined) return
-      // Another server may have been started since: only what is still ours is taken back.
-      const isOurs = (await config.read()).profiles[DEV_PROFILE]?.server_url === url
-      await config.removeProfile(DEV_PROFILE, url)
-      await credentials.remove(DEV_PROFILE, adminToken)
-      if (isOurs && former !== undefined && (await isUp(context, former.profile)))
-        await restore(context, former)
-    },
-    ready: { file: flags.readyFile, content: { ...facts, admin_token: adminToken } },
+    withdraw: () => giveBackProfile(),
+    ready: { file: flags.readyFile, content: { ...facts, admin_token: server.adminToken } },
   })
-}
-
-/** Another server that the profile `dev` was when this one started. */
-interface FormerServer {
-  profile: Profile
-  session: string | undefined
-}
-
-/**
- * What this server takes the profile from, for as long as it runs; nothing where that server is gone, or is this one
- * before it was killed.
- */
-async function findFormer(context: Context, url: string): Promise<FormerServer | undefined> {
-  const { config, credentials, io } = context
-  const profile = (await config.read()).profiles[DEV_PROFILE]
-  if (profile === undefined || profile.server_url === url || !(await isUp(context, profile))) return undefined
-  io.warn(`profile ${DEV_PROFILE} was ${profile.server_url}, and is this server until it stops`)
-  return { profile, session: await credentials.open(DEV_PROFILE).catch(() => undefined) }
-}
-
-async function restore({ config, credentials }: Context, { profile, session }: FormerServer): Promise<void> {
-  if (session !== undefined) {
-    const kept = { access_token: session, server_url: profile.server_url }
-    await credentials.write(DEV_PROFILE, kept, 'file')
-  }
-  await config.writeProfile(DEV_PROFILE, profile)
-}
-
-async function isUp({ fetchAtEnd }: Context, { server_url }: Profile): Promise<boolean> {
-  const signal = AbortSignal.timeout(ALIVE_MS)
-  const reply = await fetchAtEnd(`${server_url}/healthz`, { redirect: 'manual', signal }).catch(
-    () => undefined,
-  )
-  await reply?.body?.cancel()
-  return reply?.ok === true
 }
 
 /**
