@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
@@ -8,8 +9,7 @@ import { dirname, resolve } from 'node:path'
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   const { lstat, mkdir, open, rename, rm, writeFile } = await import('node:fs/promises')
   const there = await lstat(path).catch(() => undefined)
-  const isSpecial = there?.isFIFO() || there?.isCharacterDevice() || resolve(path).startsWith('/dev/')
-  if (isSpecial) return await writeFile(path, text)
+  if (isSpecial(path, there)) return await writeFile(path, text)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${crypto.randomUUID()}.tmp`
   try {
@@ -25,4 +25,9 @@ export async function writePrivateFile(path: string, text: string): Promise<void
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** Whether what is at a path is no file, such as `/dev/stdout` or a pipe: it is written to, and stays what it is. */
+export function isSpecial(path: string, there: Stats | undefined): boolean {
+  return there?.isFIFO() || there?.isCharacterDevice() || resolve(path).startsWith('/dev/')
 }

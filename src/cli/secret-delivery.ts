@@ -1,8 +1,7 @@
-import type { Stats } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
-import { writePrivateFile } from './private-file.js'
+import { isSpecial, writePrivateFile } from './private-file.js'
 
 /**
  * Makes sure that a file can be written before the secret is made that is to lie in it: it is shown once, and lost when
@@ -12,16 +11,17 @@ export async function prepareSecretFile(path: string | undefined): Promise<void>
   if (path === undefined) return
   const { lstat } = await import('node:fs/promises')
   const there = await lstat(path).catch(() => undefined)
-  if (there !== undefined && !isEmptyOrSpecial(there)) {
-    throw new AuthsecError('conflict', `${quote(path, 200)} exists already: a secret is never overwritten`, {
-      hint: 'Name another file, or remove this one first.',
-    })
+  const isEmpty = there?.isFile() && there.size === 0
+  if (there !== undefined && !isEmpty && !isSpecial(path, there)) {
+    throw new AuthsecError(
+      'conflict',
+      `${quote(path, 200)} is there already, and a secret is never overwritten`,
+      {
+        hint: 'Name a new file, or move the old one away.',
+      },
+    )
   }
   await writeSecret(path, '')
-}
-
-function isEmptyOrSpecial(there: Stats): boolean {
-  return there.isFIFO() || there.isCharacterDevice() || (there.isFile() && there.size === 0)
 }
 
 /** Writes a secret to a file that only its owner can read; throws `usage`. */

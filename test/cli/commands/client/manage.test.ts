@@ -194,6 +194,8 @@ describe('authsec client register --dynamic and client rotate', () => {
     expect(JSON.parse(rotated.stdout)).toMatchObject({ file: secretFile })
     expect(rotated.stdout + rotated.stderr).not.toContain(secret)
     expect((await stat(secretFile)).mode & 0o777).toBe(0o600)
+    const nowhere = ['client', 'rotate', 'filed', '--confirm', 'filed', '--secret-out', '/dev/null']
+    expect(await cli.run(nowhere)).toMatchObject({ code: 0 })
   })
 
   test('make no secret that there is no place for', async () => {
