@@ -9,6 +9,8 @@ export interface ServerMetadata {
   tenantId: string | undefined
   /** Whether a base token can be exchanged here for a call token. */
   offersCallTokens: boolean
+  /** The longest life of a call token, in seconds, when it says so. */
+  maxCallTtl: number | undefined
 }
 
 /** Reads the metadata of a server; throws `not_found` when it has none. */
@@ -24,9 +26,12 @@ export async function fetchMetadata(target: ApiTarget): Promise<ServerMetadata> 
     },
   )
   const metadata = readShape(body, { issuer: 'text', authsec_tenant: 'text?' }, 'metadata')
+  const callTokens = metadata['authsec_call_tokens']
+  const longest = isJsonObject(callTokens) ? callTokens['max_ttl_seconds'] : undefined
   return {
     issuer: metadata.issuer,
     tenantId: metadata.authsec_tenant,
-    offersCallTokens: isJsonObject(metadata['authsec_call_tokens']),
+    offersCallTokens: isJsonObject(callTokens),
+    maxCallTtl: typeof longest === 'number' ? longest : undefined,
   }
 }

@@ -76,13 +76,13 @@ export async function mintToken(
   request: MintRequest,
 ): Promise<MintedToken> {
   const reference = readReference(connection, request.client)
-  if (request.call) await assertExchangeOffered(connection)
+  const longest = request.call ? await findLongestLife(connection) : MAX_CALL_TTL
   const clientId = await findClientId(connection, reference)
   const base = await obtainBaseToken(connection, clock, clientId, request)
   const { call, minTtlSeconds } = request
   const subject = { token: base.token, type: TOKEN_TYPE_JWT }
   const minted = call
-    ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds })
+    ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds, longest })
     : describeBase(clientId, base)
   return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base))
 }
@@ -94,9 +94,9 @@ export async function exchangeCarried(
   { client, subject, actor, call, minTtlSeconds = 0 }: CarriedRequest,
 ): Promise<MintedToken> {
   const reference = readReference(connection, client)
-  await assertExchangeOffered(connection)
+  const longest = await findLongestLife(connection)
   const clientId = await findClientId(connection, reference)
-  const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds })
+  const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds, longest })
   return assertMinted(minted, clock, minTtlSeconds, 'The token that is exchanged ends too soon.')
 }
 
@@ -123,7 +123,9 @@ function readReference(connection: Connection, client: string | undefined): stri
 /** What ends a token before its time. */
 function adviseOnLife({ grant, call }: MintRequest, minted: MintedToken, base: BaseToken): string {
   if (call && minted.expiresAt < Date.parse(base.expires_at)) {
-    return `Ask for a longer life with --ttl, ${formatDuration(MAX_CALL_TTL)} at most.`
+    return call.ttlSeconds === undefined
+      ? 'The server lets no call token live longer.'
+      : `Ask for a longer life with --ttl, ${formatDuration(MAX_CALL_TTL)} at most.`
   }
   return grant
     ? 'The policy lets no delegation live longer: see authsec policy list.'
@@ -141,12 +143,13 @@ function assertMinted(minted: MintedToken, clock: Clock, minTtlSeconds: number, 
   })
 }
 
-async function assertExchangeOffered({ target }: Connection): Promise<void> {
+/** The longest life of the call tokens that the server offers, in seconds; throws `exchange_unsupported` for none. */
+async function findLongestLife({ target }: Connection): Promise<number> {
   const metadata = await fetchMetadata(target).catch((error: unknown) => {
     if (AuthsecError.is(error, 'not_found')) return undefined
     throw error
   })
-  if (metadata?.offersCallTokens) return
+  if (metadata?.offersCallTokens) return metadata.maxCallTtl ?? MAX_CALL_TTL
   throw new AuthsecError('exchange_unsupported', `${target.serverUrl} does not offer call tokens`, {
     hint: 'Leave out --audience, --permission, --ttl and --tool to get the base token.',
   })
@@ -181,7 +184,12 @@ async function exchange(
     actor,
     call,
     minTtlSeconds,
-  }: Pick<CarriedRequest, 'subject' | 'actor' | 'call'> & { clientId: string; minTtlSeconds: number },
+    longest,
+  }: Pick<CarriedRequest, 'subject' | 'actor' | 'call'> & {
+    clientId: string
+    minTtlSeconds: number
+    longest: number
+  },
 ): Promise<MintedToken> {
   const { audience, permissions, ttlSeconds, tool, args } = call
   const askedAt = clock.now()
@@ -193,7 +201,7 @@ async function exchange(
     actorTokenType: actor?.type,
     audience,
     permissions,
-    ttlSeconds: ttlSeconds ?? chooseLife(minTtlSeconds),
+    ttlSeconds: ttlSeconds ?? chooseLife(minTtlSeconds, longest),
     tool,
     call: args,
   })
@@ -201,10 +209,9 @@ async function exchange(
 }
 
 // With what the way here takes, as far as the server goes.
-function chooseLife(minTtlSeconds: number): number | undefined {
+function chooseLife(minTtlSeconds: number, longest: number): number | undefined {
   const wanted = minTtlSeconds + TRANSIT_SECONDS
-  if (wanted <= DEFAULT_CALL_TTL || minTtlSeconds === 0) return undefined
-  return Math.max(minTtlSeconds, Math.min(wanted, MAX_CALL_TTL))
+  return wanted <= DEFAULT_CALL_TTL ? undefined : Math.max(minTtlSeconds, Math.min(wanted, longest))
 }
 
 function describeCall(

@@ -369,8 +369,23 @@ describe('authsec token mint', () => {
   test('says what ends it too soon: the policy where it has just been granted, else its own life', async () => {
     const granted = mint(['--grant', '--min-ttl', '2h'], {}, ADMIN)
     expect((await granted.run).stderr).toMatch(/wanted\nhint: The policy/)
-    const short = mint(['--audience', AUDIENCE, '--min-ttl', '2m'])
+    const short = mint(['--audience', AUDIENCE, '--ttl', '1m', '--min-ttl', '2m'])
     expect((await short.run).stderr).toMatch(/would live 1m, less than the 2m wanted\nhint: .*--ttl, 5m/)
+    const cut = mint(['--audience', AUDIENCE, '--min-ttl', '2m'])
+    expect((await cut.run).stderr).toMatch(/wanted\nhint: The server lets no call token live longer/)
+  })
+
+  test.each([
+    { min: '55s', longest: 300, asked: undefined },
+    { min: '57s', longest: 300, asked: '62' },
+    { min: '298s', longest: 300, asked: '300' },
+    { min: '97s', longest: 100, asked: '100' },
+    { min: '97s', longest: undefined, asked: '102' },
+  ])('asks $asked s of a server of $longest s for $min at least', async ({ min, longest, asked }) => {
+    const metadata = { issuer: 'http://127.0.0.1:7468', authsec_call_tokens: { max_ttl_seconds: longest } }
+    const { server, run } = mint(['--audience', AUDIENCE, '--min-ttl', min], { [METADATA]: metadata })
+    await run
+    expect(new URLSearchParams(server.calls.at(-1)?.body).get('ttl_seconds')).toBe(asked ?? null)
   })
 
   test('tells a failure as one object with --json', async () => {
