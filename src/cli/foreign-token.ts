@@ -3,7 +3,7 @@ import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import { ALGORITHMS, type Algorithm } from '../verify/algorithm.js'
-import type { Check, Presented } from '../verify/check.js'
+import { type Check, type Presented, show } from '../verify/check.js'
 import { audience, expiry, issuer, start } from '../verify/claim-checks.js'
 import { fetchJson } from '../verify/fetch-json.js'
 import { algorithm, canMeanKey, header, signature } from '../verify/header-checks.js'
@@ -40,10 +40,7 @@ const CHECKS: readonly Check[] = [algorithm, header, issuer, audience, expiry, b
 const unbelieved: Check = {
   ...issuer,
   refuse: ({ claims }) =>
-    new AuthsecError(
-      'issuer_mismatch',
-      `the issuer is ${quote(claims['iss'], 200)}, whom nobody here believes`,
-    ),
+    new AuthsecError('issuer_mismatch', `the issuer is ${show(claims['iss'])}, whom nobody here believes`),
 }
 /** What can be told where no issuer is believed, so that there are no keys to look at. */
 const KEYLESS: readonly Check[] = [

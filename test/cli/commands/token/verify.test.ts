@@ -513,15 +513,20 @@ describe('authsec token verify', () => {
       expect(await runCli(['token', 'verify'], { ...options, stdin: sign() })).toMatchObject({ code: 0 })
 
       const { fetch: _unused, ...alone } = options
-      const stranger = sign({ iss: 'https://gitlab.example' })
-      const run = await runCli(['token', 'verify'], { ...alone, stdin: stranger })
-      expect(run).toMatchObject({
-        code: 14,
-        stderr: expect.stringMatching(
-          /the issuer is "https:\/\/gitlab\.example".*\nhint: To believe another/s,
-        ),
-      })
-      expect(run.stdout).toMatch(/- {5}signature +nobody is believed who could have made it/)
+      for (const { iss, shown } of [
+        { iss: 'https://gitlab.example', shown: '"https://gitlab.example"' },
+        // What stands for nobody in the settings of the verifier.
+        { iss: 'urn:authsec:nobody', shown: '"urn:authsec:nobody"' },
+        { iss: undefined, shown: 'missing' },
+      ]) {
+        const run = await runCli(['token', 'verify'], { ...alone, stdin: sign({ iss }) })
+        expect(run).toMatchObject({
+          code: 14,
+          stderr: expect.stringMatching(/, whom nobody here believes\nhint: To believe another/),
+        })
+        expect(run.stderr).toContain(`the issuer is ${shown}, whom`)
+        expect(run.stdout).toMatch(/- {5}signature +nobody is believed who could have made it/)
+      }
     })
 
     test.each([
