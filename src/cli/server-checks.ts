@@ -1,6 +1,7 @@
 import { probeGeneration } from '../api/generation.js'
 import { describeSession } from '../api/login.js'
 import { AuthsecError } from '../core/errors.js'
+import type { Generation } from '../core/generation.js'
 import { quote, toPrintable } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
 import { type Connection, openConnection } from './connection.js'
@@ -11,13 +12,12 @@ import { listSettings, type ServerFlags } from './settings.js'
 /** Beyond this two clocks differ, and not only by the second in which the server wrote its answer; in seconds. */
 const TOLERATED_OFFSET = 2
 const TIMEOUT_MS = 5_000
-const NO_GENERATION = 'nothing tells which generation of AuthSec this is'
 
 /** What can be wrong with the server in use, and on the way to it. */
 export function listServerChecks(context: Context, flags: ServerFlags): Record<string, Check> {
   let connection: Connection | undefined
   let isReachable = false
-  let isRecognised = false
+  let generation: Generation | undefined
 
   const withServer =
     (name: string, check: (connection: Connection) => Promise<Finding | readonly Finding[]>): Check =>
@@ -45,11 +45,10 @@ export function listServerChecks(context: Context, flags: ServerFlags): Record<s
       return findings
     },
     generation: withServer('generation', async (open) => {
-      const finding = await checkGeneration(open)
-      isRecognised = finding.detail !== NO_GENERATION
-      return finding
+      generation = await probeGeneration(open.target)
+      return describeGeneration(generation, open.generation)
     }),
-    keys: withServer('keys', (open) => checkKeys(open, isRecognised)),
+    keys: withServer('keys', (open) => checkKeys(open, generation !== undefined)),
     session: withServer('session', (open) => checkSession(open)),
   }
 }
@@ -91,11 +90,10 @@ async function checkClock({ fetch, clock }: Context, { target }: Connection): Pr
   ]
 }
 
-async function checkGeneration({ target, generation: remembered }: Connection): Promise<Finding> {
+function describeGeneration(found: Generation | undefined, remembered: Generation | undefined): Finding {
   const name = 'generation'
-  const found = await probeGeneration(target)
   if (found === undefined) {
-    return { name, outcome: 'warning', detail: NO_GENERATION }
+    return { name, outcome: 'warning', detail: 'nothing tells which generation of AuthSec this is' }
   }
   if (remembered === undefined || remembered === found) {
     return { name, outcome: 'ok', detail: `the server is of generation ${found}` }

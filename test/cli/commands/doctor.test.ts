@@ -84,6 +84,14 @@ describe('authsec doctor', () => {
     }
   })
 
+  test('only warns of an AuthSec server without keys', async () => {
+    const withoutKeys: typeof fetch = async (input, init) =>
+      String(input).endsWith('/oauth/jwks') ? Response.json({ keys: [] }) : fetch(input, init)
+    const run = await doctor([], { fetch: withoutKeys })
+    expect(run.code).toBe(0)
+    expect(run.find('keys')).toMatchObject({ outcome: 'warning' })
+  })
+
   test.each([
     { why: 'nobody listens', env: { AUTHSEC_SERVER: 'http://127.0.0.1:9' }, name: 'server', code: 20 },
     { why: 'no server is given', env: { AUTHSEC_SERVER: '' }, name: 'settings', code: 2 },
