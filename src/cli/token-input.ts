@@ -18,13 +18,11 @@ export interface TokenInput {
 /** Reads a token from a file, or from standard input for `-`; throws `not_found` or `token_malformed`. */
 export async function readTokenInput(io: Io, source: string): Promise<TokenInput> {
   if (source === '-') return await readFromInput(io)
-  const text = readTokenFile(source)
-  if (text === undefined) {
-    throw new AuthsecError('not_found', `there is no file ${quote(source)}`, {
-      hint: 'Give a file that holds the token, or - for standard input.',
-    })
-  }
-  return tellStripped(io, cleanToken(text))
+  const input = readFromFile(io, source)
+  if (input !== undefined) return input
+  throw new AuthsecError('not_found', `there is no file ${quote(source)}`, {
+    hint: 'Give a file that holds the token, or - for standard input.',
+  })
 }
 
 /** Reads a token that may also stand on the command line itself. */
@@ -32,8 +30,8 @@ export async function readTokenOrArgument(io: Io, argument: string): Promise<Tok
   if (argument === '-') return await readFromInput(io)
   if (argument.includes('.') && /^\W*(?:Bearer\s+)?eyJ/i.test(argument))
     return tellStripped(io, cleanToken(argument))
-  const text = readTokenFile(argument)
-  if (text !== undefined) return { ...tellStripped(io, cleanToken(text)), file: argument }
+  const input = readFromFile(io, argument)
+  if (input !== undefined) return input
   if (argument.split('.').length === 3) return tellStripped(io, cleanToken(argument))
   // A long argument may be half of a token, which no message repeats.
   const named = argument.length > 40 ? 'the argument' : quote(argument)
@@ -58,6 +56,11 @@ export function parseTokenInput({ token }: TokenInput): ParsedJwt {
 async function readFromInput(io: Io): Promise<TokenInput> {
   if (io.isInputTerminal) io.note('paste the token and end with Ctrl-D')
   return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES)))
+}
+
+function readFromFile(io: Io, file: string): TokenInput | undefined {
+  const text = readTokenFile(file)
+  return text === undefined ? undefined : { ...tellStripped(io, cleanToken(text)), file }
 }
 
 function tellStripped(io: Io, input: TokenInput): TokenInput {

@@ -18,6 +18,16 @@ const CLAIMS = {
 const TOKEN = formatUnsignedJwt(HEADER, CLAIMS)
 
 describe('authsec token decode', () => {
+  test.each([
+    { name: 'token.jwt', isNamed: true },
+    { name: 'a b', isNamed: false },
+  ])('of a file named $name says how to check it', async ({ name, isNamed }) => {
+    const file = join(await makeDirectory(), name)
+    await writeFile(file, TOKEN)
+    const { stdout } = await runCli(['token', 'decode', file])
+    expect(stdout).toContain(`check it with: authsec token verify ${isNamed ? file : '-'}\n`)
+  })
+
   test('says first that nothing was checked, then what the token says', async () => {
     const run = await runCli(['token', 'decode', '-'], { stdin: `${TOKEN}\n` })
     expect(run).toEqual({
