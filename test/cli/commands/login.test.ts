@@ -261,6 +261,17 @@ describe('authsec login --email', () => {
       password: PASSWORD,
     })
     expect(`${run.stdout}${run.stderr}`).not.toContain(PASSWORD)
+    expect(run.stderr).not.toContain('AUTHSEC_TOKEN')
+  })
+
+  test('says that AUTHSEC_TOKEN goes before the session', async () => {
+    const routes = { ...GENERATIONS.A, [`POST ${LOGIN_PATH}`]: OPENED }
+    const env = { AUTHSEC_TOKEN: SESSION }
+    const run = await login([...args, '--password-stdin'], routes, { stdin: PASSWORD, env })
+    expect(run).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('warning: AUTHSEC_TOKEN goes before this session: unset it'),
+    })
   })
 
   test.each([

@@ -47,6 +47,16 @@ describe('authsec audit verify', () => {
     expect(await run(['verify', '--require', 'linked'])).toMatchObject({ code: 0, stderr: '' })
   })
 
+  // Root writes where only the mode forbids it; there nobody makes files.
+  test.runIf(process.platform === 'linux')('warns where what it has seen cannot be kept', async () => {
+    const reading = await run(['search', '--limit', '1', '--json'], '/proc/self/fdinfo')
+    expect(reading).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('warning: what was seen of the audit log cannot be kept in /proc/self'),
+    })
+    expect(JSON.parse(reading.stdout)).toHaveLength(1)
+  })
+
   test('says INTACT with the key, and of which log', async () => {
     const { code, stdout, stderr } = await run(['verify', '--key', await readKey()])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
