@@ -4,8 +4,8 @@ import { quote } from '../core/printable.js'
 
 /**
  * Makes a file or a directory where nothing may be yet: `fill` writes it beside, and whole it takes its place in one
- * step; what fails leaves nothing behind. Missing directories are made (0700). Throws `conflict` where there is
- * something already, and `usage` where nothing can be written.
+ * step; what fails leaves nothing of it behind. Missing directories are made (0700), and stay. Throws `conflict` where
+ * there is something already, and `usage` where a directory cannot be made.
  */
 export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
   const { mkdir, rename, rm, stat } = await import('node:fs/promises')
@@ -19,7 +19,10 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
     })
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause) => {
-    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, { cause })
+    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, {
+      hint: 'Name a place where you may write.',
+      cause,
+    })
   })
   const partial = `${path}.${crypto.randomUUID()}.partial`
   try {
