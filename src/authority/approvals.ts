@@ -4,7 +4,14 @@ import { isPermission, type Permissions, parsePermissions, sortPermissions } fro
 import type { Approval, ApprovalForm, ApprovalKind } from '../store/approvals.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
-import { ADMIN_PERMISSION, limitUser, type Session, type Sessions, type StartedSession } from './sessions.js'
+import {
+  ADMIN_PERMISSION,
+  isPersonal,
+  limitUser,
+  type Session,
+  type Sessions,
+  type StartedSession,
+} from './sessions.js'
 
 /** What is asked of a person. */
 export interface ApprovalTerms {
@@ -160,12 +167,9 @@ export async function answerApproval(
   })
 }
 
-/**
- * Throws `access_denied` for a session that a client holds instead of a person, as one by CIBA always is, named or not:
- * else a program could answer what it has asked itself.
- */
-export function assertMayAnswer({ clientId, kind }: Session): void {
-  if (clientId === undefined && kind !== 'ciba') return
+/** Throws `access_denied` for a session that is no person's own: else a program could answer what it has asked itself. */
+export function assertMayAnswer(session: Session): void {
+  if (isPersonal(session)) return
   throw new AuthsecError('access_denied', 'only a session that a person has logged in to may answer')
 }
 

@@ -17,7 +17,7 @@ export interface Session {
   kind: SessionKind
   /** The user, whose permissions are cut to what the session may do. */
   user: User
-  /** The client that holds the token; undefined when it is the person's own. */
+  /** The client that holds the token; undefined when no client is named, which does not make it the person's own. */
   clientId: string | undefined
   /** The most that it may do whatever its user may; undefined means no such limit. */
   ceiling: readonly string[] | undefined
@@ -66,10 +66,10 @@ export interface Sessions {
    * expired, or its user is gone.
    */
   resume(token: string): Promise<Session>
-  /** The sessions of the caller's user that clients hold. Throws `access_denied` to a client. */
+  /** The sessions of the caller's user that clients hold. Throws `access_denied` to a program. */
   listHeld(caller: Session): Promise<StoredSession[]>
   /**
-   * Ends a session that a client holds of the caller's user. Throws `access_denied` to a client and `not_found` for
+   * Ends a session that a client holds of the caller's user. Throws `access_denied` to a program and `not_found` for
    * any other session.
    */
   withdraw(id: string, caller: Session, provenance: Provenance): Promise<void>
@@ -234,9 +234,17 @@ export function assertAdmin({ user }: Session): void {
   }
 }
 
+/**
+ * Whether a person has logged in to the session themselves, rather than let a program in: one by CIBA is always a
+ * program's, named or not.
+ */
+export function isPersonal({ clientId, kind }: Pick<Session, 'clientId' | 'kind'>): boolean {
+  return clientId === undefined && kind !== 'ciba'
+}
+
 // What a person has agreed to is for the person to look at and to take back, not for the program that was let in.
-function assertPerson({ clientId }: Session): void {
-  if (clientId !== undefined) throw new AuthsecError('access_denied', 'a client cannot manage consents')
+function assertPerson(session: Session): void {
+  if (!isPersonal(session)) throw new AuthsecError('access_denied', 'a client cannot manage consents')
 }
 
 /** A user who may do no more than a session may. */

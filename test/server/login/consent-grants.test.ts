@@ -92,6 +92,17 @@ describe('a consent', () => {
     expect((await exchange(held)).status).toBe(200)
   })
 
+  test('is not for a program that a person has let in by CIBA, which names no client', async () => {
+    const { person, id } = await letIn()
+    const { body: asked } = await door.post('/authsec/uflow/auth/ciba/initiate', { login_hint: ALICE })
+    const { auth_req_id } = asked
+    await door.post('/authsec/uflow/auth/ciba/respond', { auth_req_id, approved: true }, person)
+    const { body } = await door.post('/authsec/uflow/auth/ciba/token', { auth_req_id })
+    expect((await door.get(GRANTS, body.access_token)).status).toBe(403)
+    expect((await withdraw(id, body.access_token)).status).toBe(403)
+    expect((await door.get(GRANTS, person)).body).toContainEqual(expect.objectContaining({ id }))
+  })
+
   test('is no session of a person', async () => {
     const person = await door.login(ALICE)
     const { jti } = JSON.parse(Buffer.from(person.split('.')[1] ?? '', 'base64url').toString())
