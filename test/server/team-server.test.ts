@@ -184,30 +184,49 @@ describe('the pull of a shared server', () => {
       return (await ask(server, path, init)).json() as Promise<any>
     }
     const form = (fields: Record<string, string>) => new URLSearchParams(fields)
-    const agent = await post('/oauth/register', admin, { client_kind: 'agent', agent_type: 'payer' })
+    const method = { token_endpoint_auth_method: 'client_secret_post' }
+    const agent = await post('/oauth/register', admin, {
+      ...method,
+      client_kind: 'agent',
+      agent_type: 'payer',
+    })
     const terms = { role_name: 'admin', agent_type: 'payer', allowed_permissions: ['billing:read'] }
     await post('/uflow/delegation-policies', admin, { ...terms, resources: ['*'] })
     const grant = { agent_type: 'payer', audience: ['authsec-api'] }
     await post(`/uflow/admin/agents/${agent.client_id}/delegate-token`, admin, grant)
 
-    const program = await post('/oauth/register', admin, { token_endpoint_auth_method: 'client_secret_post' })
-    const { client_id, client_secret } = program
-    const asked = form({ client_id, client_secret, scope: 'billing:read' })
-    const device = await post('/oauth/device_authorization', {}, asked)
-    await post('/uflow/auth/device/authorize', admin, { user_code: device.user_code, approved: true })
-    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
-    const poll = form({ grant_type, device_code: device.device_code, client_id, client_secret })
-    const held = bearer((await post('/oauth/token', {}, poll)).access_token)
+    const program = await post('/oauth/register', admin, method)
+    const letIn = async ({ client_id, client_secret }: { client_id: string; client_secret: string }) => {
+      const asked = form({ client_id, client_secret, scope: 'billing:read' })
+      const device = await post('/oauth/device_authorization', {}, asked)
+      await post('/uflow/auth/device/authorize', admin, { user_code: device.user_code, approved: true })
+      const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+      const poll = form({ grant_type, device_code: device.device_code, client_id, client_secret })
+      return bearer((await post('/oauth/token', {}, poll)).access_token)
+    }
+    const pull = async (clientId: string, headers: { authorization: string }) =>
+      (await ask(server, `/uflow/sdk/delegation-token?client_id=${clientId}`, { headers })).status
+    expect(await pull(agent.client_id, await letIn(program))).toBe(404)
+    expect(await pull(agent.client_id, admin)).toBe(200)
+    expect(await pull(agent.client_id, await letIn(agent))).toBe(200)
+    const path = `/clientms/tenants/${server.tenantId}/clients/getClients`
+    const list = await ask(server, path, { headers: admin })
+    const { clients } = (await list.json()) as { clients: { client_id: string; name: string }[] }
+    const ofAlice = clients.find(({ name }) => name === 'demo-agent')?.client_id ?? ''
+    expect(await pull(ofAlice, admin)).toBe(200)
 
-    const path = `/uflow/sdk/delegation-token?client_id=${agent.client_id}`
-    expect((await ask(server, path, { headers: held })).status).toBe(404)
-    expect((await ask(server, path, { headers: admin })).status).toBe(200)
     const filter = encodeURIComponent('type=delegation.pulled outcome=allow')
     const log = await ask(server, `/audit/events?filter=${filter}`, { headers: admin })
     const { events } = (await log.json()) as { events: { event: { actor: object; subject: object } }[] }
-    // The admin is the delegator too.
-    expect(events).toHaveLength(1)
-    expect(events[0]?.event.actor).toEqual(events[0]?.event.subject)
+    const delegator = events[0]?.event.subject
+    expect(delegator).toMatchObject({ type: 'user' })
+    const alice = expect.not.objectContaining(delegator as object)
+    expect(events.map(({ event: { actor, subject } }) => ({ actor, subject }))).toEqual([
+      { actor: delegator, subject: delegator },
+      // The session that the agent holds itself is the agent.
+      { actor: { type: 'client', id: agent.client_id }, subject: delegator },
+      { actor: delegator, subject: alice },
+    ])
   })
 
   test('of a client without a proof is refused in a form as well', async () => {

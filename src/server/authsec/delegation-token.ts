@@ -1,6 +1,6 @@
 import { readPresentedClient } from '../../authority/client-authentication.js'
 import { isUuid } from '../../authority/clients.js'
-import { ADMIN_PERMISSION } from '../../authority/sessions.js'
+import { ADMIN_PERMISSION, isPersonal } from '../../authority/sessions.js'
 import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
@@ -79,11 +79,15 @@ async function findPuller(
     await clientAuthentication.find(clientAuthentication.present(presented))
     return undefined
   }
-  const { user, clientId: holder } = await sessions.resume(readBearer(request))
+  const session = await sessions.resume(readBearer(request))
+  const { user } = session
+  const isAgent = session.clientId === clientId
   // A program that somebody has let in is not the person: it gets the token of no other agent of theirs.
-  const isOwn = holder === undefined || holder === clientId
+  const isOwn = isAgent || isPersonal(session)
   const isDelegator = isOwn && (await delegations.findDelegator(clientId)) === user.id
-  if (isDelegator || user.permissions.has(ADMIN_PERMISSION)) return { type: 'user', id: user.id }
+  if (isDelegator || user.permissions.has(ADMIN_PERMISSION)) {
+    return isAgent ? undefined : { type: 'user', id: user.id }
+  }
   // Who has delegated to whom is nobody else's business.
   throw new AuthsecError('no_delegation', 'No active delegation token found')
 }
