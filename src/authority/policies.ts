@@ -68,11 +68,11 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
       return audit.attempt({ type: 'policy.created', actor }, provenance, async (attempt) => {
         const policy = createPolicy(input, session.user.id, clock())
         attempt.note(describePolicy(policy))
-        const slips = await attempt.commit(async (transaction) => {
+        const slips = await describeSlips(store, policy, input)
+        await attempt.commit(async (transaction) => {
           await assertClientActive(transaction, policy)
           await assertTermsFree(transaction, policy)
           await transaction.policies.insert(policy)
-          return describeSlips(transaction, policy, input)
         })
         return { policy, warnings: [...describeBreadth(policy), ...slips] }
       })
@@ -199,15 +199,15 @@ export function describePolicy(policy: Policy): Partial<AuditDraft> {
 
 // What is no mistake where it is made good afterwards, and else has no effect that anybody would notice.
 async function describeSlips(
-  { users, resources: registered }: Queries,
+  store: Pick<Queries, 'users' | 'resources'>,
   { roleName, resources, maxTtlSeconds }: Policy,
   input: PolicyInput,
 ): Promise<string[]> {
   const slips: string[] = []
-  const roles = await users.listRoles()
+  const [roles, registered] = await Promise.all([store.users.listRoles(), store.resources.list()])
   if (!roles.some(({ name }) => name === roleName)) slips.push(`nobody has the role ${quote(roleName)} yet`)
   for (const uri of resources) {
-    if (uri !== ANY_RESOURCE && (await registered.find(uri)) === undefined) {
+    if (uri !== ANY_RESOURCE && !registered.some((resource) => resource.uri === uri)) {
       slips.push(`the resource ${quote(uri, 200)} is not registered yet`)
     }
   }
