@@ -366,4 +366,8 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index audit_terms_refused on audit_terms (outcome, seq) where outcome <> 'allow'`,
     ],
   },
+  {
+    version: 17,
+    statements: [`create index approvals_asked on approvals (kind, form, client_id, expires_at)`],
+  },
 ]
