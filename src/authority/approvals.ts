@@ -68,8 +68,8 @@ const REMEMBERED_MS = 10 * 60_000
 const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
 /**
- * Keeps what is asked for, with its attempt. Throws `rate_limited` while a thousand of its kind wait that the same client
- * has asked for in the same words: some words need no proof of who speaks, and whoever they flood, the others go on.
+ * Keeps what is asked for, with its attempt. Throws `rate_limited` while a thousand of its kind wait from the same client
+ * over the same contract (`form`): some contracts let anybody ask, and a flood of theirs must not stop the others.
  */
 export async function askForApproval(
   terms: ApprovalTerms,

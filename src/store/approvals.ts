@@ -6,7 +6,7 @@ import type { ApprovalRow, Schema } from './schema.js'
 export interface Approval {
   id: string
   kind: ApprovalKind
-  /** In whose words it was asked: only the same words may ask how it stands. */
+  /** The contract over which it was asked: only over the same one may a program ask how it stands. */
   form: ApprovalForm
   /** base64url SHA-256 of what the program polls with (`device_code`, `auth_req_id`). */
   handleHash: string
@@ -42,7 +42,7 @@ export interface ApprovalQueries {
   findByUserCode(userCodeHash: string): Promise<Approval | undefined>
   /** What waits for an answer of this user, oldest first. */
   listPending(userId: string, now: number): Promise<Approval[]>
-  /** How many of a kind wait for an answer that one client, or nobody by name, has asked for in the same words. */
+  /** How many of a kind wait for an answer that one client, or nobody by name, has asked for over the same contract. */
   countPending(alike: Pick<Approval, 'kind' | 'form' | 'clientId'>, now: number): Promise<number>
 }
 export interface ApprovalChanges extends ApprovalQueries {

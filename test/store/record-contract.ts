@@ -344,7 +344,7 @@ export function describeRecords(getOpened: GetOpened): void {
   })
 
   describe('approvals', () => {
-    test('that wait are counted by who has asked, in which words, for what', async () => {
+    test('that wait are counted by who has asked, over which contract, for what', async () => {
       const { store } = getOpened()
       const alike = { kind: 'device', form: 'oauth', clientId: 'a' } as const
       const asked: readonly Partial<Approval>[] = [
