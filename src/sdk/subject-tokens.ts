@@ -31,8 +31,8 @@ export class SubjectTokens {
   /** The kept token of a request that has not been checked, for this user. */
   look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
     const { group, joins, deadBy } = state
-    // As long as the newest token joins another, nobody has compared their users.
-    if (group === undefined || (joins ?? deadBy) !== undefined) return undefined
+    // As long as the newest token joins one whose user is known, nobody has compared the two.
+    if (group === undefined || (joins?.userId ?? deadBy) !== undefined) return undefined
     const key = this.#keyOf(group.prefix, request)
     if (key === undefined) return undefined
     const { minValidityMs = 0 } = request

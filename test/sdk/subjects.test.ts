@@ -232,6 +232,27 @@ describe('rotate', () => {
     expect(authsec.peek({ ...other, subject: authsec.subject(NEWER) })).toMatchObject({ jti: 'call-2' })
   })
 
+  test('before the first answer leaves nothing behind that keeps the newer token from the cache', async () => {
+    const { authsec } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    subject.rotate(NEWER)
+    const { jti } = await authsec.getDelegationToken({ ...request, subject })
+    expect(authsec.peek({ ...request, subject })).toMatchObject({ jti })
+    expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ jti, fromCache: true })
+  })
+
+  test('to another user’s token ends once the older one’s user turns out, whatever is cached', async () => {
+    const { authsec } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    subject.rotate(BOB)
+    await authsec.getDelegationToken({ ...request, subject })
+    await authsec.getDelegationToken({ ...request, subject: authsec.subject(ALICE) })
+    expect(authsec.peek({ ...request, subject })).toBeUndefined()
+    await expect(authsec.getDelegationToken({ ...request, subject })).rejects.toMatchObject({
+      code: 'subject_mismatch',
+    })
+  })
+
   test('to a token of another user is the end of the subject, and of nobody’s tokens', async () => {
     const { authsec } = createStubbedClient()
     const subject = authsec.subject(ALICE)
