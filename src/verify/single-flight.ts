@@ -30,16 +30,18 @@ export function createSingleFlight<T>(work: () => Promise<T>, clock: () => numbe
 
   async function start(): Promise<T> {
     const number = ++flights
+    // What has been begun anew says nothing any more: how its successor ends, counts.
+    const isNewest = () => number === flights
     try {
       const result = await work()
-      failure = undefined
+      if (isNewest()) failure = undefined
       return result
     } catch (error) {
       const rest = failure === undefined ? FIRST_REST : Math.min(failure.rest * 2, LONGEST_REST)
-      failure = { error, at: clock(), rest }
+      if (isNewest()) failure = { error, at: clock(), rest }
       throw error
     } finally {
-      if (number === flights) flight = undefined
+      if (isNewest()) flight = undefined
     }
   }
 

@@ -59,6 +59,23 @@ describe('a single flight', () => {
     expect(await second).toBe('second')
   })
 
+  test('knows how its newest work has ended, whenever an older one does', async () => {
+    const failure = new Error('down')
+    const ends: { resolve: (text: string) => void; reject: (error: Error) => void }[] = []
+    const open = () => new Promise<string>((resolve, reject) => ends.push({ resolve, reject }))
+    const { flight, pass } = openFlight(open(), open(), open())
+    const runNext = () => {
+      pass(10_000)
+      return flight.run()
+    }
+    const [first, second] = [runNext(), runNext()]
+    ends[1]?.resolve('second')
+    expect(await second).toBe('second')
+    ends[0]?.reject(failure)
+    await expect(first).rejects.toBe(failure)
+    expect(flight.lastFailure()).toBeUndefined()
+  })
+
   test('rests after a failure, twice as long after each, and at most 30 seconds', async () => {
     const failure = new Error('down')
     const { flight, starts, pass } = openFlight(failure)
