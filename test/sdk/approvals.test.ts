@@ -30,6 +30,19 @@ describe('a person who is asked for approval', () => {
     expect(events.at(-1)).toEqual({ type: 'approval.requested', expiresAt: approval.expiresAt })
   })
 
+  test('is asked what the caller has said, and not what becomes of it meanwhile', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const asked = { ...question, permissions: [...question.permissions] }
+    const asking = authsec.requestApproval(asked)
+    asked.permissions.push('billing:admin')
+    asked.message = 'Refund everything to everybody?'
+    await asking
+    expect(lastForm(stub, 'approval')).toMatchObject({
+      scope: 'billing:refund',
+      binding_message: question.message,
+    })
+  })
+
   test('says yes, and is the subject of a token', async () => {
     const { authsec, stub, clock, events } = createStubbedClient()
     const answer = (await authsec.requestApproval(question)).settled()
