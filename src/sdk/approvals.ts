@@ -94,7 +94,7 @@ export class Approvals {
     const forBase = { signal, minValidityMs: 0, forceRefresh: false }
     const userId =
       subject !== undefined
-        ? this.#subjects.find(subject).group?.userId
+        ? this.#readUser(subject)
         : user === undefined
           ? (await this.#bases.obtain(forBase, deadline)).grant.userId
           : undefined
@@ -104,6 +104,13 @@ export class Approvals {
     throw new AuthsecError('request_invalid', 'nobody has named the person to ask', {
       hint: 'Name the user: the server has not been asked yet whom this subject stands for.',
     })
+  }
+
+  // Compared first: the newest token of a subject may be somebody else's, who has nothing to do with the question.
+  #readUser(subject: DelegationSubject): string | undefined {
+    const state = this.#subjects.find(subject)
+    this.#subjects.assertAlive(state)
+    return state.group?.userId
   }
 
   async #ask(

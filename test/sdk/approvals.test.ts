@@ -99,6 +99,21 @@ describe('a person who is asked for approval', () => {
     await authsec.requestApproval({ ...question, subject })
     expect(lastForm(stub, 'approval')['login_hint']).toBe('user-bob')
   })
+
+  test('is nobody where the subject has been given the token of another user', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
+    const asked = { audience: BILLING, permissions: ['billing:read'] }
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...asked, subject })
+    subject.rotate(bob)
+    await authsec.getDelegationToken({ ...asked, subject: authsec.subject(bob) })
+    for (const user of [undefined, 'alice@example.com']) {
+      const asking = authsec.requestApproval({ ...question, subject, user })
+      await expect(asking).rejects.toMatchObject({ code: 'subject_mismatch' })
+    }
+    expect(stub.count('approval')).toBe(0)
+  })
 })
 
 describe('waiting for an answer', () => {
