@@ -38,7 +38,7 @@ export class BaseTokens {
 
   look(minValidityMs: number, mayRefresh: boolean): StoredToken | undefined {
     const kept = this.source.look(ONLY_KEY, minValidityMs)
-    if (kept?.isAging && mayRefresh) this.source.renew(ONLY_KEY, kept, () => this.#ask())
+    if (kept?.isAging && mayRefresh) this.#renew(kept)
     return kept
   }
 
@@ -67,6 +67,11 @@ export class BaseTokens {
   close(reason: AuthsecError): void {
     this.source.close(reason)
     this.#current = undefined
+  }
+
+  // On its own, because a function that is made anywhere in `look` would cost each call of it.
+  #renew(kept: StoredToken): void {
+    this.source.renew(ONLY_KEY, kept, () => this.#ask())
   }
 
   #ask(deadline: number = this.#context.newDeadline()): Ask {
