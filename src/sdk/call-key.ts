@@ -1,14 +1,14 @@
 import { sortPermissions } from '../core/permission.js'
 import type { CallRequest, DelegationRequest } from './request.js'
 
-/** Between whom, and from which base token: texts with their lengths, so that no two lists look the same. */
+/** One text of several, each with its length, so that no two lists look the same. */
 export function formatParties(parts: readonly string[]): string {
   return parts.map((part) => `${part.length}:${part}`).join('')
 }
 
 /**
  * The exact identity of a call token. Each text carries its length, so that no two requests share a key
- * whatever the texts hold, and nothing is hashed: this runs on every call. Absent and empty differ.
+ * whatever the texts hold, and nothing is hashed: it is made wherever the last one cannot be used. Absent and empty differ.
  */
 export function formatCallKey(
   prefix: string,
