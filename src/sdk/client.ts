@@ -274,7 +274,7 @@ class Client implements AuthsecClient {
     const base = await this.#bases.obtain(checked, deadline)
     assertNarrower(new Set(call.permissions), new Set(base.grant.permissions))
     if (this.#baseOnlyUntil === 0) emit({ type: 'exchange.unsupported', audience: call.audience })
-    this.#baseOnlyUntil = options.transport === 'pull' ? Number.POSITIVE_INFINITY : discovery.knownUntil
+    this.#baseOnlyUntil = options.transport === 'pull' ? Number.POSITIVE_INFINITY : discovery.noneUntil
     return base
   }
 

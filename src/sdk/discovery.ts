@@ -62,8 +62,8 @@ const MOST_KNOWN_MS = 600_000
 export interface Discovery {
   /** What was read; undefined before the first answer. */
   readonly known: Metadata | undefined
-  /** Until which moment of the monotonic clock that is good. */
-  readonly knownUntil: number
+  /** Until which moment of the monotonic clock there are taken to be no call tokens; 0 where there are. */
+  readonly noneUntil: number
   /** Rejects as `readMetadata` throws; a failure is not remembered, and an outage leaves what was known. */
   read(signal: AbortSignal | undefined, deadline: number): Promise<Metadata>
   close(reason: AuthsecError): void
@@ -72,7 +72,7 @@ export interface Discovery {
 export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Discovery {
   const flights = new SingleFlight<Metadata>()
   let known: Metadata | undefined
-  let knownUntil = 0
+  let noneUntil = 0
   let heldFor = LEAST_KNOWN_MS
 
   async function ask(limits: Limits): Promise<Metadata> {
@@ -82,7 +82,7 @@ export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Disco
       if (known === undefined || !AuthsecError.is(error) || !error.retryable) throw error
     }
     // One stray 404 must not cost an agent its narrow tokens for as long as it runs.
-    knownUntil = known.issuesCallTokens ? Number.POSITIVE_INFINITY : clock.monotonic() + heldFor
+    noneUntil = known.issuesCallTokens ? 0 : clock.monotonic() + heldFor
     heldFor = Math.min(heldFor * 2, MOST_KNOWN_MS)
     return known
   }
@@ -91,11 +91,11 @@ export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Disco
     get known() {
       return known
     },
-    get knownUntil() {
-      return knownUntil
+    get noneUntil() {
+      return noneUntil
     },
     async read(signal, deadline) {
-      if (known !== undefined && clock.monotonic() < knownUntil) return known
+      if (known?.issuesCallTokens || (known && clock.monotonic() < noneUntil)) return known
       return flights.join(serverUrl.href, (flight) => ask({ signal: flight, deadline }), { signal })
     },
     close: (reason) => flights.close(reason),

@@ -177,6 +177,28 @@ describe('a server that issues no call tokens', () => {
     expect([stub.count('metadata'), stub.count('pull')]).toEqual([2, 1])
   })
 
+  test('is known to issue them as soon as one caller has read it, also while another waits for the base token', async () => {
+    const { authsec, stub, clock } = createStubbedClient()
+    stub.script('metadata', () => new Response('not found', { status: 404 }))
+    await authsec.getDelegationToken(request)
+    await clock.advance(59_999)
+    let release = () => {}
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    stub.script('pull', async (asked) => {
+      await gate
+      return stub.answer(asked)
+    })
+    const settling = authsec.getDelegationToken({ ...request, forceRefresh: true })
+    await settle()
+    await clock.advance(1)
+    expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'call-1' })
+    release()
+    expect(await settling).toMatchObject({ jti: 'base-1' })
+    expect(await authsec.getDelegationToken({ ...request, tool: 'other' })).toMatchObject({ jti: 'call-2' })
+  })
+
   test('still refuses what the base token does not permit', async () => {
     const { authsec } = createStubbedClient({ callTokens: false })
     const beyond = { audience: BILLING, permissions: ['billing:refund'] }
