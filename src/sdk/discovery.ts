@@ -57,6 +57,8 @@ export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): 
 
 const LEAST_KNOWN_MS = 60_000
 const MOST_KNOWN_MS = 600_000
+// Somebody answers for another server, or nobody is to be asked any more.
+const LOUD: ReadonlySet<string> = new Set(['issuer_mismatch', 'closed'])
 
 /** Reads the metadata for everyone who needs them: once, and where they announce no call tokens once in a while. */
 export interface Discovery {
@@ -64,7 +66,11 @@ export interface Discovery {
   readonly known: Metadata | undefined
   /** Until which moment of the monotonic clock there are taken to be no call tokens; 0 where there are. */
   readonly noneUntil: number
-  /** Rejects as `readMetadata` throws; a failure is not remembered, and an outage leaves what was known. */
+  /**
+   * Rejects as `readMetadata` throws where nothing is known yet, and remembers no failure. Later on it rejects with
+   * `issuer_mismatch` and `closed`, or an `AbortError`: whatever else is wrong with an answer, what was known has not
+   * become untrue.
+   */
   read(signal: AbortSignal | undefined, deadline: number): Promise<Metadata>
   close(reason: AuthsecError): void
 }
@@ -77,11 +83,13 @@ export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Disco
 
   async function ask(limits: Limits): Promise<Metadata> {
     try {
-      known = await readMetadata(http, serverUrl, limits)
+      const read = await readMetadata(http, serverUrl, limits)
+      // A server that has a token endpoint does not lose it with one stray 404.
+      if (known?.tokenEndpoint === undefined || read.tokenEndpoint !== undefined) known = read
     } catch (error) {
-      if (known === undefined || !AuthsecError.is(error) || !error.retryable) throw error
+      if (known === undefined || !AuthsecError.is(error) || LOUD.has(error.code)) throw error
     }
-    // One stray 404 must not cost an agent its narrow tokens for as long as it runs.
+    // Nor must one at the beginning cost an agent its narrow tokens for as long as it runs.
     noneUntil = known.issuesCallTokens ? 0 : clock.monotonic() + heldFor
     heldFor = Math.min(heldFor * 2, MOST_KNOWN_MS)
     return known

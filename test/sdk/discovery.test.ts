@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
+import type { JsonObject } from '../../src/core/strict-json.js'
 import { createDiscovery, readMetadata } from '../../src/sdk/discovery.js'
 import { createHttp, type HttpAnswer } from '../../src/sdk/http.js'
 import { createFakeClock } from '../support/fake-clock.js'
@@ -105,17 +106,17 @@ describe('readMetadata', () => {
 /** Metadata that are read from what the test says the server answers now, and how often that was. */
 function createRead() {
   const clock = createFakeClock()
-  const server = { asked: 0, status: 404, isDown: false }
+  const server = { asked: 0, status: 404, isDown: false, body: document as object | undefined }
   const http = {
     async send(): Promise<HttpAnswer> {
       server.asked++
       if (server.isDown) throw new AuthsecError('network', 'no connection')
       const askedAt = { wall: clock.wall(), monotonic: clock.monotonic() }
-      const { status } = server
+      const { status, body } = server
       return {
         from: '',
         status,
-        body: document,
+        body: body as JsonObject | undefined,
         requestId: undefined,
         sent: [],
         retryAfterMs: undefined,
@@ -162,6 +163,41 @@ describe('what was read', () => {
     await clock.advance(60_000)
     expect([await read(), await read()]).toEqual([first, first])
     expect(server.asked).toBe(2)
+  })
+
+  test.each([
+    { why: 'a refusal by something in between', status: 403, body: document },
+    { why: 'a redirect', status: 302, body: undefined },
+    { why: 'a page that is no document', status: 200, body: undefined },
+  ])('goes on being good after $why', async ({ status, body }) => {
+    const { clock, server, read } = createRead()
+    const first = await read()
+    Object.assign(server, { status, body })
+    await clock.advance(60_000)
+    expect([await read(), await read()]).toEqual([first, first])
+    expect(server.asked).toBe(2)
+  })
+
+  test('loses no token endpoint with a stray 404, and all that a new document says is new', async () => {
+    const { clock, server, read } = createRead()
+    Object.assign(server, { status: 200, body: { ...document, authsec_call_tokens: undefined } })
+    const first = await read()
+    server.status = 404
+    await clock.advance(60_000)
+    expect(await read()).toBe(first)
+    Object.assign(server, { status: 200, body: document })
+    await clock.advance(120_000)
+    expect(await read()).toMatchObject({ issuesCallTokens: true })
+  })
+
+  test('is told from the answer of another server, and from that of a client that is closed', async () => {
+    const { clock, server, discovery, read } = createRead()
+    await read()
+    Object.assign(server, { status: 200, body: { ...document, issuer: 'https://evil.example' } })
+    await clock.advance(60_000)
+    await expect(read()).rejects.toMatchObject({ code: 'issuer_mismatch' })
+    discovery.close(new AuthsecError('closed', 'the client is closed'))
+    await expect(read()).rejects.toMatchObject({ code: 'closed' })
   })
 
   test('is nothing where nothing could be read', async () => {
