@@ -45,12 +45,8 @@ export function delegationMiddleware(
 }
 
 function refuseUndeclared({ name, id = '' }: { name: string; id?: string | undefined }, onDenied: OnDenied) {
-  const error = new AuthsecError(
-    'delegation_undeclared',
-    `nobody has said what the tool ${quote(name)} may do`,
-    {
-      hint: 'Name it in delegationMiddleware, which has to stand behind what adds tools.',
-    },
-  )
+  const error = new AuthsecError('delegation_undeclared', `the tool ${quote(name)} has no delegation here`, {
+    hint: 'Name it in delegationMiddleware, placed behind what adds tools.',
+  })
   return answerFailure(error, onDenied, name, id)
 }

@@ -132,6 +132,28 @@ describe('delegationMiddleware', () => {
     expect(ran).toEqual([])
   })
 
+  test('refuses a declared tool that is added where its delegation can no longer be given to it', async () => {
+    const { authsec } = createStubbedClient()
+    const ran: string[] = []
+    const added = tool(async () => void ran.push('added'), { name: 'added', schema: z.object({}) })
+    const adding = createMiddleware({
+      name: 'adding',
+      wrapModelCall: (request, handler) => handler({ ...request, tools: [...request.tools, added] }),
+      wrapToolCall: (request, handler) => handler({ ...request, tool: added }),
+    })
+    const declared = { added: { audience: 'https://billing.example', permissions: ['billing:read'] } }
+    const runWith = (onDenied: 'tool-message' | 'throw') => {
+      const model = fakeModel()
+        .respondWithTools([{ name: 'added', args: {}, id: 'a' }])
+        .respond(new AIMessage('done'))
+      const ours = delegationMiddleware(authsec, { tools: declared, onDenied, undeclared: 'pass' })
+      return ask(createAgent({ model, tools: [getBill], middleware: [ours, adding] }))
+    }
+    expect(await runWith('tool-message')).toMatchObject({ artifact: { code: 'delegation_undeclared' } })
+    await expect(runWith('throw')).rejects.toThrow('the tool "added" has no delegation here')
+    expect(ran).toEqual([])
+  })
+
   test('makes a refusal a message for the model, or the end of the run', async () => {
     const { authsec, stub } = createStubbedClient()
     stub.script('exchange', () => oauthError(403, 'access_denied', 'no'))
