@@ -68,7 +68,10 @@ export function delegate<ToolT extends { name: string }>(
       return fail(error)
     }
   }
-  const members = { ...Object.getOwnPropertyDescriptors(tool), _call: { value: call } }
+  const members = {
+    ...Object.getOwnPropertyDescriptors(tool),
+    _call: { value: call, configurable: true, writable: true },
+  }
   return Object.create(Object.getPrototypeOf(tool), members)
 }
 

@@ -93,6 +93,17 @@ describe('withDelegation', () => {
     expect(await refused.invoke(call)).toMatchObject({ status: 'error', artifact: { code: 'access_denied' } })
   })
 
+  test('lets others wrap the tool once more by assigning what LangChain calls', async () => {
+    const { authsec } = createStubbedClient()
+    const delegated = withDelegation(authsec, getBill, delegation) as unknown as {
+      _call(...args: unknown[]): Promise<unknown>
+      invoke: typeof getBill.invoke
+    }
+    const inner = delegated._call
+    delegated._call = async (...args) => `wrapped ${await inner(...args)}`
+    expect(await delegated.invoke(call)).toMatchObject({ content: 'wrapped 42 with call-1' })
+  })
+
   test.each<{ binding: ToolDelegation['binding']; more?: object; form: object }>([
     { binding: 'none', form: { tool: 'get_bill' } },
     { binding: 'tool', form: { tool: 'get_bill', bind: 'tool' } },
