@@ -94,6 +94,9 @@ async function* takeSteps(
     }
   } catch (error) {
     return fail(error)
+  } finally {
+    // Nobody may want the next step: then the tool tidies up, with the delegation that it has begun with.
+    await runWithDelegation(context, () => generator.return?.(undefined))
   }
 }
 
@@ -159,7 +162,6 @@ function createContext(
   runManager: RunManager | undefined,
   { toolCall, signal }: ToolRunnableConfig,
 ): DelegatedContext {
-  const { fetch } = delegation
   const note = (token: DelegationToken) => {
     if (runManager !== undefined) noteToken(runManager, token)
     return token
@@ -174,8 +176,8 @@ function createContext(
   return {
     fetch: async (resource, init = {}) => {
       const own = init.signal ?? (resource instanceof Request ? resource.signal : undefined)
-      const signals = [own, signal].filter((one) => one !== undefined && one !== null)
-      const send = authsec.fetch(request(), { ...(fetch && { fetch }), onToken: note })
+      const signals = [own, signal].filter((one) => !!one)
+      const send = authsec.fetch(request(), { fetch: delegation.fetch, onToken: note })
       return send(resource, signals.length > 0 ? { ...init, signal: AbortSignal.any(signals) } : init)
     },
     token: async () => note(await authsec.getDelegationToken(request())),

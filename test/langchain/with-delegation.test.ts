@@ -93,6 +93,29 @@ describe('withDelegation', () => {
     expect(await refused.invoke(call)).toMatchObject({ status: 'error', artifact: { code: 'access_denied' } })
   })
 
+  test('ends a generator with its delegation when nobody wants its next step', async () => {
+    const ended: string[] = []
+    const steps = tool(
+      async function* () {
+        try {
+          yield 'begun'
+          yield 'never wanted'
+        } finally {
+          ended.push((await currentDelegation().token()).jti)
+        }
+      },
+      { name: 'get_bill', schema },
+    )
+    const { authsec } = createStubbedClient()
+    const { _call: begin } = withDelegation(authsec, steps, delegation) as unknown as {
+      _call(input: object, runManager: undefined, config: object): Promise<AsyncGenerator>
+    }
+    const running = await begin({ id: '1' }, undefined, {})
+    expect(await running.next()).toEqual({ done: false, value: 'begun' })
+    expect(await running.return('enough')).toEqual({ done: true, value: 'enough' })
+    expect(ended).toEqual(['call-1'])
+  })
+
   test('lets others wrap the tool once more by assigning what LangChain calls', async () => {
     const { authsec } = createStubbedClient()
     const delegated = withDelegation(authsec, getBill, delegation) as unknown as {
