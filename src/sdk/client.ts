@@ -279,7 +279,7 @@ class Client implements AuthsecClient {
   }
 
   async #loadApprovals(): Promise<Approvals> {
-    const { Approvals } = await import('./seldom.js')
+    const { Approvals } = await import('./on-demand.js')
     if (this.#isClosed) throw closedError()
     this.#approvals ??= new Approvals(this.#context, this.#bases, this.#subjects)
     return this.#approvals

@@ -73,7 +73,7 @@ export function createAuthenticate(
   const given = readPrivateKey(credentials.privateKeyJwt)
   let key: Promise<SigningKey> | undefined
   return async (audience) => {
-    const { importSigningKey, signAssertion } = await import('./seldom.js')
+    const { importSigningKey, signAssertion } = await import('./on-demand.js')
     key ??= importSigningKey(given)
     const now = Math.floor(clock.wall() / 1000)
     const claims = {

@@ -55,7 +55,7 @@ export function createDelegatedFetch(parts: DelegatedFetchParts): typeof fetch {
     const token = await getToken(signal)
     const response = await attempt(token)
     if (response.status !== 401 && response.status !== 403) return response
-    const { answerRejection } = await import('./seldom.js')
+    const { answerRejection } = await import('./on-demand.js')
     const method = (init.method ?? given?.method ?? 'GET').toUpperCase()
     const call = { origin, method, headers, body: init.body, given, signal, attempt }
     return answerRejection(parts, call, token, response)

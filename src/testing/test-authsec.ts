@@ -48,7 +48,7 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
   const clock = createTestClock(now)
   const { server, faults } = await openTestServer(world, { clock, approvals })
   // What the client would load later: time that stands waits for promises, and for no file.
-  await import('../sdk/seldom.js')
+  await import('../sdk/on-demand.js')
   const [agent = ''] = Object.keys(world.agents)
   const clients = new Set<AuthsecClient>()
 

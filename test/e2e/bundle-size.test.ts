@@ -11,7 +11,7 @@ const { measureSize }: { measureSize: MeasureSize } = await import(
 )
 
 // A little above what they are: who adds to an entry sees here what everybody downloads for it, and raises the number, or
-// lets it wait in sdk/seldom.ts.
+// lets it wait in sdk/on-demand.ts.
 test.each([
   { what: 'the client', entries: ['sdk'], most: 22_400 },
   { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 32_900 },

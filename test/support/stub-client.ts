@@ -1,7 +1,7 @@
 import type { AuthsecClient, AuthsecClientOptions, AuthsecEvent } from '../../src/sdk/index.js'
 import { createAuthsecClient } from '../../src/sdk/index.js'
 // Loaded beforehand: a clock that stands waits for promises, and for no file.
-import '../../src/sdk/seldom.js'
+import '../../src/sdk/on-demand.js'
 import { createFakeClock, type FakeClock } from './fake-clock.js'
 import { createStubAuthsec, STUB_CLIENT_ID, STUB_URL, type StubAuthsec } from './stub-authsec.js'
 
