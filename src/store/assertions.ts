@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { roundUp } from './columns.js'
 import type { Schema } from './schema.js'
 
 /** What remembers that an assertion of a client has been used (RFC 7523 §3, `jti`). */
@@ -14,8 +15,7 @@ export function createAssertions(db: Kysely<Schema>): AssertionChanges {
     async use({ clientId, jtiHash, expiresAt }) {
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('used_assertions')
-        // A NumericDate may have a fraction, RFC 7519 §2; the column has none.
-        .values({ client_id: clientId, jti_hash: jtiHash, expires_at: Math.ceil(expiresAt) })
+        .values({ client_id: clientId, jti_hash: jtiHash, expires_at: roundUp(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { roundUp } from './columns.js'
 import type { Schema } from './schema.js'
 
 export interface RevocationQueries {
@@ -26,7 +27,7 @@ export function createRevocations(db: Kysely<Schema>): RevocationChanges {
       await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
       await db
         .insertInto('revoked_tokens')
-        .values({ jti, expires_at: Math.ceil(expiresAt) })
+        .values({ jti, expires_at: roundUp(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .execute()
     },

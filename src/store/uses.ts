@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { roundUp } from './columns.js'
 import type { Schema } from './schema.js'
 
 /** What remembers that a one-time token has been used. */
@@ -20,7 +21,7 @@ export function createUses(db: Kysely<Schema>): UseChanges {
       await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('used_tokens')
-        .values({ jti, expires_at: Math.ceil(expiresAt) })
+        .values({ jti, expires_at: roundUp(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n

@@ -303,6 +303,20 @@ export function describeRecords(getOpened: GetOpened): void {
     })
   })
 
+  describe('uses', () => {
+    test('are known through the millisecond in which the token ends', async () => {
+      const { store } = getOpened()
+      const use = (jti: string, expiresAt: number, now = NOW) =>
+        store.write(({ uses }) => uses.insert({ jti, expiresAt, now }))
+      expect(await use('ended', NOW)).toBe(true)
+      expect(await use('within', NOW + 0.5)).toBe(true)
+      expect(await use('within', NOW + 0.5)).toBe(false)
+      await use('next', NOW + 60, NOW + 1)
+      expect(await store.uses.has('ended')).toBe(false)
+      expect(await store.uses.has('within')).toBe(true)
+    })
+  })
+
   describe('sessions', () => {
     test.each([
       { what: 'with the least', session: createSession('s') },
