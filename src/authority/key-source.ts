@@ -57,7 +57,7 @@ export async function forgetEphemeralKeys(store: Store, source: KeySource = 'per
 export async function importKeys(options: KeyStepOptions, keys: readonly FileKey[]): Promise<void> {
   const { store, envelope } = options
   const placed = keys.map((key) => ({ key, place: findPlaceOf(key), state: readStateOf(key) }))
-  assertOneEach(placed)
+  assertUsableSets(placed)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const { revision, keys: stored, now } = await readState(options)
     const known = new Set(stored.map(({ kid }) => kid))
@@ -113,7 +113,8 @@ function readStateOf({ kid, state = 'active' }: FileKey): NewKeyState {
   })
 }
 
-function assertOneEach(keys: readonly { place: KeyPlace; state: NewKeyState }[]): void {
+// One key of each set signs, and at most one is the next to.
+function assertUsableSets(keys: readonly { place: KeyPlace; state: NewKeyState }[]): void {
   const names = keys.map(({ place, state }) => `${describePlace(place)} ${state}`)
   const twice = keys.find((_, index) => names.indexOf(names[index] ?? '') !== index)
   if (twice !== undefined) {

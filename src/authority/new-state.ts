@@ -101,7 +101,7 @@ async function renewBaseTokens(
   let renewed = 0
   const page = await clients.list({ limit: Number.MAX_SAFE_INTEGER, offset: 0 })
   const agents = new Map(page.clients.map((client) => [client.id, client]))
-  for (const delegation of await delegations.listSealed()) {
+  for (const delegation of await delegations.listAll()) {
     const { clientId } = delegation
     const client = agents.get(clientId)
     const isLive = delegation.status === 'active' && client !== undefined

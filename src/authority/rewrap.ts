@@ -74,7 +74,7 @@ async function resealAll(
 ): Promise<number> {
   const [storedKeys, tokens, services] = [
     await keys.list(),
-    await delegations.listSealed(),
+    await delegations.listAll(),
     await externalServices.list(),
   ]
   for (const key of storedKeys) {

@@ -93,7 +93,7 @@ export function createDelegations(
         .executeTakeFirst()
       return numUpdatedRows > 0n
     },
-    async listSealed() {
+    async listAll() {
       const rows = await db.selectFrom('delegations').selectAll().execute()
       return rows.map(toDelegation)
     },

@@ -239,8 +239,8 @@ export interface DelegationChanges extends DelegationQueries {
   setStatus(clientId: string, status: DelegationStatus, updatedAt: number): Promise<void>
   /** Notes that the end of a delegation is recorded; false where it is already, or another one is in its place. */
   noteEnd(delegation: Pick<Delegation, 'clientId' | 'jti'>): Promise<boolean>
-  /** Every one, with its base token sealed. */
-  listSealed(): Promise<Delegation[]>
+  /** Every one, live or not, with its sealed base token. */
+  listAll(): Promise<Delegation[]>
   /** Puts the same base token in its place, sealed anew. */
   reseal(clientId: string, sealedToken: Uint8Array): Promise<void>
   /** Removes every delegation under a policy, and says how many there were. */

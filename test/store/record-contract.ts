@@ -563,7 +563,7 @@ export function describeRecords(getOpened: GetOpened): void {
       const sealedToken = Uint8Array.of(0, 255, 9)
       await store.write(async ({ delegations }) => {
         await delegations.replace(createDelegation('d'))
-        const [sealed, ...more] = await delegations.listSealed()
+        const [sealed, ...more] = await delegations.listAll()
         expect([sealed?.clientId, more]).toEqual(['agent', []])
         await delegations.reseal('agent', sealedToken)
       })

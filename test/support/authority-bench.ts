@@ -1,9 +1,7 @@
-import { inject } from 'vitest'
 import type { Provenance } from '../../src/authority/audit/log.js'
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { HeldDelegation } from '../../src/authority/delegations.js'
 import type { TokenResponse } from '../../src/authority/grants/grant.js'
-import { parseKeys } from '../../src/authority/key-files.js'
 import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
 import type { Session } from '../../src/authority/sessions.js'
 import type { AuditEvent } from '../../src/core/audit-record.js'
@@ -11,6 +9,7 @@ import { AuthsecError } from '../../src/core/errors.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store, User } from '../../src/store/store.js'
 import { type AlteredStore, createAlteredStore } from './altered-store.js'
+import { readServerKeys } from './server-keys.js'
 
 export const ISSUER = 'http://127.0.0.1:7468'
 export const KEK: Uint8Array = new Uint8Array(32).fill(7)
@@ -140,7 +139,7 @@ function findTemplate(): Promise<Store> {
 
 async function createTemplate(): Promise<Store> {
   const store = await openStore(':memory:')
-  const keySource = { imported: await parseKeys(inject('serverKeys'), 'the keys of the run') }
+  const keySource = await readServerKeys()
   await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: () => START, keySource })
   return store
 }

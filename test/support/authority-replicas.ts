@@ -1,10 +1,9 @@
-import { inject } from 'vitest'
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
-import { parseKeys } from '../../src/authority/key-files.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
 import { ISSUER, KEK } from './authority-bench.js'
+import { readServerKeys } from './server-keys.js'
 
 /** One of several authorities on a database, as a server process has one. */
 export interface AuthorityReplica {
@@ -21,7 +20,7 @@ export async function openReplica(
   keyTimings: KeyTimings = {},
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
-  const keySource = { imported: await parseKeys(inject('serverKeys'), 'the keys of the run') }
+  const keySource = await readServerKeys()
   const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock, keyTimings, keySource })
   return {
     authority,

@@ -1,5 +1,7 @@
+import { inject } from 'vitest'
 import type { TestProject } from 'vitest/node'
-import { formatJwk, generateKey } from '../../src/authority/key-files.js'
+import { formatJwk, generateKey, parseKeys } from '../../src/authority/key-files.js'
+import type { KeySource } from '../../src/authority/key-source.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,4 +18,9 @@ export async function setup({ provide }: TestProject): Promise<void> {
   const places = [{}, { state: 'prepared' }, { purpose: 'base' }]
   const made = await Promise.all(places.map(async (place) => ({ ...(await generateKey('RS256')), ...place })))
   provide('serverKeys', JSON.stringify({ keys: made.map((key) => formatJwk(key, 'private')) }))
+}
+
+/** The keys of the run, for an authority that a test opens itself. */
+export async function readServerKeys(): Promise<KeySource> {
+  return { imported: await parseKeys(inject('serverKeys'), 'the keys of the run') }
 }
