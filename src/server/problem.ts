@@ -1,4 +1,5 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { isStoreFailure } from '../store/unavailable.js'
 import type { Endpoint } from './endpoint.js'
 import { renderProblem } from './login/problem-page.js'
 
@@ -47,8 +48,7 @@ export function statusOf(code: string): number {
 
 /** Whether whoever runs the server has to hear of it: a bug, a disk that fails, a state that cannot be read any more. */
 export function isFault(error: unknown): boolean {
-  if (AuthsecError.is(error, 'temporarily_unavailable')) return error.cause !== undefined
-  return !AuthsecError.is(error) || error.code === 'state_unreadable'
+  return !AuthsecError.is(error) || error.code === 'state_unreadable' || isStoreFailure(error)
 }
 
 /** The one place where a failure becomes a response, in the form that its endpoint's callers expect. */

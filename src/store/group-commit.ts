@@ -1,5 +1,4 @@
 import { AuthsecError } from '../core/errors.js'
-import { createStoreFailure } from './unavailable.js'
 
 interface Waiter<C> {
   work: (context: C) => Promise<unknown>
@@ -107,7 +106,10 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
 
   return {
     write<T>(work: (context: C) => Promise<T>): Promise<T> {
-      if (!accepting) return Promise.reject(createStoreFailure('the store is closed'))
+      if (!accepting) {
+        // By whoever runs the server: no failure of the store.
+        return Promise.reject(new AuthsecError('temporarily_unavailable', 'the store is closed'))
+      }
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject })
         running ??= run()

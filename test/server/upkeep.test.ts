@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { startServer } from '../../src/server/index.js'
 import { startUpkeep } from '../../src/server/upkeep.js'
+import { createStoreFailure } from '../../src/store/unavailable.js'
 import { startTestServer } from '../support/running-server.js'
 
 const START = 1_000_000
@@ -54,8 +55,13 @@ describe('the upkeep of keys', () => {
     { what: 'a fault', error: new Error('no disk'), told: 1 },
     {
       what: 'a disk that fails',
-      error: new AuthsecError('temporarily_unavailable', 'no', { cause: new Error('ENOSPC') }),
+      error: createStoreFailure('no', { cause: new Error('ENOSPC') }),
       told: 1,
+    },
+    {
+      what: 'somebody else who does not answer',
+      error: new AuthsecError('temporarily_unavailable', 'no', { cause: new Error('ECONNREFUSED') }),
+      told: 0,
     },
     {
       what: 'another server that was faster',
