@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
-import { assertText } from './fields.js'
+import { isText, notText } from './fields.js'
 
 const MAX_BODY_BYTES = 64 * 1024
 
@@ -16,10 +16,9 @@ export async function readForm(request: Request): Promise<ReadonlyMap<string, st
   const text = await readText(request, 'application/x-www-form-urlencoded')
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(text)) {
-    const parameter = `the parameter ${quote(name)}`
-    assertText(parameter, name)
+    if (!isText(name) || !isText(value)) throw notText(`the parameter ${quote(name)}`)
     if (form.has(name)) throw refuseTwin(name)
-    form.set(name, assertText(parameter, value))
+    form.set(name, value)
   }
   for (const [name, value] of form) if (value === '') form.delete(name)
   return form

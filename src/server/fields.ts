@@ -109,14 +109,18 @@ export function readQueryInteger(
   return value
 }
 
-/**
- * What no store can give back unchanged is refused before it is asked for or kept. Throws `invalid_request` without the
- * text: it may be a password.
- */
-export function assertText(name: string, text: string): string {
-  if (!text.isWellFormed() || text.includes('\0')) {
-    throw invalid(`${name} holds a character that is not text`)
-  }
+/** Whether a store can give it back unchanged: what it cannot is refused before it is asked for or kept. */
+export function isText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
+/** The refusal of what is not text, `invalid_request`, which does not repeat it: it may be a password. */
+export function notText(name: string): AuthsecError {
+  return invalid(`${name} holds a character that is not text`)
+}
+
+function assertText(name: string, text: string): string {
+  if (!isText(text)) throw notText(name)
   return text
 }
 
