@@ -62,7 +62,7 @@ export const logEntries: Endpoint<'admin'> = {
   async handle(request, { authority, caller, provenance }) {
     const tile = readTilePath(request)
     const response = await answerTile(tile, authority.publishedLog, 'private')
-    // Other than the tiles of hashes, these are the records themselves.
+    // Whoever reads a bundle has read its records, which nobody learns from the hashes.
     const records = Array.from({ length: tile.width }, (_, at) => ({ seq: tile.index * TILE_WIDTH + at }))
     authority.auditReads.note(caller, { filter: [] }, records, provenance)
     return response
