@@ -3,9 +3,9 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const NO_TESTS = ['**/node_modules/**', 'test/bench/**']
-// What nothing outlives: these files share processes, which load once what each of them needs. Neither they nor what
-// they import have a hook or a variable of their own.
-const PURE = ['core', 'langchain', 'sdk', 'verify'].map((part) => `test/${part}/**/*.test.ts`)
+// What nothing outlives: these files share processes, which load once what each of them needs. What they import of the
+// tests has no hook and no variable of its own, and nothing of theirs is put in the place of a module.
+export const PURE = ['core', 'langchain', 'sdk', 'verify'].map((part) => `test/${part}/**/*.test.ts`)
 
 const SHARED = {
   // A machine may be busy with other things; what hangs is found all the same.
