@@ -7,23 +7,19 @@ type Shape = Readonly<Record<string, Kind>>
 
 interface Values {
   text: string
+  'text?': string
   number: number
+  'number?': number
   flag: boolean
+  'flag?': boolean
   texts: string[]
 }
 
-type Mandatory<K extends Kind> = K extends `${string}?` ? never : K
-type Value<K extends Kind> = K extends `${infer Name extends keyof Values}?`
-  ? Values[Name]
-  : K extends keyof Values
-    ? Values[K]
-    : never
-
 /** An object of the wire whose known members have been checked; what else it holds is kept. */
 export type Shaped<S extends Shape> = JsonObject & {
-  [Name in keyof S as Mandatory<S[Name]> extends never ? never : Name]: Value<S[Name]>
+  [Name in keyof S as S[Name] extends `${string}?` ? never : Name]: Values[S[Name]]
 } & {
-  [Name in keyof S as Mandatory<S[Name]> extends never ? Name : never]?: Value<S[Name]>
+  [Name in keyof S as S[Name] extends `${string}?` ? Name : never]?: Values[S[Name]]
 }
 
 /** Checks an object of an answer; throws `server_error` naming `what` and the member that is not as agreed. */
@@ -67,7 +63,8 @@ function isKind(value: Json | undefined, kind: Kind): boolean {
   }
 }
 
-function unexpected(message: string): AuthsecError {
+/** That a server has answered, and not as agreed; `message` is a clause. */
+export function unexpected(message: string): AuthsecError {
   return new AuthsecError('server_error', `unexpected answer of the server: ${message}`, {
     hint: 'Check that the address is that of an AuthSec server.',
     // It was well enough to answer: it would say the same again.

@@ -2,6 +2,7 @@ import { type AuditFilter, formatAuditFilter } from '../core/audit-filter.js'
 import type { AuditEntry, PersonalData } from '../core/audit-record.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import { readShape, readShapes } from './answer.js'
+import { readAuditEvent } from './audit-event.js'
 import { type ApiTarget, callServer } from './http.js'
 
 export interface AuditQuery {
@@ -50,7 +51,7 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
   return {
     entries: entries.map(({ seq, event, personal }) => ({
       seq,
-      event: readEvent(event),
+      event: readAuditEvent(event),
       ...(query.personal && { personal: readPersonal(personal) }),
     })),
     next,
@@ -128,17 +129,11 @@ export async function findAuditEvent(target: ApiTarget, eventId: string): Promis
 /** Reads an event with its place; throws `server_error` for what is none. */
 export function readAuditEntry(body: Json | undefined): AuditEntry {
   const { seq, event } = readShape(body, { seq: 'number' }, 'event')
-  return { seq, event: readEvent(event) }
+  return { seq, event: readAuditEvent(event) }
 }
 
 function readPersonal(value: Json | undefined): PersonalData {
   const { ip, user_agent } = isJsonObject(value) ? value : {}
   const asText = (member: Json | undefined) => (typeof member === 'string' ? member : undefined)
   return { ip: asText(ip), user_agent: asText(user_agent) }
-}
-
-// The event belongs to the server: what is needed to tell it is checked, everything else stays as it came.
-function readEvent(value: Json | undefined): AuditEntry['event'] {
-  const event = readShape(value, { id: 'text', type: 'text', outcome: 'text', occurred_at: 'text' }, 'event')
-  return event as unknown as AuditEntry['event']
 }

@@ -85,9 +85,11 @@ export const AUDIT_OUTCOMES = ['allow', 'deny', 'error'] as const
 
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number]
 
+export const AUDIT_PARTY_TYPES = ['user', 'client', 'server'] as const
+
 /** Someone or something in an event, by opaque id only. */
 export interface AuditParty {
-  type: 'user' | 'client' | 'server'
+  type: (typeof AUDIT_PARTY_TYPES)[number]
   id: string
 }
 
