@@ -6,12 +6,18 @@ import type { Explanation, Refusal } from './refusal.js'
 const CLIENT = {
   client_id: 'text',
   name: 'text',
+  /** Whether it may act; some servers say it as `status` only. */
   active: 'flag?',
+  /** `Active` or `Inactive`. */
   status: 'text?',
+  /** Whom to write to about it. */
   email: 'text?',
+  /** Such as `ai_agent` or `application`. */
   client_type: 'text?',
+  /** The kind of agent, which a policy names. */
   agent_type: 'text?',
   spiffe_id: 'text?',
+  /** RFC 3339. */
   created_at: 'text?',
 } as const
 
@@ -174,21 +180,35 @@ export async function rotateClientSecret(
   return readShape(body, ROTATION, 'new secret')
 }
 
-const DYNAMIC = {
+const OPEN_DYNAMIC = {
   client_id: 'text',
-  client_secret: 'text?',
-  registration_access_token: 'text?',
+  /** Where the client reads and changes its registration, RFC 7592. */
   registration_client_uri: 'text?',
   client_name: 'text?',
+  /** How it proves who it is. */
   token_endpoint_auth_method: 'text?',
+  /** What it may ask tokens by. */
   grant_types: 'texts',
+  /** What it may have for itself, separated by spaces. */
   scope: 'text?',
+  /** The kind of agent, which a policy names. */
   agent_type: 'text?',
   spiffe_id: 'text?',
 } as const
 
+const DYNAMIC = {
+  ...OPEN_DYNAMIC,
+  /** Shown this once; absent where the client proves itself by a key, or not at all. */
+  client_secret: 'text?',
+  /** What the client needs at its `registration_client_uri`; shown this once. */
+  registration_access_token: 'text?',
+} as const
+
 /** The answer to a dynamic registration, RFC 7591 §3.2.1. */
 export type DynamicClient = Shaped<typeof DYNAMIC>
+
+/** The same without what is secret of it. */
+export type OpenDynamicClient = Shaped<typeof OPEN_DYNAMIC>
 
 /** Registers a client by RFC 7591 with the metadata as they are given; an admin session goes along where there is one. */
 export async function registerDynamically(target: ApiTarget, metadata: JsonObject): Promise<DynamicClient> {

@@ -8,14 +8,21 @@ const AGENTS = '/authsec/uflow/admin/agents'
 
 const AGENT = { id: 'text', name: 'text?' } as const
 
-const GRANT = {
-  token: 'text',
+const GRANTED = {
   spiffe_id: 'text?',
+  /** RFC 3339. */
   expires_at: 'text',
   permissions: 'texts',
+  /** The APIs where the agent may act; `authsec-api` stands for all that the policy names. */
   audience: 'texts',
+  /** Seconds that it lives, from the grant on. */
   ttl_seconds: 'number?',
 } as const
+
+/** A delegation that was just granted, without its token. */
+export type GrantedDelegation = Shaped<typeof GRANTED>
+
+const GRANT = { token: 'text', ...GRANTED } as const
 
 /** A delegation that was just granted; `token` is the agent's new base token. */
 export type Grant = Shaped<typeof GRANT>
@@ -58,16 +65,25 @@ export async function grantDelegation(
 }
 
 const DELEGATION = {
+  /** The agent. */
   client_id: 'text',
   client_name: 'text?',
+  /** For whom the agent acts. */
   user_id: 'text?',
+  /** The policy that allows it. */
   policy_id: 'text?',
+  /** `active`, `expired` or `revoked`. */
   status: 'text',
   permissions: 'texts',
+  /** The APIs where the agent may act; AuthSec itself does not say, and the list is empty. */
   resources: 'texts',
+  /** What was asked for: APIs, or `authsec-api`, which stands for all that the policy names. */
   audience: 'texts',
+  /** Seconds that it lives, from the grant on. */
   ttl_seconds: 'number?',
+  /** RFC 3339. */
   issued_at: 'text?',
+  /** RFC 3339. */
   expires_at: 'text',
 } as const
 

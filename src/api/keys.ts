@@ -2,27 +2,44 @@ import { isJsonObject } from '../core/strict-json.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 
-const CHANGE = { kid: 'text', purpose: 'text', alg: 'text', state: 'text' } as const
+const CHANGE = {
+  kid: 'text',
+  /** What it signs: `call`, `base` and `session` tokens, or the `audit` log. */
+  purpose: 'text',
+  /** `ES256`, `RS256` or `EdDSA`. */
+  alg: 'text',
+  /** `prepared`, `active`, `retiring`, `retired`, `tainted` or `revoked`. */
+  state: 'text',
+} as const
 const KEY = {
   ...CHANGE,
+  /** RFC 3339. */
   created_at: 'text',
+  /** Since when every server has published it, RFC 3339; absent while one may not have. */
   published_at: 'text?',
+  /** Since when it signs or did, RFC 3339. */
   activated_at: 'text?',
+  /** When it signed last or would have, RFC 3339. */
   stopped_at: 'text?',
+  /**
+   * Its next step, RFC 3339: from when a prepared key may sign, and until when the server keeps an active one or publishes
+   * one that signs no more; absent where nobody knows yet, or only a person decides.
+   */
   due_at: 'text?',
 } as const
 const LIVE_TOKEN = {
   jti: 'text',
+  /** The type of the event in which it was issued. */
   type: 'text',
+  /** The client that has it. */
   client_id: 'text?',
+  /** For whom. */
   subject: 'text?',
+  /** RFC 3339; absent where the log does not say. */
   expires_at: 'text?',
 } as const
 
-/**
- * A key that signs, did or will. `due_at`: from when a prepared key may sign, and until when the server keeps an active
- * one or publishes one that signs no more; missing where nobody knows yet, or only a person decides.
- */
+/** A key that signs, did or will. */
 export type SigningKeyInfo = Shaped<typeof KEY>
 
 /** A key that has changed, and what it is now. */
@@ -34,7 +51,9 @@ export type LiveToken = Shaped<typeof LIVE_TOKEN>
 /** A key that is out of use at once, and the tokens that it signed, of which the newest may be left out. */
 export interface KeyEmergency {
   changed: KeyChange[]
+  /** In the order of the log. */
   live_tokens: LiveToken[]
+  /** How many there are, also those that are left out. */
   live_tokens_total: number
 }
 

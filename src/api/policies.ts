@@ -5,13 +5,21 @@ import type { Explanation, Refusal } from './refusal.js'
 
 const POLICY = {
   id: 'text',
+  /** The role of the people who may delegate. */
   role_name: 'text',
+  /** The kind of agent they may delegate to. */
   agent_type: 'text',
+  /** What they may delegate; empty: everything they have themselves. */
   allowed_permissions: 'texts',
+  /** The APIs where it holds, by their URIs. */
   resources: 'texts',
+  /** How many seconds a delegation lives at most. */
   max_ttl_seconds: 'number?',
+  /** Nobody can delegate by it where this is false. */
   enabled: 'flag?',
+  /** The only client that it is for; absent where it is for every one of its agent type. */
   client_id: 'text?',
+  /** RFC 3339. */
   created_at: 'text?',
 } as const
 

@@ -2,7 +2,14 @@ import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 import type { Explanation, Refusal } from './refusal.js'
 
-const RESOURCE = { uri: 'text', permissions: 'texts', created_at: 'text?' } as const
+const RESOURCE = {
+  /** The address that names the API, as its tokens carry it in `aud`. */
+  uri: 'text',
+  /** What its tokens may carry. */
+  permissions: 'texts',
+  /** RFC 3339. */
+  created_at: 'text?',
+} as const
 
 /** An API that accepts call tokens, and the permissions they may carry there. */
 export type Resource = Shaped<typeof RESOURCE>

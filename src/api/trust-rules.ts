@@ -7,10 +7,15 @@ import type { Explanation, Refusal } from './refusal.js'
 
 const TRUST_RULE = {
   name: 'text',
+  /** The agent that they act as. */
   client_id: 'text',
+  /** Exactly the `iss` of their identity tokens. */
   issuer: 'text',
+  /** Exactly the `aud`, or one of several. */
   audience: 'text',
+  /** A pattern for the whole `sub`. */
   subject: 'text',
+  /** RFC 3339. */
   created_at: 'text?',
 } as const
 

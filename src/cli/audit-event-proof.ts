@@ -8,9 +8,32 @@ import { findTile, listTiles, readNode, splitEntries, TILE_WIDTH } from '../core
 import type { Evidence, KnownKey } from '../core/log-verdict.js'
 import { proveInclusion, type ReadNodes } from '../core/merkle.js'
 import { quote } from '../core/printable.js'
+import type { Json } from '../core/strict-json.js'
 import type { Context } from './context.js'
 import { chooseKey } from './log-contact.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
+
+/** The proof of one event, and what it is worth. */
+export interface ProofOutput {
+  /** Of the log, `authsec/<random log id>`. */
+  origin: string
+  /** The place of the record in the log, counted from 0. */
+  index: number
+  /** Of the log at the head that the proof leads to, in records. */
+  size: number
+  /** Whether the proof leads from the record to that head. */
+  holds: boolean
+  /** Whether the head is signed by the key that is believed. */
+  signed: boolean
+  /** Whether that key is known from elsewhere than the log itself. */
+  pinned: boolean
+  /** The record, null where it is no JSON: what it says counts only where the proof holds and is signed. */
+  event: Json
+  /** Those beside the way from the record to the root, in base64. */
+  hashes: readonly string[]
+  /** All of it as text: C2SP tlog-proof. */
+  proof: string
+}
 
 interface ProofFlags {
   key?: VerifierKey | undefined
@@ -97,14 +120,14 @@ async function checkProof(
   const { holds, isSigned } = state
   print(proof)
   if (json) {
-    io.json({
+    io.json<ProofOutput>({
       origin: checkpoint.origin,
       index,
       size: checkpoint.size,
       holds,
       signed: isSigned,
       pinned: key?.isPinned ?? false,
-      event: JSON.parse(Buffer.from(proof.record).toString()),
+      event: readRecord(proof.record),
       hashes: proof.hashes.map(encodeBase64),
       proof: text,
     })
@@ -122,6 +145,14 @@ async function checkProof(
   io.note(
     `record ${index} of ${checkpoint.size} in ${checkpoint.origin}, signed by ${key?.source ?? 'an unknown key'}`,
   )
+}
+
+function readRecord(record: Uint8Array): Json {
+  try {
+    return JSON.parse(Buffer.from(record).toString())
+  } catch {
+    return null
+  }
 }
 
 async function buildProof(source: LogSource, eventId: string): Promise<string> {

@@ -1,4 +1,6 @@
 import type { AuditCursor, AuditGap } from '../api/audit-stream.js'
+import type { AuditEvent } from '../core/audit-record.js'
+import type { ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import { formatCursor } from './audit-cursor.js'
 import type { FollowStep, TimelineEntry } from './audit-follow.js'
@@ -6,6 +8,78 @@ import type { LineFile } from './audit-output.js'
 import { formatCounts, formatEntry } from './audit-text.js'
 import type { Io } from './io.js'
 import { formatJson } from './json-text.js'
+
+/** An event as the server tells it, which may be of another version or AuthSec itself, and tell more or less. */
+interface ToldEvent
+  extends Pick<AuditEvent, 'id' | 'occurred_at' | 'outcome'>,
+    Partial<Omit<AuditEvent, 'id' | 'occurred_at' | 'outcome' | 'type'>> {
+  /** One of those that `authsec audit types` lists, unless the server has others. */
+  type: string
+}
+
+/** An event with its place, where the log has places. */
+export interface ToldTimelineEntry {
+  /** The index of its leaf, counted from 0 without gaps; null in the logs of AuthSec itself, which have no places. */
+  seq: number | null
+  event: ToldEvent
+}
+
+/** An event with its place in the log. */
+export interface ToldEntry extends ToldTimelineEntry {
+  /** The index of its leaf, counted from 0 without gaps. */
+  seq: number
+}
+
+/** One line of a followed log. */
+export type TailLine = EventLine | GapLine | HeartbeatLine | ReconnectingLine | EndLine
+
+/** Something happened. */
+interface EventLine extends ToldTimelineEntry {
+  kind: 'event'
+}
+
+/** The log could not be read on from where it was asked to be. */
+interface GapLine {
+  kind: 'gap'
+  /** `other_log`: that place is in another log; `ahead`: it is behind the end of this one; or what else the server says. */
+  reason: string
+  /** The place behind which the log was to be read on. */
+  asked: number
+  /** The origin of the log; absent where it is not published. */
+  log?: string | undefined
+  /** The place behind which it is read on instead; -1 for the beginning. */
+  next: number
+}
+
+/** Everything up to a place has been looked at, whatever of it was wanted. */
+interface HeartbeatLine {
+  kind: 'heartbeat'
+  /** That place; -1 before the first record. */
+  next: number
+  /** The origin of the log; absent where it is not published. */
+  log?: string | undefined
+}
+
+/** The connection was lost, and is taken up again; told once for each outage. */
+interface ReconnectingLine {
+  kind: 'reconnecting'
+  /** What went wrong, as an error code. */
+  code: ErrorCode
+  message: string
+}
+
+/** The following has ended. */
+interface EndLine {
+  kind: 'end'
+  /** The place up to which the log has been read; -1 before the first record, null where the log has no places. */
+  next: number | null
+  /** The origin of the log; null where it is not published. */
+  log: string | null
+  /** How many events there were of each type. */
+  events: Readonly<Record<string, number>>
+  /** The command line that goes on behind it; null where the log has no places. */
+  resume: string | null
+}
 
 /** Tells what happens in a followed log: as lines for people, or as JSON Lines that each have a `kind`. */
 export interface AuditPrinter {
@@ -31,7 +105,8 @@ export async function createAuditPrinter(
   }
 
   if (io.manners.json) {
-    const print = (value: object) => (file ? file.line(formatJson(value)) : io.jsonLine(value))
+    const print = (line: EventLine | GapLine) =>
+      file ? file.line(formatJson(line)) : io.jsonLine<TailLine>(line)
     return {
       tell(step) {
         if (step.type === 'event') {
@@ -42,16 +117,22 @@ export async function createAuditPrinter(
           print({ kind: 'gap', ...gap, next: after })
         } else if (step.type === 'heartbeat') {
           const { after, log } = step.cursor
-          io.jsonLine({ kind: 'heartbeat', next: after, log })
+          io.jsonLine<TailLine>({ kind: 'heartbeat', next: after, log })
         } else if (step.type === 'reconnecting') {
           const { code, message } = step.failure
-          io.jsonLine({ kind: 'reconnecting', code, message })
+          io.jsonLine<TailLine>({ kind: 'reconnecting', code, message })
         }
       },
       end(cursor) {
         const { after = null, log = null } = cursor ?? {}
         const events = Object.fromEntries(counts)
-        io.jsonLine({ kind: 'end', next: after, log, events, resume: cursor ? resumeAt(cursor) : null })
+        io.jsonLine<TailLine>({
+          kind: 'end',
+          next: after,
+          log,
+          events,
+          resume: cursor ? resumeAt(cursor) : null,
+        })
       },
       flush,
     }

@@ -1,7 +1,99 @@
 import { encodeBase64 } from '../core/base64.js'
+import type { LogFault } from '../core/log-faults.js'
 import type { KnownKey, LogReport, Signature, Verdict } from '../core/log-verdict.js'
 import { toPrintable } from '../core/printable.js'
 import type { Style } from './io.js'
+
+/** What was checked of a log, and what came of it. */
+export interface LogReportOutput {
+  /**
+   * INTACT: what the known key signed; LINKED: whole in itself, by a key that nobody vouches for. ALTERED: something is
+   * not what was signed; FORKED: somebody has seen another history; UNSIGNED: the signature is not good; KEY: another key
+   * signed; TRUNCATED: the end is gone; INCOMPLETE: something is missing; SUPPRESSED: the event of the token is not there.
+   */
+  verdict: Verdict
+  /** What the verdict means, in words. */
+  statement: string
+  /** What it does and does not prove, in words. */
+  proves: string
+  /** Of the log, `authsec/<random log id>`; null where the head cannot be read. */
+  origin: string | null
+  /** How many records were signed; null where the head cannot be read. */
+  size: number | null
+  /** The hash over all of them that was signed, in base64; null where the head cannot be read. */
+  root: string | null
+  /** The same as it follows from the records, in base64; null where none were read. */
+  computed_root: string | null
+  /**
+   * How the signature under the head stands to the key that is believed. `handed_over`: it is by a later key, for which
+   * that one vouches; `bad` also where the head cannot be read; `not_checked`: no key is believed.
+   */
+  signature: WordOf<Signature>
+  /** The key that is believed; null where there is none. */
+  key: KeyOutput | null
+  /** How many records were found; absent where none were read. */
+  records?: RecordCounts | undefined
+  /** When the first record was made, RFC 3339; null where that is not known. */
+  first_at: string | null
+  /** When the last record was made, RFC 3339; null where that is not known. */
+  last_at: string | null
+  /** The heads kept elsewhere that the log agrees with. */
+  anchors: readonly AnchorOutput[]
+  /** What is wrong, at its first place; null where nothing is. */
+  fault: FaultOutput | null
+  /** The place of the event of the token; null where none was given or it is not there. */
+  token_index: number | null
+  /** What else should be known, in words. */
+  warnings: readonly string[]
+}
+
+interface KeyOutput {
+  /** Of the log that it signs. */
+  name: string
+  /** A short hash of it, in hexadecimal. */
+  id: string
+  /** From where it is known, in words. */
+  source: string
+  /** Whether anybody but the log itself vouches for it. */
+  pinned: boolean
+}
+
+interface RecordCounts {
+  read: number
+  missing: number
+  altered: number
+  /** Those at another place than they were signed at. */
+  out_of_order: number
+  /** Those, from the first on, that were taken out by a rule that is itself recorded. */
+  pruned: number
+}
+
+interface AnchorOutput {
+  /** The file of the head, or `last contact`. */
+  name: string
+  /** Of the log at that head, in records. */
+  size: number
+}
+
+interface FaultOutput {
+  /** `cut`: the records end too early; `tile`: hashes that are not those of the records; `root`: not to be told closer. */
+  kind: LogFault['kind']
+  /** The first record that is concerned. */
+  index: number
+  /** The file of the hashes that are not those of the records; null where it is a record. */
+  tile: string | null
+  /** The hash of the record that was signed, in hexadecimal; null where it is not known. */
+  expected: string | null
+  /** The hash of the record that is there, in hexadecimal; null where there is none. */
+  actual: string | null
+  /** How many records, from the first on, are what was signed. */
+  good: number
+}
+
+/** A text of several words as one. */
+type WordOf<Text extends string> = Text extends `${infer Head} ${infer Rest}`
+  ? `${Head}_${WordOf<Rest>}`
+  : Text
 
 /** What a verdict does and does not prove, in one sentence. */
 const PROOFS: Readonly<Record<Verdict, string>> = {
@@ -59,7 +151,7 @@ export function formatLogReport(report: LogReport, key: KnownKey | undefined, st
 }
 
 /** The same for programs. */
-export function describeLogReport(report: LogReport, key: KnownKey | undefined): Record<string, unknown> {
+export function describeLogReport(report: LogReport, key: KnownKey | undefined): LogReportOutput {
   const { verdict, statement, checkpoint, walk, anchors, fault } = report
   return {
     verdict,
@@ -69,7 +161,7 @@ export function describeLogReport(report: LogReport, key: KnownKey | undefined):
     size: checkpoint?.size ?? null,
     root: checkpoint === undefined ? null : encodeBase64(checkpoint.root),
     computed_root: walk === undefined ? null : encodeBase64(walk.root),
-    signature: report.signature.replaceAll(' ', '_'),
+    signature: report.signature.replaceAll(' ', '_') as WordOf<Signature>,
     key:
       key === undefined
         ? null

@@ -9,7 +9,9 @@ import { keepNames } from './completion-names.js'
 export interface Profile {
   server_url: string
   tenant_id?: string
+  /** The client that is meant when no flag names one. */
   client_id?: string
+  /** Which AuthSec the server is. */
   generation?: Generation
   /** Issuers beside the server itself whose tokens `token verify` believes. */
   trusted_issuers?: string[]

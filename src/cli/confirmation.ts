@@ -25,6 +25,12 @@ export interface Deed {
   proof: string
 }
 
+/** What would stop working, with --dry-run; nothing was changed. */
+export interface DryRun {
+  dry_run: true
+  stops: readonly Consequence[]
+}
+
 /** Adds `--confirm` and `--dry-run`. */
 export function addConfirmFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
   command: Command<A, O, G>,
@@ -86,7 +92,7 @@ async function printConsequences(
   json: boolean,
 ): Promise<void> {
   if (json) {
-    io.json({ dry_run: true, stops: consequences })
+    io.json<DryRun>({ dry_run: true, stops: consequences })
     return
   }
   if (consequences.length === 0) io.note('nothing would stop working')

@@ -6,7 +6,9 @@ import type { Connection } from './connection.js'
 /** One thing that works now and would not any more. */
 export interface Consequence {
   kind: 'delegation' | 'policy' | 'secret' | 'trust'
+  /** The UUID of a policy; for all others that of the client. */
   id: string
+  /** What it is, in words for a person. */
   detail: string
 }
 

@@ -7,6 +7,21 @@ import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.
 import type { ServeFlags } from './serving-flags.js'
 import { isInDatabase, readPlace } from './state-place.js'
 
+/** With --mode dev. */
+export interface DevServerOutput {
+  /** Where it listens. */
+  url: string
+  /** Of its process. */
+  pid: number
+  tenant_id: string
+  /** The UUID of the seeded agent. */
+  client_id: string
+  /** Who delegated to it. */
+  user: RunningServer['user']
+  /** The issuer of its call tokens: where it listened when the state was new. */
+  issuer: string
+}
+
 const EPHEMERAL = ':memory:'
 
 /**
@@ -34,7 +49,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
         giveBackProfile = await takeDevProfile(context, server)
         await pinLog(context, server)
       }
-      if (flags.json) context.io.jsonLine(facts)
+      if (flags.json) context.io.jsonLine<DevServerOutput>(facts)
       printBanner(context, server, state ?? flags.store ?? flags.storeFile, flags)
     },
     withdraw: () => giveBackProfile(),
@@ -80,7 +95,7 @@ async function readDevPlace(context: Context, flags: ServeFlags) {
 }
 
 /** What the ready line and the ready file say; the file, which only its owner can read, the session too. */
-function describeServer(server: RunningServer): Record<string, unknown> {
+function describeServer(server: RunningServer): DevServerOutput {
   const { url, issuer, tenantId, clientId, user } = server
   return { url, pid: process.pid, tenant_id: tenantId, client_id: clientId, user, issuer }
 }

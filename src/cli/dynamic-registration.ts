@@ -1,4 +1,4 @@
-import { type DynamicClient, registerDynamically } from '../api/clients.js'
+import { type DynamicClient, type OpenDynamicClient, registerDynamically } from '../api/clients.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
@@ -21,6 +21,15 @@ export interface DynamicTerms {
   permissions: readonly string[]
 }
 
+/** What is printed of a client that registered itself. */
+export type DynamicRegistration = DynamicClient | WrittenRegistration
+
+/** The registration without its secrets, with --secret-out. */
+type WrittenRegistration = OpenDynamicClient & {
+  /** Where the whole registration lies, with its secrets. */
+  file: string
+}
+
 /** Registers by RFC 7591 and hands out what is shown this once; throws `usage` for a file that cannot be written. */
 export async function registerByItself(
   context: Context,
@@ -36,7 +45,7 @@ export async function registerByItself(
   maskSecrets(context, [client_secret, registration_access_token])
   if (secretOut !== undefined) await writeSecret(secretOut, `${JSON.stringify(client, null, 2)}\n`)
   if (json) {
-    io.json(secretOut === undefined ? client : { ...open, file: secretOut })
+    io.json<DynamicRegistration>(secretOut === undefined ? client : { ...open, file: secretOut })
     return
   }
   io.record(listFields(secretOut === undefined ? client : (open as DynamicClient)))

@@ -1,8 +1,23 @@
 import type { CommanderError } from '@commander-js/extra-typings'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'
 import { exitCodeOf } from './exit-codes.js'
+
+/** What standard error says with --json when a command fails; a failure that the output has said already is silent. */
+export interface Output {
+  error: {
+    code: ErrorCode
+    /** A clause that names what was wrong. */
+    message: string
+    /** What to do next, as a sentence; null where nobody knows. */
+    hint: string | null
+    /** The id that the server gave to the request, to find it in the audit log; null where it gave none. */
+    request_id: string | null
+    /** Whether the same command may succeed later. */
+    retryable: boolean
+  }
+}
 
 /** Endings after which nothing is left to say: somebody brought them about, or the output has said it. */
 const QUIET: ReadonlySet<string> = new Set(['interrupted', 'terminated', 'output_closed', 'answer_no'])
@@ -13,7 +28,7 @@ export function reportFailure({ io, environment }: Context, error: unknown): num
   if (AuthsecError.is(error) && QUIET.has(error.code)) return code
 
   const failure = AuthsecError.is(error) ? error : describeSurprise(error, environment.isDebugging)
-  if (io.manners.json) io.complain(JSON.stringify({ error: describeFailure(failure) }))
+  if (io.manners.json) io.complain(JSON.stringify({ error: describeFailure(failure) } satisfies Output))
   else io.complain(formatFailure(failure))
   if (environment.isDebugging && error instanceof Error) io.complain(formatStack(error))
   return code
@@ -30,13 +45,7 @@ export function readUsageError(error: CommanderError, help: string): AuthsecErro
   })
 }
 
-function describeFailure({
-  code,
-  message,
-  hint,
-  requestId,
-  retryable,
-}: AuthsecError): Record<string, unknown> {
+function describeFailure({ code, message, hint, requestId, retryable }: AuthsecError): Output['error'] {
   return {
     code,
     message: toPrintable(message),

@@ -56,8 +56,24 @@ export function formatHelp(command: AnyCommand, helper: Help): string {
   return parts.filter((part) => part !== '').join('\n\n')
 }
 
-/** The same as data, with everything below it. */
-export function describeCommand(command: AnyCommand, helper: Help): Record<string, unknown> {
+/** The help of a command as data, with everything below it. */
+export interface CommandHelp {
+  /** The words that call it. */
+  command: string
+  summary: string
+  details?: string
+  usage: string
+  examples: readonly { line: string; purpose: string }[]
+  arguments: readonly { name: string; description: string }[]
+  /** With those that every command takes; the version is a flag of authsec itself alone. */
+  flags: readonly { name: string; description: string }[]
+  /** What each exit code of the command means. */
+  exit_codes: Readonly<Record<string, string>>
+  commands: readonly CommandHelp[]
+}
+
+/** Describes a command as `formatHelp` lays it out. */
+export function describeCommand(command: AnyCommand, helper: Help): CommandHelp {
   const { details, examples = [], exits = [] } = readNotes(command)
   return {
     command: pathOf(command),

@@ -68,10 +68,13 @@ export interface Io {
   setManners(changes: Partial<Manners>): void
   /** Prints a result; the text must be printable. */
   line(text?: string): void
-  /** Prints one object over several lines. */
-  json(value: unknown): void
-  /** Prints one object as one line of a stream. */
-  jsonLine(value: unknown): void
+  /**
+   * Prints one value over several lines. Its type has to be named: it is the `Output` of the command, from which the
+   * schema is made that `authsec commands --schema` prints.
+   */
+  json<Output = never>(value: NoInfer<Output>): void
+  /** Prints one object as one line of a stream; its type is the `Output` of the command. */
+  jsonLine<Output = never>(value: NoInfer<Output>): void
   /** Prints rows: aligned under titles on a terminal, tab-separated without titles elsewhere. */
   table(titles: readonly string[], rows: readonly (readonly string[])[]): Promise<void>
   /** Prints named values, one per line; aligned on a terminal, tab-separated elsewhere. */

@@ -23,7 +23,7 @@ export async function condemn(context: Context, { kid, verb, json, ...flags }: C
   const { target } = await openConnection(context, flags)
   await confirmDeed(context, flags, DEEDS[verb], kid)
   const emergency = await condemnKey(target, kid, verb)
-  if (json) context.io.json(emergency)
+  if (json) context.io.json<KeyEmergency>(emergency)
   else await printEmergency(context, emergency)
 }
 

@@ -99,8 +99,15 @@ export function formatAnnotations(findings: readonly LintFinding[]): string[] {
   })
 }
 
+/** A log as https://docs.oasis-open.org/sarif/sarif/v2.1.0/ describes it. */
+export interface SarifLog {
+  $schema: string
+  version: '2.1.0'
+  runs: readonly object[]
+}
+
 /** Findings as a SARIF 2.1.0 log. */
-export function toSarif(findings: readonly LintFinding[], version: string): object {
+export function toSarif(findings: readonly LintFinding[], version: string): SarifLog {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',

@@ -20,10 +20,16 @@ export type SettingName = keyof typeof SETTING_MEANINGS
 
 /** A value and who said so, in the order of precedence. */
 export interface Setting<V = string> {
+  /** Several issuers are separated by commas. */
   value: V
   origin: 'flag' | 'environment' | 'project' | 'profile' | 'default'
-  /** The flag, the variable, the file or the profile. */
+  /** The flag, the variable, the file or the profile that says so. */
   where: string
+}
+
+/** A setting with its name. */
+export interface NamedSetting extends Setting {
+  name: SettingName
 }
 
 /** The flags that say which server is meant. */
@@ -81,7 +87,7 @@ export async function readSettings(context: Context, flags: ServerFlags): Promis
 }
 
 /** What is settled here, as rows; what nobody says is left out. */
-export async function listSettings(context: Context): Promise<({ name: SettingName } & Setting)[]> {
+export async function listSettings(context: Context): Promise<NamedSetting[]> {
   const settings = await readSettings(context, {})
   const names = Object.keys(SETTING_MEANINGS) as SettingName[]
   return names.flatMap((name) => {

@@ -5,6 +5,17 @@ import { readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
 import { isInDatabase, readPlace } from './state-place.js'
 
+/** With --mode shared. */
+export interface TeamServerOutput {
+  /** Where it listens: a proxy in front of it passes on what comes to the issuer. */
+  url: string
+  /** Of its process. */
+  pid: number
+  tenant_id: string
+  /** The https URL by which everybody knows it. */
+  issuer: string
+}
+
 /**
  * Serves a team until it is asked to stop, whose reason it throws. It leaves no profile and no session anywhere:
  * whoever uses it logs in.
@@ -20,7 +31,7 @@ export async function serveTeam(context: Context, flags: ServeFlags): Promise<ne
   const facts = { url: server.url, pid: process.pid, tenant_id: server.tenantId, issuer: server.issuer }
   return runUntilStopped(context, server, {
     async announce() {
-      if (flags.json) io.jsonLine(facts)
+      if (flags.json) io.jsonLine<TeamServerOutput>(facts)
       const lines = [
         `AuthSec server of ${server.issuer}`,
         `listens at ${server.url}: let a proxy with TLS pass on what comes to the issuer`,

@@ -10,6 +10,26 @@ export type DeliverableToken = Omit<MintedToken, 'kind' | 'clientId'> & {
   clientId: string | undefined
 }
 
+/** A token that was handed out, or where it was written. */
+export interface DeliveredToken {
+  /** Absent with --out. */
+  token?: string
+  /** Where the token was written, with --out. */
+  file?: string
+  /** For any API that the delegation allows, for one call to one API, or signed with a key of one's own. */
+  kind: DeliverableToken['kind']
+  /** Null for a token that is signed with a key of one's own. */
+  client_id: string | null
+  audience: readonly string[]
+  permissions: readonly string[]
+  /** RFC 3339, in UTC. */
+  expires_at: string
+  /** In seconds. */
+  expires_in: number
+  /** The event of the audit log that recorded the issuance; null where the server names none. */
+  audit_id: string | null
+}
+
 /** How a token leaves. */
 export interface Delivery {
   json: boolean
@@ -29,7 +49,7 @@ export async function deliverToken(
   maskSecrets(context, [token])
   if (delivery.out !== undefined) await writeSecret(delivery.out, `${token}\n`)
   if (delivery.json) {
-    io.json({
+    io.json<DeliveredToken>({
       ...(delivery.out === undefined ? { token } : { file: delivery.out }),
       kind: minted.kind,
       client_id: minted.clientId ?? null,

@@ -22,10 +22,13 @@ export interface SnapshotHeader {
   kek: { version: number; fingerprint: string }
 }
 
-/** How far an audit log was signed; the root in base64. */
+/** How far an audit log was signed. */
 export interface SignedLog {
+  /** `authsec/<random log id>`. */
   origin: string
+  /** How many of its records were signed. */
   size: number
+  /** The hash over them, in base64. */
   root: string
 }
 

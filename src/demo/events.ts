@@ -3,6 +3,7 @@ import { quote, toPrintable } from '../core/printable.js'
 /** One step of the demo, the same for a person and, with `--json`, for a program. */
 export type StoryEvent =
   | { type: 'scene'; title: string; about: string }
+  /** The agent and the user go by their ids everywhere. */
   | { type: 'server.started'; url: string; agent: string; user: string }
   | { type: 'api.started'; api: string; audience: string; url: string }
   | { type: 'question'; text: string }
@@ -12,7 +13,9 @@ export type StoryEvent =
       tool: string
       audience: string
       permissions: readonly string[]
+      /** How long it lives. */
       ttl_seconds: number
+      /** The event of the audit log that recorded the issuance. */
       audit_id: string | undefined
     }
   | { type: 'api.accepted'; api: string; agent: string; user: string; permissions: readonly string[] }
@@ -23,7 +26,9 @@ export type StoryEvent =
   | { type: 'answer'; text: string }
   | { type: 'refused'; what: string; by: string; code: string; audit_id?: string | undefined }
   | { type: 'waited'; seconds: number; why: string }
+  /** A record of the log; `event` is its type, and `words` what that means. */
   | { type: 'audit'; seq: number; time: string; outcome: string; event: string; words: string }
+  /** How many acceptances and refusals there had to be, and were. */
   | { type: 'end'; expected: number; happened: number; as_expected: boolean }
 
 /** Tells a step in plain words, on one line or a few; `names` says what people call an id. */

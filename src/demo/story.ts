@@ -12,10 +12,8 @@ import { REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
 import { callAnotherApi, callWithExpiredToken, refundMore, refundWithoutApproval } from './refusals.js'
 
 export interface DemoOptions {
-  /** JSON Lines instead of plain words. */
-  json: boolean
-  /** Prints a line of the story. */
-  emit: (line: string) => void
+  /** Tells a step of the story; `describe` says it in plain words, on one line or a few. */
+  emit: (event: StoryEvent, describe: () => string) => void
   /** Tells something beside it. */
   note: (line: string) => void
   signal: AbortSignal
@@ -83,17 +81,17 @@ type Outcome = (typeof EXPECTED)[number]
  * user, five calls are refused, and the audit log shows all of it. Resolves to whether everything went as expected. Throws
  * `configuration` where langchain is not installed.
  */
-export async function runDemo({ json, emit, note, signal }: DemoOptions): Promise<boolean> {
+export async function runDemo({ emit, note, signal }: DemoOptions): Promise<boolean> {
   const happened = new Set<Outcome>()
   const names = new Map<string, string>()
   let isQuiet = false
   const tell = (event: StoryEvent) => {
     if (event.type === 'api.accepted') happened.add(event.api as Outcome)
     if (event.type === 'refunded') happened.add(event.approved ? 'approved_refund' : 'refund')
-    if (!isQuiet) emit(json ? JSON.stringify(event) : formatEvent(event, names))
+    if (!isQuiet) emit(event, () => formatEvent(event, names))
   }
   const { askAgent } = await loadAgent()
-  if (!json) note('everything happens on this machine; nothing is kept')
+  note('everything happens on this machine; nothing is kept')
 
   const password = randomUUID()
   const server = await startServer({

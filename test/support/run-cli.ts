@@ -9,6 +9,7 @@ import type { Keychain } from '../../src/cli/keychain.js'
 import { main } from '../../src/cli/main.js'
 import type { Choice, Prompts } from '../../src/cli/prompts.js'
 import { NO_KEYCHAIN } from './memory-keychain.js'
+import { assertOutput } from './output-schema.js'
 
 export interface RunOptions {
   /** Standard input; a stream where the test decides when it ends. */
@@ -58,7 +59,10 @@ export async function makeDirectory(): Promise<string> {
   return directory
 }
 
-/** Runs the command line in this process, with a context built by hand. */
+/**
+ * Runs the command line in this process, with a context built by hand. Throws where a command prints with --json what
+ * its schema does not say.
+ */
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const { stdin = '', tty = false, columns = 120, env = {}, answers = [] } = options
   const terminals = typeof tty === 'boolean' ? { stdin: tty, stdout: tty, stderr: tty } : tty
@@ -86,7 +90,9 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
     keychain: options.keychain ?? NO_KEYCHAIN,
   })
   const code = await main(args, context)
-  return { code, stdout: stdout.text(), stderr: stderr.text() }
+  const printed = { stdout: stdout.text(), stderr: stderr.text() }
+  assertOutput(args, printed)
+  return { code, ...printed }
 }
 
 /** The time at which commands run unless a test says otherwise. */

@@ -9,9 +9,11 @@ import { makeRecord, SERVER_ITSELF } from './record-making.js'
 
 /** The head of the log that ends, as far as it is known to have been signed. */
 export interface FormerLog {
+  /** `authsec/<random log id>`. */
   origin: string
+  /** How many of its records were signed. */
   size: number
-  /** In base64. */
+  /** The hash over them, in base64; empty where none were signed. */
   root: string
 }
 

@@ -1,7 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../core/errors.js'
+import type { StoryEvent } from '../../demo/events.js'
 import type { Context } from '../context.js'
 import { describe } from '../help.js'
+
+/** What happens, step by step; each has a type. */
+export type Output = StoryEvent
 
 export function addDemo(parent: Command, context: Context): void {
   describe(parent.command('demo'), {
@@ -19,8 +23,7 @@ export function addDemo(parent: Command, context: Context): void {
 async function demo({ io, signal }: Context, json: boolean): Promise<void> {
   const { runDemo } = await import('../../demo/story.js')
   const isAsExpected = await runDemo({
-    json,
-    emit: (line) => io.line(line),
+    emit: (event, describeEvent) => (json ? io.jsonLine<Output>(event) : io.line(describeEvent())),
     note: (line) => io.note(line),
     signal,
   })

@@ -13,6 +13,9 @@ import { writePrivateFile } from '../private-file.js'
 import { listServerChecks } from '../server-checks.js'
 import type { ServerFlags } from '../settings.js'
 
+/** What each check has found, in the order in which they were made; it is printed also where one failed. */
+export type Output = readonly Finding[]
+
 export function addDoctor(parent: Command, context: Context): void {
   const command = describe(parent.command('doctor'), {
     summary: 'look for what is wrong between this machine and the server',
@@ -40,7 +43,7 @@ async function examine(context: Context, flags: ServerFlags, json: boolean): Pro
   const findings = await diagnose(checks, (finding) => {
     if (!json) for (const line of formatFinding(finding, style)) io.line(line)
   })
-  if (json) io.json(findings)
+  if (json) io.json<Output>(findings)
   return findings
 }
 

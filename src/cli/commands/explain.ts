@@ -8,6 +8,9 @@ import { ERROR_MEANINGS } from '../error-meanings.js'
 import { EXIT_MEANINGS, exitCodeOf } from '../exit-codes.js'
 import { describe } from '../help.js'
 
+/** Everything that goes by that name, and for an exit code the errors behind it. */
+export type Output = Explanation[]
+
 /** What is known about one word. */
 interface Explanation {
   kind: 'error' | 'exit code' | 'claim' | 'header' | 'event'
@@ -43,7 +46,7 @@ function explain({ io }: Context, word: string, json: boolean): void {
     })
   }
   if (json) {
-    io.json(found)
+    io.json<Output>(found)
     return
   }
   for (const { kind, name, meaning, remedy, exit_code } of found) {

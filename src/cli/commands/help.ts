@@ -6,7 +6,10 @@ import { alignPairs, wrapWords } from '../columns.js'
 import type { Context } from '../context.js'
 import { ENVIRONMENT_MEANINGS } from '../context.js'
 import { EXIT_MEANINGS } from '../exit-codes.js'
-import { type AnyCommand, describe, pathOf } from '../help.js'
+import { type AnyCommand, type CommandHelp, describe, pathOf } from '../help.js'
+
+/** A command and all below it, or what a topic explains: each word with its meaning. */
+export type Output = CommandHelp | Readonly<Record<string, string>>
 
 interface Topic {
   summary: string
@@ -39,6 +42,8 @@ const FORMATTING_MEANINGS = {
   'ACCESSIBLE=1': 'nothing is drawn: tables become lists, choices have numbers',
   'authsec commands --json':
     'the name of the schema of what each command prints; members are added, never changed',
+  'authsec commands --schema <name>':
+    'that schema, as JSON Schema 2020-12; that of errors is authsec.error/1',
 } as const
 
 /** What there is to explain beside the commands. */
@@ -89,7 +94,7 @@ function explain({ io }: Context, program: AnyCommand, words: readonly string[],
     return
   }
   if (json) {
-    io.json(topic.entries)
+    io.json<Output>(topic.entries)
     return
   }
   io.line(`${wrapWords(topic.summary, io.columns).join('\n')}\n`)

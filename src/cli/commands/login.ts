@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { loginWithPassword, type OpenedSession, requestDeviceCode } from '../../api/login.js'
 import { AuthsecError } from '../../core/errors.js'
-import { GENERATIONS } from '../../core/generation.js'
+import { GENERATIONS, type Generation } from '../../core/generation.js'
 import { toPrintable } from '../../core/printable.js'
 import { formatRelative, formatTime } from '../../core/time.js'
 import type { Context } from '../context.js'
@@ -12,6 +12,41 @@ import { describe } from '../help.js'
 import { findLoginPlace, findSessionPlace, keepSession, type LoginPlace } from '../login-place.js'
 import { readPassword } from '../password.js'
 import { dropPending, keepPending, type PendingLogin, readPending, startPending } from '../pending-login.js'
+
+/**
+ * The code to confirm, then the session once it is confirmed; with --non-interactive the code alone, with --complete
+ * or a password the session alone.
+ */
+export type Output =
+  | ({ type: 'code' } & CodeToConfirm)
+  | (CodeToConfirm & { complete: string })
+  | ({ type: 'session' } & StoredSession)
+
+/** RFC 8628 §3.2. */
+interface CodeToConfirm {
+  user_code: string
+  verification_uri: string
+  verification_uri_complete: string
+  /** RFC 3339, in UTC. */
+  expires_at: string
+  /** How often is asked whether the code is confirmed, in seconds. */
+  interval: number
+  server_url: string
+  profile: string
+}
+
+interface StoredSession {
+  profile: string
+  server_url: string
+  generation: Generation
+  /** Null where the server does not say. */
+  tenant_id: string | null
+  /** Null where the server does not say. */
+  email: string | null
+  /** RFC 3339; null where the server does not say. */
+  expires_at: string | null
+  stored_in: SessionPlace
+}
 
 /** How a session is kept and told. */
 interface Keeping {
@@ -79,7 +114,7 @@ async function loginByCode(context: Context, place: LoginPlace, { store, json }:
   const { io, clock } = context
   const where = await findSessionPlace(context, store)
   const pending = await requestCode(context, place)
-  if (json) io.jsonLine({ type: 'code', ...describePending(pending) })
+  if (json) io.jsonLine<Output>({ type: 'code', ...describePending(pending) })
   else showCode(context, pending)
   const session = await awaitConfirmation(context, pending)
   await keepSession(context, place, session, where)
@@ -95,7 +130,7 @@ async function loginByCode(context: Context, place: LoginPlace, { store, json }:
 async function beginLogin(context: Context, place: LoginPlace): Promise<void> {
   const pending = await requestCode(context, place)
   await keepPending(context.environment.configDirectory, pending)
-  context.io.json({ ...describePending(pending), complete: 'authsec login --complete' })
+  context.io.json<Output>({ ...describePending(pending), complete: 'authsec login --complete' })
 }
 
 async function completeLogin(context: Context, { store, json }: Keeping): Promise<void> {
@@ -127,7 +162,15 @@ async function requestCode({ fetch, clock }: Context, place: LoginPlace): Promis
   return startPending(place, code, clock.now())
 }
 
-function describePending({ profile, serverUrl, userCode, page, link, expiresAt, interval }: PendingLogin) {
+function describePending({
+  profile,
+  serverUrl,
+  userCode,
+  page,
+  link,
+  expiresAt,
+  interval,
+}: PendingLogin): CodeToConfirm {
   return {
     user_code: userCode,
     verification_uri: page,
@@ -149,7 +192,7 @@ function tell(
   if (environment.token !== undefined)
     io.warn('AUTHSEC_TOKEN goes before this session: unset it to use this one')
   if (json) {
-    io.jsonLine({
+    io.jsonLine<Output>({
       type: 'session',
       profile,
       server_url: serverUrl,

@@ -7,6 +7,15 @@ import { addConnectionFlags } from '../flags.js'
 import { describe } from '../help.js'
 import { isSamePlace } from '../settings.js'
 
+/** What became of the session. */
+export interface Output {
+  server_url: string
+  /** Whether the server was told, and the session counts no longer. */
+  ended: boolean
+  /** The profiles whose session was forgotten here. */
+  forgotten: readonly string[]
+}
+
 export function addLogout(parent: Command, context: Context): void {
   const command = describe(parent.command('logout'), {
     summary: 'end the session and forget it',
@@ -29,7 +38,7 @@ async function logout(context: Context, connection: Connection, json: boolean): 
   const { serverUrl } = connection.target
   const isEnded = await end(context, connection)
   const forgotten = await forget(context, serverUrl)
-  if (json) io.json({ server_url: serverUrl, ended: isEnded, forgotten })
+  if (json) io.json<Output>({ server_url: serverUrl, ended: isEnded, forgotten })
   else if (forgotten.length === 0) io.note(`there was no session for ${serverUrl}`)
   else io.note(`logged out of ${serverUrl}`)
   if (environment.token !== undefined) io.warn('AUTHSEC_TOKEN still holds a session: unset it as well')

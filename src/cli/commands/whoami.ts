@@ -2,6 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { assertSession } from '../../api/http.js'
 import { describeSession, type SessionFacts } from '../../api/login.js'
 import { AuthsecError } from '../../core/errors.js'
+import type { Generation } from '../../core/generation.js'
 import { parseJwt } from '../../core/jwt.js'
 import type { JsonObject } from '../../core/strict-json.js'
 import { formatRelative, formatTime } from '../../core/time.js'
@@ -11,6 +12,24 @@ import type { Context } from '../context.js'
 import { SERVER_EXITS } from '../exit-codes.js'
 import { addConnectionFlags } from '../flags.js'
 import { describe } from '../help.js'
+
+/** Who is logged in, where, and until when. */
+export interface Output {
+  /** Whether the server was asked; with --offline it is what is stored. */
+  verified: boolean
+  email: string | null
+  tenant_id: string | null
+  roles: readonly string[]
+  permissions: readonly string[]
+  /** RFC 3339; null where nobody says. */
+  expires_at: string | null
+  server_url: string
+  /** Of the server; null where it is not known. */
+  generation: Generation | null
+  /** Null where the server was named by a flag or the environment alone. */
+  profile: string | null
+  session_in: SessionSource['place']
+}
 
 export function addWhoami(parent: Command, context: Context): void {
   const command = describe(parent.command('whoami'), {
@@ -52,7 +71,7 @@ async function show(
   }
   const tenant = facts.tenantId ?? tenantId
   if (json) {
-    io.json({
+    io.json<Output>({
       verified: !offline,
       email: facts.email ?? null,
       tenant_id: tenant ?? null,

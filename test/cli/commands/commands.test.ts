@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { runCli } from '../../support/run-cli.js'
 
@@ -17,6 +19,40 @@ test('authsec commands lists every command, with the schema of each that prints 
     summary: 'list the registered clients',
     output: 'array',
     schema: 'authsec.client.list/1',
+  })
+})
+
+test('each schema that is named is printed, and there is no other', async () => {
+  const rows: Row[] = JSON.parse((await runCli(['commands', '--json'])).stdout)
+  const named = rows.flatMap(({ schema }) => schema ?? [])
+  const made = await readdir(new URL('../../../dist/schemas/', import.meta.url))
+  const files = [...named, 'authsec.error/1'].map((name) => `${name.replace('/', '.')}.json`)
+  expect(files.sort()).toEqual(made.sort())
+
+  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true })
+  for (const name of [...named, 'authsec.error/1']) {
+    const schema = JSON.parse((await runCli(['commands', '--schema', name])).stdout)
+    expect(schema).toMatchObject({ $id: name, description: expect.stringMatching(/^[A-Z].*\.$/) })
+    expect(() => ajv.compile(schema), name).not.toThrow()
+    // A later version may print more.
+    expect(JSON.stringify(schema)).not.toContain('"additionalProperties":false')
+  }
+})
+
+test.each([
+  '',
+  'authsec.token.mint',
+  'authsec.token.mint/2',
+  '../../package',
+  'authsec.profile.use/1',
+  '\u001b[2J',
+])('no schema is named %j', async (name) => {
+  expect(await runCli(['commands', `--schema=${name}`])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /^authsec: no schema is named ".*"\nhint: authsec commands --json names them, for example authsec\.token\.mint\/1\.\n$/,
+    ),
   })
 })
 

@@ -9,6 +9,22 @@ import { describe } from '../../help.js'
 import { contactLog } from '../../log-contact.js'
 import { writePrivateFile } from '../../private-file.js'
 
+/** The signed head of the log. */
+export interface Output {
+  /** Of the log, `authsec/<random log id>`. */
+  origin: string
+  /** How many records there are below it. */
+  size: number
+  /** The hash over all of them, in base64. */
+  root: string
+  /** The key that signed it, as name+id+key. */
+  verifier_key: string
+  /** Whether that key was known before, from elsewhere than this answer. */
+  pinned: boolean
+  /** The head as it was signed, with its signatures: C2SP tlog-checkpoint. */
+  note: string
+}
+
 interface CheckpointFlags extends ConnectionFlags {
   out?: string | undefined
   json: boolean
@@ -40,7 +56,14 @@ async function printCheckpoint(context: Context, flags: CheckpointFlags): Promis
   const { origin, size, root, note } = checkpoint
   if (flags.out !== undefined) await writePrivateFile(flags.out, note)
   if (flags.json) {
-    io.json({ origin, size, root: encodeBase64(root), verifier_key: verifierKey, pinned: key.isPinned, note })
+    io.json<Output>({
+      origin,
+      size,
+      root: encodeBase64(root),
+      verifier_key: verifierKey,
+      pinned: key.isPinned,
+      note,
+    })
     return
   }
   if (flags.out === undefined) for (const line of note.trimEnd().split('\n')) io.line(line)

@@ -16,6 +16,32 @@ import { describe } from '../../help.js'
 import { contactLog, greetLog } from '../../log-contact.js'
 import { fillNewPlace } from '../../new-place.js'
 
+/** What was written, and where. */
+export type Output = BundleExport | EventsExport
+
+/** With --format bundle. */
+interface BundleExport {
+  /** Of the log, `authsec/<random log id>`. */
+  origin: string
+  /** How many records were written: the whole log up to its head. */
+  size: number
+  /** The key that signed the head, as name+id+key. */
+  verifier_key: string
+  /** The directory. */
+  out: string
+}
+
+/** With any other format. */
+interface EventsExport {
+  format: keyof typeof EVENT_FORMATS
+  /** How many events were written. */
+  events: number
+  /** The place in the log up to which events were looked at, counted from 0. */
+  last: number
+  /** The file. */
+  out: string
+}
+
 interface ExportFlags extends ConnectionFlags, AuditFlags {
   format: keyof typeof EVENT_FORMATS | 'bundle'
   since?: string | undefined
@@ -61,7 +87,7 @@ export function addExport(parent: Command, context: Context): void {
     assertAgree(flags)
     const connection = await openConnection(context, flags)
     if (flags.format === 'bundle') await exportBundle(context, connection, flags, flags.out ?? '')
-    else await exportEvents(context, connection, flags, EVENT_FORMATS[flags.format])
+    else await exportEvents(context, connection, flags, flags.format)
   })
 }
 
@@ -99,7 +125,7 @@ async function exportBundle(
   const { origin, size, note } = checkpoint
   await writeBundle(readLogFiles(source, { note, size }), out)
   if (json) {
-    io.json({ origin, size, verifier_key: verifierKey, out })
+    io.json<Output>({ origin, size, verifier_key: verifierKey, out })
     return
   }
   io.note(`${size} records in ${out}`)
@@ -110,19 +136,19 @@ async function exportEvents(
   context: Context,
   connection: Connection,
   flags: ExportFlags,
-  format: EventFormat,
+  format: keyof typeof EVENT_FORMATS,
 ): Promise<void> {
   const { io } = context
   const { target } = connection
   const filter: AuditFilter = [...(await readFilter(connection, flags)), ...listTimes(flags)]
   await greetLog(context, target)
   const personal = flags.includePersonal
-  const last = await recordExport(target, { format: flags.format, filter, personal })
-  const pages = formatPages(readEventsUpTo(target, { filter, last, personal }), format)
+  const last = await recordExport(target, { format, filter, personal })
+  const pages = formatPages(readEventsUpTo(target, { filter, last, personal }), EVENT_FORMATS[format])
   const { out } = flags
   const count =
     out === undefined ? await print(context, pages) : await fillNewPlace(out, (path) => save(path, pages))
-  if (flags.json) io.json({ format: flags.format, events: count, last, out })
+  if (flags.json) io.json<Output>({ format, events: count, last, out: out ?? '' })
   else io.note(`${count} ${count === 1 ? 'event' : 'events'}${out === undefined ? '' : ` in ${out}`}`)
 }
 

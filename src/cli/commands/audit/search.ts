@@ -17,6 +17,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import { addAuditFlags, addTimeFlags, listTimes, readFilter } from '../../audit-flags.js'
 import type { TimelineEntry } from '../../audit-follow.js'
 import { searchLogs } from '../../audit-polling.js'
+import type { ToldTimelineEntry } from '../../audit-printer.js'
 import { formatEntry } from '../../audit-text.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -24,6 +25,19 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 import { greetLog } from '../../log-contact.js'
+
+/** The newest events that match, oldest of them first; with --count-by the most frequent values of that field. */
+export type Output = readonly ToldTimelineEntry[] | readonly ValueCount[]
+
+type CountedField = Exclude<AuditFilterField, 'text'>
+
+/**
+ * A value of the field, in the member that is named after it and beside which there is no other; null counts the events that have none.
+ */
+interface ValueCount extends Readonly<Partial<Record<CountedField, string | null>>> {
+  /** How many events have it; one with several values counts for each. */
+  events: number
+}
 
 const DEFAULT_LIMIT = 100
 /** All fields but the one that is no one thing. */
@@ -57,7 +71,7 @@ export function addSearch(parent: Command, context: Context): void {
     const filter = [...(await readFilter(connection, flags)), ...listTimes(flags)]
     await greetLog(context, connection.target)
     if (countBy === undefined) await search(context, connection, { filter, last: limit }, json)
-    else await count(context, connection, { filter, field: countBy as AuditFilterField, limit }, json)
+    else await count(context, connection, { filter, field: countBy as CountedField, limit }, json)
   })
 }
 
@@ -69,7 +83,7 @@ async function search(
 ): Promise<void> {
   const entries = await findNewest(connection, query)
   if (json) {
-    io.json(entries)
+    io.json<Output>(entries)
     return
   }
   if (entries.length === 0) {
@@ -100,7 +114,7 @@ async function findNewest(
 
 interface CountRequest {
   filter: AuditFilter
-  field: AuditFilterField
+  field: CountedField
   /** How many values at most. */
   limit: number
 }
@@ -120,7 +134,7 @@ async function count(
     }
   }
   const rows = [...counts].sort(([, one], [, other]) => other - one)
-  if (json) io.json(rows.slice(0, limit).map(([value, events]) => ({ [field]: value, events })))
+  if (json) io.json<Output>(rows.slice(0, limit).map(([value, events]) => ({ [field]: value, events })))
   else if (rows.length === 0) io.note('no events')
   else
     await io.table(

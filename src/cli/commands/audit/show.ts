@@ -7,6 +7,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import type { Json } from '../../../core/strict-json.js'
 import { assertHolds, type ProofState, weighProof } from '../../audit-event-proof.js'
+import type { ToldEntry } from '../../audit-printer.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -14,6 +15,24 @@ import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { formatJson } from '../../json-text.js'
 import { contactLog } from '../../log-contact.js'
+
+/** The event with its place in the log, and what its proof is worth; it is printed also where that does not hold. */
+export type Output = ToldEntry & { proof: ProofPlace }
+
+interface ProofPlace {
+  /** Of the log, `authsec/<random log id>`. */
+  origin: string
+  /** The place that is proven, counted from 0: that of the event, unless the server lies. */
+  index: number
+  /** Of the log at the head that the proof leads to, in records. */
+  size: number
+  /** Whether the proof leads from its record to that head. */
+  holds: boolean
+  /** Whether the head is signed by the key that is believed. */
+  signed: boolean
+  /** Whether that key is known from elsewhere than the log itself. */
+  pinned: boolean
+}
 
 interface ShowFlags extends ConnectionFlags {
   json: boolean
@@ -47,13 +66,13 @@ async function show(context: Context, id: string, flags: ShowFlags): Promise<voi
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
   const { key } = await contactLog(context, source, target.serverUrl)
   const state = weighProof(parseAuditProof(text), key)
-  if (flags.json) io.json({ ...entry, proof: describeProof(state) })
+  if (flags.json) io.json<Output>({ ...entry, proof: describeProof(state) })
   else io.record([...listFields(entry), ['proof', tellProof(state)]])
   assertHolds(state)
   assertSame(entry, state)
 }
 
-function describeProof({ proof: { index, checkpoint }, holds, isSigned, key }: ProofState): object {
+function describeProof({ proof: { index, checkpoint }, holds, isSigned, key }: ProofState): ProofPlace {
   const { origin, size } = checkpoint
   return { origin, index, size, holds, signed: isSigned, pinned: key?.isPinned ?? false }
 }

@@ -13,7 +13,7 @@ import { type CursorFile, openCursorFile, parseCursor } from '../../audit-cursor
 import { addAuditFlags, readFilter } from '../../audit-flags.js'
 import { type FollowStep, moveOn } from '../../audit-follow.js'
 import { type LineFile, openLineFile } from '../../audit-output.js'
-import { type AuditPrinter, createAuditPrinter } from '../../audit-printer.js'
+import { type AuditPrinter, createAuditPrinter, type TailLine } from '../../audit-printer.js'
 import { readAnyLog } from '../../audit-source.js'
 import type { TailStart } from '../../audit-tailing.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
@@ -23,6 +23,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 import { greetLog } from '../../log-contact.js'
+
+/** What happens in the log, and at the end of following it where it was left. */
+export type Output = TailLine
 
 interface TailFlags extends ConnectionFlags {
   lines?: number | undefined

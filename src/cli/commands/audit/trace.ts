@@ -1,10 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
 import { readNewestEvents } from '../../../api/audit.js'
-import type { AuditEntry } from '../../../core/audit-record.js'
-import { type AuditTrace, traceAudit } from '../../../core/audit-trace.js'
+import type { AuditEntry, AuditParty } from '../../../core/audit-record.js'
+import { type AuditTrace, type TraceKind, traceAudit } from '../../../core/audit-trace.js'
 import { growTokenTree, type TokenNode } from '../../../core/audit-tree.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
+import type { ToldEntry } from '../../audit-printer.js'
 import { formatEntry } from '../../audit-text.js'
 import { formatTokenTree } from '../../audit-tree-text.js'
 import { findClientId } from '../../client-reference.js'
@@ -14,6 +15,41 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, isUuid } from '../../flags.js'
 import { describe } from '../../help.js'
 import { greetLog } from '../../log-contact.js'
+
+/** The whole story of one thing: its events, and the tokens in the order of their descent. */
+export interface Output {
+  /** What the id is the id of; `task` is that of a txn. */
+  kind: TraceKind
+  /** That of a client also where it was asked for by its name. */
+  id: string
+  /** In the order of the log. */
+  events: readonly ToldEntry[]
+  /** Those that descend from none of the others. */
+  tokens: readonly TokenOutput[]
+  /** Whether there is more than a trace holds. */
+  cut: boolean
+}
+
+/** One token, with what became of it. */
+interface TokenOutput {
+  jti: string
+  aud: readonly string[]
+  permissions: readonly string[]
+  /** The permissions that its parent had and it has not. */
+  dropped: readonly string[]
+  /** For whom; null where no event tells. */
+  subject: AuditParty | null
+  /** The UUID of the client that has it; null where no event tells. */
+  client: string | null
+  /** In seconds; null where no event tells. */
+  lifetime: number | null
+  /** The place of the event in which it came to be; null where that is none of the events. */
+  seq: number | null
+  /** The places of the events that tell what became of it, and what was refused to whoever had it. */
+  life: readonly number[]
+  /** The tokens that it was exchanged for. */
+  children: readonly TokenOutput[]
+}
 
 export function addTrace(parent: Command, context: Context): void {
   const command = describe(parent.command('trace'), {
@@ -54,7 +90,7 @@ async function trace(context: Context, id: string, flags: TraceFlags): Promise<v
   const found = await findTrace(connection, id)
   const tokens = growTokenTree(found.entries)
   if (flags.json) {
-    io.json({
+    io.json<Output>({
       kind: found.kind,
       id: found.id,
       events: found.entries,
@@ -87,7 +123,7 @@ async function findTrace(connection: Connection, reference: string): Promise<Aud
 }
 
 // The events stand beside: a token names its own by their numbers.
-function describeToken({ life, children, subject, client, seq, lifetime, ...token }: TokenNode): object {
+function describeToken({ life, children, subject, client, seq, lifetime, ...token }: TokenNode): TokenOutput {
   return {
     ...token,
     subject: subject ?? null,

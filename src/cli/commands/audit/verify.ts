@@ -21,8 +21,8 @@ import {
 } from '../../../core/log-verdict.js'
 import { quote } from '../../../core/printable.js'
 import { openBundle } from '../../audit-bundle.js'
-import { proveEvent, readProofFile, verifyProof } from '../../audit-event-proof.js'
-import { describeLogReport, formatLogReport } from '../../audit-report.js'
+import { type ProofOutput, proveEvent, readProofFile, verifyProof } from '../../audit-event-proof.js'
+import { describeLogReport, formatLogReport, type LogReportOutput } from '../../audit-report.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -31,6 +31,12 @@ import { describe } from '../../help.js'
 import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
+
+/**
+ * What the log turns out to be, or with --event or the file of a proof what that proof is worth; it is printed also where
+ * the exit code says that this is not enough.
+ */
+export type Output = LogReportOutput | ProofOutput
 
 interface VerifyFlags extends ConnectionFlags {
   remote: boolean
@@ -101,7 +107,7 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
 
   const { report, key } = await judge(context, subject, { anchors, token }, flags.key)
   const { io } = context
-  if (flags.json) io.json(describeLogReport(report, key))
+  if (flags.json) io.json<Output>(describeLogReport(report, key))
   else for (const line of formatLogReport(report, key, await io.style())) io.line(line)
   assertProven(report, flags.require)
 }

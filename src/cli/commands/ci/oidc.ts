@@ -2,6 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { listTrustRules, type TrustRule } from '../../../api/trust-rules.js'
 import { MAX_CALL_TTL } from '../../../core/delegation.js'
 import { AuthsecError } from '../../../core/errors.js'
+import type { Json } from '../../../core/strict-json.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -10,8 +11,21 @@ import { describe } from '../../help.js'
 import { findJobIdentity, type JobIdentity } from '../../job-identity.js'
 import { tellJob } from '../../job-summary.js'
 import { type CallTerms, exchangeIdentity } from '../../minting.js'
-import { type Delivery, deliverToken } from '../../token-delivery.js'
-import { compareRules, printReports, readRuleFile } from '../../trust-report.js'
+import { type DeliveredToken, type Delivery, deliverToken } from '../../token-delivery.js'
+import { compareRules, printReports, type RuleReport, readRuleFile } from '../../trust-report.js'
+
+/** The call token, or where it was written; with --explain, what each trust rule says to the identity of the job. */
+export type Output = DeliveredToken | RuleComparison
+
+interface RuleComparison {
+  /** The server alone checks the signature. */
+  verified: false
+  /** What the identity token says of itself; null where it does not say. */
+  identity: { iss: Json; aud: Json; sub: Json }
+  /** Whether there is a rule that matches. */
+  matches: boolean
+  rules: readonly RuleReport[]
+}
 
 interface OidcFlags {
   server?: string | undefined
@@ -106,7 +120,7 @@ async function explain(
   if (!matches) context.status.code = 14
   if (json) {
     const { iss = null, aud = null, sub = null } = claims
-    io.json({ verified: false, identity: { iss, aud, sub }, matches, rules: reports })
+    io.json<Output>({ verified: false, identity: { iss, aud, sub }, matches, rules: reports })
     return
   }
   await printReports(io, reports)

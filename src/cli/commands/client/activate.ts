@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { setClientActive } from '../../../api/clients.js'
+import { type Client, setClientActive } from '../../../api/clients.js'
 import { toPrintable } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
 import { openConnection } from '../../connection.js'
@@ -7,6 +7,9 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe, type HelpNotes } from '../../help.js'
+
+/** The client as it is now. */
+export type Output = Client
 
 export function addActivate(parent: Command, context: Context): void {
   addSwitch(parent, context, true, {
@@ -30,7 +33,7 @@ export function addSwitch(parent: Command, context: Context, active: boolean, no
     const { client_id } = await findNamedClient(connection, reference)
     const tenantId = await connection.findTenant()
     const client = await setClientActive(connection.target, tenantId, client_id, active)
-    if (flags.json) io.json(client)
+    if (flags.json) io.json<Output>(client)
     else io.note(`${toPrintable(client.name)} (${client_id}) ${active ? 'may act' : 'may not act'}`)
   })
 }

@@ -1,6 +1,10 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { Client } from '../../../api/clients.js'
 import type { Context } from '../../context.js'
 import { addSwitch } from './activate.js'
+
+/** The client as it is now. */
+export type Output = Client
 
 export function addDeactivate(parent: Command, context: Context): void {
   addSwitch(parent, context, false, {

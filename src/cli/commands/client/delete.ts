@@ -7,6 +7,7 @@ import {
   assertConfirmable,
   type ConfirmFlags,
   type Deed,
+  type DryRun,
   mayProceed,
 } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -15,6 +16,15 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The client that was deleted, or what would stop working. */
+export type Output = Deleted | DryRun
+
+interface Deleted {
+  client_id: string
+  name: string
+  status: 'deleted'
+}
 
 const DEED: Deed = { infinitive: 'delete it', participle: 'deleted', proof: 'the name of the client' }
 
@@ -50,6 +60,6 @@ async function remove(
   const list = () => listClientConsequences(connection, client_id)
   if (!(await mayProceed(context, flags, DEED, name, list))) return
   await deleteClient(connection.target, await connection.findTenant(), client_id, flags)
-  if (flags.json) io.json({ client_id, name, status: 'deleted' })
+  if (flags.json) io.json<Output>({ client_id, name, status: 'deleted' })
   else io.note(`deleted ${toPrintable(name)} (${client_id})`)
 }

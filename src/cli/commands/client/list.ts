@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type ClientSearch, isActive, listClients } from '../../../api/clients.js'
+import { type Client, type ClientSearch, isActive, listClients } from '../../../api/clients.js'
 import { formatWhen } from '../../columns.js'
 import { keepNames } from '../../completion-names.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -7,6 +7,9 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The clients that match. */
+export type Output = Client[]
 
 const DEFAULT_LIMIT = 100
 
@@ -43,7 +46,7 @@ async function list(
   const names = clients.flatMap((client) => [client.client_id, client.name])
   await keepNames(environment.configDirectory, 'clients', names)
   if (json) {
-    io.json(clients)
+    io.json<Output>(clients)
     return
   }
   if (clients.length === 0) {

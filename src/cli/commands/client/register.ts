@@ -5,7 +5,7 @@ import { quote } from '../../../core/printable.js'
 import { makeUpEmail, parseDeclarations } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { AUTH_METHODS } from '../../dynamic-registration.js'
+import { AUTH_METHODS, type DynamicRegistration } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
@@ -26,6 +26,9 @@ interface RegisterFlags extends ConnectionFlags {
   secretOut?: string | undefined
   json: boolean
 }
+
+/** The client that was registered; of several declared with --file, all of them in that order. */
+export type Output = Client | Client[] | DynamicRegistration
 
 export function addRegister(parent: Command, context: Context): void {
   const command = describe(parent.command('register'), {
@@ -122,7 +125,7 @@ async function registerOne(context: Context, name: string | undefined, flags: Re
     ? await interview(context, connection, flags)
     : readRegistration(name ?? '', flags)
   const client = await register(connection, registration)
-  if (flags.json) io.json(client)
+  if (flags.json) io.json<Output>(client)
   else io.record(listClientFields(complete(client, registration)))
   if (asks && registration.agentType !== undefined) {
     const { interviewForPolicy } = await import('../../client-interview.js')
@@ -165,7 +168,8 @@ async function registerDeclared(context: Context, flags: RegisterFlags, source: 
     // Said at once: should a later one fail, it is known which are there already.
     if (!flags.json) io.record(listClientFields(clients.at(-1) as Client))
   }
-  if (flags.json) io.json(clients.length === 1 ? clients[0] : clients)
+  const [first, ...others] = clients
+  if (flags.json) io.json<Output>(first !== undefined && others.length === 0 ? first : clients)
 }
 
 async function registerDynamic(

@@ -7,6 +7,7 @@ import {
   assertConfirmable,
   type ConfirmFlags,
   type Deed,
+  type DryRun,
   mayProceed,
 } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -19,6 +20,26 @@ import { maskSecrets, prepareSecretFile, writeSecret } from '../../secret-delive
 interface RotateFlags extends ConfirmFlags {
   overlap?: number | undefined
   secretOut?: string | undefined
+}
+
+/** The new secret of the client, or what would stop working. */
+export type Output = ShownSecret | WrittenSecret | DryRun
+
+interface Rotated {
+  client_id: string
+  name: string
+  /** Until when the former secret is good, RFC 3339; null where it has ended. */
+  former_secret_expires_at: string | null
+}
+
+interface ShownSecret extends Rotated {
+  /** Shown this once. */
+  client_secret: string
+}
+
+interface WrittenSecret extends Rotated {
+  /** Where the secret lies, with --secret-out. */
+  file: string
 }
 
 const DEED: Deed = {
@@ -74,7 +95,7 @@ async function rotate(
   maskSecrets(context, [client_secret])
   if (secretOut !== undefined) await writeSecret(secretOut, `${client_secret}\n`)
   if (json) {
-    io.json({
+    io.json<Output>({
       client_id,
       name,
       ...(secretOut === undefined ? { client_secret } : { file: secretOut }),

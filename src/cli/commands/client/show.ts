@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { isActive } from '../../../api/clients.js'
+import { type Client, isActive } from '../../../api/clients.js'
 import { findNamedClient } from '../../client-reference.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -8,6 +8,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { listClientFields } from './register.js'
+
+/** The client. */
+export type Output = Client
 
 export function addShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
@@ -31,7 +34,7 @@ async function show(
 ): Promise<void> {
   const client = await findNamedClient(connection, reference)
   if (json) {
-    io.json(client)
+    io.json<Output>(client)
     return
   }
   io.record([

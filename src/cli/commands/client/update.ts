@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type ClientPatch, updateClient } from '../../../api/clients.js'
+import { type Client, type ClientPatch, updateClient } from '../../../api/clients.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { findNamedClient } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -8,6 +8,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect } from '../../flags.js'
 import { describe } from '../../help.js'
 import { listClientFields } from './register.js'
+
+/** The client as it is now. */
+export type Output = Client
 
 export function addClientUpdate(parent: Command, context: Context): void {
   const command = describe(parent.command('update'), {
@@ -42,6 +45,6 @@ async function update(
 ): Promise<void> {
   const { client_id } = await findNamedClient(connection, reference)
   const client = await updateClient(connection.target, await connection.findTenant(), client_id, patch)
-  if (json) io.json(client)
+  if (json) io.json<Output>(client)
   else io.record(listClientFields(client))
 }

@@ -3,7 +3,16 @@ import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
-import { listSettings, parseSettingName, SETTING_MEANINGS, type SettingName } from '../../settings.js'
+import {
+  listSettings,
+  type NamedSetting,
+  parseSettingName,
+  SETTING_MEANINGS,
+  type SettingName,
+} from '../../settings.js'
+
+/** The setting as it counts here. */
+export type Output = NamedSetting
 
 export function addConfigGet(parent: Command, context: Context): void {
   describe(parent.command('get'), {
@@ -25,6 +34,6 @@ async function show(context: Context, name: SettingName, json: boolean): Promise
       hint: `Say it with authsec config set ${name} VALUE.`,
     })
   }
-  if (json) context.io.json(setting)
+  if (json) context.io.json<Output>(setting)
   else context.io.line(toPrintable(setting.value))
 }

@@ -1,7 +1,10 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
-import { listSettings } from '../../settings.js'
+import { listSettings, type NamedSetting } from '../../settings.js'
+
+/** What is settled here; what nobody says is left out. */
+export type Output = NamedSetting[]
 
 export function addConfigList(parent: Command, context: Context): void {
   describe(parent.command('list'), {
@@ -22,7 +25,7 @@ export function addConfigList(parent: Command, context: Context): void {
 async function list(context: Context, showOrigin: boolean, json: boolean): Promise<void> {
   const { io } = context
   const settings = await listSettings(context)
-  if (json) io.json(settings)
+  if (json) io.json<Output>(settings)
   else if (showOrigin) {
     await io.table(
       ['setting', 'value', 'from', 'where'],

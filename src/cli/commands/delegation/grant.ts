@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { grantDelegation } from '../../../api/delegations.js'
+import { type GrantedDelegation, grantDelegation } from '../../../api/delegations.js'
 import { AUTHSEC_AUDIENCE } from '../../../core/delegation.js'
 import { formatDuration } from '../../../core/duration.js'
 import { findDelegate } from '../../client-reference.js'
@@ -9,6 +9,12 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The delegation that was granted, without the base token that comes with it. */
+export type Output = {
+  /** The agent. */
+  client_id: string
+} & GrantedDelegation
 
 export function addGrant(parent: Command, context: Context): void {
   const command = describe(parent.command('grant'), {
@@ -56,7 +62,7 @@ async function grant(
     io.warn(`the delegation lives ${lives}, not the ${asked} asked for: its policy allows no more`)
   }
   if (json) {
-    io.json({ client_id: clientId, ...granted })
+    io.json<Output>({ client_id: clientId, ...granted })
     return
   }
   io.record([

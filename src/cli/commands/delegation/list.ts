@@ -7,6 +7,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
+/** The delegations, the latest first; of AuthSec itself only those that are live. */
+export type Output = readonly Delegation[]
+
 export function addDelegationList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
     summary: 'list what agents may do for people, the latest first',
@@ -35,7 +38,7 @@ async function print(
   delegations: readonly Delegation[],
   json: boolean,
 ): Promise<void> {
-  if (json) io.json(delegations)
+  if (json) io.json<Output>(delegations)
   else if (delegations.length === 0) io.note('no delegations')
   else {
     await io.table(

@@ -7,6 +7,7 @@ import {
   assertConfirmable,
   type ConfirmFlags,
   type Deed,
+  type DryRun,
   mayProceed,
 } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -15,6 +16,17 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The agent whose delegation was revoked, or what would stop working. */
+export type Output = RevokedDelegation | DryRun
+
+/** The agent whose delegation was revoked. */
+export interface RevokedDelegation {
+  client_id: string
+  /** That of the client. */
+  name: string
+  status: 'revoked'
+}
 
 /** The ending of a delegation, in the words of the messages. */
 export const REVOCATION: Deed = {
@@ -57,6 +69,6 @@ export async function revokeByClient(
   const list = () => listDelegationConsequences(connection, client_id)
   if (!(await mayProceed(context, flags, REVOCATION, name, list))) return
   await revokeDelegation(connection.target, client_id)
-  if (flags.json) io.json({ client_id, name, status: 'revoked' })
+  if (flags.json) io.json<RevokedDelegation>({ client_id, name, status: 'revoked' })
   else io.note(`revoked the delegation of ${toPrintable(name)} (${client_id})`)
 }

@@ -11,6 +11,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
+/** The latest delegation of the agent. */
+export type Output = Delegation
+
 export function addDelegationShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
     summary: 'show what an agent may do, for whom and until when',
@@ -38,7 +41,7 @@ async function show(
       hint: 'Grant one with authsec delegation grant.',
     })
   }
-  if (json) io.json(delegation)
+  if (json) io.json<Output>(delegation)
   else io.record(listFields(delegation, (time) => formatWhen(time, clock.now(), io.isTerminal)))
 }
 

@@ -6,6 +6,17 @@ import { readNewPassword } from '../../password.js'
 import { readSeedFile } from '../../server-run.js'
 import { addStoreFlags, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
+/** What has been made. */
+export interface Output {
+  tenant_id: string
+  /** The https URL by which everybody will know the server. */
+  issuer: string
+  /** The e-mail address of the first admin. */
+  admin: string
+  /** Where it is: a directory, or in words a database. */
+  state: string
+}
+
 interface InitFlags extends PlaceFlags {
   issuer: string
   admin: string
@@ -59,7 +70,7 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
   const password = await readNewPassword(context, flags.passwordStdin)
   const made = await initServer({ ...place, issuer, kek, seed, admin: { email: admin, password } })
   if (flags.json) {
-    io.json({ tenant_id: made.tenantId, issuer: made.issuer, admin, state: made.place })
+    io.json<Output>({ tenant_id: made.tenantId, issuer: made.issuer, admin, state: made.place })
     return
   }
   io.record([

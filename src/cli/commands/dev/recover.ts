@@ -1,8 +1,21 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { FormerLog } from '../../../authority/audit/new-log.js'
 import { AuthsecError } from '../../../core/errors.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { addOfflineFlags, chooseOldLog, type OfflineFlags, readOfflineState } from '../../offline-state.js'
+
+/** Which audit log ends and begins. */
+export interface Output {
+  /** The audit log that ends, at the highest head that is known to have been signed. */
+  old: FormerLog
+  /** How many of its records were left. */
+  kept: number
+  /** The directory into which they were written. */
+  old_log: string
+  /** Of the audit log that begins, `authsec/<random log id>`. */
+  origin: string
+}
 
 interface RecoverFlags extends OfflineFlags {
   acceptLoss: boolean
@@ -60,7 +73,7 @@ async function runRecover(context: Context, flags: RecoverFlags): Promise<void> 
     keepLog: (files) => writeBundle(files, oldLog),
   })
   if (flags.json) {
-    io.json({ old, kept, old_log: oldLog, origin })
+    io.json<Output>({ old, kept, old_log: oldLog, origin })
     return
   }
   io.record([

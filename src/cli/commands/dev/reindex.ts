@@ -1,7 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { Reindexed } from '../../../server/reindex.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { addOfflineFlags, type OfflineFlags, readOfflineState } from '../../offline-state.js'
+
+/** What has been made anew. */
+export type Output = Reindexed
 
 interface ReindexFlags extends OfflineFlags {
   json: boolean
@@ -31,7 +35,7 @@ async function runReindex(context: Context, flags: ReindexFlags): Promise<void> 
   const { kek, ...place } = await readOfflineState(context, flags)
   const { reindex } = await import('../../../server/reindex.js')
   const { records, signed } = await reindex(place, kek)
-  if (flags.json) context.io.json({ records, signed })
+  if (flags.json) context.io.json<Output>({ records, signed })
   else {
     context.io.record([
       ['records', String(records)],

@@ -1,4 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { FormerLog } from '../../../authority/audit/new-log.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import {
@@ -12,6 +13,17 @@ import {
 } from '../../offline-state.js'
 
 const EMPTY = { infinitive: 'empty the state in', participle: 'emptied' }
+
+/** What stays, and which audit log ends and begins. */
+export interface Output {
+  tenant_id: string
+  /** The audit log that ends. */
+  old?: FormerLog | undefined
+  /** The directory into which it was written; absent where nothing of it was signed. */
+  old_log?: string | undefined
+  /** Of the audit log that begins, `authsec/<random log id>`. */
+  origin: string
+}
 
 interface ResetFlags extends OfflineFlags, ReplaceFlags {
   json: boolean
@@ -49,7 +61,7 @@ async function reset(context: Context, flags: ResetFlags): Promise<void> {
   )
   const [oldLog] = logs.kept
   if (flags.json) {
-    io.json({ tenant_id: tenantId, old, old_log: oldLog, origin })
+    io.json<Output>({ tenant_id: tenantId, old, old_log: oldLog, origin })
     return
   }
   io.record([

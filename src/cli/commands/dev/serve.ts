@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { parseDuration } from '../../../core/duration.js'
 import type { Context } from '../../context.js'
-import { serveDeveloper } from '../../dev-server.js'
+import { type DevServerOutput, serveDeveloper } from '../../dev-server.js'
 import { parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 import {
@@ -13,7 +13,10 @@ import {
   parseNames,
 } from '../../serving-flags.js'
 import { addStoreFlags } from '../../state-place.js'
-import { serveTeam } from '../../team-server.js'
+import { serveTeam, type TeamServerOutput } from '../../team-server.js'
+
+/** What a program needs to know of the server, once it is ready. */
+export type Output = DevServerOutput | TeamServerOutput
 
 const DEFAULT_PORT = 7468
 const DEFAULT_HOST = '127.0.0.1'

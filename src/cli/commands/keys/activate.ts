@@ -1,11 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { activateKey } from '../../../api/keys.js'
+import { activateKey, type KeyChange } from '../../../api/keys.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { printKeyChanges } from '../../key-flags.js'
+
+/** The keys that changed, and what each is now. */
+export type Output = readonly KeyChange[]
 
 export function addKeyActivate(parent: Command, context: Context): void {
   const command = describe(parent.command('activate'), {
@@ -26,6 +29,6 @@ export function addKeyActivate(parent: Command, context: Context): void {
 
 async function activate(context: Context, { target }: Connection, kid: string, json: boolean): Promise<void> {
   const changed = await activateKey(target, kid)
-  if (json) context.io.json(changed)
+  if (json) context.io.json<Output>(changed)
   else await printKeyChanges(context, changed)
 }

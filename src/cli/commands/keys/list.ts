@@ -9,6 +9,9 @@ import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { KEY_PURPOSES } from '../../key-flags.js'
 
+/** The keys, oldest first. */
+export type Output = readonly SigningKeyInfo[]
+
 export function addKeyList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
     summary: 'list the signing keys of the server, with their states',
@@ -43,7 +46,7 @@ async function list(
 ): Promise<void> {
   const keys = (await listKeys(target)).filter(isAsked)
   if (json) {
-    io.json(keys)
+    io.json<Output>(keys)
     return
   }
   if (keys.length === 0) {

@@ -1,11 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type KeyPlace, prepareKey } from '../../../api/keys.js'
+import { type KeyChange, type KeyPlace, prepareKey } from '../../../api/keys.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { addPlaceFlags, printKeyChanges } from '../../key-flags.js'
+
+/** The keys that changed, and what each is now. */
+export type Output = readonly KeyChange[]
 
 export function addKeyPrepare(parent: Command, context: Context): void {
   const command = describe(parent.command('prepare'), {
@@ -29,6 +32,6 @@ async function prepare(
   json: boolean,
 ): Promise<void> {
   const changed = await prepareKey(target, place)
-  if (json) context.io.json(changed)
+  if (json) context.io.json<Output>(changed)
   else await printKeyChanges(context, changed)
 }

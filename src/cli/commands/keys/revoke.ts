@@ -1,9 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { KeyEmergency } from '../../../api/keys.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { condemn } from '../../key-condemnation.js'
+
+/** The keys that changed, and what the compromised one signed that is alive. */
+export type Output = KeyEmergency
 
 export function addKeyRevoke(parent: Command, context: Context): void {
   const command = describe(parent.command('revoke'), {

@@ -6,6 +6,18 @@ import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from '../../state-place.js'
 
+/** The key-encryption key so far, and the one from now on. */
+export interface Output {
+  /** Fingerprint of the key so far. */
+  former_kek: string
+  /** Fingerprint of the key from now on. */
+  kek: string
+  /** The number of the key from now on; each change counts one. */
+  kek_version: number
+  /** How many values have been sealed anew. */
+  values: number
+}
+
 interface RewrapFlags extends PlaceFlags {
   kekFile?: string | undefined
   newKekFile?: string | undefined
@@ -43,7 +55,7 @@ async function runRewrap(context: Context, flags: RewrapFlags): Promise<void> {
   const { rewrap } = await import('../../../server/rewrap.js')
   const { former, fingerprint, version, count } = await rewrap(place, keks)
   if (flags.json) {
-    context.io.json({ former_kek: former, kek: fingerprint, kek_version: version, values: count })
+    context.io.json<Output>({ former_kek: former, kek: fingerprint, kek_version: version, values: count })
     return
   }
   context.io.record([

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type KeyPlace, rotateKeys } from '../../../api/keys.js'
+import { type KeyChange, type KeyPlace, rotateKeys } from '../../../api/keys.js'
 import { assertConfirmable, confirmDeed, type Deed } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -14,6 +14,9 @@ const BASE_ROTATION: Deed = {
   participle: 'replaced',
   proof: 'the purpose',
 }
+
+/** The keys that changed, and what each is now. */
+export type Output = readonly KeyChange[]
 
 export function addKeyRotate(parent: Command, context: Context): void {
   const command = describe(parent.command('rotate'), {
@@ -51,6 +54,6 @@ async function rotate(
     await confirmDeed(context, { confirm: given }, BASE_ROTATION, BASE)
   }
   const changed = await rotateKeys(target, place)
-  if (json) context.io.json(changed)
+  if (json) context.io.json<Output>(changed)
   else await printKeyChanges(context, changed)
 }

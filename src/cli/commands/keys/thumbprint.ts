@@ -3,6 +3,18 @@ import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { readKeys } from '../../key-input.js'
 
+/** The keys of the file, in its order. */
+export type Output = readonly KeyOutput[]
+
+interface KeyOutput {
+  /** Its thumbprint, RFC 7638. */
+  kid: string
+  /** What it signs with, RFC 7518. */
+  alg: string
+  /** Whether the file holds the private part too. */
+  private: boolean
+}
+
 export function addKeyThumbprint(parent: Command, context: Context): void {
   describe(parent.command('thumbprint'), {
     summary: 'print the id of a key, which is its thumbprint',
@@ -19,6 +31,7 @@ export function addKeyThumbprint(parent: Command, context: Context): void {
 
 async function thumbprint({ io }: Context, file: string, json: boolean): Promise<void> {
   const keys = await readKeys(io, file)
-  if (json) io.json(keys.map(({ kid, alg, privateKey }) => ({ kid, alg, private: privateKey !== undefined })))
+  if (json)
+    io.json<Output>(keys.map(({ kid, alg, privateKey }) => ({ kid, alg, private: privateKey !== undefined })))
   else for (const { kid } of keys) io.line(kid)
 }

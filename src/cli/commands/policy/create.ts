@@ -22,6 +22,9 @@ interface PolicyFlags {
   disabled: boolean
 }
 
+/** The policy that was created; of several declared with --file, all of them in that order. */
+export type Output = Policy | Policy[]
+
 export function addPolicyCreate(parent: Command, context: Context): void {
   const command = describe(parent.command('create'), {
     summary: 'allow a role to delegate to a kind of agent',
@@ -91,7 +94,8 @@ async function create(
     // Said at once: should a later one fail, it is known which are there already.
     if (!json) io.record(describePolicy(policy))
   }
-  if (json) io.json(policies.length === 1 ? policies[0] : policies)
+  const [first, ...others] = policies
+  if (json) io.json<Output>(first !== undefined && others.length === 0 ? first : policies)
 }
 
 function requireFlag<V extends string | number | readonly string[]>(flag: string, value: V | undefined): V {

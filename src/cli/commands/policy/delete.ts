@@ -5,6 +5,7 @@ import {
   assertConfirmable,
   type ConfirmFlags,
   type Deed,
+  type DryRun,
   mayProceed,
 } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -13,6 +14,14 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The policy that was deleted, or what would stop working. */
+export type Output = Deleted | DryRun
+
+interface Deleted {
+  id: string
+  status: 'deleted'
+}
 
 const DEED: Deed = { infinitive: 'delete it', participle: 'deleted', proof: 'the id of the policy' }
 
@@ -43,6 +52,6 @@ async function remove(
   const { id } = await findPolicy(connection.target, reference)
   if (!(await mayProceed(context, flags, DEED, id, () => listPolicyConsequences(connection, id)))) return
   await deletePolicy(connection.target, id)
-  if (flags.json) io.json({ id, status: 'deleted' })
+  if (flags.json) io.json<Output>({ id, status: 'deleted' })
   else io.note(`deleted policy ${id}`)
 }

@@ -7,6 +7,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
+/** Every policy, newest first. */
+export type Output = Policy[]
+
 export function addPolicyList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
     summary: 'list the policies, newest first',
@@ -22,7 +25,7 @@ export function addPolicyList(parent: Command, context: Context): void {
 async function list({ io }: Context, { target }: Connection, json: boolean): Promise<void> {
   const policies = await listPolicies(target)
   if (json) {
-    io.json(policies)
+    io.json<Output>(policies)
     return
   }
   if (policies.length === 0) {

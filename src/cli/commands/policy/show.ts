@@ -1,11 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { findPolicy } from '../../../api/policies.js'
+import { findPolicy, type Policy } from '../../../api/policies.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { describePolicy } from './list.js'
+
+/** The policy. */
+export type Output = Policy
 
 export function addPolicyShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
@@ -22,7 +25,7 @@ export function addPolicyShow(parent: Command, context: Context): void {
     const { io } = context
     const { target } = await openConnection(context, flags)
     const policy = await findPolicy(target, id)
-    if (flags.json) io.json(policy)
+    if (flags.json) io.json<Output>(policy)
     else io.record(describePolicy(policy))
   })
 }

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { type PolicyPatch, updatePolicy } from '../../../api/policies.js'
+import { type Policy, type PolicyPatch, updatePolicy } from '../../../api/policies.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { findClientId } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -8,6 +8,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { describePolicy } from './list.js'
+
+/** The policy as it is now. */
+export type Output = Policy
 
 export function addPolicyUpdate(parent: Command, context: Context): void {
   const command = describe(parent.command('update'), {
@@ -70,6 +73,6 @@ async function update(
   json: boolean,
 ): Promise<void> {
   const policy = await updatePolicy(target, id, patch)
-  if (json) io.json(policy)
+  if (json) io.json<Output>(policy)
   else io.record(describePolicy(policy))
 }

@@ -1,7 +1,20 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { Profile } from '../../config.js'
 import type { Context } from '../../context.js'
+import type { SessionPlace } from '../../credentials.js'
 import { describe } from '../../help.js'
 import { readSettings } from '../../settings.js'
+
+/** The servers that are remembered. */
+export type Output = ListedProfile[]
+
+interface ListedProfile extends Profile {
+  name: string
+  /** Whether it is the one that counts here. */
+  in_use: boolean
+  /** Where its session lies; null where there is none. */
+  session_in: SessionPlace | null
+}
 
 export function addProfileList(parent: Command, context: Context): void {
   describe(parent.command('list'), {
@@ -29,7 +42,7 @@ async function list(context: Context, json: boolean): Promise<void> {
     ...profile,
     session_in: sessions[name]?.place ?? null,
   }))
-  if (json) io.json(rows)
+  if (json) io.json<Output>(rows)
   else if (rows.length === 0) io.note('no profiles; authsec login makes one')
   else {
     await io.table(

@@ -1,8 +1,19 @@
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
+import type { Profile } from '../../config.js'
 import type { Context } from '../../context.js'
+import type { SessionPlace } from '../../credentials.js'
 import { describe } from '../../help.js'
 import { readSettings, requireProfile } from '../../settings.js'
+
+/** The profile, and what is known of its session. */
+export interface Output extends Profile {
+  name: string
+  /** Where its session lies; null where there is none. */
+  session_in: SessionPlace | null
+  /** RFC 3339; null where there is no session, and where its end is not known. */
+  session_expires_at: string | null
+}
 
 export function addProfileShow(parent: Command, context: Context): void {
   describe(parent.command('show'), {
@@ -36,7 +47,7 @@ async function show(context: Context, named: string | undefined, json: boolean):
     session_in: session?.place ?? null,
     session_expires_at: session?.expires_at ?? null,
   }
-  if (json) io.json(facts)
+  if (json) io.json<Output>(facts)
   else
     io.record(
       Object.entries(facts).flatMap(([key, value]) =>

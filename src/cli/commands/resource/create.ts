@@ -1,10 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
-import { createResource } from '../../../api/resources.js'
+import { createResource, type Resource } from '../../../api/resources.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The API that was registered. */
+export type Output = Resource
 
 export function addResourceCreate(parent: Command, context: Context): void {
   const command = describe(parent.command('create'), {
@@ -35,7 +38,7 @@ async function create(
 ): Promise<void> {
   const resource = await createResource(target, uri, permissions)
   if (json) {
-    io.json(resource)
+    io.json<Output>(resource)
     return
   }
   io.record([

@@ -6,6 +6,7 @@ import {
   assertConfirmable,
   type ConfirmFlags,
   type Deed,
+  type DryRun,
   mayProceed,
 } from '../../confirmation.js'
 import { type Connection, openConnection } from '../../connection.js'
@@ -14,6 +15,14 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The API that was deleted, or what would stop working. */
+export type Output = Deleted | DryRun
+
+interface Deleted {
+  uri: string
+  status: 'deleted'
+}
 
 const DEED: Deed = { infinitive: 'delete it', participle: 'deleted', proof: 'the URI of the resource' }
 
@@ -48,6 +57,6 @@ async function remove(
   const { uri } = await findResource(connection.target, reference)
   if (!(await mayProceed(context, flags, DEED, uri, () => listResourceConsequences(connection, uri)))) return
   await deleteResource(connection.target, uri)
-  if (flags.json) io.json({ uri, status: 'deleted' })
+  if (flags.json) io.json<Output>({ uri, status: 'deleted' })
   else io.note(`deleted ${toPrintable(uri)}`)
 }

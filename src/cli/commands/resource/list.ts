@@ -1,11 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { listResources } from '../../../api/resources.js'
+import { listResources, type Resource } from '../../../api/resources.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** Every API that accepts tokens. */
+export type Output = Resource[]
 
 export function addResourceList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
@@ -22,7 +25,7 @@ export function addResourceList(parent: Command, context: Context): void {
 async function list({ io, clock }: Context, { target }: Connection, json: boolean): Promise<void> {
   const resources = await listResources(target)
   if (json) {
-    io.json(resources)
+    io.json<Output>(resources)
     return
   }
   if (resources.length === 0) {

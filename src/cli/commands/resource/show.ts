@@ -6,6 +6,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
+/** The API. */
+export type Output = Resource
+
 export function addResourceShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
     summary: 'show one API that accepts tokens',
@@ -19,7 +22,7 @@ export function addResourceShow(parent: Command, context: Context): void {
     const { io } = context
     const { target } = await openConnection(context, flags)
     const resource = await findResource(target, uri)
-    if (flags.json) io.json(resource)
+    if (flags.json) io.json<Output>(resource)
     else io.record(listResourceFields(resource))
   })
 }

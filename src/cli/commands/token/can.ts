@@ -9,6 +9,16 @@ import { collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
 
+/** The answer; it is printed also where the exit code says no. */
+export interface Output {
+  allowed: boolean
+  permission: string
+  /** Why not, in words. */
+  reasons: readonly string[]
+  /** What the token says was believed: token verify checks it. */
+  verified: false
+}
+
 export function addCan(parent: Command, context: Context): void {
   describe(parent.command('can'), {
     summary: 'tell whether a token allows something',
@@ -38,7 +48,7 @@ export function addCan(parent: Command, context: Context): void {
 
 function answer({ io }: Context, permission: string, obstacles: readonly string[], json: boolean): void {
   const allowed = obstacles.length === 0
-  if (json) io.json({ allowed, permission, reasons: obstacles, verified: false })
+  if (json) io.json<Output>({ allowed, permission, reasons: obstacles, verified: false })
   else if (allowed) io.line('yes')
   else for (const obstacle of obstacles) io.line(`no: ${obstacle}`)
   if (!allowed) throw new AuthsecError('answer_no', 'the token does not allow it')

@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import type { JsonObject } from '../../../core/strict-json.js'
-import { formatChain, formatMembers, readChain } from '../../claims-text.js'
+import { type ChainLink, formatChain, formatMembers, readChain } from '../../claims-text.js'
 import type { Context } from '../../context.js'
 import { formatHop, type Hop, readHops } from '../../delegation-hops.js'
 import { collect } from '../../flags.js'
@@ -12,6 +12,38 @@ import { escapeJson } from '../../json-text.js'
 import { type Anatomy, dissectToken } from '../../token-anatomy.js'
 import { readTokenInput, readTokenOrArgument, type TokenInput } from '../../token-input.js'
 import { formatLifetime, formatSignature, layOutMembers, type Member } from '../../token-text.js'
+
+/** What the token says; nothing of it is verified. */
+export type Output = { verified: false } & (WholeToken | HeaderPart | ClaimsPart | ChainPart)
+
+/** All of it. */
+interface WholeToken extends HeaderPart, ClaimsPart {
+  kind: Anatomy['kind']
+  /** Who acts for whom: the person first, then the agent that acts, then those before it. */
+  chain: readonly ChainLink[]
+  /** The token that this one holds. */
+  inner?: HeaderPart & ClaimsPart
+  /** What stood around the token and was taken off. */
+  stripped: readonly string[]
+}
+
+/** With --header-only. */
+interface HeaderPart {
+  header: JsonObject
+}
+
+/** With --claims. */
+interface ClaimsPart {
+  /** Null where nobody but the recipient can read them. */
+  claims: JsonObject | null
+}
+
+/** With --chain. */
+interface ChainPart {
+  chain: readonly ChainLink[]
+  /** From each token to the next one that was made of it; those before it are given with --parent. */
+  hops: readonly Hop[]
+}
 
 interface DecodeRequest {
   input: TokenInput
@@ -77,12 +109,16 @@ async function decode(context: Context, request: DecodeRequest): Promise<void> {
   const { io } = context
   const anatomy = dissectToken(request.input.token)
   const hops = readHops(anatomy.claims ?? {}, request.parents)
-  if (request.json) io.json({ verified: false, ...describeParts(anatomy, request, hops) })
+  if (request.json) io.json<Output>({ verified: false, ...describeParts(anatomy, request, hops) })
   else if (request.raw) printRaw(io, anatomy, request)
   else await printText(context, anatomy, request, hops)
 }
 
-function describeParts(anatomy: Anatomy, { part, input }: DecodeRequest, hops: readonly Hop[]): object {
+function describeParts(
+  anatomy: Anatomy,
+  { part, input }: DecodeRequest,
+  hops: readonly Hop[],
+): WholeToken | HeaderPart | ClaimsPart | ChainPart {
   const { kind, header, claims, inner } = anatomy
   const chain = readChain(claims ?? {})
   if (part === 'header') return { header }

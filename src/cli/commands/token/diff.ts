@@ -9,6 +9,19 @@ import { dissectToken } from '../../token-anatomy.js'
 import { readTokenInput } from '../../token-input.js'
 
 /** One member that two tokens do not have in common. */
+/** How the two differ; it is printed also where the exit code says that they do. */
+export interface Output {
+  same: boolean
+  differences: readonly ShownDifference[]
+}
+
+interface ShownDifference extends Omit<Difference, 'a' | 'b'> {
+  /** Null where the first token has no such member. */
+  a: Json
+  /** Null where the second token has no such member. */
+  b: Json
+}
+
 interface Difference {
   part: 'header' | 'claims'
   member: string
@@ -57,7 +70,7 @@ async function diff(
     ...compare('claims', a.claims, b.claims),
   ].filter(({ member }) => !ignore.includes(member))
   if (json) {
-    io.json({
+    io.json<Output>({
       same: differences.length === 0,
       differences: differences.map(({ a, b, ...rest }) => ({ ...rest, a: a ?? null, b: b ?? null })),
     })

@@ -8,9 +8,12 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { exchangeCarried } from '../../minting.js'
-import { deliverToken } from '../../token-delivery.js'
+import { type DeliveredToken, deliverToken } from '../../token-delivery.js'
 
 const KINDS = Object.keys(CARRIED_TYPES) as CarriedKind[]
+
+/** The token, or where it was written. */
+export type Output = DeliveredToken
 
 export function addExchange(parent: Command, context: Context): void {
   const command = describe(parent.command('exchange'), {

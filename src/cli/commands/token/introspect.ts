@@ -9,6 +9,9 @@ import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { readTokenInput } from '../../token-input.js'
 
+/** What the server says of the token, as it says it; it is printed also for a token that is not alive. */
+export type Output = Introspection
+
 export function addIntrospect(parent: Command, context: Context): void {
   const command = describe(parent.command('introspect'), {
     summary: 'ask the server what a token is worth now',
@@ -35,7 +38,7 @@ async function introspect(
   json: boolean,
 ): Promise<void> {
   const answer: Introspection = await introspectToken(target, token)
-  if (json) io.json(answer)
+  if (json) io.json<Output>(answer)
   else {
     const { active, ...members } = answer
     io.record([['active', active ? 'yes' : 'no'], ...formatMembers(members, clock.now())])

@@ -14,12 +14,16 @@ import {
   type LintLevels,
   lintToken,
   parseSuppressions,
+  type SarifLog,
   type Suppression,
   toSarif,
 } from '../../linting.js'
 import { type Anatomy, dissectToken } from '../../token-anatomy.js'
 import { readTokenInput } from '../../token-input.js'
 import { isDelegationToken } from '../../verify-trust.js'
+
+/** What was found in the tokens, also what does not count; with --report sarif a SARIF log is printed instead. */
+export type Output = readonly LintFinding[]
 
 interface LintFlags {
   rule: LintLevels
@@ -88,8 +92,8 @@ async function lint(
   for (const file of files) findings.push(...(await lintFile(context, file, flags, suppressions)))
 
   const counted = findings.filter(isCounted)
-  if (flags.json) io.json(findings)
-  else if (flags.report === 'sarif') io.json(toSarif(findings, readVersion()))
+  if (flags.json) io.json<Output>(findings)
+  else if (flags.report === 'sarif') io.json<SarifLog>(toSarif(findings, readVersion()))
   else if (flags.report === 'github') for (const line of formatAnnotations(findings)) io.line(line)
   else if (counted.length > 0) {
     const rows = counted.map(({ file, level, rule, message }) => [file, level, rule, message])

@@ -11,7 +11,10 @@ import { describe, type HelpNotes } from '../../help.js'
 import { addMintFlags, readMintRequest } from '../../mint-flags.js'
 import { type CallTerms, exchangeCarried, type MintedToken, mintToken } from '../../minting.js'
 import { readArguments } from '../../text-input.js'
-import { type DeliverableToken, deliverToken } from '../../token-delivery.js'
+import { type DeliverableToken, type DeliveredToken, deliverToken } from '../../token-delivery.js'
+
+/** The token, or where it was written. */
+export type Output = DeliveredToken
 
 interface MintFlags extends ConnectionFlags {
   client?: string | undefined

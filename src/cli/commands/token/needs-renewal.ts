@@ -14,6 +14,15 @@ type Remainder = { share: number } | { seconds: number }
 /** A third of the life, as good clients do it. */
 const DEFAULT_REMAINDER = '33%'
 
+/** The answer; it is printed also where the exit code says that a new token is due. */
+export interface Output {
+  due: boolean
+  /** RFC 3339, in UTC. */
+  expires_at: string
+  /** In seconds; negative for a token that has expired. */
+  expires_in: number
+}
+
 export function addNeedsRenewal(parent: Command, context: Context): void {
   describe(parent.command('needs-renewal'), {
     summary: 'tell whether it is time for a new token',
@@ -62,7 +71,11 @@ function answer({ io, clock }: Context, claims: JsonObject, remainder: Remainder
   const isDue = exp - now / 1000 <= margin
   const ends = `${exp * 1000 <= now ? 'expired' : 'expires'} ${formatRelative(exp * 1000, now)}`
   if (json)
-    io.json({ due: isDue, expires_at: formatTime(exp * 1000), expires_in: Math.floor(exp - now / 1000) })
+    io.json<Output>({
+      due: isDue,
+      expires_at: formatTime(exp * 1000),
+      expires_in: Math.floor(exp - now / 1000),
+    })
   else io.line(`${isDue ? 'due' : 'not due'}: it ${ends}`)
   if (isDue) throw new AuthsecError('answer_no', 'a new token is due')
 }

@@ -3,19 +3,28 @@ import { revokeAnyToken, revokeToken, revokeTokenById } from '../../../api/token
 import { AuthsecError } from '../../../core/errors.js'
 import { parseJwt } from '../../../core/jwt.js'
 import { toPrintable } from '../../../core/printable.js'
-import { addConfirmFlags, assertConfirmable, type ConfirmFlags } from '../../confirmation.js'
+import { addConfirmFlags, assertConfirmable, type ConfirmFlags, type DryRun } from '../../confirmation.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { readTokenInput } from '../../token-input.js'
-import { REVOCATION, revokeByClient } from '../delegation/revoke.js'
+import { REVOCATION, type RevokedDelegation, revokeByClient } from '../delegation/revoke.js'
 import { assertToken } from './introspect.js'
 
 interface RevokeFlags extends ConnectionFlags, ConfirmFlags {
   jti?: string | undefined
   client?: string | undefined
+}
+
+/** What was revoked; with --client as `authsec delegation revoke` prints it. */
+export type Output = RevokedToken | RevokedDelegation | DryRun
+
+interface RevokedToken {
+  status: 'revoked'
+  /** With --jti. */
+  jti?: string
 }
 
 export function addTokenRevoke(parent: Command, context: Context): void {
@@ -69,8 +78,8 @@ async function revokeId(context: Context, jti: string, flags: RevokeFlags): Prom
   tell(context, flags, `no token of the id ${toPrintable(jti)} is alive any more`, { jti })
 }
 
-function tell({ io }: Context, { json }: RevokeFlags, text: string, more: object): void {
-  if (json) io.json({ status: 'revoked', ...more })
+function tell({ io }: Context, { json }: RevokeFlags, text: string, more: { jti?: string }): void {
+  if (json) io.json<Output>({ status: 'revoked', ...more })
   else io.note(text)
 }
 

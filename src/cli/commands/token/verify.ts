@@ -7,7 +7,7 @@ import { quote } from '../../../core/printable.js'
 import { formatTime, parseTime } from '../../../core/time.js'
 import { ALGORITHMS, type Algorithm, isAlgorithm } from '../../../verify/algorithm.js'
 import type { Inspection } from '../../../verify/index.js'
-import { readChain } from '../../claims-text.js'
+import { type ChainLink, readChain } from '../../claims-text.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
@@ -25,6 +25,14 @@ import {
 } from '../../verify-demands.js'
 import { annotateReport, assertVerified, formatReport, type Report } from '../../verify-report.js'
 import { readTrust, type Trust, type TrustFlags } from '../../verify-trust.js'
+
+/** Each check that was made, and what the token says; it is printed also where the exit code says that a check failed. */
+export interface Output extends Report {
+  /** Who acts for whom: the person first, then the agent that acts, then those before it. */
+  chain: readonly ChainLink[]
+  /** What stood around the token and was taken off. */
+  stripped: readonly string[]
+}
 
 interface VerifyFlags extends TrustFlags {
   /** None: the audience is not checked, and the report says so. */
@@ -143,7 +151,7 @@ async function verify(
 ): Promise<void> {
   const { io } = context
   const report = await examine(context, flags, input.token, jwt)
-  if (flags.json) io.json({ ...report, chain: readChain(jwt.claims), stripped: input.stripped })
+  if (flags.json) io.json<Output>({ ...report, chain: readChain(jwt.claims), stripped: input.stripped })
   else if (flags.report === 'github') for (const line of annotateReport(report)) io.line(line)
   else for (const line of formatReport(report, await io.style())) io.line(line)
   assertVerified(report)

@@ -9,6 +9,9 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 
+/** The trust rule that was created. */
+export type Output = TrustRule
+
 export function addTrustCreate(parent: Command, context: Context): void {
   const command = describe(parent.command('create'), {
     summary: 'let the jobs of another issuer, such as GitHub, act as an agent',
@@ -49,7 +52,7 @@ export function addTrustCreate(parent: Command, context: Context): void {
       subject,
       claims,
     })
-    if (flags.json) io.json(rule)
+    if (flags.json) io.json<Output>(rule)
     else io.record(listTrustFields(rule))
   })
 }

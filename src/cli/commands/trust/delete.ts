@@ -1,12 +1,20 @@
 import type { Command } from '@commander-js/extra-typings'
 import { deleteTrustRule, findTrustRule } from '../../../api/trust-rules.js'
 import { toPrintable } from '../../../core/printable.js'
-import { addConfirmFlags, assertConfirmable, type Deed, mayProceed } from '../../confirmation.js'
+import { addConfirmFlags, assertConfirmable, type Deed, type DryRun, mayProceed } from '../../confirmation.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** The trust rule that was deleted, or what would stop working. */
+export type Output = Deleted | DryRun
+
+interface Deleted {
+  name: string
+  status: 'deleted'
+}
 
 const DEED: Deed = { infinitive: 'delete it', participle: 'deleted', proof: 'the name of the rule' }
 
@@ -28,7 +36,7 @@ export function addTrustDelete(parent: Command, context: Context): void {
     const consequence = { kind: 'trust', id: client_id, detail: subject } as const
     if (!(await mayProceed(context, flags, DEED, name, async () => [consequence]))) return
     await deleteTrustRule(target, name)
-    if (flags.json) io.json({ name, status: 'deleted' })
+    if (flags.json) io.json<Output>({ name, status: 'deleted' })
     else io.note(`deleted ${toPrintable(name)}`)
   })
 }

@@ -1,10 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
-import { listTrustRules } from '../../../api/trust-rules.js'
+import { listTrustRules, type TrustRule } from '../../../api/trust-rules.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+
+/** Every trust rule. */
+export type Output = TrustRule[]
 
 export function addTrustList(parent: Command, context: Context): void {
   const command = describe(parent.command('list'), {
@@ -26,7 +29,7 @@ export function addTrustList(parent: Command, context: Context): void {
 
 async function list({ io }: Context, { target }: Connection, json: boolean): Promise<void> {
   const rules = await listTrustRules(target)
-  if (json) io.json(rules)
+  if (json) io.json<Output>(rules)
   else if (rules.length === 0) io.note('no trust rules')
   else {
     await io.table(

@@ -1,11 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { findTrustRule } from '../../../api/trust-rules.js'
+import { findTrustRule, type TrustRule } from '../../../api/trust-rules.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { listTrustFields } from './create.js'
+
+/** The trust rule. */
+export type Output = TrustRule
 
 export function addTrustShow(parent: Command, context: Context): void {
   const command = describe(parent.command('show'), {
@@ -20,7 +23,7 @@ export function addTrustShow(parent: Command, context: Context): void {
     const { io } = context
     const { target } = await openConnection(context, flags)
     const rule = await findTrustRule(target, name)
-    if (flags.json) io.json(rule)
+    if (flags.json) io.json<Output>(rule)
     else io.record(listTrustFields(rule))
   })
 }

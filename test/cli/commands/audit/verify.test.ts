@@ -212,8 +212,15 @@ describe('the proof of an event', () => {
     expect(JSON.parse(offline.stdout)).toMatchObject({ id, type: 'token.exchanged' })
     expect(await runCli(['audit', 'verify', file])).toMatchObject({ code: 19 })
     expect(await runCli(['audit', 'verify', file, '--key', createLogKey().text])).toMatchObject({ code: 18 })
-    await writeFile(file, stdout.replace(/index \d+/, 'index 0'))
-    expect(await runCli(['audit', 'verify', file, '--key', key])).toMatchObject({ code: 18 })
+    for (const forged of [
+      stdout.replace(/index \d+/, 'index 0'),
+      stdout.replace(/^extra .+$/m, `extra ${Buffer.from('no JSON').toString('base64')}`),
+    ]) {
+      await writeFile(file, forged)
+      expect(await runCli(['audit', 'verify', file, '--key', key])).toMatchObject({ code: 18 })
+      const { code, stdout: told } = await runCli(['audit', 'verify', file, '--key', key, '--json'])
+      expect({ code, ...JSON.parse(told) }).toMatchObject({ code: 18, holds: false })
+    }
   })
 
   test('comes out of a bundle as it comes from the server', async () => {

@@ -1,4 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
+import type { FormerLog } from '../../../../authority/audit/new-log.js'
 import type { Context } from '../../../context.js'
 import { describe } from '../../../help.js'
 import {
@@ -12,6 +13,25 @@ import {
 } from '../../../offline-state.js'
 
 const REPLACE = { infinitive: 'replace the state in', participle: 'replaced' }
+
+/** What took the place of the state, and what went. */
+export interface Output {
+  tenant_id: string
+  /** Whether the snapshot brought the keys along. */
+  clone: boolean
+  /** How many rows of each table the snapshot has. */
+  rows: Readonly<Record<string, number>>
+  /** How many delegations were signed anew. */
+  renewed: number
+  /** How many external services were left out, because another key-encryption key sealed their credentials. */
+  dropped: number
+  /** The audit log of the state that is gone; absent where there was none. */
+  old?: FormerLog | undefined
+  /** The directories into which audit logs were written: that of the state that is gone, and that of a clone. */
+  old_logs: readonly string[]
+  /** Of the audit log that begins, `authsec/<random log id>`. */
+  origin: string
+}
 
 interface LoadFlags extends OfflineFlags, ReplaceFlags {
   json: boolean
@@ -61,7 +81,7 @@ async function load(context: Context, file: string, flags: LoadFlags): Promise<v
   }
   const { tenant_id, clone } = header
   if (flags.json) {
-    io.json({ tenant_id, clone, rows: end.rows, renewed, dropped, old, old_logs: logs.kept, origin })
+    io.json<Output>({ tenant_id, clone, rows: end.rows, renewed, dropped, old, old_logs: logs.kept, origin })
     return
   }
   io.record([

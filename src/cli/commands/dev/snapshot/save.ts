@@ -2,12 +2,25 @@ import { open } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { downloadSnapshot } from '../../../../api/snapshots.js'
 import { AuthsecError } from '../../../../core/errors.js'
+import type { SignedLog } from '../../../../core/snapshot.js'
 import { openConnection } from '../../../connection.js'
 import type { Context } from '../../../context.js'
 import { SERVER_EXITS } from '../../../exit-codes.js'
 import { describe } from '../../../help.js'
 import { fillNewPlace } from '../../../new-place.js'
 import { addOfflineFlags, type OfflineFlags, readOfflineState } from '../../../offline-state.js'
+
+/** What was written. */
+export interface Output {
+  /** Where it is, as it was given. */
+  file: string
+  /** Whether the keys and the audit log are in it too. */
+  clone: boolean
+  /** How many rows of each table. */
+  rows: Readonly<Record<string, number>>
+  /** The audit log of the state, as far as it was signed. */
+  log: SignedLog
+}
 
 interface SaveFlags extends OfflineFlags {
   clone: boolean
@@ -61,7 +74,7 @@ async function save(context: Context, path: string, flags: SaveFlags): Promise<v
     return written.end
   })
   const rows = Object.values(end.rows).reduce((sum, count) => sum + count, 0)
-  if (json) io.json({ file: path, clone, rows: end.rows, log: end.log })
+  if (json) io.json<Output>({ file: path, clone, rows: end.rows, log: end.log })
   else {
     io.record([
       ['file', path],

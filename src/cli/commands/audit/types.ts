@@ -1,7 +1,16 @@
 import type { Command } from '@commander-js/extra-typings'
-import { AUDIT_EVENTS } from '../../../core/audit-record.js'
+import { AUDIT_EVENTS, type AuditEventType } from '../../../core/audit-record.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
+
+/** The types of events, in alphabetical order. */
+export type Output = readonly EventTypeOutput[]
+
+interface EventTypeOutput {
+  type: AuditEventType
+  /** What somebody did, in words. */
+  description: string
+}
 
 export function addTypes(parent: Command, context: Context): void {
   describe(parent.command('types'), {
@@ -20,7 +29,7 @@ export function addTypes(parent: Command, context: Context): void {
 }
 
 async function listTypes({ io }: Context, json: boolean): Promise<void> {
-  const types = Object.entries(AUDIT_EVENTS).sort()
-  if (json) io.json(types.map(([type, description]) => ({ type, description })))
+  const types = (Object.entries(AUDIT_EVENTS) as [AuditEventType, string][]).sort()
+  if (json) io.json<Output>(types.map(([type, description]) => ({ type, description })))
   else await io.table(['type', 'what somebody did'], types)
 }
