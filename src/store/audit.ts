@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { readAuditPage } from './audit-pages.js'
 import { scanAudit } from './audit-search.js'
 import { toTermColumns } from './audit-terms.js'
@@ -13,8 +13,11 @@ export function createAuditQueries(db: Kysely<Schema>): AuditQueries {
     scan: (query, budget) => scanAudit(db, query, budget),
     page: (query) => readAuditPage(db, query),
     async head() {
-      const { head } = await selectHead(db).executeTakeFirstOrThrow()
-      return Number(head)
+      const { head } = await db
+        .selectFrom('audit_events')
+        .select(({ fn }) => fn.max('seq').as('head'))
+        .executeTakeFirstOrThrow()
+      return Number(head ?? -1)
     },
     async first() {
       const { first } = await db
@@ -70,27 +73,23 @@ export async function erasePersonal(trx: Kysely<Schema>, beforeId: string): Prom
 }
 
 /** Stores records in a transaction, numbered on from the head of the log without a gap. */
-export type AppendRecords = (db: Kysely<Schema>, records: readonly AuditRecord[]) => Promise<void>
+export type AppendRecords = (
+  db: Kysely<Schema>,
+  records: readonly AuditRecord[],
+  head: number,
+) => Promise<void>
 
 /** With statements that are built once, as `createInsert` builds those for the two tables. */
 export function createAppendRecords(): AppendRecords {
-  let readHead: CompiledQuery<{ head: number }> | undefined
   const insertEvents = createInsert('audit_events')
   const insertPersonal = createInsert('audit_private')
-  return async (db, records) => {
-    readHead ??= selectHead(db).compile()
-    const { rows } = await db.executeQuery(readHead)
-    const next = Number(rows[0]?.head) + 1
+  return async (db, records, head) => {
     await insertEvents(
       db,
-      records.map((record, index) => toRow(record, next + index)),
+      records.map((record, index) => toRow(record, head + 1 + index)),
     )
     await insertPersonal(db, records.flatMap(toPersonalRows))
   }
-}
-
-function selectHead(db: Kysely<Schema>): SelectQueryBuilder<Schema, 'audit_events', { head: number }> {
-  return db.selectFrom('audit_events').select(sql<number>`coalesce(max(seq), -1)`.as('head'))
 }
 
 function toRow(record: AuditRecord, seq: number): AuditRow {

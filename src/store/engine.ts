@@ -26,6 +26,11 @@ export interface Engine {
   isAlone: boolean
   /** What somebody can do whose store this one cannot be, as the end of a sentence. */
   alternative: string
+  /**
+   * Names a question without parameters that the first statement of nearly every transaction asks: it may be asked along
+   * with the beginning, and answered without another way to the database.
+   */
+  foresee(question: string): void
   /** Its clock, which all who have the store open go by. */
   now: DatabaseTime
   /** Puts a step of the schema into the words of the engine. */

@@ -16,6 +16,7 @@ import { createGuesses } from './guesses.js'
 import { createKeys } from './keys.js'
 import { createLeases } from './leases.js'
 import { assertReadable, migrate } from './migrate.js'
+import { compileOpening, readOpening } from './opening.js'
 import { createPasswords } from './passwords.js'
 import { createPolicies } from './policies.js'
 import { isPostgresUrl, type PostgresOptions } from './postgres-url.js'
@@ -69,6 +70,8 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
   const appendRecords = createAppendRecords()
+  const opening = compileOpening(db)
+  engine.foresee(opening.sql)
 
   function forget(): void {
     revision.forget()
@@ -79,9 +82,10 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   const commits = createGroupCommit<Transaction>({
     transact: (works) =>
       db.transaction().execute(async (trx) => {
+        const { revision: begun, head } = await readOpening(trx, opening)
         const records: AuditRecord[] = []
-        await works(createTransaction(trx, revision.within(trx), engine, records))
-        if (records.length > 0) await appendRecords(trx, records)
+        await works(createTransaction(trx, revision.within(trx, begun), engine, records))
+        if (records.length > 0) await appendRecords(trx, records, head)
       }),
     flush: engine.flush,
     recover() {
@@ -105,8 +109,10 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
       const value = await db.transaction().execute(async (trx) => {
         const records: AuditRecord[] = []
         const refill: Refill = (schema, rows) => refillTables(trx, engine, schema, rows)
-        const done = await work(createTransaction(trx, revision.within(trx), engine, records), refill)
-        await appendRecords(trx, records)
+        const { revision: begun } = await readOpening(trx, opening)
+        const done = await work(createTransaction(trx, revision.within(trx, begun), engine, records), refill)
+        // The log of another state may have taken the place of this one.
+        await appendRecords(trx, records, (await readOpening(trx, opening)).head)
         return done
       })
       await engine.flush()

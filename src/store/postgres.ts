@@ -31,15 +31,19 @@ const BYTEA = 17
  */
 export function openPostgres(url: string, options: PostgresOptions = {}): Engine & { name: string } {
   const target = parsePostgresUrl(url)
+  const beginning: Beginning = { text: writeBeginning(target), question: undefined }
   return {
     name: target.name,
     alternative: 'name another database in --store, or a schema of its own with ?schema=NAME',
-    dialect: new PostgresDialect({ pool: createPool(target, options) }),
+    dialect: new PostgresDialect({ pool: createPool(target, options, beginning) }),
     makeDurable() {
       // Each transaction sees to that by itself, and is durable when its commit is answered.
     },
     async flush() {},
     recover: () => false,
+    foresee(question) {
+      beginning.question = question
+    },
     isAlone: false,
     now: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     adaptStatement,
@@ -51,7 +55,13 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
   }
 }
 
-function createPool(target: PostgresTarget, options: PostgresOptions): PostgresPool {
+/** What begins a transaction, and the question that is asked along with it. */
+interface Beginning {
+  readonly text: string
+  question: string | undefined
+}
+
+function createPool(target: PostgresTarget, options: PostgresOptions, beginning: Beginning): PostgresPool {
   const pool = new pg.Pool({
     host: target.host,
     port: target.port,
@@ -90,7 +100,7 @@ function createPool(target: PostgresTarget, options: PostgresOptions): PostgresP
       }
       checked.add(client)
       isFirst = false
-      return wrapClient(client, writeBeginning(target))
+      return wrapClient(client, beginning)
     },
     end: () => pool.end(),
   }
@@ -110,8 +120,10 @@ function writeBeginning({ statementTimeoutMs }: PostgresTarget): string {
   return `begin; select ${settings.join(', ')}, ${lock}`
 }
 
-function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClient {
+function wrapClient(client: pg.PoolClient, beginning: Beginning): PostgresPoolClient {
   let isBroken = false
+  /** The answer to the question that was asked along with the beginning, until it is asked for. */
+  let answer: pg.QueryResult | undefined
   // Between two statements nobody else listens, and an error that nobody hears ends the process.
   const onError = () => {
     isBroken = true
@@ -129,8 +141,12 @@ function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClien
   }
 
   async function begin(): Promise<pg.QueryResult> {
+    const { text, question } = beginning
     try {
-      return await ask(beginning)
+      // Several statements in one message have several results.
+      const results: unknown = await ask(question === undefined ? text : `${text}; ${question}`)
+      if (question !== undefined && Array.isArray(results)) answer = results.at(-1)
+      return NOTHING
     } catch (error) {
       // Whatever of it has failed, the connection may be in the middle of a transaction.
       isBroken = true
@@ -158,7 +174,10 @@ function wrapClient(client: pg.PoolClient, beginning: string): PostgresPoolClien
     return NOTHING
   }
 
-  function query(text: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
+  async function query(text: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
+    const known = answer
+    answer = undefined
+    if (known !== undefined && text === beginning.question) return known
     if (text === 'begin') return begin()
     if (text === 'commit') return commit()
     if (text === 'rollback') return rollback()

@@ -8,8 +8,8 @@ import { shareNext, shareTurn } from './share-next.js'
 export interface Revision {
   /** Outside of a transaction: as it was committed last. */
   read(): Promise<number>
-  /** Inside a transaction, which sees its own changes. */
-  within(transaction: Kysely<Schema>): RevisionChanges
+  /** Inside a transaction, which sees its own changes; `begun` is what it began with. */
+  within(transaction: Kysely<Schema>, begun: number): RevisionChanges
   /** After which it is read again. */
   forget(): void
 }
@@ -23,17 +23,17 @@ export interface RevisionChanges {
 /**
  * Reads and counts. Where nobody but this process can change it (`isAlone`) it is remembered as long as nothing does;
  * elsewhere it is read for each question, of which all that come in one turn or while one reading is under way share the
- * next, and for each transaction, in which nobody else changes anything.
+ * next.
  */
 export function createRevision(db: Kysely<Schema>, { isAlone }: { isAlone: boolean }): Revision {
   const readShared = shareTurn(shareNext(() => readRevision(db)))
   let known: number | undefined
   let forgotten = 0
 
-  async function read(queries: Kysely<Schema>): Promise<number> {
+  async function readKnown(): Promise<number> {
     if (known !== undefined) return known
     const before = forgotten
-    const found = await readRevision(queries)
+    const found = await readRevision(db)
     if (forgotten === before) known = found
     return found
   }
@@ -44,18 +44,15 @@ export function createRevision(db: Kysely<Schema>, { isAlone }: { isAlone: boole
   }
 
   return {
-    read: () => (isAlone ? read(db) : readShared()),
-    within(transaction) {
-      let isTouched = false
-      let own: Promise<number> | undefined
+    read: isAlone ? readKnown : readShared,
+    within(transaction, begun) {
+      let own: number | undefined = begun
       return {
-        read() {
-          if (isAlone && !isTouched) return read(transaction)
-          own ??= readRevision(transaction)
+        async read() {
+          own ??= await readRevision(transaction)
           return own
         },
         async touch() {
-          isTouched = true
           own = undefined
           // Whoever asks from now on waits for the end of this transaction, and reads what it leaves behind.
           forget()

@@ -82,6 +82,9 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
       if (failure !== undefined) throw failure
       await flush()
     },
+    foresee() {
+      // Each question is asked in this process.
+    },
     recover() {
       if (failure === undefined) return false
       try {
