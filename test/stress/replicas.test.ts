@@ -45,8 +45,11 @@ async function serve(): Promise<DevServer> {
 }
 
 describe('a server that is paused until the others have given it up', () => {
-  test('shows no revoked key and signs nothing with it when it goes on, and the log of both is whole', async () => {
-    const [going, paused] = [await serve(), await serve()]
+  test('shows and signs nothing until it has acknowledged the keys anew, and the log of both is whole', async () => {
+    const going = await serve()
+    const [other] = await store.replicas.listLive()
+    const paused = await serve()
+    const bootId = await findOther(other?.bootId)
     const loads = [
       await startMinting([going.url], going.clientId, { callers: 1 }),
       await startMinting([paused.url], paused.clientId, { callers: 4 }),
@@ -55,44 +58,82 @@ describe('a server that is paused until the others have given it up', () => {
       ...exchangeForm(paused.clientId),
       subject_token: await pull(paused.url, paused.clientId),
     })
-    const exchange = () => fetch(`${paused.url}/oauth/token`, { method: 'POST', body })
-    const readKeys = async (reply: Response) =>
-      ((await reply.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
-    const revoked = await readKid(await exchange())
+    const askBoth = () => [
+      fetch(`${paused.url}/oauth/jwks`),
+      fetch(`${paused.url}/oauth/token`, { method: 'POST', body }),
+    ]
     await Promise.all(loads.map((load) => load.issued(20)))
+    const [former, revoked] = [await findActive('ES256'), await findActive('RS256')]
 
     process.kill(paused.pid, 'SIGSTOP')
     try {
       // Taken by the system meanwhile, they are the first that it answers.
-      const asked = Promise.allSettled(
-        Array.from({ length: 10 }, () => [fetch(`${paused.url}/oauth/jwks`), exchange()]).flat(),
-      )
-      await revoke(going, revoked)
+      const asked = Promise.allSettled(Array.from({ length: 10 }, askBoth).flat())
       while ((await store.replicas.listLive()).length > 1) await delay(100)
+      // A key that still verifies: nothing but the lease keeps the paused server from signing with it.
+      await ask(going, '/admin/keys/rotate', { purpose: 'call', alg: 'ES256' })
+      await ask(going, `/admin/keys/${revoked}/revoke`)
+      await refuseLease(bootId)
       process.kill(paused.pid, 'SIGCONT')
       // A connection that was kept alive is closed by then.
-      const replies = (await asked).flatMap((outcome) =>
-        outcome.status === 'fulfilled' ? outcome.value : [],
-      )
-      expect(replies.length).toBeGreaterThan(10)
-      for (const reply of replies) {
-        if (reply.status === 503) continue
-        expect(reply.status).toBe(200)
-        if (reply.url.endsWith('/jwks')) expect(await readKeys(reply)).not.toContain(revoked)
-        else expect(await readKid(reply)).not.toBe(revoked)
-      }
+      const first = (await asked).flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+      expect(first.length).toBeGreaterThan(10)
+      for (const reply of [...first, ...(await Promise.all(askBoth()))]) expect(reply.status).toBe(503)
     } finally {
       process.kill(paused.pid, 'SIGCONT')
     }
-    while ((await fetch(`${paused.url}/readyz`)).status !== 200) await delay(50)
-    expect(await readKeys(await fetch(`${paused.url}/oauth/jwks`))).not.toContain(revoked)
-    expect(await readKid(await exchange())).not.toBe(revoked)
+    // Whatever else it needs is there, and it has had the time to read the keys of today.
+    await loads[0]?.issued(20)
+    for (const reply of await Promise.all(askBoth())) {
+      expect([reply.status, await reply.text()]).toEqual([503, expect.stringContaining('lost touch')])
+    }
+    const readiness = await (await fetch(`${paused.url}/readyz`)).json()
+    expect(readiness).toMatchObject({ checks: { store: 'ok', lease: expect.stringContaining('lost touch') } })
+
+    await allowLease()
+    const isAnswered = [false, false]
+    while (isAnswered.includes(false)) {
+      const [keySet, token] = (await Promise.all(askBoth())) as [Response, Response]
+      const revision = await store.keys.revision()
+      for (const [index, { status }] of [keySet, token].entries()) {
+        if (status === 503) continue
+        expect(status).toBe(200)
+        isAnswered[index] = true
+        const live = await store.replicas.listLive()
+        expect(live.find((replica) => replica.bootId === bootId)).toMatchObject({ keyRevision: revision })
+      }
+      if (keySet.ok) expect(await keySet.text()).not.toContain(revoked)
+      if (token.ok) expect(await readKid(token)).not.toBe(former)
+    }
     for (const load of loads) await stopCut(load)
     await expectWhole(
       going,
       loads.flatMap(({ tokens }) => tokens),
     )
   })
+
+  async function findOther(known: string | undefined): Promise<string> {
+    const other = (await store.replicas.listLive()).find(({ bootId }) => bootId !== known)
+    return String(other?.bootId)
+  }
+
+  async function findActive(alg: string): Promise<string> {
+    const keys = await store.keys.list()
+    const active = keys.find((key) => key.purpose === 'call' && key.alg === alg && key.state === 'active')
+    return String(active?.kid)
+  }
+
+  /** Lets a server do everything but renew its lease, until `allowLease`. */
+  async function refuseLease(bootId: string): Promise<void> {
+    await schema.run(`create function refuse() returns trigger language plpgsql as $$
+      begin raise exception 'held by the test'; end $$`)
+    await schema.run(`create trigger held before insert or update on replicas
+      for each row when (new.boot_id = '${bootId}') execute function refuse()`)
+  }
+
+  async function allowLease(): Promise<void> {
+    await schema.run('drop trigger held on replicas')
+  }
 })
 
 describe('a key that is tainted on one server', () => {
@@ -206,14 +247,11 @@ async function readKid(reply: Response): Promise<string> {
   return String(parseJwt(JSON.parse(text).access_token).header['kid'])
 }
 
-function revoke(server: DevServer, kid: string): Promise<unknown> {
-  return ask(server, `/admin/keys/${kid}/revoke`)
-}
-
 // biome-ignore lint/suspicious/noExplicitAny: an answer is whatever the server says; the tests look closer.
-async function ask({ url, env }: DevServer, target: string): Promise<any> {
-  const headers = { authorization: `Bearer ${env['AUTHSEC_TOKEN']}` }
-  const response = await fetch(`${url}${target}`, { method: 'POST', headers })
+async function ask({ url, env }: DevServer, target: string, json?: object): Promise<any> {
+  const headers = { authorization: `Bearer ${env['AUTHSEC_TOKEN']}`, 'content-type': 'application/json' }
+  const body = json && JSON.stringify(json)
+  const response = await fetch(`${url}${target}`, { method: 'POST', headers, ...(body && { body }) })
   const text = await response.text()
   if (!response.ok) throw new Error(`${target} answered ${response.status}: ${text}`)
   return JSON.parse(text)
