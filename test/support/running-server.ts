@@ -50,7 +50,7 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
   const surprises: unknown[] = []
   const time = { now: START }
   const started = await startServer({
-    state: ':memory:',
+    ...(options.store === undefined && { state: ':memory:' }),
     port: 0,
     // A state in a directory may have keys of its own, or is to make them.
     ...(options.state === undefined && { keys: { import: inject('serverKeys') } }),

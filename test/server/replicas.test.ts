@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { KEK } from '../support/authority-bench.js'
+import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
+import { CLIENT_JWKS, registerClient, signAssertion } from '../support/registered-client.js'
+import { type Reply, startTestServer, type TestServer } from '../support/running-server.js'
+
+const ALICE = 'alice@authsec.test'
+const PASSWORD = 'correct horse battery staple'
+const ORDERS = 'https://orders.example'
+
+let schema: PostgresSchema
+let one: TestServer
+let other: TestServer
+beforeAll(async () => {
+  schema = await makePostgresSchema()
+  const place = {
+    store: schema.url,
+    allowDevPostgres: true,
+    kek: KEK,
+    passwords: { [ALICE]: PASSWORD },
+  }
+  one = await startTestServer(place)
+  other = await startTestServer(place)
+})
+afterAll(async () => {
+  await other?.close()
+  await one?.close()
+  await schema?.drop()
+})
+
+const statusesOf = (replies: readonly Reply[]) => replies.map(({ status }) => status).sort()
+
+describe('two servers of one database', () => {
+  test('let a device ask one, a person approve at the other, and the device get its session once', async () => {
+    const path = '/authsec/uflow/auth'
+    const { device_code, user_code } = (await one.call('POST', `${path}/device/code`, { json: {} })).json
+    const json = { device_code, grant_type: 'urn:ietf:params:oauth:grant-type:device_code' }
+    const poll = (server: TestServer) => server.call('POST', `${path}/device/token`, { json })
+    expect((await poll(one)).json.error).toBe('authorization_pending')
+    // The pace is one for both.
+    expect((await poll(other)).json.error).toBe('slow_down')
+
+    const credentials = { email: ALICE, password: PASSWORD }
+    const { token } = (await other.call('POST', `${path}/admin/login`, { json: credentials })).json
+    const headers = { authorization: `Bearer ${token}` }
+    const approval = { user_code, approved: true }
+    const approved = await other.call('POST', `${path}/device/authorize`, { json: approval, headers })
+    expect(approved.json).toEqual({ status: 'authorized' })
+
+    expect(await poll(one)).toMatchObject({ status: 200, json: { email: ALICE } })
+    expect(await poll(other)).toMatchObject({ status: 400, json: { error: 'expired_token' } })
+  })
+
+  test('take a one-time token once between them', async () => {
+    const { id, basic } = await registerClient(one)
+    // Run by nobody so far.
+    await one.call('DELETE', `/admin/resources/${encodeURIComponent(ORDERS)}`, { admin: true })
+    const resource = { uri: ORDERS, permissions: ['orders:read'], client_id: id }
+    expect((await one.call('POST', '/admin/resources', { json: resource, admin: true })).status).toBe(201)
+    const consume = async (server: TestServer, token: string) =>
+      server.call('POST', '/oauth/consume', { form: { token }, headers: basic })
+    const issue = async () => (await one.exchange({ resource: ORDERS, one_time: 'true' })).json.access_token
+
+    const used = await issue()
+    expect((await consume(one, used)).status).toBe(200)
+    expect(await consume(other, used)).toMatchObject({ status: 409, json: { error: 'replayed' } })
+    const raced = await issue()
+    expect(statusesOf(await Promise.all([one, other].map((server) => consume(server, raced))))).toEqual([
+      200, 409,
+    ])
+  })
+
+  test('take the assertion of a client once between them', async () => {
+    const metadata = { token_endpoint_auth_method: 'private_key_jwt', jwks: CLIENT_JWKS }
+    const { id } = await registerClient(other, metadata)
+    const request = (server: TestServer, assertion: string) =>
+      server.call('POST', '/oauth/token', {
+        form: {
+          grant_type: 'client_credentials',
+          resource: 'https://billing.example',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: assertion,
+        },
+      })
+
+    const used = await signAssertion(one, id)
+    expect((await request(one, used)).status).toBe(200)
+    expect(await request(other, used)).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+    const raced = await signAssertion(one, id)
+    expect(statusesOf(await Promise.all([one, other].map((server) => request(server, raced))))).toEqual([
+      200, 401,
+    ])
+  })
+})
