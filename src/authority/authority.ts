@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Store } from '../store/store.js'
+import type { SettingQueries, Store } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
@@ -150,10 +150,16 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const rules = createKeyRules(timings)
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
-  const envelope = createRunEnvelope(await openEnvelope(store, kek, tenantId), keySource, tenantId)
+  const envelope = createRunEnvelope(await openEnvelope(store, kek, identity), keySource, tenantId)
   const replica = store.isAlone
     ? undefined
-    : createReplica({ store, bootId, timings: options.replicaTimings })
+    : createReplica({
+        store,
+        bootId,
+        envelope,
+        timings: options.replicaTimings,
+        onFailure: options.onFailure,
+      })
   const making = { store, envelope, clock, rules, peers: replica }
   await forgetEphemeralKeys(store, keySource)
   if (typeof keySource === 'object') await importKeys(making, keySource.imported)
@@ -262,23 +268,24 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 }
 
 async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Promise<Identity> {
-  await store.write(async ({ settings }) => {
-    // Asked in the transaction, because another server of the store may be at it too.
-    if ((await settings.find('tenant_id')) !== undefined) return
-    await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
-    await settings.insert({ name: 'log_id', value: createLogId() })
-    await settings.insert({ name: 'issuer', value: issuer })
+  // In one transaction, because another server of the store may be at it too, and so may what replaces a state.
+  const known = await store.write(async ({ settings }) => {
+    if ((await settings.find('tenant_id')) === undefined) {
+      await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
+      await settings.insert({ name: 'log_id', value: createLogId() })
+      await settings.insert({ name: 'issuer', value: issuer })
+    }
+    return {
+      tenantId: await readSetting(settings, 'tenant_id'),
+      issuer: await readSetting(settings, 'issuer'),
+      logId: await readSetting(settings, 'log_id'),
+    }
   })
-  return {
-    tenantId: await readSetting(store, 'tenant_id'),
-    issuer: await readSetting(store, 'issuer'),
-    logId: await readSetting(store, 'log_id'),
-    bootId: randomUUID(),
-  }
+  return { ...known, bootId: randomUUID() }
 }
 
-async function readSetting(store: Store, name: string): Promise<string> {
-  const value = await store.settings.find(name)
+async function readSetting(settings: SettingQueries, name: string): Promise<string> {
+  const value = await settings.find(name)
   if (value === undefined) throw new Error(`the setting ${name} is missing`)
   return value
 }

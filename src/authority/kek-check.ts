@@ -11,6 +11,15 @@ export interface KekCheck {
   fingerprint: string
 }
 
+/** An envelope that is opened over a store, whose state may be exchanged while a server stands still. */
+export interface StoreEnvelope extends Envelope {
+  /**
+   * Throws `state_unreadable` where the store has another key-encryption key now, or holds another state: whatever was
+   * sealed for the former one would open nowhere. Asked in the transaction that keeps what was sealed.
+   */
+  assertSameState(queries: Pick<Queries, 'settings'>): Promise<void>
+}
+
 /** The setting that holds it, so that a server under another key notices before it touches anything. */
 const KEK_SETTING = 'kek_check'
 
@@ -34,12 +43,40 @@ export function toKekSetting({ version, fingerprint }: KekCheck): { name: string
  * The envelope of a store, once the key-encryption key is known to be its own. A store where that has never been
  * written down is asked by what is sealed in it. Throws `state_unreadable` for another key, and changes nothing then.
  */
-export async function openEnvelope(store: Store, kek: Uint8Array, storeId: string): Promise<Envelope> {
+export async function openEnvelope(
+  store: Store,
+  kek: Uint8Array,
+  { tenantId, logId }: { tenantId: string; logId: string },
+): Promise<StoreEnvelope> {
   const fingerprint = fingerprintKek(kek)
-  const known = (await findKekCheck(store)) ?? (await adoptKek(store, kek, storeId))
-  if (known.fingerprint === fingerprint) return createEnvelope(kek, storeId, known.version)
-  const own = `key-encryption key ${known.fingerprint} (version ${known.version})`
-  throw wrongKek(`the key-encryption key ${fingerprint} is another one: this state is sealed with the ${own}`)
+  const known = (await findKekCheck(store)) ?? (await adoptKek(store, kek, tenantId))
+  assertOwn(known, fingerprint)
+  return {
+    ...createEnvelope(kek, tenantId, known.version),
+
+    async assertSameState(queries) {
+      // What nobody else can open, nobody else exchanges.
+      if (store.isAlone) return
+      const check = await findKekCheck(queries)
+      if (check !== undefined) assertOwn(check, fingerprint)
+      // Whatever takes the place of a state begins a log of its own, and a key may come back under another number.
+      const isSame = check?.version === known.version && (await queries.settings.find('log_id')) === logId
+      if (isSame) return
+      throw new AuthsecError(
+        'state_unreadable',
+        'another state has taken the place of the one that was opened',
+        {
+          hint: 'Restart the server: it then serves the state that is there now.',
+        },
+      )
+    },
+  }
+}
+
+function assertOwn({ version, fingerprint }: KekCheck, given: string): void {
+  if (fingerprint === given) return
+  const own = `key-encryption key ${fingerprint} (version ${version})`
+  throw wrongKek(`the key-encryption key ${given} is another one: this state is sealed with the ${own}`)
 }
 
 async function adoptKek(store: Store, kek: Uint8Array, storeId: string): Promise<KekCheck> {

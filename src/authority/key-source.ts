@@ -3,6 +3,7 @@ import { quote } from '../core/printable.js'
 import type { Store } from '../store/store.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { createKek } from './kek.js'
+import type { StoreEnvelope } from './kek-check.js'
 import { type FileKey, formatJwk } from './key-files.js'
 import { type NewKeyState, sealKey } from './key-making.js'
 import { type KeyPlace, parseKeyPlace } from './key-sets.js'
@@ -24,12 +25,17 @@ const KEPT_PURPOSE = 'audit'
  * The envelope for what is sealed while a server runs. Keys that are not to outlive the run are sealed under a key
  * that is never written down: whatever becomes of the process, nobody can open them afterwards.
  */
-export function createRunEnvelope(envelope: Envelope, source: KeySource, storeId: string): Envelope {
+export function createRunEnvelope(
+  envelope: StoreEnvelope,
+  source: KeySource,
+  storeId: string,
+): StoreEnvelope {
   if (source !== 'ephemeral') return envelope
   const passing = createEnvelope(createKek(), storeId)
   const choose: (place: { table: string; purpose: string }) => Envelope = ({ table, purpose }) =>
     table === 'keys' && purpose !== `${KEPT_PURPOSE} key` ? passing : envelope
   return {
+    ...envelope,
     seal: (plain, place) => choose(place).seal(plain, place),
     open: (sealed, place) => choose(place).open(sealed, place),
   }

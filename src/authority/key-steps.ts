@@ -2,6 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { changeKey, type Key, type KeyPlan, type KeyRules, planFirst } from '../core/keyset.js'
 import type { Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
+import type { StoreEnvelope } from './kek-check.js'
 import { loadKey, makeKey } from './key-making.js'
 import { KEY_PLACES, type KeyPlace, type KeyPurpose } from './key-sets.js'
 
@@ -16,7 +17,7 @@ export interface KeyPeers {
 /** What a change of keys needs. */
 export interface KeyStepOptions {
   store: Store
-  envelope: Envelope
+  envelope: StoreEnvelope
   rules: Readonly<Record<KeyPurpose, KeyRules>>
   clock: () => number
   /** Default: nobody else. */
@@ -72,15 +73,17 @@ export interface KeyStep {
   created: ReadonlySet<string>
 }
 
-/** Reads the keys as they are now. */
+/** Reads the keys as they are now. Throws `state_unreadable` where what is sealed now would open nowhere. */
 export async function readState({
   store,
+  envelope,
   clock,
   peers,
-}: Pick<KeyStepOptions, 'store' | 'clock' | 'peers'>): Promise<KeysState> {
+}: Pick<KeyStepOptions, 'store' | 'envelope' | 'clock' | 'peers'>): Promise<KeysState> {
   // In this order: what has changed in between makes the revision old, and then nothing is done.
   const revision = await store.keys.revision()
   const keys = await store.keys.list()
+  await envelope.assertSameState(store)
   const now = clock()
   return { revision, keys, now, servedSince: peers ? await peers.servedSince(revision, now) : now }
 }
@@ -90,7 +93,7 @@ export async function makeStep(
   place: KeyPlace,
   state: KeysState,
   planner: Planner,
-  { envelope, peers }: Pick<KeyStepOptions, 'envelope' | 'peers'>,
+  { envelope, peers }: { envelope: Envelope; peers?: KeyPeers | undefined },
 ): Promise<KeyStep> {
   const known = learnPublished(place, state)
   const { now } = state

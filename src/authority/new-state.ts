@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
-import { AuthsecError } from '../core/errors.js'
 import { planFirst } from '../core/keyset.js'
 import type { StoredRow } from '../store/state-copy.js'
-import type { Queries, Store, Transaction } from '../store/store.js'
+import type { Store, Transaction } from '../store/store.js'
 import { beginLog } from './audit/new-log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { AGENT_CLIENT_TYPE } from './clients.js'
@@ -12,6 +11,7 @@ import { type KekCheck, toKekSetting } from './kek-check.js'
 import { loadKey } from './key-making.js'
 import { completeTimings, createKeyRules, KEY_PLACES } from './key-sets.js'
 import { carryOut, type KeyStep, makeStep } from './key-steps.js'
+import { assertNoServer } from './replica.js'
 import { placeOfBaseToken } from './sealed-places.js'
 import type { SigningKey } from './signer.js'
 
@@ -67,17 +67,6 @@ export async function installState(store: Store, state: NewState, clock: () => n
     await transaction.settings.insert(toKekSetting(check))
     const origin = await beginLog(transaction, { tenantId, bootId: randomUUID(), clock }, [state.event])
     return { origin, renewed, dropped }
-  })
-}
-
-/** Throws `conflict` where a server has the store open. */
-export async function assertNoServer(
-  { replicas }: Pick<Queries, 'replicas'>,
-  { isAlone }: Pick<Store, 'isAlone'>,
-): Promise<void> {
-  if (isAlone || (await replicas.listLive()).length === 0) return
-  throw new AuthsecError('conflict', 'a server runs on this state', {
-    hint: 'Stop every server of it first; one that was killed counts as running until its lease ends.',
   })
 }
 

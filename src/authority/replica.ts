@@ -1,5 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
-import type { Store } from '../store/store.js'
+import type { Queries, Store } from '../store/store.js'
+import type { StoreEnvelope } from './kek-check.js'
 import type { KeyPeers } from './key-steps.js'
 import type { Keyring } from './keys.js'
 
@@ -22,6 +23,10 @@ export type ServedKeys = Pick<Keyring, 'revision' | 'refresh'>
 export interface ReplicaOptions {
   store: Store
   bootId: string
+  /** Of the state as it was opened. */
+  envelope: Pick<StoreEnvelope, 'assertSameState'>
+  /** Told why this server cannot go on with the others, once for each reason. */
+  onFailure?: ((error: unknown) => void) | undefined
   timings?: ReplicaTimings | undefined
   /** Default: the clocks of this machine. */
   readTime?: (() => Moment) | undefined
@@ -51,8 +56,21 @@ const LOOK_MS = 250
 /** How often a lease is renewed within its time. */
 const RENEWALS = 6
 
+/** Throws `conflict` where a server has the store open, besides the run `bootId`. */
+export async function assertNoServer(
+  { replicas }: Pick<Queries, 'replicas'>,
+  { isAlone }: Pick<Store, 'isAlone'>,
+  bootId?: string,
+): Promise<void> {
+  const others = isAlone ? [] : (await replicas.listLive()).filter((replica) => replica.bootId !== bootId)
+  if (others.length === 0) return
+  throw new AuthsecError('conflict', 'a server runs on this state', {
+    hint: 'Stop every server of it first; one that was killed counts as running until its lease ends.',
+  })
+}
+
 export function createReplica(options: ReplicaOptions): Replica {
-  const { store, bootId, timings = {}, readTime = readClocks } = options
+  const { store, bootId, envelope, onFailure = () => {}, timings = {}, readTime = readClocks } = options
   const leaseMs = (timings.leaseSeconds ?? 30) * 1000
   if (leaseMs <= MARGIN_MS) {
     throw new AuthsecError('configuration', `a lease of ${leaseMs / 1000} seconds is too short`, {
@@ -62,9 +80,12 @@ export function createReplica(options: ReplicaOptions): Replica {
   // The moment after which nothing is served.
   let until = NEVER
   let renewedAt = NEVER
+  /** The revision of the keys that the others take this server to serve. */
+  let noted: number | undefined
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = Promise.resolve()
   let hasLeft = false
+  let told: string | undefined
 
   function isPast(): boolean {
     const { wall, steady } = readTime()
@@ -75,34 +96,50 @@ export function createReplica(options: ReplicaOptions): Replica {
   async function renew(keyring: ServedKeys): Promise<boolean> {
     const start = readTime()
     const { revision } = keyring
-    const isNoted = await store.write(async ({ keys, replicas }) => {
+    const isNoted = await store.write(async (transaction) => {
+      const { keys, replicas } = transaction
+      // Somebody may have exchanged the state, or its key-encryption key, while this server counted as gone.
+      await envelope.assertSameState(transaction)
       if ((await keys.revision()) !== revision) return false
       await replicas.renew({ bootId, keyRevision: revision, leaseMs })
       return true
     })
     if (!isNoted) return false
+    noted = revision
     renewedAt = start
     until = { wall: start.wall + leaseMs - MARGIN_MS, steady: start.steady + leaseMs - MARGIN_MS }
     return true
   }
 
   async function catchUp(keyring: ServedKeys): Promise<void> {
-    const isBehind = (await store.keys.revision()) !== keyring.revision
+    const current = await store.keys.revision()
+    const isBehind = current !== keyring.revision
     const isDue = readTime().steady - renewedAt.steady >= leaseMs / RENEWALS
-    if (!isBehind && !isDue && !isPast()) return
+    if (current === noted && !isDue && !isPast()) return
     if (isBehind) await keyring.refresh()
     while (!(await renew(keyring))) await keyring.refresh()
   }
 
   function lookAgain(keyring: ServedKeys): void {
     timer = setTimeout(() => {
-      // A store that is away is found again by looking again; what must not be done meanwhile, the deadline stops.
       looking = catchUp(keyring)
-        .catch(() => {})
+        .then(() => {
+          told = undefined
+        })
+        .catch(giveUp)
         .finally(() => {
           if (!hasLeft) lookAgain(keyring)
         })
     }, LOOK_MS).unref()
+  }
+
+  function giveUp(error: unknown): void {
+    // A store that is away is found again by looking again; what must not be done meanwhile, the deadline stops.
+    if (AuthsecError.is(error, 'temporarily_unavailable')) return
+    until = NEVER
+    if (String(error) === told) return
+    told = String(error)
+    onFailure(error)
   }
 
   return {

@@ -5,6 +5,7 @@ import { makeRecord } from './audit/record-making.js'
 import { createEnvelope, MAX_KEK_VERSION, type SealedPlace } from './envelope.js'
 import { findKekCheck, fingerprintKek, type KekCheck, openEnvelope, toKekSetting } from './kek-check.js'
 import { forgetEphemeralKeys } from './key-source.js'
+import { assertNoServer } from './replica.js'
 import { placeOfBaseToken, placeOfCredentials, placeOfKey } from './sealed-places.js'
 import { createTimeOrderedId } from './time-ordered-id.js'
 
@@ -19,8 +20,8 @@ const OFFLINE = { requestId: 'command', source: 'keys rewrap' }
 
 /**
  * Seals everything that lies sealed in a store with another key-encryption key, in one transaction: afterwards only
- * the new one opens it, and the log says so. No server may run on it. Throws `not_found` for an empty store, `state_unreadable` where the
- * old key is another one or something does not open, and `conflict` where there is nothing to change.
+ * the new one opens it, and the log says so. Throws `not_found` for an empty store, `state_unreadable` where the old key
+ * is another one or something does not open, and `conflict` where a server runs on the store or nothing is to change.
  */
 export async function rewrapStore(
   store: Store,
@@ -33,7 +34,7 @@ export async function rewrapStore(
     throw new AuthsecError('not_found', 'nothing is sealed in this state: it is empty')
   const logId = (await store.settings.find('log_id')) ?? ''
   const bootId = randomUUID()
-  const envelope = await openEnvelope(store, from, storeId)
+  const envelope = await openEnvelope(store, from, { tenantId: storeId, logId })
   await forgetEphemeralKeys(store)
   const { version, fingerprint } = await readCheck(store)
   const next = { version: version + 1, fingerprint: fingerprintKek(to) }
@@ -56,7 +57,10 @@ export async function rewrapStore(
     if ((await readCheck(transaction)).version !== version) {
       throw new AuthsecError('conflict', 'somebody else has changed the key-encryption key meanwhile')
     }
+    await assertNoServer(transaction, store)
     await transaction.settings.replace(toKekSetting(next))
+    // What a server that is just starting has read, or one that stands still, counts for nothing any more.
+    await transaction.keys.advance(await transaction.keys.revision())
     const values = await resealAll(transaction, reseal)
     const details = { former: fingerprint, fingerprint: next.fingerprint, version: next.version, values }
     const event = { type: 'kek.changed', outcome: 'allow', details } as const

@@ -2,8 +2,7 @@ import { type FormerLog, startNewLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
-import { assertNoServer } from '../authority/new-state.js'
-import { BRIEF_LEASE } from '../authority/replica.js'
+import { assertNoServer, BRIEF_LEASE } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -55,7 +54,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
       await assertBroken(authority.sealing.seal(), name)
       const { identity } = authority
       const { former, kept } = await keepOldLog(authority, store, highWater, keepLog)
-      const envelope = await openEnvelope(store, kek, identity.tenantId)
+      const envelope = await openEnvelope(store, kek, identity)
       const rules = createKeyRules(completeTimings({}))
       const origin = await startNewLog({ store, envelope, rules, clock, ...identity }, former)
       return { old: former, kept, origin }

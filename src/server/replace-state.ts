@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
-import { assertNoServer, type Installed, installState, type NewState } from '../authority/new-state.js'
-import { BRIEF_LEASE } from '../authority/replica.js'
+import { type Installed, installState, type NewState } from '../authority/new-state.js'
+import { assertNoServer, BRIEF_LEASE } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -53,7 +53,8 @@ export async function replaceState(
 async function retire(state: OpenState, options: ReplaceOptions, tenantId: string): Promise<FormerLog> {
   const { store, name, kek, markFile } = state
   const { auditHighWater = markFile, clock = Date.now, confirm, keepLog } = options
-  await openEnvelope(store, kek, tenantId)
+  const logId = (await store.settings.find('log_id')) ?? ''
+  await openEnvelope(store, kek, { tenantId, logId })
   await assertNoServer(store, store)
   await confirm({ tenantId, name })
   const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)

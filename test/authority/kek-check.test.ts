@@ -5,6 +5,7 @@ import { openStore } from '../../src/store/open.js'
 import type { Store, StoredKey } from '../../src/store/store.js'
 import { ISSUER, KEK, START } from '../support/authority-bench.js'
 
+const IDENTITY = { tenantId: 'tenant', logId: 'log' }
 const WRONG = new Uint8Array(32).fill(8)
 
 let store: Store
@@ -43,7 +44,7 @@ describe('a state under another key-encryption key', () => {
   test('is refused although the state is from before there was a check value', async () => {
     await open(KEK)
     const old = await withoutCheck(await store.keys.list())
-    await expect(openEnvelope(old, WRONG, 'tenant')).rejects.toMatchObject({
+    await expect(openEnvelope(old, WRONG, IDENTITY)).rejects.toMatchObject({
       code: 'state_unreadable',
       message: `the key-encryption key ${fingerprintKek(WRONG)} opens no key of this state`,
     })
@@ -60,14 +61,14 @@ describe('a state under its own key-encryption key', () => {
   test('learns which one it is where it is from before there was a check value', async () => {
     const { identity } = await open(KEK)
     const old = await withoutCheck(await store.keys.list())
-    await openEnvelope(old, KEK, identity.tenantId)
+    await openEnvelope(old, KEK, identity)
     expect(await findKekCheck(old)).toEqual({ version: 1, fingerprint: fingerprintKek(KEK) })
   })
 
   test('is made by one of two servers that start at once, and refused to the other', async () => {
     const outcomes = await Promise.allSettled([
-      openEnvelope(store, KEK, 'tenant'),
-      openEnvelope(store, WRONG, 'tenant'),
+      openEnvelope(store, KEK, IDENTITY),
+      openEnvelope(store, WRONG, IDENTITY),
     ])
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   })

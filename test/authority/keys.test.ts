@@ -146,7 +146,8 @@ describe('the keys of a state that has some', () => {
 
 async function openKeys(from: Store, seal: Envelope, now: number): Promise<Keyring> {
   const rules = createKeyRules(completeTimings({}))
-  await createMissingKeys({ store: from, envelope: seal, rules, clock: () => now })
+  const opened = { ...seal, assertSameState: async () => {} }
+  await createMissingKeys({ store: from, envelope: opened, rules, clock: () => now })
   return openKeyring(from, seal)
 }
 

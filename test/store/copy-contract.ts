@@ -62,6 +62,7 @@ export function describeCopies(get: GetOpened): void {
       const { store } = get()
       await fill(store, ['old@authsec.test'])
       const rows = [{ table: 'settings', row: { name: 'tenant_id', value: 't' } }, ...EMAILS.map(user)]
+      const before = [await store.keys.revision(), await store.delegations.revision()]
       const seen = await store.rebuild(async ({ settings, users }, refill) => {
         await refill(schema, stream(rows))
         await settings.insert({ name: 'more', value: 'x' })
@@ -71,6 +72,9 @@ export function describeCopies(get: GetOpened): void {
       expect(await listUsers(store)).toEqual(EMAILS)
       expect(await store.settings.find('tenant_id')).toBe('t')
       expect(await store.settings.find('more')).toBe('x')
+      // What was decided under a number of the former state must not hold for this one.
+      expect(await store.keys.revision()).toBeGreaterThan(before[0] as number)
+      expect(await store.delegations.revision()).toBeGreaterThan(before[1] as number)
       expect(await store.settings.find('schema_version')).toBe(String(LATEST))
       await fill(store, ['zoe@authsec.test'])
       expect(await store.users.findByEmail('zoe@authsec.test')).toBeDefined()

@@ -18,10 +18,11 @@ export async function openReplica(
   url: string,
   clock: () => number,
   keyTimings: KeyTimings = {},
+  kek = KEK,
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
   const keySource = await readServerKeys()
-  const authority = await openAuthority({ store, kek: KEK, issuer: ISSUER, clock, keyTimings, keySource })
+  const authority = await openAuthority({ store, kek, issuer: ISSUER, clock, keyTimings, keySource })
   return {
     authority,
     store,

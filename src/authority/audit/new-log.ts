@@ -4,6 +4,7 @@ import { planEmergency } from '../../core/keyset.js'
 import type { Transaction } from '../../store/store.js'
 import { KEY_PLACES, type KeyPurpose } from '../key-sets.js'
 import { carryOut, contended, type KeyStep, type KeyStepOptions, makeStep, readState } from '../key-steps.js'
+import { assertNoServer } from '../replica.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 import { makeRecord, SERVER_ITSELF } from './record-making.js'
 
@@ -27,8 +28,8 @@ const REVIVING: readonly KeyPurpose[] = ['call', 'session']
 
 /**
  * Starts a new log in the place of one that has been rolled back, whose records go with it, and takes the keys of call
- * tokens and sessions out of use: what was revoked after the copy was made would live again. No server may run on the
- * store. Says what the new log is called.
+ * tokens and sessions out of use: what was revoked after the copy was made would live again. Says what the new log is
+ * called. Throws `conflict` where a server runs on the store, besides the run that does this.
  */
 export async function startNewLog(
   options: KeyStepOptions & { tenantId: string; bootId: string },
@@ -40,6 +41,7 @@ export async function startNewLog(
     ...steps.map(describeRetreat),
   ]
   return options.store.write(async (transaction) => {
+    await assertNoServer(transaction, options.store, options.bootId)
     if (!(await transaction.keys.advance(revision))) throw contended()
     for (const step of steps) await carryOut(step, transaction)
     await transaction.audit.prune(Number.MAX_SAFE_INTEGER)

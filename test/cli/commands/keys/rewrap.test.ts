@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { initServer, startServer, startSharedServer } from '../../../../src/server/index.js'
+import { makePostgresSchema } from '../../../support/postgres-schema.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
 
 const ISSUER = 'https://authsec.example'
@@ -58,6 +59,26 @@ describe('authsec keys rewrap', () => {
       stderr: expect.stringContaining(`in use by the server with pid ${process.pid}`),
     })
     await server.close()
+  })
+
+  test('is refused while a server of the database runs, saying what to do, and done when none does', async () => {
+    const schema = await makePostgresSchema()
+    const [old, next] = [await writeKek(1), await writeKek(2)]
+    const storeFile = join(await makeDirectory(), 'store')
+    await writeFile(storeFile, schema.url, { mode: 0o600 })
+    const options = { store: schema.url, issuer: ISSUER, port: 0 }
+    await initServer({ ...options, kek: old.kek, admin: ADMIN })
+    const server = await startSharedServer({ ...options, kek: old.kek })
+    const args = ['--store-file', storeFile, '--kek-file', old.file, '--new-kek-file', next.file]
+    expect(await rewrap(...args)).toMatchObject({
+      code: 7,
+      stdout: '',
+      stderr: expect.stringMatching(/a server runs on this state\n.*Stop every server/),
+    })
+    await server.close()
+    expect(await rewrap(...args)).toMatchObject({ code: 0, stderr: '' })
+    await (await startSharedServer({ ...options, kek: next.kek })).close()
+    await schema.drop()
   })
 
   test.each([
