@@ -10,6 +10,7 @@ import type { Seed } from '../authority/seed.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { StoredPassword } from '../store/passwords.js'
+import { explained } from '../store/sqlite-failures.js'
 import type { Store } from '../store/store.js'
 
 /** The file in a state directory with the random ones. */
@@ -47,7 +48,7 @@ export async function seedPasswords(options: {
   const left = Object.entries(known).filter(([email]) => !Object.hasOwn(chosen, email))
   const kept = { ...Object.fromEntries(left), ...random }
   const isChanged = Object.keys(random).length > 0 || left.length < Object.keys(known).length
-  if (file !== undefined && isChanged) writePasswords(file, kept)
+  if (file !== undefined && isChanged) explained(() => writePasswords(file, kept))
 }
 
 async function hashAll(

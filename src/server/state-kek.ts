@@ -4,6 +4,7 @@ import { createKek, moveKekFile, openKekFile, writeKekFile } from '../authority/
 import { findKekCheck, fingerprintKek } from '../authority/kek-check.js'
 import { type Rewrapped, rewrapStore } from '../authority/rewrap.js'
 import { AuthsecError } from '../core/errors.js'
+import { explained } from '../store/sqlite-failures.js'
 import type { Store } from '../store/store.js'
 
 const KEK_FILE = 'kek'
@@ -21,7 +22,8 @@ export async function openOwnKek(place: string, store: Store): Promise<Uint8Arra
     if (isInUse) moveKekFile(next, path)
     else rmSync(next)
   }
-  return openKekFile(path, check === undefined && (await store.keys.list()).length === 0)
+  const mayCreate = check === undefined && (await store.keys.list()).length === 0
+  return explained(() => openKekFile(path, mayCreate))
 }
 
 /**
@@ -31,7 +33,7 @@ export async function openOwnKek(place: string, store: Store): Promise<Uint8Arra
 export async function rewrapOwnKek(place: string, store: Store, kek: Uint8Array): Promise<Rewrapped> {
   const next = join(place, NEXT_KEK_FILE)
   const fresh = createKek()
-  writeKekFile(next, fresh)
+  explained(() => writeKekFile(next, fresh))
   const rewrapped = await rewrapStore(store, kek, fresh).catch((error) => {
     // Only what has certainly not been committed is undone; otherwise the next start decides.
     if (!AuthsecError.is(error, 'temporarily_unavailable')) rmSync(next)

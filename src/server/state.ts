@@ -4,6 +4,7 @@ import { createKek, openToOthers } from '../authority/kek.js'
 import { AuthsecError } from '../core/errors.js'
 import { openStore } from '../store/open.js'
 import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
+import { explained } from '../store/sqlite-failures.js'
 import type { Store } from '../store/store.js'
 import { openOwnKek } from './state-kek.js'
 
@@ -86,7 +87,7 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
   })
   try {
     const announce = (...lines: string[]) =>
-      writeFileSync(pidFile, [process.pid, ...lines, ''].join('\n'), { mode: 0o600 })
+      explained(() => writeFileSync(pidFile, [process.pid, ...lines, ''].join('\n'), { mode: 0o600 }))
     announce()
     const opened = kek ?? (await openOwnKek(place, store))
     return {

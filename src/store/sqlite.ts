@@ -2,12 +2,11 @@ import { accessSync, chmodSync, closeSync, constants, openSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { SqliteDialect, type SqliteStatement, sql } from 'kysely'
 import Database from 'libsql'
-import { AuthsecError } from '../core/errors.js'
-import { quote } from '../core/printable.js'
+import type { AuthsecError } from '../core/errors.js'
 import { bindValues } from './bound-values.js'
 import type { Engine } from './engine.js'
 import { shareNext } from './share-next.js'
-import { createUnavailable, explained, readCode } from './sqlite-failures.js'
+import { createUnavailable, explained, explainOpenFailure } from './sqlite-failures.js'
 import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js'
 
 const MEMORY = ':memory:'
@@ -23,7 +22,8 @@ const CHECKPOINT_PAGES = 4_000
  * would do that inside the commit and hold up everybody. It still syncs whatever a checkpoint relies on, so that a
  * crash finds the file whole.
  *
- * Throws `state_locked` when another process holds it and `state_unreadable` when it is not a database.
+ * Throws `state_locked` when another process holds it, `temporarily_unavailable` when its disk is full or fails, and
+ * `state_unreadable` when it may not be written or is not a database.
  */
 export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
   const log = file === MEMORY ? undefined : openWriteAheadLog(file, sync)
@@ -159,21 +159,6 @@ function rewriteLog(database: Database.Database): void {
   database.exec('pragma journal_mode = delete')
   const [found] = database.prepare('pragma integrity_check(1)').all() as { integrity_check?: string }[]
   if (found?.integrity_check !== 'ok') throw new Error(`integrity check: ${found?.integrity_check}`)
-}
-
-function explainOpenFailure(error: unknown, file: string): Error {
-  const code = readCode(error)
-  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) {
-    return new AuthsecError('state_locked', `another process holds ${quote(file, 200)}`, { cause: error })
-  }
-  return new AuthsecError(
-    'state_unreadable',
-    `${quote(file, 200)} cannot be opened as a database${code && ` (${code})`}`,
-    {
-      hint: 'Keep the file for inspection and start with another --state directory.',
-      cause: error,
-    },
-  )
 }
 
 function wrapStatement(database: Database.Database, text: string): SqliteStatement {
