@@ -83,9 +83,11 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     transact: (works) =>
       db.transaction().execute(async (trx) => {
         const { revision: begun, head } = await readOpening(trx, opening)
-        const records: AuditRecord[] = []
-        await works(createTransaction(trx, revision.within(trx, begun), engine, records))
-        if (records.length > 0) await appendRecords(trx, records, head)
+        const log: LogChanges = { records: [], isPruned: false }
+        await works(createTransaction(trx, revision.within(trx, begun), engine, log))
+        // A log that is pruned to nothing begins anew.
+        const last = log.isPruned ? (await readOpening(trx, opening)).head : head
+        if (log.records.length > 0) await appendRecords(trx, log.records, last)
       }),
     flush: engine.flush,
     recover() {
@@ -107,12 +109,12 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     },
     async rebuild(work) {
       const value = await db.transaction().execute(async (trx) => {
-        const records: AuditRecord[] = []
+        const log: LogChanges = { records: [], isPruned: false }
         const refill: Refill = (schema, rows) => refillTables(trx, engine, schema, rows)
         const { revision: begun } = await readOpening(trx, opening)
-        const done = await work(createTransaction(trx, revision.within(trx, begun), engine, records), refill)
+        const done = await work(createTransaction(trx, revision.within(trx, begun), engine, log), refill)
         // The log of another state may have taken the place of this one.
-        await appendRecords(trx, records, (await readOpening(trx, opening)).head)
+        await appendRecords(trx, log.records, (await readOpening(trx, opening)).head)
         return done
       })
       await engine.flush()
@@ -165,11 +167,19 @@ function createQueries(db: Kysely<Schema>, revision: Revision, now: DatabaseTime
   }
 }
 
+/** What a transaction does to the log. */
+interface LogChanges {
+  /** Appended at its end. */
+  records: AuditRecord[]
+  /** Whether records may be gone. */
+  isPruned: boolean
+}
+
 function createTransaction(
   trx: Kysely<Schema>,
   { read: revision, touch }: RevisionChanges,
   engine: Engine,
-  records: AuditRecord[],
+  log: LogChanges,
 ): Transaction {
   const { now } = engine
   return {
@@ -194,9 +204,12 @@ function createTransaction(
     agentActions: createAgentActions(trx),
     audit: {
       ...createAuditQueries(trx),
-      append: (record) => void records.push(record),
+      append: (record) => void log.records.push(record),
       index: (end) => growAuditIndex(trx, end),
-      prune: (below) => pruneRecords(trx, below),
+      async prune(below) {
+        log.isPruned = true
+        await pruneRecords(trx, below)
+      },
       erasePersonal: (beforeId) => erasePersonal(trx, beforeId),
       reindex: () => rebuildAuditIndex(trx, engine.adaptStatement),
     },

@@ -33,6 +33,23 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       expect(await store.audit.head()).toBe(expected.length - 1)
     })
 
+    test('goes on behind what was pruned, and begins anew only where nothing is left', async () => {
+      const { store } = getOpened()
+      const write = (below: number | undefined, id: string) =>
+        store.write(async ({ audit }) => {
+          if (below !== undefined) await audit.prune(below)
+          audit.append(createRecord(id))
+        })
+      for (const id of ['a', 'b', 'c']) await write(undefined, id)
+      await write(2, 'd')
+      await write(undefined, 'e')
+      const seqs = async () => (await store.audit.search({ limit: 10 })).map(({ seq }) => seq)
+      expect(await seqs()).toEqual([2, 3, 4])
+      await write(Number.MAX_SAFE_INTEGER, 'f')
+      await write(undefined, 'g')
+      expect(await seqs()).toEqual([0, 1])
+    })
+
     test('takes thousands of records in one write', async () => {
       const { store } = getOpened()
       await store.write(async ({ audit }) => {
