@@ -37,7 +37,7 @@ describe('a server that is killed in the middle of a change of keys', () => {
     const serve = () => shell.serve(['--state', state, '--publish-ahead', '0s'])
     let server = await serve()
 
-    for (let round = 0; round < countRounds(2); round++) {
+    for (let round = 0; round < countRounds(2, 10); round++) {
       const acknowledged = [await findActive(server)]
       const rotating = rotateUntilKilled(server, acknowledged)
       while (acknowledged.length < 2) await delay(2)
@@ -125,7 +125,7 @@ describe('a verifier that keeps the key set for its max-age', () => {
     let cache = await fetchKeySet(server)
     let rotations = 0
 
-    while (rotations < countRounds(4)) {
+    while (rotations < countRounds(4, 5)) {
       server.now += Math.floor(random() * 9_000)
       if (server.now - cache.at >= cache.maxAge * 1000) cache = await fetchKeySet(server)
       const exchanges = Array.from({ length: 4 }, () => server.exchange())

@@ -18,8 +18,7 @@ beforeAll(() => {
 
 afterAll(() => shell.close())
 
-// A hundred in `npm run test:stress`, ten times as many as it says.
-const ROUNDS = Math.ceil(countRounds(0.2) * 10)
+const ROUNDS = countRounds(2, 10)
 
 describe('a server that is killed in the middle of issuing tokens', () => {
   test('has a record of every token that a client received, in a log that verifies, and keeps its keys', async ({

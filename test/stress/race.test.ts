@@ -47,8 +47,7 @@ async function openPostgres(): Promise<Pair> {
   }
 }
 
-// A thousand in `npm run test:stress`, as often as it says times a hundred.
-const ROUNDS = countRounds(0.2) * 100
+const ROUNDS = countRounds(20, 100)
 
 describe.each([
   { engine: 'SQLite', open: openMemory },

@@ -160,8 +160,7 @@ describe('a key that is tainted on one server', () => {
   })
 })
 
-// A hundred in `npm run test:stress`, ten times as many as it says.
-const ROUNDS = Math.ceil(countRounds(0.1) * 10)
+const ROUNDS = countRounds(1, 10)
 // Those in which a server is not killed but sleeps past its lease, which takes as long as that.
 const PAUSES = 0.05
 // What is wrong with a log stays wrong, and to verify all of it takes longer than the rest of a round.

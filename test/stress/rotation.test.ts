@@ -51,7 +51,7 @@ async function readActive(): Promise<Map<string, string[]>> {
 describe.each([2, 8])('%i servers that rotate at the same instant', (count) => {
   test('make exactly one new key active, and there is always one and never two', async () => {
     await openAll(count)
-    for (let round = 0; round < countRounds(2); round++) {
+    for (let round = 0; round < countRounds(2, 5); round++) {
       await untilServed(replicas)
       clock.now += PUBLISH_MS + 1_000
       const before = await readActive()
@@ -119,7 +119,7 @@ describe('a verifier that keeps the key set as long as it may', () => {
       signers.add(kid)
     }
 
-    while (rotations < countRounds(2)) {
+    while (rotations < countRounds(2, 5)) {
       const { agentType, audience, clientId, user } = seeded
       const grant = { clientId, agentType, audience, ttlSeconds: 3_600 }
       const { token: base } = await first.authority.delegations.grant(grant, user, PROVENANCE)

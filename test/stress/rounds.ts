@@ -1,6 +1,7 @@
-/** How many rounds a stress test runs: `npm run test:stress -- --rounds N` says so, `npm test` runs a few. */
-export function countRounds(few: number): number {
-  return Number(process.env['AUTHSEC_STRESS_ROUNDS'] ?? few)
+/** How many rounds a stress test runs: a few in `npm test`, and N times `each` in `npm run test:stress -- --rounds N`. */
+export function countRounds(few: number, each = 1): number {
+  const asked = process.env['AUTHSEC_STRESS_ROUNDS']
+  return asked === undefined ? few : Number(asked) * each
 }
 
 /** The seed of a run: a new one each time, or AUTHSEC_STRESS_SEED to see the same run again. */
