@@ -1,5 +1,6 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
+import { runServer, type Serving } from '../../src/server/run.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
 import { ISSUER, KEK } from './authority-bench.js'
@@ -31,6 +32,15 @@ export async function openReplica(
       await store.close()
     },
   }
+}
+
+/** The same as a server with a socket, whose issuer is its own URL unless the database knows another. */
+export async function serveReplica(url: string, clock: () => number): Promise<AuthorityReplica & Serving> {
+  const store = await openStore(`${url}&pool_size=3`)
+  const state = { store, name: url, kek: KEK, announce() {}, close: () => store.close() }
+  const keySource = await readServerKeys()
+  const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off', keySource } as const
+  return { ...(await runServer(plan, { port: 0, clock }, async () => undefined)), store }
 }
 
 /** Resolves once every replica serves the keys as they are now, and the one that leads has noted it. */
