@@ -42,8 +42,8 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw openToOthers(`the key-encryption key ${path}`, path, mode, '600')
     }
-    const kek = decodeKek(readText(file, path).trim())
-    if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes of base64url')
+    const kek = parseKek(readText(file, path))
+    if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes in base64')
     return kek
   } finally {
     closeSync(file)
@@ -134,7 +134,7 @@ export function openToOthers(what: string, path: string, mode: number, right: st
 
 function unreadable(path: string, why: string, cause?: unknown): AuthsecError {
   return new AuthsecError('state_unreadable', `the key-encryption key ${path} ${why}`, {
-    hint: 'It was created with this state and opens its private keys: put the original file back.',
+    hint: 'It opens the private keys of this state: put the original file back, or give the key that you keep with --kek-file or AUTHSEC_KEK.',
     cause,
   })
 }

@@ -64,7 +64,7 @@ export interface Environment {
   identityToken: string | undefined
   tenantId: string | undefined
   profile: string | undefined
-  /** The key-encryption key of a server that is shared. */
+  /** The key-encryption key of the state of a server. */
   kek: string | undefined
   configDirectory: string
   /** Where the project file is looked for, from here upwards. */
@@ -88,7 +88,7 @@ export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_ID_TOKEN: 'identity token of a job of GitLab CI, for authsec ci oidc',
   AUTHSEC_TENANT: 'UUID of the tenant',
   AUTHSEC_PROFILE: 'name of the profile to use',
-  AUTHSEC_KEK: 'key-encryption key of a server that a team shares, 32 bytes in base64',
+  AUTHSEC_KEK: 'key-encryption key of the state of a server, 32 bytes in base64',
   AUTHSEC_CONFIG_DIR: 'directory of config.json and credentials.json',
   AUTHSEC_DEBUG: '1 prints the stack of an error; it holds no secret',
   ACCESSIBLE: '1 draws nothing: tables become lists, choices have numbers',

@@ -1,7 +1,7 @@
 import type { RunningServer } from '../server/start.js'
 import type { Context } from './context.js'
 import { takeDevProfile } from './dev-profile.js'
-import { readKek } from './kek.js'
+import { findKek, readKek } from './kek.js'
 import { describeNewLog } from './log-contact.js'
 import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
@@ -88,10 +88,9 @@ async function readDevPlace(context: Context, flags: ServeFlags) {
   if (isInDatabase(flags)) {
     return { ...(await readPlace(flags)), allowDevPostgres, kek: await readKek(context, kekFile) }
   }
-  return readPlace({
-    ...flags,
-    state: ephemeral ? EPHEMERAL : (flags.state ?? context.environment.stateDirectory),
-  })
+  const state = ephemeral ? EPHEMERAL : (flags.state ?? context.environment.stateDirectory)
+  const kek = await findKek(context, kekFile)
+  return { ...(await readPlace({ ...flags, state })), ...(kek && { kek }) }
 }
 
 /** What the ready line and the ready file say; the file, which only its owner can read, the session too. */

@@ -5,7 +5,7 @@ import type { LogFile } from '../core/log-source.js'
 import type { OfflineState } from '../server/replace-state.js'
 import { assertConfirmable, confirmDeed, type Deed } from './confirmation.js'
 import type { Context } from './context.js'
-import { readKek } from './kek.js'
+import { findKek, readKek } from './kek.js'
 import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace } from './state-place.js'
 
 /** The flags of a command that works on the state itself. */
@@ -23,14 +23,14 @@ export function addOfflineFlags<A extends unknown[], O extends OptionValues, G e
         '--state <directory>',
         'where the server keeps its data (default: the one of authsec dev serve)',
       )
-      .option('--kek-file <file>', "the key-encryption key of a team's server (AUTHSEC_KEK)"),
+      .option('--kek-file <file>', 'the key-encryption key, where you keep it (AUTHSEC_KEK)'),
   )
 }
 
 /** Reads which state is meant, and its key-encryption key unless it keeps that itself. Throws `usage`. */
 export async function readOfflineState(context: Context, flags: OfflineFlags): Promise<OfflineState> {
-  const isOwn = !isInDatabase(flags) && flags.kekFile === undefined
-  const kek = isOwn ? undefined : await readKek(context, flags.kekFile)
+  const find = isInDatabase(flags) ? readKek : findKek
+  const kek = await find(context, flags.kekFile)
   const ownState = isInDatabase(flags) ? undefined : context.environment.stateDirectory
   const place = await readPlace({ ...flags, state: flags.state ?? ownState })
   return { ...place, kek, clock: () => context.clock.now() }

@@ -65,11 +65,6 @@ const SHARED_ONLY: readonly Rule[] = [
     'Add --mode shared; a dev server is known by where it listens.',
   ],
   [
-    '--kek-file',
-    (flags) => flags.kekFile !== undefined && !isInDatabase(flags),
-    'Add --mode shared; a dev server makes a key of its own.',
-  ],
-  [
     '--store',
     (flags) => isInDatabase(flags) && !flags.allowDevPostgres,
     'Add --mode shared; for tests of several dev servers, --allow-dev-postgres lets them share one on this machine.',

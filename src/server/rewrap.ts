@@ -3,21 +3,24 @@ import { type Rewrapped, rewrapStore } from '../authority/rewrap.js'
 import { openState, type StatePlace } from './state.js'
 import { rewrapOwnKek } from './state-kek.js'
 
-/** The key-encryption key so far, and the one from now on. */
+/** The key-encryption key so far and the one from now on; undefined is the one that a directory keeps itself. */
 export interface KekPair {
-  from: Uint8Array
-  to: Uint8Array
+  from?: Uint8Array | undefined
+  to?: Uint8Array | undefined
 }
 
 /**
  * Changes the key-encryption key of a state on which no server runs; after a crash at any moment it is the old or the
- * new one. Without keys, a directory gets a new one of its own. Throws `state_locked` where a server has the directory,
+ * new one. Without one to change to, a directory gets a new one of its own. Throws `state_locked` where a server has the directory,
  * `state_unreadable`, `conflict`, and what `openState` throws.
  */
-export async function rewrap(place: StatePlace, keks?: KekPair): Promise<Rewrapped & { former: string }> {
-  const { store, name, kek, close } = await openState(place, keks?.from)
+export async function rewrap(
+  place: StatePlace,
+  { from, to }: KekPair = {},
+): Promise<Rewrapped & { former: string }> {
+  const { store, name, kek, close } = await openState(place, from)
   try {
-    const rewrapped = keks ? await rewrapStore(store, kek, keks.to) : await rewrapOwnKek(name, store, kek)
+    const rewrapped = to ? await rewrapStore(store, kek, to) : await rewrapOwnKek(name, store, kek)
     return { ...rewrapped, former: fingerprintKek(kek) }
   } finally {
     await close()

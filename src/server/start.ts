@@ -13,7 +13,7 @@ import { seedPasswords } from './seed-passwords.js'
 import { type OpenState, openState, type StatePlace } from './state.js'
 
 export interface ServerOptions extends ServingOptions, StatePlace {
-  /** The key-encryption key, 32 bytes; a directory makes one of its own, a database needs this one. */
+  /** The key-encryption key, 32 bytes. A database needs it; without it a directory makes and keeps one of its own. */
   kek?: Uint8Array
   /** Whether the state may be in a database on this machine, as tests of several servers want it; default false. */
   allowDevPostgres?: boolean

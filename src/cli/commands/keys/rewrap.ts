@@ -29,13 +29,18 @@ export function addKeyRewrap(parent: Command, context: Context): void {
     summary: 'seal the state of a server with another key-encryption key',
     details:
       'Works on the state itself, while no server runs on it: in one step, and a crash leaves the old key or the new ' +
-      'one. A state of one developer gets a new key of its own; where you keep the key, give the old one and the ' +
-      'new one. Backups still need the key that they were made under.',
+      'one. A directory that keeps its key itself, in the file kek, gets a new one there, or is moved to the one that ' +
+      'you give; where you keep the key, give the old one and the new one. Backups still need the key that they were ' +
+      'made under.',
     examples: [
       ['authsec keys rewrap', 'the state of authsec dev serve'],
       [
         'authsec keys rewrap --state /var/lib/authsec --kek-file kek --new-kek-file kek.new',
         "a team's server, which then starts with kek.new",
+      ],
+      [
+        'authsec keys rewrap --new-kek-file kek && authsec dev serve --kek-file kek',
+        'from now on the key lies where you keep it',
       ],
     ],
     exits: [0, 2, 6, 7, 21],
@@ -66,13 +71,14 @@ async function runRewrap(context: Context, flags: RewrapFlags): Promise<void> {
   ])
 }
 
-async function readKeks(context: Context, flags: RewrapFlags): Promise<KekPair | undefined> {
+async function readKeks(context: Context, flags: RewrapFlags): Promise<KekPair> {
   const { kekFile, newKekFile } = flags
+  const isOwn = kekFile === undefined && context.environment.kek === undefined && !isInDatabase(flags)
   if (newKekFile !== undefined) {
     const { readKekFile } = await import('../../../authority/kek.js')
-    return { from: await readKek(context, kekFile), to: readKekFile(newKekFile) }
+    return { from: isOwn ? undefined : await readKek(context, kekFile), to: readKekFile(newKekFile) }
   }
-  if (kekFile === undefined && !isInDatabase(flags)) return undefined
+  if (isOwn) return {}
   throw new AuthsecError('usage', 'the key-encryption key from now on is missing', {
     hint: 'Name its file with --new-kek-file; make one with: openssl rand -base64 32',
   })

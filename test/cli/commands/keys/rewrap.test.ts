@@ -84,7 +84,11 @@ describe('authsec keys rewrap', () => {
   test.each([
     { args: ['--store', 'postgres://db/authsec'], says: 'the key-encryption key from now on is missing' },
     { args: ['--kek-file', 'kek'], says: 'the key-encryption key from now on is missing' },
-    { args: ['--new-kek-file', '/nowhere/kek'], says: 'the key-encryption key is missing' },
+    {
+      args: ['--store', 'postgres://db/authsec', '--new-kek-file', 'kek'],
+      says: 'the key-encryption key is missing',
+    },
+    { args: ['--new-kek-file', '/nowhere/kek'], says: 'the key "/nowhere/kek" cannot be read' },
   ])('is refused with $args', async ({ args, says }) => {
     expect(await rewrap(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(says) })
   })
