@@ -1,3 +1,5 @@
+import { matchEscaped } from './escaped-forms.js'
+
 // The members of requests that a server must never make us repeat: RFC 6749 §2.3.1 and §6, RFC 7521 §4, RFC 8628 §3.4,
 // RFC 8693 §2.1, RFC 7009 §2.1, CIBA §10.1, and the password of a login.
 const SECRET_MEMBERS: readonly string[] = [
@@ -33,9 +35,15 @@ export function listSentSecrets(
   )
 }
 
-/** A server's words without what it was sent in confidence, and without whatever else looks like a token. */
+/**
+ * A server's words without what it was sent in confidence, however it writes that, and without whatever else looks like
+ * a token.
+ */
 export function concealSecrets(text: string, sent: readonly string[]): string {
-  return concealTokens(sent.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text))
+  // Few words hold a session, and each request has some: there is nothing to be looked for in most of them.
+  const possible = sent.filter((secret) => secret.length <= text.length)
+  const rest = possible.length === 0 ? text : text.replace(matchEscaped(possible), '[secret]')
+  return concealTokens(rest)
 }
 
 /** A text without the tokens that stand in it. */

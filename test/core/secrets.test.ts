@@ -36,6 +36,9 @@ describe('the words of a server', () => {
   test('lose each secret wherever it stands, and whatever looks like a token', () => {
     const words = 'no: s3 and s3, eyJhbGciOiJub25lIn0.eyJqdGkiOiJ4In0.c2ln. Good bye'
     expect(concealSecrets(words, ['s3', 'absent'])).toBe('no: [secret] and [secret], [token] Good bye')
+    expect(concealSecrets('no: {\\"password\\":\\"a \\\\\\"b\\"} a+%22b', ['a "b'])).toBe(
+      'no: {\\"password\\":\\"[secret]\\"} [secret]',
+    )
     expect(concealSecrets('no key ZeyJ0123456789abc.', [])).toBe('no key ZeyJ0123456789abc.')
   })
 })
