@@ -11,10 +11,14 @@ const MAX_TRIES = 20
  * milliseconds. The records need the session of an admin.
  */
 export function openLiveLog(target: ApiTarget, sleep: (ms: number) => Promise<void>): LogSource {
-  async function read(path: string, session: 'required' | 'never'): Promise<Uint8Array | undefined> {
+  async function read(
+    path: string,
+    type: string,
+    session: 'required' | 'never' = 'never',
+  ): Promise<Uint8Array | undefined> {
     for (let tries = 1; ; tries++) {
       try {
-        return await downloadFile(target, { method: 'GET', path: `/audit/log/${path}`, session })
+        return await downloadFile(target, { method: 'GET', path: `/audit/log/${path}`, session }, type)
       } catch (error) {
         if (AuthsecError.is(error, 'not_found')) return undefined
         if (!AuthsecError.is(error, 'rate_limited') || tries === MAX_TRIES) throw error
@@ -25,12 +29,13 @@ export function openLiveLog(target: ApiTarget, sleep: (ms: number) => Promise<vo
 
   return {
     async readCheckpoint() {
-      const bytes = await read('checkpoint', 'never')
+      const bytes = await read('checkpoint', 'text/plain')
       return bytes && utf8.decode(bytes)
     },
-    readTile: (tile) => read(formatTilePath(tile), tile.level === 'entries' ? 'required' : 'never'),
+    readTile: (tile) =>
+      read(formatTilePath(tile), 'application/octet-stream', tile.level === 'entries' ? 'required' : 'never'),
     async readKeys() {
-      const bytes = await read('keys', 'never')
+      const bytes = await read('keys', 'application/json')
       return readLogKeys(bytes && utf8.decode(bytes))
     },
   }
@@ -39,5 +44,5 @@ export function openLiveLog(target: ApiTarget, sleep: (ms: number) => Promise<vo
 /** The proof that an event is in the log; throws `not_found`. */
 export async function fetchAuditProof(target: ApiTarget, eventId: string): Promise<string> {
   const path = `/audit/events/${encodeURIComponent(eventId)}/proof`
-  return utf8.decode(await downloadFile(target, { method: 'GET', path, session: 'required' }))
+  return utf8.decode(await downloadFile(target, { method: 'GET', path, session: 'required' }, 'text/plain'))
 }

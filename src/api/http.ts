@@ -1,14 +1,16 @@
 import { AuthsecError } from '../core/errors.js'
-import { quote, toPrintable } from '../core/printable.js'
-import { concealSecrets, listSentSecrets } from '../core/secrets.js'
+import { quote } from '../core/printable.js'
+import { listSentSecrets } from '../core/secrets.js'
 import type { Json } from '../core/strict-json.js'
 import {
   type Explanation,
+  isRedirect,
   isRefusal,
   LOGIN_HINT,
   type Refusal,
+  readContentType,
+  readOtherKind,
   readRefusal,
-  readRequestId,
 } from './refusal.js'
 
 /** The server that is called, and as whom. */
@@ -36,6 +38,8 @@ export interface ApiRequest {
   explain?: (refusal: Refusal) => Explanation | undefined
 }
 
+export const JSON_TYPE = 'application/json'
+
 const DEFAULT_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -55,33 +59,31 @@ export async function callServer(target: ApiTarget, request: ApiRequest): Promis
   const { response, bytes } = await exchange(target, request)
   const body = request.emptyAnswer && response.ok && bytes.length === 0 ? null : parseBody(bytes)
   const sent = listSecrets(target, request)
-  const requestId = readRequestId(response, sent)
-  if (response.status >= 300 && response.status < 400) {
-    throw new AuthsecError('server_error', `${origin(target)} answered with a redirect, which is refused`, {
-      hint: 'Give the address that the server itself has.',
-      requestId,
-    })
-  }
-  if (body === undefined) {
-    const type = response.headers.get('content-type')?.split(';')[0] || 'no content type'
-    throw new AuthsecError(
-      'server_error',
-      `${origin(target)} answered ${response.status} with ${toPrintable(concealSecrets(type, sent))} instead of JSON`,
-      { hint: 'Check that the address is that of an AuthSec server.', requestId },
-    )
-  }
+  if (body === undefined || isRedirect(response))
+    throw readOtherKind(response, { from: origin(target), wanted: 'JSON' }, sent)
   if (!response.ok || isRefusal(body)) throw readRefusal(response, body, sent, request.explain)
   return body
 }
 
 /**
- * Sends one request and returns the bytes of a 2xx answer, whatever they are. Throws what `callServer` throws, and for
- * a refusal that is not JSON what its status says.
+ * Sends one request and returns the bytes of a 2xx answer of this content type. Throws what `callServer` throws, for a
+ * refusal that is not JSON what its status says, and `server_error` for an answer of another type: whatever stands
+ * between may answer in the place of the server.
  */
-export async function downloadFile(target: ApiTarget, request: ApiRequest): Promise<Uint8Array> {
+export async function downloadFile(
+  target: ApiTarget,
+  request: ApiRequest,
+  contentType: string,
+): Promise<Uint8Array> {
   const { response, bytes } = await exchange(target, request)
-  if (response.ok) return bytes
-  throw readRefusal(response, parseBody(bytes) ?? {}, listSecrets(target, request), request.explain)
+  const sent = listSecrets(target, request)
+  if (isRedirect(response)) throw readOtherKind(response, { from: origin(target), wanted: contentType }, sent)
+  const isWanted = response.ok && readContentType(response)?.replace(/\/.*\+json$/, '/json') === contentType
+  if (isWanted && contentType !== JSON_TYPE) return bytes
+  const body = parseBody(bytes) ?? {}
+  if (!response.ok || isRefusal(body)) throw readRefusal(response, body, sent, request.explain)
+  if (isWanted) return bytes
+  throw readOtherKind(response, { from: origin(target), wanted: contentType }, sent)
 }
 
 /**
@@ -98,13 +100,15 @@ export async function* openStream(
   let timer = setTimeout(expire, silenceMs)
   try {
     const response = await send(target, request, silence.signal)
+    const sent = listSecrets(target, request)
+    if (isRedirect(response))
+      throw readOtherKind(response, { from: origin(target), wanted: contentType }, sent)
     if (!response.ok) {
       const body = parseBody(await readBytes(response)) ?? {}
-      throw readRefusal(response, body, listSecrets(target, request), request.explain)
+      throw readRefusal(response, body, sent, request.explain)
     }
-    if (response.headers.get('content-type')?.split(';')[0]?.trim() !== contentType) {
-      throw new AuthsecError('server_error', `${origin(target)} did not answer with ${contentType}`)
-    }
+    if (readContentType(response) !== contentType)
+      throw readOtherKind(response, { from: origin(target), wanted: contentType }, sent)
     for await (const chunk of response.body ?? []) {
       // Whoever takes long over it is not the server.
       clearTimeout(timer)
@@ -133,10 +137,10 @@ async function exchange(
 
 function send(target: ApiTarget, request: ApiRequest, signal: AbortSignal): Promise<Response> {
   if (request.session === 'required') assertSession(target)
-  const headers: Record<string, string> = { accept: 'application/json', ...authorize(target, request) }
+  const headers: Record<string, string> = { accept: JSON_TYPE, ...authorize(target, request) }
   let body: string | undefined
   if (request.json !== undefined) {
-    headers['content-type'] = 'application/json'
+    headers['content-type'] = JSON_TYPE
     body = JSON.stringify(request.json)
   } else if (request.form !== undefined) {
     headers['content-type'] = 'application/x-www-form-urlencoded'

@@ -60,6 +60,40 @@ export function readRefusal(
   })
 }
 
+export function isRedirect({ status }: Response): boolean {
+  return status >= 300 && status < 400
+}
+
+/** The type of an answer without its parameters, in small letters. */
+export function readContentType({ headers }: Response): string | undefined {
+  return headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() || undefined
+}
+
+/** What an answer means that is not of the kind that was asked for; nothing in it is what was sent in confidence. */
+export function readOtherKind(
+  response: Response,
+  { from, wanted }: { from: string; wanted: string },
+  sent: readonly string[],
+): AuthsecError {
+  const requestId = readRequestId(response, sent)
+  if (isRedirect(response)) {
+    const hint = 'Give the address that the server itself has.'
+    return new AuthsecError('server_error', `${from} answered with a redirect, which is refused`, {
+      hint,
+      requestId,
+    })
+  }
+  const type = toPrintable(concealSecrets(readContentType(response) ?? 'no content type', sent).slice(0, 100))
+  return new AuthsecError(
+    'server_error',
+    `${from} answered ${response.status} with ${type} instead of ${wanted}`,
+    {
+      hint: 'Check that the address is that of an AuthSec server.',
+      requestId,
+    },
+  )
+}
+
 // AuthSec writes {error, details}, its key bundle {error: {code, message}}, OAuth {error, error_description}.
 function readTexts(body: JsonObject, sent: readonly string[]): { error: string; details: string } {
   const nested = isJsonObject(body['error']) ? body['error'] : undefined
@@ -99,8 +133,8 @@ function startLower(text: string): string {
   return /^[A-Z][a-z]*\b/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text
 }
 
-/** The id by which the server knows the request, safe to print. */
-export function readRequestId(response: Response, sent: readonly string[]): string | undefined {
+// The id by which the server knows the request, safe to print.
+function readRequestId(response: Response, sent: readonly string[]): string | undefined {
   const id = response.headers.get('x-request-id')
   return id === null ? undefined : toPrintable(concealSecrets(id, sent).slice(0, 128))
 }
