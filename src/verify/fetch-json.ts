@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { toPrintable } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
 
 /** A document of a server, and how long it says the document may be kept. */
@@ -10,9 +11,10 @@ export interface FetchedJson {
 
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 256 * 1024
+const MAX_ERROR_LENGTH = 200
 
 /**
- * Fetches a JSON object of at most 256 KiB within five seconds, without following redirects. Throws `network`,
+ * Fetches a JSON object of at most 256 KiB that is no error within five seconds, without following redirects. Throws `network`,
  * `timed_out` or `server_error`, all retryable, naming the server's origin.
  */
 export async function fetchJson(url: URL, fetch: typeof globalThis.fetch): Promise<FetchedJson> {
@@ -24,6 +26,13 @@ export async function fetchJson(url: URL, fetch: typeof globalThis.fetch): Promi
     })
     if (response.status !== 200) {
       await response.body?.cancel()
+      if (response.status >= 300 && response.status < 400) {
+        throw new AuthsecError(
+          'server_error',
+          `${url.origin} answered ${url.pathname} with a redirect, which is refused`,
+          { hint: 'Give the address that the server itself has.' },
+        )
+      }
       throw new AuthsecError('server_error', `${url.origin} answered ${response.status} to ${url.pathname}`)
     }
     const document = parseDocument(url, await readText(url, response))
@@ -41,7 +50,7 @@ async function readText(url: URL, response: Response): Promise<string> {
     size += chunk.byteLength
     // Leaving the loop cancels the rest of the body.
     if (size > MAX_BYTES) {
-      throw new AuthsecError('server_error', `${url.origin} answered more than ${MAX_BYTES} bytes`)
+      throw new AuthsecError('server_error', `the answer of ${url.origin} is larger than ${MAX_BYTES / 1024} KiB`)
     }
     text += decoder.decode(chunk, { stream: true })
   }
@@ -49,6 +58,15 @@ async function readText(url: URL, response: Response): Promise<string> {
 }
 
 function parseDocument(url: URL, text: string): JsonObject {
+  const document = parseObject(url, text)
+  const { error } = document
+  // AuthSec sends some errors with 200.
+  if (typeof error !== 'string' || error === '') return document
+  const said = toPrintable(error.slice(0, MAX_ERROR_LENGTH))
+  throw new AuthsecError('server_error', `${url.origin} answered an error to ${url.pathname}: ${said}`)
+}
+
+function parseObject(url: URL, text: string): JsonObject {
   try {
     return parseStrictJsonObject(text)
   } catch (cause) {

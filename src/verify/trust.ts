@@ -103,6 +103,11 @@ function readOwnAddress(serverUrl: URL, what: string, address: Json | undefined)
   if (typeof address === 'string' && URL.canParse(address) && isSameServer(serverUrl, new URL(address))) {
     return address
   }
+  if (typeof address !== 'string') {
+    throw new AuthsecError('server_error', `the metadata of ${serverUrl.origin} name no ${what}`, {
+      hint: 'Check that the address is that of an AuthSec server.',
+    })
+  }
   throw new AuthsecError('server_error', `the ${what} ${quote(address)} is not on ${serverUrl.origin}`, {
     hint: 'Configure the server by the address that it calls its own.',
   })

@@ -81,7 +81,7 @@ describe('a document of a server', () => {
       why: 'a redirect',
       response: Response.redirect('https://evil.example/keys', 302),
       code: 'server_error',
-      message: 'https://authsec.example answered 302 to /oauth/jwks',
+      message: 'https://authsec.example answered /oauth/jwks with a redirect, which is refused',
     },
     {
       why: 'a page',
@@ -111,7 +111,7 @@ describe('a document of a server', () => {
       why: 'more than 256 KiB',
       response: new Response(' '.repeat(256 * KIB + 1)),
       code: 'server_error',
-      message: 'https://authsec.example answered more than 262144 bytes',
+      message: 'the answer of https://authsec.example is larger than 256 KiB',
     },
   ])('cannot be had: $why', async ({ response, code, message }) => {
     await expect(fetchFrom(response)).rejects.toMatchObject({

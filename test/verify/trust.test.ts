@@ -70,7 +70,7 @@ describe('trust in a server', () => {
     {
       why: 'names no issuer',
       changed: { issuer: undefined },
-      message: `the issuer "undefined" is not on ${server}`,
+      message: `the metadata of ${server} name no issuer`,
     },
     {
       why: 'has its keys elsewhere',
@@ -87,7 +87,11 @@ describe('trust in a server', () => {
       changed: { jwks_uri: 'file:///keys' },
       message: `the key set "file:///keys" is not on ${server}`,
     },
-    { why: 'has its keys nowhere', changed: { jwks_uri: 7 }, message: `the key set "7" is not on ${server}` },
+    {
+      why: 'has its keys nowhere',
+      changed: { jwks_uri: 7 },
+      message: `the metadata of ${server} name no key set`,
+    },
   ])('is not given to one that $why', async ({ changed, message }) => {
     const { source } = openTrust({ [METADATA]: { ...metadata, ...changed } })
     await expect(source.learn()).rejects.toMatchObject({ code: 'server_error', message, retryable: true })
