@@ -2,7 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import type { Generation } from '../core/generation.js'
 import { parseJwt } from '../core/jwt.js'
 import { formatTime } from '../core/time.js'
-import { readShape, type Shaped } from './answer.js'
+import { readShape, type Shaped, unexpected } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 import type { Explanation, Refusal } from './refusal.js'
 
@@ -132,7 +132,10 @@ export async function loginWithPassword(
   }
 }
 
-/** Asks the server whose a session is; throws `login_required` when it counts no more. */
+/**
+ * Asks the server whose a session is. Throws `login_required` when it counts no more, and `server_error` when the answer
+ * does not say that it does: it would prove nothing.
+ */
 export async function describeSession(
   target: ApiTarget,
   session: string,
@@ -147,6 +150,7 @@ export async function describeSession(
   })
   const answer = readShape(body, SESSION_FACTS, 'session')
   if (answer.valid === false) throw new AuthsecError(STALE.code, STALE.message, { hint: STALE.hint })
+  if (answer.valid !== true) throw unexpected('the session is not said to be valid')
   return {
     email: answer.email_id,
     tenantId: readTenant(answer),

@@ -154,6 +154,16 @@ describe('authsec whoami', () => {
     expect(calls.map(({ path }) => path)).toEqual(['/authsec/auth/token/verify'])
   })
 
+  test.each([{}, { email_id: 'a@b.test' }, { valid: null }])('believes nothing of %j', async (reply) => {
+    const { fetch } = stubServer({ 'POST /authsec/authmgr/token/verify': reply })
+    const env = { AUTHSEC_SERVER: 'https://a.example', AUTHSEC_TOKEN: 'mine' }
+    expect(await run(['whoami', '--json'], { fetch, env })).toMatchObject({
+      code: 21,
+      stdout: '',
+      stderr: expect.stringContaining('the session is not said to be valid'),
+    })
+  })
+
   test.each([
     { why: 'says that it counts no more', reply: { valid: false } },
     { why: 'refuses it', reply: answer(401, { error: 'invalid token' }) },
