@@ -9,12 +9,11 @@ import { type ApiTarget, callServer } from './http.js'
  * `timed_out`: a server that does not answer has no generation.
  */
 export async function probeGeneration(target: ApiTarget): Promise<Generation | undefined> {
-  const clientService = await probe(target, '/authsec/clientms/health')
-  if (clientService === 'object') {
-    const metadata = await probe(target, '/authsec/oauth/v2/.well-known/oauth-authorization-server')
-    return metadata === 'object' ? 'P' : 'A'
+  if ((await probe(target, '/authsec/clientms/health', 'status')) === 'found') {
+    const metadata = await probe(target, '/authsec/oauth/v2/.well-known/oauth-authorization-server', 'issuer')
+    return metadata === 'found' ? 'P' : 'A'
   }
-  if ((await probe(target, '/.well-known/oauth-authorization-server')) === 'object') return 'B'
+  if ((await probe(target, '/.well-known/oauth-authorization-server', 'issuer')) === 'found') return 'B'
   return PULL_ANSWERS[await probe(target, '/authsec/uflow/sdk/delegation-token')]
 }
 
@@ -24,11 +23,12 @@ const PULL_ANSWERS: Readonly<Record<string, Generation | undefined>> = {
   login_required: 'B',
 }
 
-/** `object`, `something` else with success, or the code of the refusal. */
-async function probe(target: ApiTarget, path: string): Promise<string> {
+/** `found` where an answer has a text of this name, `something` else with success, or the code of the refusal. */
+async function probe(target: ApiTarget, path: string, name?: string): Promise<string> {
   try {
     const body = await callServer(target, { method: 'GET', path, session: 'never' })
-    return isJsonObject(body) ? 'object' : 'something'
+    const isThere = name !== undefined && isJsonObject(body) && typeof body[name] === 'string'
+    return isThere ? 'found' : 'something'
   } catch (error) {
     if (!AuthsecError.is(error) || ['network', 'timed_out'].includes(error.code)) throw error
     return error.code

@@ -1,9 +1,10 @@
 import { probeGeneration } from '../api/generation.js'
+import { type ApiTarget, downloadFile, JSON_TYPE } from '../api/http.js'
 import { describeSession } from '../api/login.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Generation } from '../core/generation.js'
 import { quote, toPrintable } from '../core/printable.js'
-import { isJsonObject } from '../core/strict-json.js'
+import { isJsonObject, type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
 import { type Connection, openConnection } from './connection.js'
 import type { Context } from './context.js'
 import type { Check, Finding } from './diagnosis.js'
@@ -107,13 +108,8 @@ function describeGeneration(found: Generation | undefined, remembered: Generatio
 }
 
 async function checkKeys({ target }: Connection, isRecognised: boolean): Promise<Finding> {
-  const { fetch, serverUrl } = target
-  const response = await fetch(`${serverUrl}/oauth/jwks`, {
-    redirect: 'manual',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  })
-  const body = await response.json().catch(() => undefined)
-  const keys = isJsonObject(body) && Array.isArray(body['keys']) ? body['keys'].filter(isJsonObject) : []
+  const { serverUrl } = target
+  const keys = await fetchPublishedKeys(target)
   if (keys.length === 0 && !isRecognised) {
     return {
       name: 'keys',
@@ -136,6 +132,27 @@ async function checkKeys({ target }: Connection, isRecognised: boolean): Promise
   return hasPrivate
     ? { name: 'keys', outcome: 'failed', code: 'server_error', detail: 'the server publishes a private key' }
     : { name: 'keys', outcome: 'ok', detail }
+}
+
+async function fetchPublishedKeys(target: ApiTarget): Promise<JsonObject[]> {
+  try {
+    const request = { method: 'GET', path: '/oauth/jwks', session: 'never', timeoutMs: TIMEOUT_MS } as const
+    return readKeySet(await downloadFile(target, request, JSON_TYPE))
+  } catch (error) {
+    // Not every generation has call tokens.
+    if (AuthsecError.is(error, 'not_found')) return []
+    throw error
+  }
+}
+
+// What is no key set has no keys.
+function readKeySet(bytes: Uint8Array): JsonObject[] {
+  try {
+    const { keys } = parseStrictJsonObject(new TextDecoder().decode(bytes))
+    return Array.isArray(keys) ? keys.filter(isJsonObject) : []
+  } catch {
+    return []
+  }
 }
 
 async function checkSession({ target, session, generation }: Connection): Promise<Finding> {

@@ -38,6 +38,16 @@ async function doctor(args: readonly string[] = [], options: RunOptions = {}) {
   return { ...run, findings, find }
 }
 
+/** The real server, but for its keys. */
+function withKeys(answer: () => Response): typeof fetch {
+  return async (input, init) => (String(input).endsWith('/oauth/jwks') ? answer() : fetch(input, init))
+}
+
+function endless(): ReadableStream<Uint8Array> {
+  const megabyte = new Uint8Array(1024 * 1024).fill(0x20)
+  return new ReadableStream({ pull: (controller) => controller.enqueue(megabyte) })
+}
+
 /** A command of this name in a folder of its own. */
 async function makeCommand(name: string): Promise<string> {
   const folder = join(directory, name)
@@ -84,12 +94,31 @@ describe('authsec doctor', () => {
     }
   })
 
+  test('ends with 21 at a server that answers without an end', async () => {
+    const { find, code } = await doctor([], {
+      fetch: withKeys(() => new Response(endless(), { headers: { 'content-type': 'application/json' } })),
+    })
+    expect(code).toBe(21)
+    expect(find('keys')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('larger than') })
+  })
+
+  test.each(['{}', '{"error":"asleep"}', '[]'])('takes %s for no proof of anything', async (body) => {
+    const answering: typeof fetch = async () =>
+      new Response(body, { headers: { 'content-type': 'application/json' } })
+    const env = { AUTHSEC_TOKEN: SECRET }
+    const { code, find } = await doctor([], { fetch: answering, env })
+    expect(code).toBe(21)
+    expect(find('generation')).toMatchObject({ outcome: 'warning' })
+    expect(find('session')).toMatchObject({ outcome: 'failed' })
+  })
+
   test('only warns of an AuthSec server without keys', async () => {
-    const withoutKeys: typeof fetch = async (input, init) =>
-      String(input).endsWith('/oauth/jwks') ? Response.json({ keys: [] }) : fetch(input, init)
-    const run = await doctor([], { fetch: withoutKeys })
-    expect(run.code).toBe(0)
-    expect(run.find('keys')).toMatchObject({ outcome: 'warning' })
+    const answers = [Response.json({ keys: [] }), new Response('404 page not found', { status: 404 })]
+    for (const answer of answers) {
+      const run = await doctor([], { fetch: withKeys(() => answer) })
+      expect(run.code).toBe(0)
+      expect(run.find('keys')).toMatchObject({ outcome: 'warning' })
+    }
   })
 
   test.each([
