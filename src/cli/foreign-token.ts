@@ -4,7 +4,7 @@ import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import { ALGORITHMS, type Algorithm } from '../verify/algorithm.js'
 import { type Check, type Presented, show } from '../verify/check.js'
-import { audience, expiry, issuer, start } from '../verify/claim-checks.js'
+import { audience, expiry, issuer as sameIssuer, start } from '../verify/claim-checks.js'
 import { fetchJson } from '../verify/fetch-json.js'
 import { algorithm, canMeanKey, header, signature } from '../verify/header-checks.js'
 import type { Inspection, JsonWebKeySet } from '../verify/index.js'
@@ -18,7 +18,7 @@ import { createTrustSource } from '../verify/trust.js'
 export interface ForeignExpectation {
   /** Whose tokens are believed; undefined: nobody's. */
   issuer: string | undefined
-  keys: URL | JsonWebKeySet | 'discovered'
+  keys: URL | JsonWebKeySet | 'discovered' | 'none'
   audience: readonly string[]
   algorithms: readonly Algorithm[]
   leewaySeconds: number
@@ -35,23 +35,17 @@ const begin: Check = {
   describe: (token) => start.describe(withBegin(token)),
 }
 
-const CHECKS: readonly Check[] = [algorithm, header, issuer, audience, expiry, begin, signature]
+const CHECKS: readonly Check[] = [algorithm, header, sameIssuer, audience, expiry, begin, signature]
 /** Where nobody is believed, whoever a token names is the wrong one. */
 const unbelieved: Check = {
-  ...issuer,
+  ...sameIssuer,
   refuse: ({ claims }) =>
     new AuthsecError('issuer_mismatch', `the issuer is ${show(claims['iss'])}, whom nobody here believes`),
 }
-/** What can be told where no issuer is believed, so that there are no keys to look at. */
-const KEYLESS: readonly Check[] = [
-  algorithm,
-  header,
-  unbelieved,
-  audience,
-  expiry,
-  begin,
-  { ...signature, skip: () => 'nobody is believed who could have made it' },
-]
+/** What can be told where there are no keys to look at, because of the issuer. */
+function listKeyless(issuer: Check, why: string): readonly Check[] {
+  return [algorithm, header, issuer, audience, expiry, begin, { ...signature, skip: () => why }]
+}
 
 /**
  * Makes the checks that hold for every JWT (RFC 7519 §7.2, RFC 8725 §3) and reports all of them. Throws what asking
@@ -63,7 +57,7 @@ export async function inspectForeignToken(token: string, expected: ForeignExpect
   const jwks = issuer !== undefined && keys === 'discovered' ? await discoverKeys(issuer, fetch) : keys
   const settings = readOptions({
     issuer: issuer ?? 'urn:authsec:nobody',
-    jwks: jwks === 'discovered' ? new URL('https://nobody.invalid') : jwks,
+    jwks: typeof jwks === 'string' ? new URL('https://nobody.invalid') : jwks,
     audience,
     algorithms:
       expected.algorithms.length > 0 ? expected.algorithms : ([...ALGORITHMS.keys()] as Algorithm[]),
@@ -88,7 +82,11 @@ export async function inspectForeignToken(token: string, expected: ForeignExpect
     now: clock() / 1000,
     isSigned: undefined,
   }
-  if (issuer === undefined) return reportChecks(presented, KEYLESS)
+  if (issuer === undefined) {
+    return reportChecks(presented, listKeyless(unbelieved, 'nobody is believed who could have made it'))
+  }
+  if (keys === 'none')
+    return reportChecks(presented, listKeyless(sameIssuer, 'the token is of another issuer'))
   if (canMeanKey(presented)) {
     const { kid, alg } = jwt.header
     const query = { id: typeof kid === 'string' ? kid : undefined, algorithm: alg as Algorithm }
@@ -112,13 +110,17 @@ async function discoverKeys(issuer: string, fetch: typeof globalThis.fetch): Pro
   for (const place of places) {
     try {
       const { document } = await fetchJson(new URL(place, url), fetch)
+      const { issuer: named, jwks_uri: keys } = document
+      if (typeof named !== 'string' || typeof keys !== 'string') {
+        throw new AuthsecError('server_error', `${url.origin} does not name itself and its key set`)
+      }
       // Discovery §4.3: the document has to be that of this very issuer.
-      if (document['issuer'] !== issuer) {
-        throw new AuthsecError('server_error', `${url.origin} calls itself ${quote(document['issuer'])}`, {
+      if (named !== issuer) {
+        throw new AuthsecError('server_error', `${url.origin} calls itself ${quote(named)}`, {
           hint: 'Give the issuer exactly as it stands in iss.',
         })
       }
-      return parseServerUrl(String(document['jwks_uri']))
+      return parseServerUrl(keys)
     } catch (error) {
       failure ??= error
     }

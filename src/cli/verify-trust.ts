@@ -1,6 +1,6 @@
 import { BOUND_CALL_TOKEN_TYPE, CALL_TOKEN_TYPE } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
-import { parseServerUrl } from '../core/server-url.js'
+import { isSameServer, parseServerUrl } from '../core/server-url.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { JsonWebKeySet, ProfileName, VerifierOptions } from '../verify/index.js'
 import type { ConnectionFlags } from './connection.js'
@@ -18,8 +18,11 @@ export interface TrustFlags extends ConnectionFlags {
 /** Whom a token is measured by: as a delegation token, or as any other JWT. */
 export type Trust = (
   | { kind: 'delegation'; options: Omit<VerifierOptions, 'audience'> }
-  /** Without an issuer there is nobody whose tokens of this kind are believed. */
-  | { kind: 'foreign'; issuer: string | undefined; keys: URL | JsonWebKeySet | 'discovered' }
+  /**
+   * Without an issuer there is nobody whose tokens of this kind are believed. No keys are wanted where a token says itself
+   * that it is of another issuer.
+   */
+  | { kind: 'foreign'; issuer: string | undefined; keys: URL | JsonWebKeySet | 'discovered' | 'none' }
 ) & {
   /** Whether the issuer is whatever the token says, because only a key was given. */
   isIssuerOpen: boolean
@@ -54,12 +57,14 @@ export async function readTrust(
       ? trustKeys(context, flags, keys)
       : trustForeign(flags.issuer, keys, token.claims)
   }
+  if (flags.issuer !== undefined && isOfAnother(flags.issuer, token.claims, isDelegation)) {
+    return { kind: 'foreign', issuer: flags.issuer, keys: 'none', isIssuerOpen: false }
+  }
   if (isDelegation) {
     const { trustServer } = await import('./server-trust.js')
     return await trustServer(context, flags, PROFILE_OF_TYPE[flags.typ ?? ''])
   }
   if (flags.issuer !== undefined) {
-    parseServerUrl(flags.issuer)
     return trustForeign(flags.issuer, 'discovered', token.claims)
   }
   const { findTrustedIssuer } = await import('./server-trust.js')
@@ -80,6 +85,15 @@ export function isDelegationToken({ header, claims }: { header: JsonObject; clai
 
 function isBaseToken({ iss }: JsonObject): boolean {
   return typeof iss === 'string' && iss.startsWith('spiffe://')
+}
+
+// Nobody has to be asked whether what a token says of its issuer can be true.
+function isOfAnother(issuer: string, { iss }: JsonObject, isDelegation: boolean): boolean {
+  const url = parseServerUrl(issuer)
+  if (!isDelegation) return iss !== issuer
+  // A base token is one of a tenant, and whose tenant that is, the server knows.
+  if (typeof iss === 'string' && iss.startsWith('spiffe://')) return false
+  return typeof iss !== 'string' || !URL.canParse(iss) || !isSameServer(url, new URL(iss))
 }
 
 function trustForeign(

@@ -50,7 +50,10 @@ async function readText(url: URL, response: Response): Promise<string> {
     size += chunk.byteLength
     // Leaving the loop cancels the rest of the body.
     if (size > MAX_BYTES) {
-      throw new AuthsecError('server_error', `the answer of ${url.origin} is larger than ${MAX_BYTES / 1024} KiB`)
+      throw new AuthsecError(
+        'server_error',
+        `the answer of ${url.origin} is larger than ${MAX_BYTES / 1024} KiB`,
+      )
     }
     text += decoder.decode(chunk, { stream: true })
   }

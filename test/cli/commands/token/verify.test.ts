@@ -371,7 +371,7 @@ describe('authsec token verify', () => {
     }
     const { fetch } = stubServer({ ...issuerRoutes(), ...routes })
     const run = await runCli(['token', 'verify', '--issuer', 'https://auth.example'], {
-      stdin: call(),
+      stdin: call({ iss: 'https://auth.example' }),
       fetch,
     })
     expect(run).toMatchObject({
@@ -379,6 +379,38 @@ describe('authsec token verify', () => {
       stdout: '',
       stderr: expect.stringContaining('is not on https://auth.example'),
     })
+  })
+
+  test.each([{ args: [] }, { args: ['--tool', 'refund', '--online'] }, { args: ['--typ', 'at+jwt'] }])(
+    'asks nobody about a token that is plainly not of the issuer named, with $args',
+    async ({ args }) => {
+      const { fetch, calls } = stubServer({})
+      const run = await runCli(['token', 'verify', '--issuer', 'https://auth.example', ...args], {
+        clock: CLOCK,
+        stdin: call(),
+        fetch,
+      })
+      expect(run).toMatchObject({
+        code: 14,
+        stdout: expect.stringMatching(/- +signature +the token is of another issuer/),
+        stderr: expect.stringContaining(`the issuer is "${ISSUER}", not "https://auth.example"`),
+      })
+      expect(calls).toEqual([])
+    },
+  )
+
+  test.each([
+    {
+      why: 'an error',
+      metadata: { error: 'It is\u001b[2J asleep' },
+      says: 'an error to /.well-known/oauth-authorization-server: It is\\u001b[2J asleep',
+    },
+    { why: 'nothing', metadata: {}, says: 'name no issuer' },
+    { why: 'a number', metadata: { issuer: 5 }, says: 'name no issuer' },
+  ])('says so where a server answers $why about itself', async ({ metadata, says }) => {
+    const env = { AUTHSEC_SERVER: ISSUER, AUTHSEC_TENANT: TENANT }
+    const run = await verify(call(), [], { routes: { [METADATA]: metadata }, env })
+    expect(run).toMatchObject({ code: 21, stdout: '', stderr: expect.stringContaining(says) })
   })
 
   test('believes no base token of a server that names no tenant', async () => {
@@ -480,6 +512,7 @@ describe('authsec token verify', () => {
       { why: 'an inherited name', token: sign(), args: ['--require', 'constructor'], code: 14 },
       { why: 'a missing permission', token: sign({ scope: 'a:b' }), args: ['--permission', 'a:c'], code: 14 },
       { why: 'another issuer', token: sign({ iss: 'https://gitlab.example' }), args: [], code: 14 },
+      { why: 'no issuer', token: sign({ iss: undefined }), args: [], code: 14 },
       { why: 'its end', token: sign({ exp: seconds }), args: [], code: 11 },
       { why: 'its beginning', token: sign({ nbf: seconds + 60 }), args: [], code: 12 },
       { why: 'no end', token: sign({ exp: undefined }), args: [], code: 14 },
