@@ -1,8 +1,10 @@
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
-import { runCli } from '../support/run-cli.js'
+import { makeDirectory, runCli } from '../support/run-cli.js'
 import { CLIENT_ID, TENANT } from '../support/stub-server.js'
 import { signCall } from '../support/token-issuer.js'
 
@@ -56,6 +58,25 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['keys', 'taint', 'kid-1', '--confirm', 'kid-1'],
   ['keys', 'revoke', 'kid-1', '--confirm', 'kid-1'],
   ['trust', 'list'],
+  ['trust', 'show', 'deploy'],
+  ['trust', 'delete', 'deploy', '--confirm', 'deploy'],
+  [
+    'trust',
+    'create',
+    'deploy',
+    '--client',
+    CLIENT_ID,
+    '--issuer',
+    'https://ci.example',
+    '--subject',
+    'repo:acme/*',
+  ],
+  ['ci', 'oidc', '--identity', '-', '--audience', 'https://billing.example'],
+  ['ci', 'oidc', '--identity', '-', '--explain'],
+  ['exec', '--audience', 'https://billing.example', '--', 'node', '-e', '0'],
+  ['login', '--generation', 'A'],
+  ['login', '--generation', 'A', '--non-interactive'],
+  ['login', '--generation', 'A', '--email', 'a@b.test', '--password-stdin'],
   ['whoami'],
   ['token', 'verify', '-'],
   ['token', 'verify', '-', '--online'],
@@ -164,18 +185,29 @@ async function serveAlways(respond: Respond) {
   return { url: `http://127.0.0.1:${port}`, count: () => requests }
 }
 
-const run = (args: readonly string[], url: string) =>
+const run = (args: readonly string[], url: string, env: Readonly<Record<string, string>> = {}) =>
   runCli(args, {
     env: {
       AUTHSEC_SERVER: url,
       AUTHSEC_TENANT: TENANT,
       AUTHSEC_CLIENT_ID: CLIENT_ID,
       AUTHSEC_TOKEN: SESSION,
+      ...env,
     },
     stdin: TOKEN,
     clock: { now: Date.now },
     fetch: globalThis.fetch,
   })
+
+function expectClean(printed: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not reach a terminal.
+  expect(printed).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/)
+  for (const secret of [SESSION, TOKEN]) expect(printed).not.toContain(secret)
+}
+
+function hangUp(response: ServerResponse): void {
+  response.destroy()
+}
 
 describe.each(ANSWERS)('a server that answers $why', ({ respond, says }) => {
   test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
@@ -185,9 +217,7 @@ describe.each(ANSWERS)('a server that answers $why', ({ respond, says }) => {
       const { code, stdout, stderr } = await run(args, server.url)
       expect({ code, stdout, stderr }).toEqual({ code: 21, stdout: '', stderr: expect.stringMatching(says) })
       expect(stderr).toMatch(/^authsec: /)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not reach a terminal.
-      expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f\u202e]/)
-      for (const secret of [SESSION, TOKEN]) expect(stderr).not.toContain(secret)
+      expectClean(stderr)
       expect(server.count()).toBeLessThanOrEqual(3)
     },
   )
@@ -197,7 +227,7 @@ describe('a server that hangs up', () => {
   test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
     'ends authsec %s with 20',
     async (_name, args) => {
-      const server = await serveAlways((response) => response.destroy())
+      const server = await serveAlways(hangUp)
       expect(await run(args, server.url)).toMatchObject({
         code: 20,
         stdout: '',
@@ -207,21 +237,67 @@ describe('a server that hangs up', () => {
   )
 })
 
+/** What has an answer of its own for whatever a server does. */
+describe.each([...ANSWERS, { why: 'nothing, and hangs up', respond: hangUp }])(
+  'a server that answers $why',
+  ({ respond }) => {
+    test('is what authsec doctor finds wrong, in every line that it prints', async () => {
+      const server = await serveAlways(respond)
+      const { code, stdout, stderr } = await run(['doctor'], server.url)
+      expect([20, 21]).toContain(code)
+      expect(stderr).toMatch(/^authsec: \d+ of \d+ checks failed\n/)
+      expectClean(stdout + stderr)
+    })
+
+    test('keeps nobody from logging out here', async () => {
+      const directory = await makeDirectory()
+      const server = await serveAlways(respond)
+      const credentials = join(directory, 'credentials.json')
+      const session = { access_token: SESSION, server_url: server.url }
+      await writeFile(credentials, JSON.stringify({ here: session }), { mode: 0o600 })
+      const { code, stdout, stderr } = await run(['logout'], server.url, {
+        AUTHSEC_CONFIG_DIR: directory,
+        AUTHSEC_TOKEN: '',
+      })
+      expect({ code, stdout, stderr }).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: expect.stringMatching(/the session may count there|logged out of/),
+      })
+      expectClean(stderr)
+      expect(await readFile(credentials, 'utf8')).not.toContain(SESSION)
+    })
+
+    test('for its keys makes authsec token verify fail in words', async () => {
+      const server = await serveAlways((response, request, body) => {
+        if (request.url === '/oauth/jwks') return respond(response, request, body)
+        const url = `http://${request.headers.host}`
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ issuer: url, jwks_uri: `${url}/oauth/jwks`, authsec_tenant: TENANT }))
+      })
+      const { code, stdout, stderr } = await run(['token', 'verify', '-'], server.url)
+      expect([20, 21]).toContain(code)
+      expect(stdout).toBe('')
+      expect(stderr).toMatch(/^authsec: /)
+      expectClean(stderr)
+    })
+  },
+)
+
 test('a server that never comes to an end with its answer is given up', async () => {
   const server = await serveAlways((response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
     const drip = setInterval(() => response.write(' '), 500)
     response.on('close', () => clearInterval(drip))
   })
-  const runs = await Promise.all(
-    [
-      ['policy', 'list'],
-      ['client', 'list'],
-      ['token', 'mint'],
-    ].map((args) => run(args, server.url)),
+  // What lists all that a condemned key signed may take a minute, and a stream is no answer of that type.
+  const commands = COMMANDS.filter(
+    ([group, verb]) => !(group === 'keys' && verb !== 'list') && verb !== 'tail',
   )
-  for (const { code, stdout, stderr } of runs) {
-    expect({ code, stdout }).toEqual({ code: 23, stdout: '' })
-    expect(stderr).toMatch(/^authsec: http:\/\/127\.0\.0\.1:\d+ did not answer in time/)
+  const runs = await Promise.all(commands.map((args) => run(args, server.url)))
+  for (const [at, { code, stdout, stderr }] of runs.entries()) {
+    expect([commands[at], code, stdout]).toEqual([commands[at], 23, ''])
+    expect(stderr).toMatch(/^authsec: http:\/\/127\.0\.0\.1:\d+ did not answer in /)
   }
-}, 30_000)
+}, 90_000)
