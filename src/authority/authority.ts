@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { SettingQueries, Store } from '../store/store.js'
+import type { SettingQueries, Store, Transaction } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
@@ -36,13 +36,14 @@ import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
 import { createReadiness, type Readiness } from './readiness.js'
 import { createRegistration, type Registration } from './registration.js'
-import { createReplica, type ReplicaTimings } from './replica.js'
+import { BRIEF_LEASE, createReplica, DEFAULT_LEASE_SECONDS, type ReplicaTimings } from './replica.js'
 import { createResources, type Resources } from './resources.js'
 import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createSnapshots, type Snapshots } from './snapshots.js'
 import { createSvids, type Svids } from './svids.js'
+import { agreeTimings } from './timings.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
 import { createTrustRules, type TrustRules } from './trust-rules.js'
 import { createUseReceipts, type UseReceipts } from './use-receipts.js'
@@ -131,6 +132,11 @@ export interface AuthorityOptions {
   onFailure?: ((error: unknown) => void) | undefined
   /** How the servers of one store notice each other. */
   replicaTimings?: ReplicaTimings | undefined
+  /**
+   * Whether it works on the state for a moment, as a command does: it leaves the timings of the servers alone, and where
+   * it is killed the next one need not wait long. Default false.
+   */
+  isBrief?: boolean | undefined
   /** Asks other issuers for their keys; default: the global one. */
   fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
@@ -145,28 +151,28 @@ export interface AuthorityOptions {
  * another one.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, kek, issuer, clock, mode = 'dev', keySource = 'persistent' } = options
+  const { store, kek, issuer, clock, mode = 'dev', keySource = 'persistent', isBrief = false } = options
   const timings = completeTimings(options.keyTimings ?? {})
   const rules = createKeyRules(timings)
   const identity = await openIdentity(options)
   const { tenantId, bootId, logId } = identity
   const envelope = createRunEnvelope(await openEnvelope(store, kek, identity), keySource, tenantId)
+  const replicaTimings = isBrief ? BRIEF_LEASE : (options.replicaTimings ?? {})
+  const { leaseSeconds = DEFAULT_LEASE_SECONDS } = replicaTimings
+  const admit = async (transaction: Transaction) => {
+    await envelope.assertSameState(transaction)
+    if (!isBrief) await agreeTimings(transaction, bootId, { ...timings, leaseSeconds })
+  }
+  const { highWater, onFailure } = options
   const replica = store.isAlone
     ? undefined
-    : createReplica({
-        store,
-        bootId,
-        envelope,
-        timings: options.replicaTimings,
-        onFailure: options.onFailure,
-      })
+    : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure })
   const making = { store, envelope, clock, rules, peers: replica }
   await forgetEphemeralKeys(store, keySource)
   if (typeof keySource === 'object') await importKeys(making, keySource.imported)
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope, replica?.assertCurrent)
-  await replica?.join(keyring)
-  const { highWater, onFailure } = options
+  await (replica === undefined ? store.write(admit) : replica.join(keyring))
   const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
   const audit = createAuditLog({
     store,

@@ -1,6 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import type { Queries, Store } from '../store/store.js'
-import type { StoreEnvelope } from './kek-check.js'
+import type { Queries, Store, Transaction } from '../store/store.js'
 import type { KeyPeers } from './key-steps.js'
 import type { Keyring } from './keys.js'
 
@@ -23,8 +22,8 @@ export type ServedKeys = Pick<Keyring, 'revision' | 'refresh'>
 export interface ReplicaOptions {
   store: Store
   bootId: string
-  /** Of the state as it was opened. */
-  envelope: Pick<StoreEnvelope, 'assertSameState'>
+  /** Throws where this server cannot be one of those of the store: asked each time before it counts as alive. */
+  admit: (transaction: Transaction) => Promise<void>
   /** Told why this server cannot go on with the others, once for each reason. */
   onFailure?: ((error: unknown) => void) | undefined
   timings?: ReplicaTimings | undefined
@@ -43,6 +42,8 @@ export interface ReplicaTimings {
   /** How long a silent server counts as alive, in seconds; default 30, more than 5. */
   leaseSeconds?: number | undefined
 }
+
+export const DEFAULT_LEASE_SECONDS = 30
 
 /** For a command that works on a state for a moment: where it is killed, the next one need not wait long. */
 export const BRIEF_LEASE: ReplicaTimings = { leaseSeconds: 8 }
@@ -70,8 +71,8 @@ export async function assertNoServer(
 }
 
 export function createReplica(options: ReplicaOptions): Replica {
-  const { store, bootId, envelope, onFailure = () => {}, timings = {}, readTime = readClocks } = options
-  const leaseMs = (timings.leaseSeconds ?? 30) * 1000
+  const { store, bootId, admit, onFailure = () => {}, timings = {}, readTime = readClocks } = options
+  const leaseMs = (timings.leaseSeconds ?? DEFAULT_LEASE_SECONDS) * 1000
   if (leaseMs <= MARGIN_MS) {
     throw new AuthsecError('configuration', `a lease of ${leaseMs / 1000} seconds is too short`, {
       hint: `A server stops ${MARGIN_MS / 1000} s before its lease ends: take at least ${MARGIN_MS / 1000 + 3} s.`,
@@ -98,8 +99,8 @@ export function createReplica(options: ReplicaOptions): Replica {
     const { revision } = keyring
     const isNoted = await store.write(async (transaction) => {
       const { keys, replicas } = transaction
-      // Somebody may have exchanged the state, or its key-encryption key, while this server counted as gone.
-      await envelope.assertSameState(transaction)
+      // While this server counted as gone, somebody may have exchanged the state, its key or its timings.
+      await admit(transaction)
       if ((await keys.revision()) !== revision) return false
       await replicas.renew({ bootId, keyRevision: revision, leaseMs })
       return true

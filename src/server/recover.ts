@@ -2,7 +2,7 @@ import { type FormerLog, startNewLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
-import { assertNoServer, BRIEF_LEASE } from '../authority/replica.js'
+import { assertNoServer } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -48,7 +48,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
       issuer,
       clock,
       highWater,
-      replicaTimings: BRIEF_LEASE,
+      isBrief: true,
     })
     try {
       await assertBroken(authority.sealing.seal(), name)

@@ -1,5 +1,4 @@
 import { openAuthority } from '../authority/authority.js'
-import { BRIEF_LEASE } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { openState, type StatePlace } from './state.js'
 
@@ -27,7 +26,7 @@ export async function reindex(place: StatePlace, kek?: Uint8Array): Promise<Rein
       kek: opened,
       issuer,
       clock: Date.now,
-      replicaTimings: BRIEF_LEASE,
+      isBrief: true,
     })
     try {
       return { records, signed: await authority.sealing.rebuildTiles() }

@@ -4,7 +4,7 @@ import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { type Installed, installState, type NewState } from '../authority/new-state.js'
-import { assertNoServer, BRIEF_LEASE } from '../authority/replica.js'
+import { assertNoServer } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -59,7 +59,7 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
   await confirm({ tenantId, name })
   const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)
   const issuer = (await store.settings.find('issuer')) ?? ''
-  const authority = await openAuthority({ store, kek, issuer, clock, highWater, replicaTimings: BRIEF_LEASE })
+  const authority = await openAuthority({ store, kek, issuer, clock, highWater, isBrief: true })
   try {
     // A log that is not what it was goes as it is: whoever looks at it is told.
     await authority.sealing.seal().catch((error) => {

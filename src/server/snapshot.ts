@@ -2,7 +2,6 @@ import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { fingerprintKek } from '../authority/kek-check.js'
 import type { NewState } from '../authority/new-state.js'
-import { BRIEF_LEASE } from '../authority/replica.js'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { SnapshotEnd, SnapshotHeader } from '../core/snapshot.js'
@@ -27,7 +26,7 @@ export async function saveSnapshot(
   try {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    const authority = await openAuthority({ store, kek, issuer, clock, replicaTimings: BRIEF_LEASE })
+    const authority = await openAuthority({ store, kek, issuer, clock, isBrief: true })
     return await authority.snapshots.save({ clone }, OFFLINE, write).finally(authority.close)
   } finally {
     await close()

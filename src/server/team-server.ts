@@ -1,7 +1,6 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
 import { openAuthority } from '../authority/authority.js'
 import { CHOSEN_PASSWORD_COST, hashPassword } from '../authority/passwords.js'
-import { BRIEF_LEASE } from '../authority/replica.js'
 import { applySeed, type Seed } from '../authority/seed.js'
 import { ADMIN_PERMISSION } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
@@ -97,7 +96,7 @@ export async function initServer(
       mode: 'shared',
       tenantId: seed.tenantId,
       clock,
-      replicaTimings: BRIEF_LEASE,
+      isBrief: true,
     })
     const { tenantId } = authority.identity
     const { delegations } = await applySeed({ store, audit: authority.audit }, seed, tenantId, clock())

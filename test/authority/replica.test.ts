@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openEnvelope, type StoreEnvelope } from '../../src/authority/kek-check.js'
+import { openEnvelope } from '../../src/authority/kek-check.js'
 import type { KeyPlace } from '../../src/authority/key-sets.js'
 import type { Keyring } from '../../src/authority/keys.js'
 import { createReplica, type Moment, type Replica } from '../../src/authority/replica.js'
 import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
-import type { User } from '../../src/store/store.js'
+import type { Transaction, User } from '../../src/store/store.js'
 import { KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica, untilServed } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
@@ -142,14 +142,14 @@ describe('a server that was silent for too long', () => {
   let time: Moment
   let replica: Replica
   let one: AuthorityReplica
-  let envelope: StoreEnvelope
+  let admit: (transaction: Transaction) => Promise<void>
 
   beforeEach(async () => {
     one = await openOne()
-    envelope = await openEnvelope(one.store, KEK, one.authority.identity)
+    admit = (await openEnvelope(one.store, KEK, one.authority.identity)).assertSameState
     time = { wall: 1_000_000, steady: 1_000 }
     const timings = { leaseSeconds: 30 }
-    replica = createReplica({ store: one.store, envelope, bootId: 'paused', timings, readTime: () => time })
+    replica = createReplica({ store: one.store, admit, bootId: 'paused', timings, readTime: () => time })
     await replica.join(one.authority.keyring)
     // What it does by itself is not what is looked at here.
     await replica.leave()
@@ -160,7 +160,7 @@ describe('a server that was silent for too long', () => {
     { clock: 'steady', after: { wall: 1_000_000, steady: 1_000 + 25_001 } },
     { clock: 'wall', after: { wall: 1_000_000 + 25_001, steady: 1_000 } },
   ])('serves nothing from five seconds before its lease ends, by its $clock clock', async ({ after }) => {
-    const paused = createReplica({ store: one.store, envelope, bootId: 'other', readTime: () => time })
+    const paused = createReplica({ store: one.store, admit, bootId: 'other', readTime: () => time })
     await paused.join(pretend(one.authority.keyring))
     expect(() => paused.assertCurrent()).not.toThrow()
     time = after
@@ -174,8 +174,7 @@ describe('a server that was silent for too long', () => {
   })
 
   test('has a lease that is long enough for that', () => {
-    const make = () =>
-      createReplica({ store: one.store, envelope, bootId: 'x', timings: { leaseSeconds: 5 } })
+    const make = () => createReplica({ store: one.store, admit, bootId: 'x', timings: { leaseSeconds: 5 } })
     expect(make).toThrow('too short')
   })
 })

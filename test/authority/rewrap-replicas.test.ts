@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 async function openOne(kek = KEK): Promise<AuthorityReplica> {
-  const replica = await openReplica(schema.url, () => START, {}, kek)
+  const replica = await openReplica(schema.url, () => START, {}, { kek })
   open.push(replica)
   return replica
 }

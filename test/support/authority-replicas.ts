@@ -1,5 +1,6 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
+import type { ReplicaTimings } from '../../src/authority/replica.js'
 import { runServer, type Serving } from '../../src/server/run.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
@@ -19,11 +20,15 @@ export async function openReplica(
   url: string,
   clock: () => number,
   keyTimings: KeyTimings = {},
-  kek = KEK,
+  { kek = KEK, ...replicaTimings }: ReplicaTimings & { kek?: Uint8Array } = {},
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
   const keySource = await readServerKeys()
-  const authority = await openAuthority({ store, kek, issuer: ISSUER, clock, keyTimings, keySource })
+  const options = { store, kek, issuer: ISSUER, clock, keyTimings, replicaTimings, keySource }
+  const authority = await openAuthority(options).catch(async (error) => {
+    await store.close()
+    throw error
+  })
   return {
     authority,
     store,

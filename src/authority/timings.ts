@@ -1,0 +1,70 @@
+import { formatDuration } from '../core/duration.js'
+import { AuthsecError } from '../core/errors.js'
+import type { Queries, Transaction } from '../store/store.js'
+import type { CompleteKeyTimings } from './key-sets.js'
+
+/** What all servers of a store go by, in seconds: verifiers rely on it, whichever of them they ask. */
+export interface SharedTimings extends Omit<CompleteKeyTimings, 'rotateSeconds'> {
+  /** How long a silent server counts as alive. */
+  leaseSeconds: number
+}
+
+/** What is kept of them. */
+interface KeptTimings {
+  /** Absent where a version has served the state that did not keep them. */
+  in_use?: SharedTimings
+}
+
+/** The setting that holds it, as JSON. */
+const TIMINGS_SETTING = 'timings'
+
+/** The flag of each, by which whoever starts a server knows it. */
+const FLAGS: readonly (readonly [name: keyof SharedTimings, flag: string])[] = [
+  ['publishSeconds', '--publish-ahead'],
+  ['maxCallTtl', '--max-call-ttl'],
+  ['skewSeconds', '--clock-skew'],
+  ['leaseSeconds', '--lease'],
+]
+
+/**
+ * Lets a server go by its timings: in the transaction in which it counts as alive from then on, so that of two that
+ * start at once the second finds those of the first. Throws `configuration` where others are alive and go by other ones;
+ * where nobody is, they take the place of those that are kept.
+ */
+export async function agreeTimings(
+  transaction: Transaction,
+  bootId: string,
+  timings: SharedTimings,
+): Promise<void> {
+  const { keys, replicas, settings } = transaction
+  const kept = await findTimings(transaction)
+  const inUse = kept?.in_use
+  const different = FLAGS.filter(([name]) => inUse?.[name] !== timings[name])
+  if (different.length === 0) return
+  const others = (await replicas.listLive()).filter((replica) => replica.bootId !== bootId)
+  if (inUse !== undefined && others.length > 0) {
+    const list = different.map(
+      ([name, flag]) =>
+        `${flag} ${formatDuration(timings[name])}, where they have ${formatDuration(inUse[name])}`,
+    )
+    throw new AuthsecError('configuration', `other servers run on this state: ${list.join('; ')}`, {
+      hint: 'Give this one the timings that they have, or stop all of them first; one that was killed counts as running until its lease ends.',
+    })
+  }
+  const value: KeptTimings = { in_use: pickShared(timings) }
+  const setting = { name: TIMINGS_SETTING, value: JSON.stringify(value) }
+  if (kept === undefined) return settings.insert(setting)
+  await settings.replace(setting)
+  // What is planned under the former ones is planned anew, and whoever comes back from a pause looks at once.
+  await keys.advance(await keys.revision())
+}
+
+function pickShared(timings: SharedTimings): SharedTimings {
+  const { publishSeconds, maxCallTtl, skewSeconds, leaseSeconds } = timings
+  return { publishSeconds, maxCallTtl, skewSeconds, leaseSeconds }
+}
+
+async function findTimings({ settings }: Pick<Queries, 'settings'>): Promise<KeptTimings | undefined> {
+  const text = await settings.find(TIMINGS_SETTING)
+  return text === undefined ? undefined : JSON.parse(text)
+}

@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { KeyTimings } from '../../src/authority/key-sets.js'
+import type { ReplicaTimings } from '../../src/authority/replica.js'
+import { refusalOf, START } from '../support/authority-bench.js'
+import { type AuthorityReplica, openReplica } from '../support/authority-replicas.js'
+import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
+
+let schema: PostgresSchema
+let open: AuthorityReplica[] = []
+
+beforeEach(async () => {
+  schema = await makePostgresSchema()
+})
+afterEach(async () => {
+  await closeAll()
+  await schema.drop()
+})
+
+async function openOne(timings: KeyTimings = {}, replica: ReplicaTimings = {}): Promise<AuthorityReplica> {
+  const opened = await openReplica(schema.url, () => START, timings, replica)
+  open.push(opened)
+  return opened
+}
+async function closeAll(): Promise<void> {
+  for (const replica of open.splice(0)) await replica.close()
+}
+
+describe('the servers of one database', () => {
+  test('go by the same timings, or one of them does not start, and is told which and why', async () => {
+    await openOne({ publishSeconds: 660 })
+    const others: [KeyTimings, ReplicaTimings, string][] = [
+      [{ publishSeconds: 0 }, {}, '--publish-ahead 0s, where they have 11m'],
+      [{ maxCallTtl: 5 }, {}, '--max-call-ttl 5s, where they have 5m'],
+      [{ skewSeconds: 0 }, {}, '--clock-skew 0s, where they have 1m'],
+      [{}, { leaseSeconds: 60 }, '--lease 1m, where they have 30s'],
+      [{ maxCallTtl: 5, skewSeconds: 0 }, {}, '5s, where they have 5m; --clock-skew 0s, where they have 1m'],
+    ]
+    for (const [timings, replica, says] of others) {
+      expect(await refusalOf(openOne(timings, replica))).toMatchObject({
+        code: 'configuration',
+        message: expect.stringContaining(says),
+        hint: expect.stringContaining('stop all of them first'),
+      })
+    }
+    // Nobody relies on that.
+    await openOne({ rotateSeconds: 86_400 })
+  })
+
+  test('go by those of the next one where none of them is left', async () => {
+    await openOne()
+    await closeAll()
+    expect((await openOne({ publishSeconds: 20 })).authority.keys.maxAge).toBe(10)
+    expect(await refusalOf(openOne())).toMatchObject({ message: expect.stringContaining('have 20s') })
+  })
+
+  test('go by those of the first of two that start at the same instant', async () => {
+    const outcomes = await Promise.allSettled([openOne({ maxCallTtl: 5 }), openOne({ maxCallTtl: 6 })])
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+
+  test('have none among them that stood still while others agreed on something else', async () => {
+    const stale = await openOne()
+    await schema.run('update replicas set lease_until = 0')
+    const next = await openOne({ maxCallTtl: 5 })
+    await expect.poll(() => attempt(() => stale.authority.keyring.active)).toContain('lost touch')
+    expect((await next.store.replicas.listLive()).map(({ bootId }) => bootId)).toEqual([
+      next.authority.identity.bootId,
+    ])
+    expect(attempt(() => next.authority.keyring.active)).toBe('well')
+    // It goes on once it is alone: nobody relies on the others any more.
+    await next.close()
+    open = [stale]
+    await expect.poll(() => attempt(() => stale.authority.keyring.active)).toBe('well')
+  })
+})
+
+function attempt(work: () => unknown): string {
+  try {
+    work()
+    return 'well'
+  } catch (error) {
+    return String(error)
+  }
+}
