@@ -161,7 +161,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { leaseSeconds = DEFAULT_LEASE_SECONDS } = replicaTimings
   const admit = async (transaction: Transaction) => {
     await envelope.assertSameState(transaction)
-    if (!isBrief) await agreeTimings(transaction, bootId, { ...timings, leaseSeconds })
+    if (!isBrief)
+      await agreeTimings(transaction, { bootId, timings: { ...timings, leaseSeconds }, now: clock() })
   }
   const { highWater, onFailure } = options
   const replica = store.isAlone

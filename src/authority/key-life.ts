@@ -28,6 +28,7 @@ import {
   MAX_TRIES,
   makeStep,
   type Planner,
+  readRules,
   readState,
 } from './key-steps.js'
 import type { Keyring } from './keys.js'
@@ -146,31 +147,23 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
 
     async list() {
       const keys = await store.keys.list()
-      return keys.map((key) => ({ ...key, dueAt: findDue(key as Key, rules[findPlace(key).purpose]) }))
+      const now = await readRules(options, clock())
+      return keys.map((key) => ({ ...key, dueAt: findDue(key as Key, now[findPlace(key).purpose]) }))
     },
 
     prepare: (place, by, provenance) =>
       command(draftOf('key.prepared', by), provenance, async () => place, planPreparation),
 
     rotate: (place, by, provenance) =>
-      command(
-        draftOf('key.activated', by),
-        provenance,
-        async () => place,
-        (keys, now) => planRotation(keys, now, rules[place.purpose]),
-      ),
+      command(draftOf('key.activated', by), provenance, async () => place, planRotation),
 
-    async activate(kid, by, provenance) {
-      let purpose: KeyPurpose = 'call'
-      const place = async () => {
-        const found = await placeOf(kid)
-        purpose = found.purpose
-        return found
-      }
-      return command({ ...draftOf('key.activated', by), kid }, provenance, place, (keys, now) =>
-        planActivation(keys, kid, now, rules[purpose]),
-      )
-    },
+    activate: (kid, by, provenance) =>
+      command(
+        { ...draftOf('key.activated', by), kid },
+        provenance,
+        () => placeOf(kid),
+        (keys, now, rules) => planActivation(keys, kid, now, rules),
+      ),
 
     async condemn(kid, to, by, provenance) {
       let purpose: KeyPurpose = 'call'
@@ -180,11 +173,13 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
         return found
       }
       const draft = { ...draftOf(`key.${to}`, by), kid }
-      const outcome = await command(draft, provenance, place, (keys) =>
-        planEmergency(keys, kid, to, rules[purpose]),
+      const outcome = await command(draft, provenance, place, (keys, _now, rules) =>
+        planEmergency(keys, kid, to, rules),
       )
-      const since = clock() - rules[purpose].overlapSeconds * 1000
-      return { ...outcome, liveTokens: await findLiveTokens(audit, kid, { since, now: clock() }) }
+      const now = clock()
+      const { overlapSeconds } = (await readRules(options, now))[purpose]
+      const since = now - overlapSeconds * 1000
+      return { ...outcome, liveTokens: await findLiveTokens(audit, kid, { since, now }) }
     },
 
     async upkeep() {
@@ -192,16 +187,16 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
       let state = await keepPublished(await readState(options))
       const dues: number[] = []
       for (const place of KEY_PLACES) {
-        const planner: Planner = (keys, now) => planUpkeep(keys, now, rules[place.purpose])
-        const plan = planner(learnPublished(place, state), state.now)
+        const plan = planUpkeep(learnPublished(place, state), state.now, state.rules[place.purpose])
         if (plan.changes.length + plan.creates.length > 0) {
           await audit.attempt({ type: typeOf(plan) }, SERVER_ITSELF, async (attempt) => {
-            const { changed } = await change(place, planner, attempt)
+            const { changed } = await change(place, planUpkeep, attempt)
             if (changed.length === 0) throw contended()
           })
           state = await readState(options)
         }
-        dues.push(findNextDue(learnPublished(place, state), rules[place.purpose]) ?? Number.POSITIVE_INFINITY)
+        const next = findNextDue(learnPublished(place, state), state.rules[place.purpose])
+        dues.push(next ?? Number.POSITIVE_INFINITY)
       }
       const due = Math.min(...dues)
       return due === Number.POSITIVE_INFINITY ? undefined : due

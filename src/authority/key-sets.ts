@@ -80,24 +80,65 @@ export function completeTimings(chosen: KeyTimings): CompleteKeyTimings {
   })
 }
 
+/** What others rely on for a while: how long a key is published before it signs, and how long it stays after. */
+export type Promised = 'publish' | 'call' | 'base' | 'session'
+
+/** What timings promise, in seconds. */
+export function listPromises({
+  publishSeconds,
+  maxCallTtl,
+  skewSeconds,
+}: Omit<CompleteKeyTimings, 'rotateSeconds'>): Readonly<Record<Promised, number>> {
+  return {
+    publish: publishSeconds,
+    call: maxCallTtl + skewSeconds,
+    base: MAX_BASE_TTL + skewSeconds,
+    session: MAX_SESSION_TTL + skewSeconds,
+  }
+}
+
+/** What former timings have promised, as long as somebody may rely on it: `until` in milliseconds since the epoch. */
+export type Promises = Readonly<Partial<Record<Promised, { seconds: number; until: number }>>>
+
+/** The rules of every purpose. */
+export type KeyRulesByPurpose = Readonly<Record<KeyPurpose, KeyRules>>
+
+/** Rules that keep what former timings have promised too. */
+export function keepPromises(rules: KeyRulesByPurpose, promises: Promises, now: number): KeyRulesByPurpose {
+  const atLeast = (seconds: number, promised: Promised) => {
+    const promise = promises[promised]
+    return promise !== undefined && now < promise.until ? Math.max(seconds, promise.seconds) : seconds
+  }
+  const prolong = (purpose: KeyPurpose & Promised) => ({
+    ...rules[purpose],
+    overlapSeconds: atLeast(rules[purpose].overlapSeconds, purpose),
+  })
+  return {
+    ...rules,
+    call: { ...prolong('call'), publishSeconds: atLeast(rules.call.publishSeconds, 'publish') },
+    base: prolong('base'),
+    session: prolong('session'),
+  }
+}
+
 /** The rules of each purpose; throws `configuration` for timings that do not go together. */
-export function createKeyRules(timings: CompleteKeyTimings): Readonly<Record<KeyPurpose, KeyRules>> {
-  const { publishSeconds, rotateSeconds, maxCallTtl, skewSeconds } = timings
-  const sessionOverlap = MAX_SESSION_TTL + skewSeconds
+export function createKeyRules(timings: CompleteKeyTimings): KeyRulesByPurpose {
+  const { publishSeconds, rotateSeconds } = timings
+  const { call, base, session } = listPromises(timings)
   const rules: Record<KeyPurpose, KeyRules> = {
-    call: { publishSeconds, rotateSeconds, overlapSeconds: maxCallTtl + skewSeconds, keepsPrepared: true },
+    call: { publishSeconds, rotateSeconds, overlapSeconds: call, keepsPrepared: true },
     // AuthSec's bundle holds one key: there is nothing to publish in advance, and nothing rotates by itself.
     base: {
       publishSeconds: 0,
       rotateSeconds: undefined,
-      overlapSeconds: MAX_BASE_TTL + skewSeconds,
+      overlapSeconds: base,
       keepsPrepared: false,
     },
     // Nobody but the server checks a session, which lives longer than a call key may sign.
     session: {
       publishSeconds: 0,
-      rotateSeconds: Math.max(rotateSeconds, sessionOverlap),
-      overlapSeconds: sessionOverlap,
+      rotateSeconds: Math.max(rotateSeconds, session),
+      overlapSeconds: session,
       keepsPrepared: true,
     },
     // People have written it down: only a person replaces it.

@@ -4,7 +4,8 @@ import type { Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import type { StoreEnvelope } from './kek-check.js'
 import { loadKey, makeKey } from './key-making.js'
-import { KEY_PLACES, type KeyPlace, type KeyPurpose } from './key-sets.js'
+import { KEY_PLACES, type KeyPlace, type KeyRulesByPurpose, keepPromises } from './key-sets.js'
+import { findPromises } from './timings.js'
 
 /** Who else serves the keys of this store: the one place where servers agree about keys. */
 export interface KeyPeers {
@@ -18,14 +19,15 @@ export interface KeyPeers {
 export interface KeyStepOptions {
   store: Store
   envelope: StoreEnvelope
-  rules: Readonly<Record<KeyPurpose, KeyRules>>
+  /** Of the timings of this server. */
+  rules: KeyRulesByPurpose
   clock: () => number
   /** Default: nobody else. */
   peers?: KeyPeers | undefined
 }
 
 /** Decides what has to be done to a set. */
-export type Planner = (keys: readonly Key[], now: number) => KeyPlan
+export type Planner = (keys: readonly Key[], now: number, rules: KeyRules) => KeyPlan
 
 // Each time another server has changed keys meanwhile, and that is rare.
 export const MAX_TRIES = 20
@@ -35,13 +37,13 @@ export const MAX_TRIES = 20
  * nothing may be added. Throws `state_unreadable`.
  */
 export async function createMissingKeys(options: KeyStepOptions): Promise<void> {
-  const { store, envelope, rules } = options
+  const { store, envelope } = options
   for (const key of await store.keys.list()) loadKey(key, envelope)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const state = await readState(options)
     const steps = await Promise.all(
       KEY_PLACES.map(async (place) =>
-        makeStep(place, state, (keys) => planFirst(keys, rules[place.purpose]), options),
+        makeStep(place, state, (keys, _now, rules) => planFirst(keys, rules), options),
       ),
     )
     if (steps.every(({ changed }) => changed.length === 0)) return
@@ -62,6 +64,8 @@ export interface KeysState {
   now: number
   /** Since when everybody has served the keys that nobody was sure of. */
   servedSince: number | undefined
+  /** By which it is decided what becomes of them. */
+  rules: KeyRulesByPurpose
 }
 
 /** What one change of a set comes to. */
@@ -74,18 +78,23 @@ export interface KeyStep {
 }
 
 /** Reads the keys as they are now. Throws `state_unreadable` where what is sealed now would open nowhere. */
-export async function readState({
-  store,
-  envelope,
-  clock,
-  peers,
-}: Pick<KeyStepOptions, 'store' | 'envelope' | 'clock' | 'peers'>): Promise<KeysState> {
+export async function readState(options: KeyStepOptions): Promise<KeysState> {
+  const { store, envelope, clock, peers } = options
   // In this order: what has changed in between makes the revision old, and then nothing is done.
   const revision = await store.keys.revision()
   const keys = await store.keys.list()
   await envelope.assertSameState(store)
   const now = clock()
-  return { revision, keys, now, servedSince: peers ? await peers.servedSince(revision, now) : now }
+  const rules = await readRules(options, now)
+  return { revision, keys, now, rules, servedSince: peers ? await peers.servedSince(revision, now) : now }
+}
+
+/** The rules as they are at a moment: those of this server, and what servers before it have promised. */
+export async function readRules(
+  { store, rules }: Pick<KeyStepOptions, 'store' | 'rules'>,
+  now: number,
+): Promise<KeyRulesByPurpose> {
+  return keepPromises(rules, await findPromises(store), now)
 }
 
 /** Decides what has to be done to a set, and makes the keys that are missing: outside of any transaction. */
@@ -96,8 +105,8 @@ export async function makeStep(
   { envelope, peers }: { envelope: Envelope; peers?: KeyPeers | undefined },
 ): Promise<KeyStep> {
   const known = learnPublished(place, state)
-  const { now } = state
-  const plan = planner(known, now)
+  const { now, rules } = state
+  const plan = planner(known, now, rules[place.purpose])
   const fresh = await Promise.all(plan.creates.map((to) => makeKey({ ...place, state: to }, envelope, now)))
   // Alone, a key is published with the transaction that adds it.
   const created = fresh.map((key) => (peers === undefined ? { ...key, publishedAt: now } : key))

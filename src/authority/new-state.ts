@@ -72,11 +72,9 @@ export async function installState(store: Store, state: NewState, clock: () => n
 
 function makeFirstKeys(envelope: Envelope, now: number): Promise<KeyStep[]> {
   const rules = createKeyRules(completeTimings({}))
-  const none = { revision: 0, keys: [], now, servedSince: now }
+  const none = { revision: 0, keys: [], now, rules, servedSince: now }
   return Promise.all(
-    KEY_PLACES.map((place) =>
-      makeStep(place, none, (keys) => planFirst(keys, rules[place.purpose]), { envelope }),
-    ),
+    KEY_PLACES.map((place) => makeStep(place, none, (keys, _now, own) => planFirst(keys, own), { envelope })),
   )
 }
 

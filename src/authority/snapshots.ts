@@ -12,6 +12,7 @@ import type { AuditLog, Provenance } from './audit/log.js'
 import type { PublishedLog } from './audit/published-log.js'
 import type { Sealing } from './audit/sealing.js'
 import { findKekCheck } from './kek-check.js'
+import { TIMINGS_SETTING } from './timings.js'
 
 /** Copies of the whole state, for `authsec dev snapshot`. */
 export interface Snapshots {
@@ -63,7 +64,7 @@ const CLONE_TABLES: readonly string[] = [
 ]
 /** The others are about the store or its log, which are other ones after a load. */
 const STATE_SETTINGS: readonly string[] = ['tenant_id', 'issuer', 'seed', 'seeded_agent']
-const CLONE_SETTINGS: readonly string[] = [...STATE_SETTINGS, 'ephemeral_keys']
+const CLONE_SETTINGS: readonly string[] = [...STATE_SETTINGS, 'ephemeral_keys', TIMINGS_SETTING]
 
 /** Whether a snapshot has this row. */
 export function isInSnapshot(clone: boolean, table: string, row: StoredRow): boolean {

@@ -1,7 +1,13 @@
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Queries, Transaction } from '../store/store.js'
-import type { CompleteKeyTimings } from './key-sets.js'
+import {
+  type CompleteKeyTimings,
+  completeTimings,
+  listPromises,
+  type Promised,
+  type Promises,
+} from './key-sets.js'
 
 /** What all servers of a store go by, in seconds: verifiers rely on it, whichever of them they ask. */
 export interface SharedTimings extends Omit<CompleteKeyTimings, 'rotateSeconds'> {
@@ -13,10 +19,12 @@ export interface SharedTimings extends Omit<CompleteKeyTimings, 'rotateSeconds'>
 interface KeptTimings {
   /** Absent where a version has served the state that did not keep them. */
   in_use?: SharedTimings
+  /** What those before them have promised. */
+  promises?: Promises
 }
 
 /** The setting that holds it, as JSON. */
-const TIMINGS_SETTING = 'timings'
+export const TIMINGS_SETTING = 'timings'
 
 /** The flag of each, by which whoever starts a server knows it. */
 const FLAGS: readonly (readonly [name: keyof SharedTimings, flag: string])[] = [
@@ -29,12 +37,12 @@ const FLAGS: readonly (readonly [name: keyof SharedTimings, flag: string])[] = [
 /**
  * Lets a server go by its timings: in the transaction in which it counts as alive from then on, so that of two that
  * start at once the second finds those of the first. Throws `configuration` where others are alive and go by other ones;
- * where nobody is, they take the place of those that are kept.
+ * where nobody is, they take the place of those that are kept, and what those have promised is kept as long as somebody
+ * may rely on it.
  */
 export async function agreeTimings(
   transaction: Transaction,
-  bootId: string,
-  timings: SharedTimings,
+  { bootId, timings, now }: { bootId: string; timings: SharedTimings; now: number },
 ): Promise<void> {
   const { keys, replicas, settings } = transaction
   const kept = await findTimings(transaction)
@@ -51,12 +59,35 @@ export async function agreeTimings(
       hint: 'Give this one the timings that they have, or stop all of them first; one that was killed counts as running until its lease ends.',
     })
   }
-  const value: KeptTimings = { in_use: pickShared(timings) }
+  const promises = kept && listOutstanding(kept, timings, now)
+  const value: KeptTimings = { in_use: pickShared(timings), ...(promises && { promises }) }
   const setting = { name: TIMINGS_SETTING, value: JSON.stringify(value) }
   if (kept === undefined) return settings.insert(setting)
   await settings.replace(setting)
   // What is planned under the former ones is planned anew, and whoever comes back from a pause looks at once.
   await keys.advance(await keys.revision())
+}
+
+/** What former timings have promised, and nobody knows yet to be over. */
+export async function findPromises(queries: Pick<Queries, 'settings'>): Promise<Promises> {
+  return (await findTimings(queries))?.promises ?? {}
+}
+
+/** What is promised beyond what the next timings promise themselves. */
+function listOutstanding(
+  { in_use, promises: older = {} }: KeptTimings,
+  next: SharedTimings,
+  now: number,
+): Promises {
+  const [before, after] = [listPromises(in_use ?? completeTimings({})), listPromises(next)]
+  const outstanding = (Object.keys(before) as Promised[]).flatMap((promised) => {
+    const promise = older[promised]
+    const isOver = promise === undefined || promise.until <= now
+    const seconds = Math.max(before[promised], isOver ? 0 : promise.seconds)
+    const until = Math.max(now + before[promised] * 1000, isOver ? 0 : promise.until)
+    return seconds > after[promised] ? [[promised, { seconds, until }] as const] : []
+  })
+  return Object.fromEntries(outstanding)
 }
 
 function pickShared(timings: SharedTimings): SharedTimings {

@@ -370,4 +370,11 @@ export const MIGRATIONS: readonly Migration[] = [
     version: 17,
     statements: [`create index approvals_asked on approvals (kind, form, client_id, expires_at)`],
   },
+  {
+    version: 18,
+    // By which timings the keys of an older state have signed is not known: those of a server that was told none.
+    statements: [
+      `insert into settings (name, value) select 'timings', '{}' where exists (select 1 from keys)`,
+    ],
+  },
 ]

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { createEnvelope } from '../../src/authority/envelope.js'
 import { makeKey } from '../../src/authority/key-making.js'
 import { MIGRATIONS } from '../../src/store/migrations.js'
+import { openStore } from '../../src/store/open.js'
 import type { StoredKey } from '../../src/store/store.js'
 import { makeDirectory, runCli } from '../support/run-cli.js'
 import { START, startTestServer } from '../support/running-server.js'
@@ -130,4 +131,13 @@ test('a state of the first version opens with its client, its delegation, its ke
   })
   expect([code, JSON.parse(stdout)]).toMatchObject([0, { origin: FIRST.logId }])
   await server.close()
+})
+
+test('the keys of a state that does not say how long their tokens live are kept for as long as any can', async () => {
+  const { state } = await makeOldState()
+  await (await startTestServer({ state, keyTimings: { maxCallTtl: 5 } })).close()
+  const store = await openStore(join(state, 'authsec.db'))
+  const timings = JSON.parse((await store.settings.find('timings')) ?? '{}')
+  expect(timings).toMatchObject({ in_use: { maxCallTtl: 5 }, promises: { call: { seconds: 360 } } })
+  await store.close()
 })

@@ -68,7 +68,6 @@ export async function beginLog(
 }
 
 async function planRetreat(options: KeyStepOptions): Promise<{ revision: number; steps: KeyStep[] }> {
-  const { rules } = options
   const state = await readState(options)
   const places = KEY_PLACES.filter(({ purpose }) => REVIVING.includes(purpose))
   const steps = await Promise.all(
@@ -76,8 +75,8 @@ async function planRetreat(options: KeyStepOptions): Promise<{ revision: number;
       const active = state.keys.find(
         (key) => key.purpose === purpose && key.alg === alg && key.state === 'active',
       )
-      const planner: Parameters<typeof makeStep>[2] = (keys) =>
-        planEmergency(keys, active?.kid ?? '', 'revoked', rules[purpose])
+      const planner: Parameters<typeof makeStep>[2] = (keys, _now, rules) =>
+        planEmergency(keys, active?.kid ?? '', 'revoked', rules)
       return makeStep({ purpose, alg }, state, planner, options)
     }),
   )
