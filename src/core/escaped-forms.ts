@@ -3,6 +3,11 @@ import { encodeBase64url } from './base64url.js'
 // What an escape is written with is escaped itself where it is done twice: a backslash, and a percent sign.
 const BACKSLASH = String.raw`(?:\\|%(?:25){0,2}5[cC])`
 const PERCENT = '%(?:25){0,2}'
+const [AMPERSAND, NUMBER_SIGN, SEMICOLON] = [
+  `(?:&|${PERCENT}26)`,
+  `(?:#|${PERCENT}23)`,
+  `(?:;|${PERCENT}3[bB])`,
+]
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\b': 'b',
@@ -26,8 +31,8 @@ const utf8 = new TextEncoder()
 
 /**
  * A pattern that finds each of some texts as it is and as whoever repeats it may write it: in JSON (RFC 8259 §7), in an
- * address or a form, each also twice and then in HTML, and a short one inside of something in base64. No form is shorter
- * than its text.
+ * address or a form, each also twice, in HTML before or behind one of them, and a short one inside of something in base64.
+ * No form is shorter than its text.
  */
 export function matchEscaped(texts: readonly string[]): RegExp {
   const longestFirst = texts
@@ -71,20 +76,31 @@ function describeCharacter(character: string, backslashes: number): string {
 function describeEntity(character: string): string {
   const point = character.codePointAt(0) ?? 0
   const name = ENTITIES[character]
-  return `&(?:amp;)?(?:#0{0,4}${point}|#x0{0,4}${toHex(point, 1)}${name === undefined ? '' : `|${name}`});`
+  const number = `${NUMBER_SIGN}(?:0{0,4}${point}|x0{0,4}${toHex(point, 1)})`
+  return `${AMPERSAND}(?:amp${SEMICOLON})?(?:${number}${name === undefined ? '' : `|${name}`})${SEMICOLON}`
 }
 
 // Three, as there are three places in a group of base64 where it can begin; what depends on its neighbours is left out.
 function listBase64(text: string): string[] {
   if (text.length > MAX_BASE64_TEXT) return []
-  const bytes = utf8.encode(text)
-  return [0, 1, 2].flatMap((before) => {
-    const shifted = new Uint8Array(before + bytes.length)
-    shifted.set(bytes, before)
-    const whole = shifted.subarray(0, shifted.length - (shifted.length % 3))
-    const form = encodeBase64url(whole).slice(before === 0 ? 0 : 4)
-    return form.length < text.length ? [] : [form, form.replaceAll('-', '+').replaceAll('_', '/')]
-  })
+  const written = new Set([
+    text,
+    JSON.stringify(text).slice(1, -1),
+    new URLSearchParams([['', text]]).toString().slice(1),
+  ])
+  const forms = [...written].flatMap((inner) =>
+    [0, 1, 2].map((before) => encodeBehind(before, utf8.encode(inner))),
+  )
+  return forms
+    .filter((form) => form.length >= text.length)
+    .flatMap((form) => [form, form.replaceAll('-', '+').replaceAll('_', '/')])
+}
+
+function encodeBehind(before: number, bytes: Uint8Array): string {
+  const shifted = new Uint8Array(before + bytes.length)
+  shifted.set(bytes, before)
+  const whole = shifted.subarray(0, shifted.length - (shifted.length % 3))
+  return encodeBase64url(whole).slice(before === 0 ? 0 : 4)
 }
 
 // In either case.

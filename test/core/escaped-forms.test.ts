@@ -36,9 +36,15 @@ const WRITERS: Readonly<Record<string, (text: string) => string>> = {
   'in a page, by number': (text) => text.replace(/["'&<>]/g, (unit) => `&#${unit.charCodeAt(0)};`),
 }
 const NAMES = Object.keys(WRITERS)
-const PAIRS = NAMES.filter((name) => !name.startsWith('in a page')).flatMap((first) =>
-  NAMES.map((then) => [first, then] as const),
-)
+const IN_PAGES = NAMES.filter((name) => name.startsWith('in a page'))
+const PAIRS = [
+  ...NAMES.filter((name) => !IN_PAGES.includes(name)).flatMap((first) =>
+    NAMES.map((then) => [first, then] as const),
+  ),
+  ...IN_PAGES.flatMap((first) =>
+    ['in JSON', 'in an address', 'in a form'].map((then) => [first, then] as const),
+  ),
+]
 
 const write = (how: string, text: string) => WRITERS[how]?.(text) ?? ''
 const conceal = (text: string, secret: string) => text.replace(matchEscaped([secret]), '[secret]')
@@ -68,9 +74,11 @@ test('is found whatever it is', () => {
 
 test.each(['', 'x', 'xx'])('a text is found in the base64 of what begins with "%s"', (before) => {
   for (const encoding of ['base64', 'base64url'] as const) {
-    const written = Buffer.from(`${before}client:${SECRET}`).toString(encoding)
-    // What shares a group with its neighbours remains.
-    expect(conceal(written, SECRET)).toMatch(/^[\w+/-]{0,16}\[secret\][\w+/=-]{0,4}$/)
+    for (const how of ['as it is', 'in JSON', 'in a form']) {
+      const written = Buffer.from(`${before}client:${write(how, SECRET)}`).toString(encoding)
+      // What shares a group with its neighbours remains.
+      expect(conceal(written, SECRET)).toMatch(/^[\w+/-]{0,16}\[secret\][\w+/=-]{0,4}$/)
+    }
   }
 })
 

@@ -6,7 +6,10 @@ export interface SecretHunt {
   findIn(content: string | Buffer): string[]
 }
 
-/** Opens a hunt for secrets as they are, and as base64, base64url, hexadecimal digits or percent-encoded text. */
+/**
+ * Opens a hunt for secrets as they are, and as base64, base64url, hexadecimal digits, percent-encoded text or in JSON,
+ * also twice.
+ */
 export function openHunt(): SecretHunt {
   const forms = new Map<string, string>()
   return {
@@ -26,7 +29,9 @@ export function openHunt(): SecretHunt {
 export function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret)
   const hex = bytes.toString('hex')
-  return [secret, encodeURIComponent(secret), hex, hex.toUpperCase(), ...base64sOf(bytes)]
+  const form = new URLSearchParams({ secret }).toString().slice('secret='.length)
+  const json = [escapeJson(secret), escapeJson(escapeJson(secret))]
+  return [secret, encodeURIComponent(secret), form, ...json, hex, hex.toUpperCase(), ...base64sOf(bytes)]
 }
 
 // Of a token also what it says and its signature, whole and in halves: its header is the same in all of them.
@@ -35,6 +40,10 @@ function piecesOf(secret: string): string[] {
   if (!header.startsWith('eyJ') || signature === '') return [secret]
   const half = Math.floor(signature.length / 2)
   return [secret, payload, signature, signature.slice(0, half), signature.slice(half)]
+}
+
+function escapeJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 // Three, as there are three places in a group of base64 where it can begin; what depends on its neighbours is left out.
