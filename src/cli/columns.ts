@@ -1,15 +1,30 @@
 import { formatRelative, formatTime } from '../core/time.js'
 
+/** A second column that is narrower stands below the first instead. */
+const MIN_COLUMN = 16
+
 /** Sets pairs in two columns; the second is wrapped to the width. */
 export function alignPairs(
   pairs: readonly (readonly [string, string])[],
   width: number = Number.POSITIVE_INFINITY,
 ): string[] {
   const column = Math.max(0, ...pairs.map(([first]) => first.length)) + 2
+  const room = width - column - 2
   return pairs.map(([first, second]) => {
-    const lines = wrapWords(second, Math.max(24, width - column - 2))
-    return `${first.padEnd(column)}${lines.join(`\n${' '.repeat(column)}`)}`.trimEnd()
+    if (room < MIN_COLUMN) return `${first}\n  ${wrapWords(second, width - 4).join('\n  ')}`.trimEnd()
+    return `${first.padEnd(column)}${wrapWords(second, room).join(`\n${' '.repeat(column)}`)}`.trimEnd()
   })
+}
+
+/** Sets the lines of a text but the first one below its beginning. */
+export function indent(text: string, space: string): string {
+  return text.replaceAll('\n', `\n${space}`)
+}
+
+/** Breaks text into lines, of which those after the first begin with `space`. */
+export function wrapText(text: string, width: number, space: string): string {
+  const [first = '', ...rest] = wrapWords(text, width - space.length)
+  return [first, ...rest.map((line) => `${space}${line}`)].join('\n')
 }
 
 /** Breaks text into lines of at most `width` characters; a longer word stands alone. */

@@ -28,7 +28,7 @@ export const ERROR_MEANINGS: Readonly<
   ],
   algorithm_rejected: [
     'the algorithm is not one that is believed',
-    'The issuer has to sign with ES256 or RS256.',
+    'The issuer has to sign with ES256, RS256 or EdDSA; base tokens with RS256.',
   ],
   type_mismatch: [
     'it is another kind of token than was asked for',

@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
-import { alignPairs } from './columns.js'
+import { alignPairs, wrapText } from './columns.js'
 import type { JsonSelection } from './json-selection.js'
 import { formatJson } from './json-text.js'
 
@@ -65,6 +65,8 @@ export interface Io {
   /** Whether standard input is a keyboard: whoever reads it has to tell the person. */
   readonly isInputTerminal: boolean
   readonly columns: number
+  /** How long a line may be: the columns of a terminal, and as long as it likes elsewhere. */
+  readonly width: number
   setManners(changes: Partial<Manners>): void
   /** Prints a result; the text must be printable. */
   line(text?: string): void
@@ -160,6 +162,9 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
       // A terminal that does not know its width says 0.
       return streams.stdout.columns || 80
     },
+    get width() {
+      return this.isTerminal ? this.columns : Number.POSITIVE_INFINITY
+    },
     setManners(changes) {
       Object.assign(manners, changes)
     },
@@ -179,12 +184,18 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
       if (streams.stdout.isTTY !== true) for (const row of cells) write(`${row.join('\t')}\n`)
       else {
         const widths = isAccessible ? undefined : fitWidths(titles, cells, this.columns)
-        write(widths === undefined ? formatList(titles, cells) : await formatTable(titles, cells, widths))
+        write(
+          widths === undefined
+            ? formatList(titles, cells, this.columns)
+            : await formatTable(titles, cells, widths),
+        )
       }
     },
     record(pairs) {
       const cells = pairs.map(([name, value]) => [name, toPrintable(value)] as const)
-      const lines = streams.stdout.isTTY ? alignPairs(cells) : cells.map((cell) => cell.join('\t'))
+      const lines = streams.stdout.isTTY
+        ? alignPairs(cells, this.columns)
+        : cells.map((cell) => cell.join('\t'))
       for (const line of lines) write(`${line}\n`)
     },
     note(text) {
@@ -220,10 +231,14 @@ async function loadColors(): Promise<Style> {
 }
 
 // A table as it is heard, or where it has no room: each row a paragraph, each cell with its title.
-function formatList(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  return rows
-    .map((row) => row.flatMap((cell, index) => (cell === '' ? [] : [`${titles[index]}: ${cell}\n`])).join(''))
-    .join('\n')
+function formatList(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): string {
+  const format = (cell: string, index: number) =>
+    cell === '' ? [] : [`${wrapText(`${titles[index]}: ${cell}`, columns, '  ')}\n`]
+  return rows.map((row) => row.flatMap(format).join('')).join('\n')
 }
 
 async function formatTable(
@@ -252,6 +267,9 @@ const BORDERS = [
 
 // The widest column gives way until the table fits; what is cut ends in an ellipsis. The first one holds what is
 // needed for the next command, so it stays whole. Undefined where nothing would be left to read of the others.
+/** A cell that is cut to less says nothing any more. */
+const MIN_CUT = 12
+
 function fitWidths(
   titles: readonly string[],
   rows: readonly (readonly string[])[],
@@ -265,7 +283,7 @@ function fitWidths(
   while (excess > 0) {
     const widest = widths.indexOf(Math.max(...widths.slice(1)), 1)
     const width = widths[widest] ?? 0
-    if (width <= 6) return undefined
+    if (width <= MIN_CUT) return undefined
     widths[widest] = width - 1
     excess--
   }

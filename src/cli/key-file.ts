@@ -5,6 +5,8 @@ import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../co
 import type { JsonWebKeySet } from '../verify/index.js'
 
 const MAX_FILE_BYTES = 1024 * 1024
+/** The members of a JWK that only its owner has, RFC 7518 §6. */
+const PRIVATE: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'])
 
 /** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
 export function readKeySetFile(path: string): JsonWebKeySet {
@@ -24,7 +26,7 @@ export async function readKeyFile(path: string, { kid }: JsonObject): Promise<Js
   const text = readText(path)
   const { kid: _own, ...jwk } = text.includes('-----BEGIN')
     ? await readPem(path, text)
-    : parseJson(path, text)
+    : omitPrivate(parseJson(path, text))
   if ('keys' in jwk) {
     throw new AuthsecError('usage', `${quote(path)} is a set of keys, not one key`, {
       hint: 'Give it with --jwks and --issuer.',
@@ -36,6 +38,13 @@ export async function readKeyFile(path: string, { kid }: JsonObject): Promise<Js
     })
   }
   return toKeySet(kid === undefined ? jwk : { ...jwk, kid })
+}
+
+// As of a PEM: whoever has the private key has the public one too.
+function omitPrivate(jwk: JsonObject): JsonObject {
+  return jwk['kty'] === 'oct'
+    ? jwk
+    : Object.fromEntries(Object.entries(jwk).filter(([name]) => !PRIVATE.has(name)))
 }
 
 async function readPem(path: string, text: string): Promise<JsonObject> {
@@ -66,7 +75,10 @@ function parseJson(path: string, text: string): JsonObject {
   try {
     value = parseStrictJson(text)
   } catch (error) {
-    throw new AuthsecError('usage', `${quote(path)} is not JSON`, { cause: error })
+    throw new AuthsecError('usage', `${quote(path)} is not JSON`, {
+      hint: 'Give a JWK or a JWK set, or with --key also PEM.',
+      cause: error,
+    })
   }
   if (isJsonObject(value)) return value
   throw new AuthsecError('usage', `${quote(path)} is not a JSON object`)

@@ -1,10 +1,10 @@
 import { AuthsecError } from '../core/errors.js'
 import type { Inspection } from '../verify/index.js'
 import { formatChain, readChain } from './claims-text.js'
-import { alignPairs } from './columns.js'
+import { alignPairs, indent } from './columns.js'
 import { findDecisive } from './exit-codes.js'
 import { formatAnnotation } from './github-annotation.js'
-import type { Style } from './io.js'
+import type { Io, Style } from './io.js'
 import type { Finding } from './verify-demands.js'
 
 /** What was found out about one token. */
@@ -12,6 +12,9 @@ export interface Report extends Omit<Inspection, 'checks' | 'profile'> {
   checks: readonly Finding[]
   profile: string
 }
+
+/** As wide as what stands before each check. */
+const MARK = ' '.repeat(8)
 
 const HINTS: Partial<Record<string, string>> = {
   token_expired: 'Get a new one with authsec token mint, right before each call.',
@@ -21,16 +24,24 @@ const HINTS: Partial<Record<string, string>> = {
 }
 
 /** The report for a person: the verdict, each check, and who acted for whom. */
-export function formatReport({ verified, checks, profile, claims }: Report, style: Style): string[] {
+export function formatReport(
+  { verified, checks, profile, claims }: Report,
+  { width }: Io,
+  style: Style,
+): string[] {
   const marks = { ok: style.good('ok  '), failed: style.bad('FAIL'), skipped: style.faint('-   ') }
   const verdict = verified ? style.good('VERIFIED') : style.bad('NOT VERIFIED')
-  const details = alignPairs(checks.map(({ name, detail }) => [name, detail]))
-  const chain = verified ? alignPairs(formatChain(readChain(claims ?? {}))) : []
+  const room = width - MARK.length
+  const details = alignPairs(
+    checks.map(({ name, detail }) => [name, detail]),
+    room,
+  )
+  const chain = verified ? alignPairs(formatChain(readChain(claims ?? {})), room) : []
   return [
     verified ? `${verdict}  ${profile === 'jwt' ? 'JWT' : `${profile} token`}` : verdict,
     '',
-    ...checks.map(({ outcome }, index) => `  ${marks[outcome]}  ${details[index]}`),
-    ...(chain.length > 0 ? ['', ...chain.map((line) => `  ${line}`)] : []),
+    ...checks.map(({ outcome }, index) => `  ${marks[outcome]}  ${indent(details[index] ?? '', MARK)}`),
+    ...(chain.length > 0 ? ['', ...chain.map((line) => `  ${indent(line, '  ')}`)] : []),
   ]
 }
 

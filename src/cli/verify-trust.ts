@@ -54,7 +54,7 @@ export async function readTrust(
   if (flags.jwks !== undefined) {
     const keys = /^https?:\/\//.test(flags.jwks) ? parseServerUrl(flags.jwks) : readKeySetFile(flags.jwks)
     return isDelegation || flags.issuer === undefined
-      ? trustKeys(context, flags, keys)
+      ? trustKeys(context, flags, token, keys)
       : trustForeign(flags.issuer, keys, token.claims)
   }
   if (flags.issuer !== undefined && isOfAnother(flags.issuer, token.claims, isDelegation)) {
@@ -62,7 +62,7 @@ export async function readTrust(
   }
   if (isDelegation) {
     const { trustServer } = await import('./server-trust.js')
-    return await trustServer(context, flags, PROFILE_OF_TYPE[flags.typ ?? ''])
+    return await trustServer(context, flags, profileOf(flags, token))
   }
   if (flags.issuer !== undefined) {
     return trustForeign(flags.issuer, 'discovered', token.claims)
@@ -70,6 +70,16 @@ export async function readTrust(
   const { findTrustedIssuer } = await import('./server-trust.js')
   const issuer = await findTrustedIssuer(context, flags, token.claims)
   return { kind: 'foreign', issuer, keys: 'discovered', isIssuerOpen: false }
+}
+
+/** The kind that --typ asks for, where the token is of it; of another kind it is judged by its own, and its type fails. */
+function profileOf({ typ }: TrustFlags, { claims }: { claims: JsonObject }): ProfileName | undefined {
+  const wanted = PROFILE_OF_TYPE[typ ?? '']
+  return wanted === kindOf(claims) ? wanted : undefined
+}
+
+function kindOf(claims: JsonObject): ProfileName {
+  return isBaseToken(claims) ? 'base' : 'call'
 }
 
 /** Whether a token is one of AuthSec's, by what it says of itself. */
@@ -107,11 +117,11 @@ function trustForeign(
 
 function trustKey(
   { environment }: Context,
-  { issuer, typ }: TrustFlags,
+  { issuer }: TrustFlags,
   { claims }: { claims: JsonObject },
   jwks: JsonWebKeySet,
 ): Trust {
-  const profile = PROFILE_OF_TYPE[typ ?? ''] ?? (isBaseToken(claims) ? 'base' : 'call')
+  const profile = kindOf(claims)
   const says = (name: string) =>
     typeof claims[name] === 'string' && claims[name] !== '' ? claims[name] : NOBODY
   if (profile === 'call') {
@@ -123,8 +133,14 @@ function trustKey(
   return { kind: 'delegation', options, isIssuerOpen: environment.tenantId === undefined }
 }
 
-function trustKeys({ environment }: Context, { issuer, typ }: TrustFlags, jwks: URL | JsonWebKeySet): Trust {
-  if (PROFILE_OF_TYPE[typ ?? ''] === 'base') {
+function trustKeys(
+  { environment }: Context,
+  flags: TrustFlags,
+  token: { claims: JsonObject },
+  jwks: URL | JsonWebKeySet,
+): Trust {
+  const { issuer } = flags
+  if (profileOf(flags, token) === 'base') {
     const options = { jwks, tenant: environment.tenantId, profiles: ['base'] } as const
     return { kind: 'delegation', options, isIssuerOpen: false }
   }

@@ -153,7 +153,7 @@ async function verify(
   const report = await examine(context, flags, input.token, jwt)
   if (flags.json) io.json<Output>({ ...report, chain: readChain(jwt.claims), stripped: input.stripped })
   else if (flags.report === 'github') for (const line of annotateReport(report)) io.line(line)
-  else for (const line of formatReport(report, await io.style())) io.line(line)
+  else for (const line of formatReport(report, io, await io.style())) io.line(line)
   assertVerified(report)
 }
 
@@ -165,8 +165,7 @@ async function examine(context: Context, flags: VerifyFlags, token: string, jwt:
   const inspection = await inspect(context, flags, token, trust, algorithms, at)
   const checks = [
     { name: 'time', outcome: 'skipped', detail: at === undefined ? '' : `as of ${formatTime(at)}` } as const,
-    ...openChecks(inspection.checks, flags, trust),
-    ...checkDemands(jwt, flags, trust),
+    ...joinChecks(openChecks(inspection.checks, flags, trust), checkDemands(jwt, flags, trust, inspection)),
     ...(flags.online && !isOfAnother(trust) ? [await checkOnline(context, flags, token)] : []),
   ].filter(({ detail }) => detail !== '')
   return {
@@ -217,6 +216,15 @@ function isOfAnother(trust: Trust): boolean {
   return trust.kind === 'foreign' && trust.keys === 'none'
 }
 
+// A demand takes the place of the check that asks the same, unless that has failed already.
+function joinChecks(checks: readonly Finding[], demands: readonly Finding[]): Finding[] {
+  const hasFailed = ({ name }: Finding) =>
+    checks.some((check) => check.name === name && check.outcome === 'failed')
+  const left = demands.filter((demand) => !hasFailed(demand))
+  const joined = checks.map((check) => left.find(({ name }) => name === check.name) ?? check)
+  return [...joined, ...left.filter((demand) => !joined.includes(demand))]
+}
+
 // What nobody asked to be checked is said to be unchecked, and decides nothing.
 function openChecks(checks: readonly Finding[], flags: VerifyFlags, trust: Trust): Finding[] {
   const open: Readonly<Record<string, string | undefined>> = {
@@ -230,15 +238,17 @@ function openChecks(checks: readonly Finding[], flags: VerifyFlags, trust: Trust
   })
 }
 
-function checkDemands({ header, claims }: ParsedJwt, flags: VerifyFlags, trust: Trust): Finding[] {
-  const { typ, alg, permission, require } = flags
+function checkDemands(
+  { header, claims }: ParsedJwt,
+  { typ, alg, permission, require }: VerifyFlags,
+  trust: Trust,
+  { profile }: Inspection,
+): Finding[] {
   const isForeign = trust.kind === 'foreign'
-  // The two kinds of AuthSec's are told apart by their type, and base tokens have one algorithm only.
-  const isKind = !isForeign && (typ === 'at+jwt' || typ === 'JWT')
-  const isBase = !isForeign && trust.options.profiles?.includes('base') === true
   return [
-    ...(typ !== undefined && !isKind ? [checkType(header, typ)] : []),
-    ...(alg.length > 0 && isBase ? [checkAlgorithm(header, alg)] : []),
+    ...(typ === undefined ? [] : [checkType(header, typ)]),
+    // Base tokens have one algorithm only, whatever a verifier is told.
+    ...(alg.length > 0 && !isForeign && profile === 'base' ? [checkAlgorithm(header, alg)] : []),
     ...(permission.length > 0 && isForeign ? [checkPermissions(claims, permission)] : []),
     ...require.map((requirement) => checkRequirement(claims, requirement)),
   ]

@@ -237,14 +237,21 @@ describe('authsec token verify', () => {
       token: signBase(),
       args: ['--typ', 'at+jwt'],
       code: 14,
-      stderr: /^authsec: the type is .*\nhint: Failed as well: /,
+      stderr: /^authsec: the type is "JWT", not "at\+jwt"\n$/,
     },
     {
       why: 'being a call token where a base token is asked for',
       token: call(),
       args: ['--typ', 'JWT'],
+      code: 14,
+      stderr: /^authsec: the type is "at\+jwt", not "JWT"\n$/,
+    },
+    {
+      why: 'another algorithm, told once',
+      token: call(),
+      args: ['--alg', 'RS256'],
       code: 13,
-      stderr: /^authsec: the algorithm is .*\nhint: Failed as well: type/,
+      stderr: /^authsec: the algorithm is "ES256", allowed is RS256\n$/,
     },
   ])('refuses a token for $why', async ({ token, args, code, stderr }) => {
     const run = await verify(token, args)
@@ -268,10 +275,16 @@ describe('authsec token verify', () => {
       args: ['--audience', 'x'],
       code: 14,
     },
+    {
+      failing: 'beginning and expiry',
+      token: call({ iat: seconds - 90, nbf: seconds + 90, exp: seconds - 30 }),
+      args: [],
+      code: 12,
+    },
   ])('with $failing wrong lists all and ends with $code, also with --json', async ({ token, args, code }) => {
     const text = await verify(token, args)
     expect(text.code).toBe(code)
-    expect(text.stdout).toMatch(/FAIL {2}audience [\s\S]*FAIL {2}expiry /)
+    expect(text.stdout).toMatch(/FAIL {2}(?:audience [\s\S]*FAIL {2}expiry|expiry [\s\S]*FAIL {2}start) /)
     const json = await verify(token, [...args, '--json'])
     expect(json.code).toBe(code)
     expect(JSON.parse(json.stdout).verified).toBe(false)
@@ -437,7 +450,7 @@ describe('authsec token verify', () => {
         token: signCall(),
         code: 13,
       },
-      { what: 'a private JWK', content: { ...CALL_KEY.jwk, d: 'AA' }, token: signCall(), code: 2 },
+      { what: 'the private JWK', content: { ...CALL_KEY.jwk, d: 'AA' }, token: signCall(), code: 0 },
       { what: 'a shared secret', content: { kty: 'oct', k: 'AAAA' }, token: signCall(), code: 2 },
       { what: 'a key set', content: { keys: [CALL_KEY.jwk] }, token: signCall(), code: 2 },
       { what: 'PEM that is none', content: '-----BEGIN PUBLIC KEY-----\nAAAA\n', token: signCall(), code: 2 },
