@@ -82,9 +82,13 @@ function writeRows(titles, rows) {
 
 function writeReference() {
   const commands = listCommands(ask('help', '--json'))
-  const everywhere = commands[0].flags.filter((flag) => commands.every((command) => hasFlag(command, flag)))
+  // Those that are about JSON stand with the others, though a command without JSON has none of them.
+  const ofJson = commands.filter(({ flags }) => flags.some(({ name }) => name === '--json'))
+  const everywhere = ofJson[0].flags
+    .filter((flag) => ofJson.every((command) => hasFlag(command, flag)))
+    .filter(({ name }) => name !== '--json')
   return [
-    `Every command takes these flags as well.\n\n${writeTable('Flag', everywhere)}`,
+    `Every command takes these flags as well; \`--fields\` and \`--jq\` where it prints JSON.\n\n${writeTable('Flag', everywhere)}`,
     ...commands.map((command) => writeCommand(command, everywhere)),
     `#### Exit codes\n\n${writeTable('Code', listPairs(ask('help', 'exit-codes', '--json')))}`,
     `#### Environment\n\n${writeTable('Variable', listPairs(ask('help', 'environment', '--json')))}`,

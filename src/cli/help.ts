@@ -121,8 +121,10 @@ function listArguments(command: AnyCommand): [string, string][] {
 function listFlags(command: AnyCommand, helper: Help): [string, string][] {
   const own = helper.visibleOptions(command)
   const inherited = command.parent ? helper.visibleGlobalOptions(command) : []
-  // The version is a flag of authsec itself, not of each command.
-  const flags = [...own, ...inherited.filter((option) => option.long !== '--version')]
+  // The version is a flag of authsec itself, not of each command, and these are about JSON.
+  const printsJson = command.commands.length > 0 || own.some(({ long }) => long === '--json')
+  const foreign = ['--version', ...(printsJson ? [] : ['--fields', '--jq'])]
+  const flags = [...own, ...inherited.filter(({ long }) => !foreign.includes(long ?? ''))]
   return flags.map((option) => [option.flags, describeFlag(option)])
 }
 
