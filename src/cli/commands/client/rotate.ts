@@ -81,7 +81,8 @@ async function rotate(
   const { overlap, secretOut, json, dryRun } = flags
   const { client_id, name } = await findNamedClient(connection, reference)
   const list = async () => {
-    const detail = `every program that still uses the former secret of ${name}`
+    // What a client proves itself by is in no answer of a server.
+    const detail = `every program that still uses the former secret of ${name}, where it has one`
     return overlap === undefined ? [{ kind: 'secret', id: client_id, detail } as const] : []
   }
   if ((overlap === undefined || dryRun) && !(await mayProceed(context, flags, DEED, name, list))) return

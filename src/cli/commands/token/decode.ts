@@ -3,6 +3,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import type { JsonObject } from '../../../core/strict-json.js'
 import { type ChainLink, formatChain, formatMembers, readChain } from '../../claims-text.js'
+import { wrapText } from '../../columns.js'
 import type { Context } from '../../context.js'
 import { formatHop, type Hop, readHops } from '../../delegation-hops.js'
 import { collect } from '../../flags.js'
@@ -82,7 +83,10 @@ export function addDecode(parent: Command, context: Context): void {
     )
     .addOption(parent.createOption('--header-only', 'only the header').default(false).conflicts('chain'))
     .addOption(
-      parent.createOption('--chain', 'only the user, the agents and what each hop narrowed').default(false),
+      parent
+        .createOption('--chain', 'only the user, the agents and what each hop narrowed')
+        .default(false)
+        .conflicts('explain'),
     )
     .option('--parent <file>', 'a token from which it descends, for --chain; repeatable', collect, [])
     .addOption(
@@ -157,7 +161,8 @@ async function printText(
     anatomy.kind === 'encrypted'
       ? 'encrypted: its recipient alone can read the claims'
       : `check it with: authsec token verify ${nameSource(request.input)}`
-  io.line(`${style.caution('NOT VERIFIED')}  ${advice}`)
+  const isFit = `NOT VERIFIED  ${advice}`.length <= io.width
+  io.line(`${style.caution('NOT VERIFIED')}${isFit ? '  ' : '\n'}${advice}`)
 
   if (request.part === 'chain') printChain(io, anatomy, hops, style)
   else await printBlocks(context, anatomy, request, style, '')
@@ -206,7 +211,7 @@ async function printBlocks(
   if (lifetime !== undefined) {
     io.line()
     io.line(style.strong('lifetime'))
-    io.line(`  ${lifetime}`)
+    io.line(wrapText(`  ${lifetime}`, io.width, '  '))
   }
   const chain = formatChain(readChain(claims))
   print(
