@@ -2,6 +2,7 @@ import { encodeBase64 } from '../core/base64.js'
 import type { LogFault } from '../core/log-faults.js'
 import type { KnownKey, LogReport, Signature, Verdict } from '../core/log-verdict.js'
 import { toPrintable } from '../core/printable.js'
+import { wrapText } from './columns.js'
 import type { Style } from './io.js'
 
 /** What was checked of a log, and what came of it. */
@@ -117,7 +118,12 @@ const SIGNATURES: Readonly<Record<Signature, string>> = {
 }
 
 /** Tells people what was checked, and what came of it. */
-export function formatLogReport(report: LogReport, key: KnownKey | undefined, style: Style): string[] {
+export function formatLogReport(
+  report: LogReport,
+  key: KnownKey | undefined,
+  width: number,
+  style: Style,
+): string[] {
   const { verdict, statement, checkpoint, walk, anchors, firstAt, lastAt, warnings, fault } = report
   const rows: [string, string][] = []
   if (checkpoint !== undefined) rows.push(['log', `${checkpoint.origin}   ${describeKey(key)}`])
@@ -145,8 +151,8 @@ export function formatLogReport(report: LogReport, key: KnownKey | undefined, st
   rows.push(['proves', PROOFS[verdict]])
   const paint = verdict === 'INTACT' ? style.good : verdict === 'LINKED' ? style.caution : style.bad
   return [
-    ...rows.map(([name, text]) => `${name.padEnd(9)} ${toPrintable(text)}`),
-    `${paint(verdict)}  ${toPrintable(statement)}`,
+    ...rows.map(([name, text]) => wrapText(`${name.padEnd(9)} ${toPrintable(text)}`, width, ' '.repeat(10))),
+    `${paint(verdict)}  ${wrapText(toPrintable(statement), width - verdict.length - 2, '  ')}`,
   ]
 }
 

@@ -39,6 +39,10 @@ const MODES: readonly Mode[] = [
 ]
 /** These start servers or programs: some circumstances have to do. */
 const SLOW = ['authsec dev serve', 'authsec dev init', 'authsec exec']
+/** These print what another program reads, what is to be pasted, or one line for each event. */
+const VERBATIM = ['ci setup', 'completion', 'help', 'audit tail', 'audit search'].map(
+  (name) => `authsec ${name}`,
+)
 const BRIEF = ['into a pipe', 'with --json', 'where nobody reads standard output']
 
 // The demo runs from beginning to end in test/e2e/demo.test.ts, which takes its time.
@@ -94,6 +98,8 @@ describe.each(leaves)('$command', (leaf) => {
     const mayColor = isColored || (options.tty === true && options.env?.['NO_COLOR'] === undefined)
     if (!mayColor) expect(stripVTControlCharacters(run.stdout)).toBe(run.stdout)
     expect(stripVTControlCharacters(run.stderr)).toBe(run.stderr)
+    if (options.columns !== undefined && !VERBATIM.includes(leaf.command))
+      expect(findLong(run.stdout, options.columns)).toEqual([])
   })
 })
 
@@ -108,6 +114,12 @@ function expectJson(
   if (code === 0 || code === 10 || code === 130 || stdout !== '') return
   const last = stderr.trim().split('\n').at(-1) ?? ''
   expect(JSON.parse(last)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } })
+}
+
+// A word that does not fit may stand alone on its line, behind the title of what it is.
+function findLong(stdout: string, columns: number): string[] {
+  const lines = stripVTControlCharacters(stdout).split('\n')
+  return lines.filter((line) => line.length > columns && /\S \S/.test(line.slice(columns)))
 }
 
 // What stands behind -- is another program's.

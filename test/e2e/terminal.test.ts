@@ -175,9 +175,9 @@ describe.skipIf(isMissing('tmux'))('a person at a terminal', () => {
   })
 
   test.each([
-    { args: ['client', 'list'], row: /^client id: \S+\nname: demo-agent\n/m },
-    { args: ['policy', 'list'], row: /^policy id: \S+\nrole: member\nagent type: langchain\n/m },
-    { args: ['keys', 'list'], row: /^kid: \S+\npurpose: base\nalg: RS256\nstate: active\n/m },
+    { args: ['client', 'list'], row: /^client id:\s+\S+\nname: demo-agent\n/m },
+    { args: ['policy', 'list'], row: /^policy id:\s+\S+\nrole: member\nagent type: langchain\n/m },
+    { args: ['keys', 'list'], row: /^kid:\s+\S+\npurpose: base\nalg: RS256\nstate: active\n/m },
   ])('reads authsec $args in 40 columns, row by row and whole', async ({ args, row }) => {
     const terminal = await start(args, { columns: NARROW })
     expect(await terminal.end()).toBe(0)

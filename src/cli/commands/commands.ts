@@ -53,7 +53,7 @@ export function addCommands(parent: Command, context: Context): void {
 function list({ io }: Context, program: AnyCommand, json: boolean): void {
   const leaves = listLeaves(program)
   if (json) io.json<Output>(leaves.map(describeOutput))
-  else for (const leaf of leaves) io.line(`${pathOf(leaf)}\t${leaf.summary()}`)
+  else io.record(leaves.map((leaf) => [pathOf(leaf), leaf.summary()]))
 }
 
 function findSchema(program: AnyCommand, name: string): JsonObject {

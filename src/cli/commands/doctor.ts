@@ -2,16 +2,21 @@ import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../core/errors.js'
 import { quote, toPrintable } from '../../core/printable.js'
 import { formatTime } from '../../core/time.js'
+import { wrapText } from '../columns.js'
 import { type Context, ENVIRONMENT_MEANINGS } from '../context.js'
 import { diagnose, type Finding } from '../diagnosis.js'
 import { SERVER_EXITS } from '../exit-codes.js'
 import { addConnectionFlags } from '../flags.js'
 import { describe } from '../help.js'
-import type { Style } from '../io.js'
+import type { Io, Style } from '../io.js'
 import { listLocalChecks } from '../local-checks.js'
 import { writePrivateFile } from '../private-file.js'
 import { listServerChecks } from '../server-checks.js'
 import type { ServerFlags } from '../settings.js'
+
+/** As wide as what stands before what was found. */
+const SPACE = ' '.repeat(22)
+const MIN_WIDTH = 40
 
 /** What each check has found, in the order in which they were made; it is printed also where one failed. */
 export type Output = readonly Finding[]
@@ -41,16 +46,17 @@ async function examine(context: Context, flags: ServerFlags, json: boolean): Pro
   const style = await io.style()
   const checks = { ...listLocalChecks(context), ...listServerChecks(context, flags) }
   const findings = await diagnose(checks, (finding) => {
-    if (!json) for (const line of formatFinding(finding, style)) io.line(line)
+    if (!json) for (const line of formatFinding(finding, io, style)) io.line(line)
   })
   if (json) io.json<Output>(findings)
   return findings
 }
 
-function formatFinding({ name, outcome, detail, hint }: Finding, style: Style): string[] {
+function formatFinding({ name, outcome, detail, hint }: Finding, { width }: Io, style: Style): string[] {
   const paint = { ok: style.good, warning: style.caution, failed: style.bad, skipped: style.faint }[outcome]
-  const line = `${paint(outcome.padEnd(8))} ${name.padEnd(12)} ${toPrintable(detail)}`
-  return hint === undefined ? [line] : [line, `${' '.repeat(22)}${toPrintable(hint)}`]
+  const wrap = (text: string) => wrapText(toPrintable(text), Math.max(width, MIN_WIDTH), SPACE)
+  const line = `${paint(outcome.padEnd(8))} ${name.padEnd(12)} ${wrap(detail)}`
+  return hint === undefined ? [line] : [line, `${SPACE}${wrap(hint)}`]
 }
 
 // Of the environment the names alone: a value may be a secret, whatever its name says.

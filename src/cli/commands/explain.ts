@@ -3,6 +3,7 @@ import { AUDIT_EVENTS } from '../../core/audit-record.js'
 import { AuthsecError, type ErrorCode } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { CLAIM_MEANINGS, HEADER_MEANINGS } from '../claim-meanings.js'
+import { wrapText } from '../columns.js'
 import type { Context } from '../context.js'
 import { ERROR_MEANINGS } from '../error-meanings.js'
 import { EXIT_MEANINGS, exitCodeOf } from '../exit-codes.js'
@@ -50,8 +51,9 @@ function explain({ io }: Context, word: string, json: boolean): void {
     return
   }
   for (const { kind, name, meaning, remedy, exit_code } of found) {
-    io.line(`${name} (${kind}${exit_code === undefined ? '' : `, exit code ${exit_code}`}): ${meaning}`)
-    if (remedy !== undefined) io.line(`  ${remedy}`)
+    const exit = exit_code === undefined ? '' : `, exit code ${exit_code}`
+    io.line(wrapText(`${name} (${kind}${exit}): ${meaning}`, io.width, '  '))
+    if (remedy !== undefined) io.line(wrapText(`  ${remedy}`, io.width, '  '))
   }
 }
 

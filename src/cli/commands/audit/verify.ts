@@ -108,7 +108,7 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
   const { report, key } = await judge(context, subject, { anchors, token }, flags.key)
   const { io } = context
   if (flags.json) io.json<Output>(describeLogReport(report, key))
-  else for (const line of formatLogReport(report, key, await io.style())) io.line(line)
+  else for (const line of formatLogReport(report, key, io.width, await io.style())) io.line(line)
   assertProven(report, flags.require)
 }
 

@@ -249,11 +249,7 @@ describe('authsec token decode --explain', () => {
       columns: 40,
     })
     expect(stdout).toContain('\n  sub\n    user-1\n    whom the token is about')
-    const long = stdout.split('\n').filter((line) => line.length > 40 && line.trim().includes(' '))
-    expect(long).toEqual([
-      'NOT VERIFIED  check it with: authsec token verify -',
-      '  [######..............]  30% of 1m used, expires in 42 seconds',
-    ])
+    expect(stdout.split('\n').filter((line) => line.length > 40 && line.includes(' ', 40))).toEqual([])
   })
 })
 
