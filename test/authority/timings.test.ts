@@ -5,6 +5,9 @@ import { refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
+/** How long something may take that a server does by itself. */
+const WITHIN = { timeout: 20_000 }
+
 let schema: PostgresSchema
 let open: AuthorityReplica[] = []
 
@@ -59,10 +62,12 @@ describe('the servers of one database', () => {
   })
 
   test('have none among them that stood still while others agreed on something else', async () => {
-    const stale = await openOne()
+    // Long, so that it renews nothing by itself meanwhile.
+    const lease = { leaseSeconds: 3_600 }
+    const stale = await openOne({}, lease)
     await schema.run('update replicas set lease_until = 0')
-    const next = await openOne({ maxCallTtl: 5 })
-    await expect.poll(() => attempt(() => stale.authority.keyring.active)).toContain('lost touch')
+    const next = await openOne({ maxCallTtl: 5 }, lease)
+    await expect.poll(() => attempt(() => stale.authority.keyring.active), WITHIN).toContain('lost touch')
     expect((await next.store.replicas.listLive()).map(({ bootId }) => bootId)).toEqual([
       next.authority.identity.bootId,
     ])
@@ -70,7 +75,7 @@ describe('the servers of one database', () => {
     // It goes on once it is alone: nobody relies on the others any more.
     await next.close()
     open = [stale]
-    await expect.poll(() => attempt(() => stale.authority.keyring.active)).toBe('well')
+    await expect.poll(() => attempt(() => stale.authority.keyring.active), WITHIN).toBe('well')
   })
 })
 
