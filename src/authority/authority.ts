@@ -172,7 +172,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   await forgetEphemeralKeys(store, keySource)
   if (typeof keySource === 'object') await importKeys(making, keySource.imported)
   await createMissingKeys(making)
-  const keyring = await openKeyring(store, envelope, replica?.assertCurrent)
+  const keyring = await openKeyring(store, envelope, replica)
   await (replica === undefined ? store.write(admit) : replica.join(keyring))
   const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
   const audit = createAuditLog({

@@ -55,17 +55,24 @@ interface Loaded
   keyRevision: number
 }
 
+/** This server among those that serve the same keys. */
+export interface KeyServing {
+  assertCurrent(): void
+  acknowledge(): Promise<void>
+}
+
 /** AuthSec publishes the key of base tokens under this id, while the tokens themselves name none. */
 const BUNDLE_KEY_ID = 'default'
 
 /**
  * Loads the keys of a state that has one active key in each set. Throws `state_unreadable`. Whoever asks for a key is
- * told what `assertCurrent` throws, where what is loaded may be out of date.
+ * told what `assertCurrent` throws, where what is loaded may be out of date; the other servers, by `acknowledge`, that
+ * something else is loaded.
  */
 export async function openKeyring(
   store: Store,
   envelope: Envelope,
-  assertCurrent: () => void = () => {},
+  { assertCurrent = () => {}, acknowledge = async () => {} }: Partial<KeyServing> = {},
 ): Promise<Keyring> {
   const ready = new Map<string, SigningKey>()
   let refreshing: Promise<void> | undefined
@@ -110,6 +117,7 @@ export async function openKeyring(
     refreshing ??= load()
       .then((next) => {
         loaded = next
+        return acknowledge()
       })
       .finally(() => {
         refreshing = undefined

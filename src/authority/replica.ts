@@ -10,6 +10,8 @@ export interface Replica extends KeyPeers {
    * been replaced meanwhile, so it serves none until it has caught up.
    */
   assertCurrent(): void
+  /** Tells the others which keys this server serves now, once it has joined them; it is tried again where that fails. */
+  acknowledge(): Promise<void>
   /** Counts as alive from now on, and stays up to date with the keys until it leaves. */
   join(keyring: ServedKeys): Promise<void>
   /** Lets the others go on at once, without waiting for the lease to end. */
@@ -85,6 +87,9 @@ export function createReplica(options: ReplicaOptions): Replica {
   let noted: number | undefined
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = Promise.resolve()
+  let acknowledging: Promise<unknown> = Promise.resolve()
+  /** What is served, from the moment on in which this server counts as alive. */
+  let joined: ServedKeys | undefined
   let hasLeft = false
   let told: string | undefined
 
@@ -112,13 +117,16 @@ export function createReplica(options: ReplicaOptions): Replica {
     return true
   }
 
-  async function catchUp(keyring: ServedKeys): Promise<void> {
-    const current = await store.keys.revision()
-    const isBehind = current !== keyring.revision
+  function isUpToDate({ revision }: ServedKeys): boolean {
     const isDue = readTime().steady - renewedAt.steady >= leaseMs / RENEWALS
-    if (current === noted && !isDue && !isPast()) return
-    if (isBehind) await keyring.refresh()
-    while (!(await renew(keyring))) await keyring.refresh()
+    return revision === noted && !isDue && !isPast()
+  }
+
+  async function catchUp(keyring: ServedKeys): Promise<void> {
+    if ((await store.keys.revision()) !== keyring.revision) await keyring.refresh()
+    while (!isUpToDate(keyring)) {
+      if (!(await renew(keyring))) await keyring.refresh()
+    }
   }
 
   function lookAgain(keyring: ServedKeys): void {
@@ -151,15 +159,22 @@ export function createReplica(options: ReplicaOptions): Replica {
       })
     },
 
+    async acknowledge() {
+      if (joined === undefined || hasLeft || joined.revision === noted) return
+      acknowledging = renew(joined).catch(giveUp)
+      await acknowledging
+    },
+
     async join(keyring) {
       while (!(await renew(keyring))) await keyring.refresh()
+      joined = keyring
       lookAgain(keyring)
     },
 
     async leave() {
       hasLeft = true
       clearTimeout(timer)
-      await looking
+      await Promise.all([looking, acknowledging])
       until = NEVER
       await store.write(async ({ leases, replicas }) => {
         await replicas.remove(bootId)

@@ -145,8 +145,13 @@ export function planActivation(keys: readonly Key[], kid: string, now: number, r
     throw new AuthsecError('conflict', `the key ${quote(kid)} is ${key.state}, not prepared`)
   }
   const earliest = findEarliestUse(key, rules)
-  if (earliest === undefined || now < earliest) {
-    const wait = earliest === undefined ? rules.publishSeconds : Math.ceil((earliest - now) / 1000)
+  if (earliest === undefined) {
+    throw new AuthsecError('conflict', `the key ${quote(kid)} is not served by every server yet`, {
+      hint: 'Try again: each takes it up within a second, and one that is gone counts until its lease ends. If the active key is suspect, taint it: that does not wait.',
+    })
+  }
+  if (now < earliest) {
+    const wait = Math.ceil((earliest - now) / 1000)
     throw new AuthsecError('conflict', `the key ${quote(kid)} may sign in ${wait} seconds`, {
       hint: 'Verifiers may still hold a key set without it. If the active key is suspect, taint it: that does not wait.',
     })

@@ -10,6 +10,7 @@ import { type AuthorityReplica, openReplica, untilServed } from '../support/auth
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
 const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
+const BASE: KeyPlace = { purpose: 'base', alg: 'RS256' }
 const PUBLISH_MS = 660_000
 const ADMIN = { id: 'admin' } as User
 
@@ -63,6 +64,33 @@ describe('two servers of one database', () => {
     await one.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
   })
 
+  test('know at once which keys each of them serves, whatever made it load them', async () => {
+    const [one, other] = await openTwo()
+    const behind = async () => {
+      const revision = await one.store.keys.revision()
+      const live = await one.store.replicas.listLive()
+      return live.filter(({ keyRevision }) => keyRevision < revision).map(({ bootId }) => bootId)
+    }
+    await one.authority.keys.rotate(BASE, ADMIN, PROVENANCE)
+    expect(await behind()).not.toContain(one.authority.identity.bootId)
+    await other.authority.keyring.refresh()
+    expect(await behind()).toEqual([])
+  })
+
+  test('say that a key waits for one of them, rather than for how long', async () => {
+    const [one] = await openTwo()
+    const { kid } = one.authority.keyring.call.ES256
+    await one.authority.keys.condemn(kid, 'tainted', ADMIN, PROVENANCE)
+    // Alive, and behind.
+    await one.store.write(({ replicas }) =>
+      replicas.renew({ bootId: 'a third', keyRevision: 0, leaseMs: 60_000 }),
+    )
+    expect(await refusalOf(one.authority.keys.rotate(ES256, ADMIN, PROVENANCE))).toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('is not served by every server yet'),
+    })
+  })
+
   test('do not wait for one that is gone', async () => {
     const [one, other] = await openTwo()
     await other.close()
@@ -78,6 +106,12 @@ describe('two servers of one database', () => {
     await untilServed([one, other])
     expect(published(other)).not.toContain(kid)
     expect(other.authority.keyring.call.ES256.kid).toBe(one.authority.keyring.call.ES256.kid)
+  })
+
+  test('let one that is alone rotate as often as it likes, where nobody keeps its key set', async () => {
+    const alone = await openReplica(schema.url, () => clock.now, { publishSeconds: 0 })
+    open.push(alone)
+    for (let round = 0; round < 3; round++) await alone.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
   })
 
   test('have one leader, and another one when it leaves', async () => {
