@@ -40,6 +40,7 @@ import { BRIEF_LEASE, createReplica, DEFAULT_LEASE_SECONDS, type ReplicaTimings 
 import { createResources, type Resources } from './resources.js'
 import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
+import type { Room } from './room.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createSnapshots, type Snapshots } from './snapshots.js'
 import { createSvids, type Svids } from './svids.js'
@@ -143,6 +144,8 @@ export interface AuthorityOptions {
   clock: () => number
   /** Throws while the clock is such that nothing may be signed by it; default: never. */
   assertClock?: (() => void) | undefined
+  /** The room where the state is kept; default: always enough. */
+  room?: Room | undefined
 }
 
 /**
@@ -182,6 +185,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     bootId,
     logId,
     refusals: options.refusals,
+    isScarce: options.room?.isScarce,
     onRecorded: sealing.count,
   })
   const publishedLog = createPublishedLog({ store, keyring, sealing, logId })
@@ -189,6 +193,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const assertSigning: AssertSigning = async (key, transaction) => {
     options.assertClock?.()
     await keyring.assertSigning(key, transaction)
+  }
+  // Not for sessions: whoever has to revoke something must be able to log in.
+  const assertIssuing: AssertSigning = async (key, transaction) => {
+    options.room?.assertEnough()
+    await assertSigning(key, transaction)
   }
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
@@ -230,7 +239,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,
     clientAuthentication,
-    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning }),
+    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning: assertIssuing }),
     delegationEnds: createDelegationEnds(shared),
     devices,
     externalServices: createExternalServices({ ...shared, envelope }),
@@ -240,7 +249,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     introspection: createIntrospection(asking),
     policies: createPolicies(shared),
     quirks: createQuirks({ ...svids, sessionKeys: session }),
-    readiness: createReadiness({ store, keyring, replica, bootId }),
+    readiness: createReadiness({ store, keyring, replica, room: options.room, bootId }),
     registration: createRegistration({
       ...shared,
       mode,
@@ -258,7 +267,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     tokens: createTokens({
       ...shared,
       callKey: (signingAlg) => keyring.call[signingAlg],
-      assertSigning,
+      assertSigning: assertIssuing,
       issuer: identity.issuer,
       maxCallTtl: timings.maxCallTtl,
       mode,

@@ -3,6 +3,7 @@ import { shareNext } from '../store/share-next.js'
 import type { Store } from '../store/store.js'
 import type { Keyring } from './keys.js'
 import type { Replica } from './replica.js'
+import type { Room } from './room.js'
 
 /** What a server needs in order to answer: what it keeps can be written, its keys are loaded, the others know of it. */
 export type ReadinessCheck = 'store' | 'keys' | 'lease'
@@ -21,6 +22,8 @@ export interface ReadinessOptions {
   keyring: Pick<Keyring, 'active'>
   /** Undefined where nobody else has the store open. */
   replica: Pick<Replica, 'assertCurrent'> | undefined
+  /** Default: always enough. */
+  room?: Pick<Room, 'assertEnough'> | undefined
   bootId: string
   /** Milliseconds of a clock that is never set. Default: this machine's. */
   readTime?: () => number
@@ -35,6 +38,7 @@ export function createReadiness({
   store,
   keyring,
   replica,
+  room,
   bootId,
   readTime = () => performance.now(),
 }: ReadinessOptions): Readiness {
@@ -49,8 +53,9 @@ export function createReadiness({
   return {
     async check() {
       const isTrusted = readTime() - writtenAt < TRUST_MS
+      const shortage = await explain(() => room?.assertEnough())
       return {
-        store: isTrusted ? undefined : await explain(write),
+        store: shortage ?? (isTrusted ? undefined : await explain(write)),
         keys: await explain(() => keyring.active),
         lease: await explain(() => replica?.assertCurrent()),
       }

@@ -8,6 +8,7 @@ import { createClockWatch } from '../authority/clock-watch.js'
 import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
+import { createRoom } from '../authority/room.js'
 import type { AuditEventType } from '../core/audit-record.js'
 import type { Store } from '../store/store.js'
 import { createApp } from './app.js'
@@ -110,6 +111,9 @@ export async function runServer<T>(
   let leave = async () => {}
   try {
     const watch = createClockWatch(clock, completeTimings(keyTimings ?? {}).skewSeconds)
+    const onFailure = (error: unknown) => onSurprise(error, SERVER_ITSELF)
+    const room = createRoom({ readSpace: state.readSpace, onShortage: onFailure, clock })
+    await room.upkeep()
     const authority = await openAuthority({
       store,
       kek,
@@ -123,7 +127,8 @@ export async function runServer<T>(
       assertClock: watch.assertForward,
       highWater: markFile === undefined ? undefined : createMarkFile(markFile),
       refusals: REFUSALS[mode],
-      onFailure: (error) => onSurprise(error, SERVER_ITSELF),
+      room,
+      onFailure,
       ...(ciba && { ciba }),
     })
     leave = authority.close
@@ -159,7 +164,7 @@ export async function runServer<T>(
     const { audit, sealing } = authority
     const { auditRetentionSeconds: retentionSeconds, personalRetentionSeconds: personalSeconds } = options
     const retention = createRetention({ store, audit, sealing, clock, retentionSeconds, personalSeconds })
-    const chores = [authority.keys, authority.delegationEnds, retention]
+    const chores = [authority.keys, authority.delegationEnds, retention, room]
     const upkeeps = chores.map(({ upkeep }) => startUpkeep({ upkeep, clock, onSurprise }))
     const seals = setInterval(() => {
       watch

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKek, openToOthers } from '../authority/kek.js'
+import type { DiskSpace } from '../authority/room.js'
 import { AuthsecError } from '../core/errors.js'
 import { openStore } from '../store/open.js'
 import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
@@ -32,6 +34,8 @@ export interface OpenState {
   markFile?: string | undefined
   /** Where everything is, unless it is in a database or in memory. */
   directory?: string | undefined
+  /** Asks how much room there is where everything is, unless it is in a database or in memory. */
+  readSpace?: (() => Promise<DiskSpace>) | undefined
   /** Tells whoever finds the state locked where the server answers that has it. */
   announce(url: string): void
   /** Closes the store and lets another server have the state. */
@@ -96,6 +100,7 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
       directory: place,
       kek: opened,
       markFile: join(place, 'audit-high-water'),
+      readSpace: () => readSpace(place),
       announce,
       close: () => closeState(store, pidFile),
     }
@@ -119,6 +124,12 @@ function createDirectory(path: string): void {
       cause,
     })
   }
+}
+
+// What only root may use beyond that is no room.
+async function readSpace(place: string): Promise<DiskSpace> {
+  const { bavail, blocks, bsize } = await statfs(place)
+  return { free: bavail * bsize, total: blocks * bsize }
 }
 
 // What everybody may read or write is no secret, and nothing that was written there can be trusted.

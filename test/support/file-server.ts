@@ -19,17 +19,32 @@ export interface FileServer extends Serving {
     isBroken: boolean
     /** It is full from now on, or has room again. */
     fill(isFull: boolean): Promise<void>
+    /** So many bytes of a hundred are free from now on; resolves when the server knows. */
+    leave(percent: number): Promise<void>
   }
 }
 
 /** Starts a server whose state lies in a directory. */
 export async function serveFile(directory: string): Promise<FileServer> {
   const file = join(directory, 'authsec.db')
+  let free = 100
+  let onLook = () => {}
   const disk: FileServer['disk'] = {
     isBroken: false,
     async fill(isFull) {
       await sql`pragma max_page_count = ${sql.lit(isFull ? 1 : 1_000_000)}`.execute(db)
     },
+    async leave(percent) {
+      free = percent
+      await new Promise<void>((resolve) => {
+        onLook = resolve
+      })
+      await new Promise((resolve) => setImmediate(resolve))
+    },
+  }
+  const readSpace = async () => {
+    onLook()
+    return { free, total: 100 }
   }
   const engine = openSqlite(file, async (descriptor) => {
     if (disk.isBroken) throw Object.assign(new Error('i/o error'), { code: 'EIO' })
@@ -38,7 +53,7 @@ export async function serveFile(directory: string): Promise<FileServer> {
   const store = await createStore(engine, file)
   // A second way to the same connection.
   const db = new Kysely<object>({ dialect: engine.dialect })
-  const state = { store, name: file, kek: KEK, announce() {}, close: () => store.close() }
+  const state = { store, name: file, kek: KEK, readSpace, announce() {}, close: () => store.close() }
   const plan = { state, mode: 'dev', host: '127.0.0.1', rateLimits: 'off' } as const
   const server = await runServer(plan, { port: 0 }, async ({ identity, clock, delegations, audit }) => {
     const seeded = await applySeed({ store, audit }, DEV_SEED, identity.tenantId, clock())

@@ -72,6 +72,8 @@ export interface AuditLogOptions extends LogPlace {
   clock: () => number
   /** How many refusals are recorded one by one; default: all. */
   refusals?: RefusalLimits | undefined
+  /** Whether there is too little room to record even those; default: never. */
+  isScarce?: (() => boolean) | undefined
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
@@ -85,9 +87,9 @@ const SCAN_BUDGET = 50_000
 export function createAuditLog(options: AuditLogOptions): AuditLog {
   const { store, clock, onRecorded = () => {} } = options
   const waiting = new Set<() => void>()
-  const limits = options.refusals
+  const { refusals: limits, isScarce } = options
   const refusals =
-    limits && createRefusals({ limits, clock, createId: createTimeOrderedId, record: summarize })
+    limits && createRefusals({ limits, isScarce, clock, createId: createTimeOrderedId, record: summarize })
 
   function summarize(summary: RefusalSummary): Promise<void> {
     const { id, provenance, reason, last } = summary

@@ -38,6 +38,8 @@ export interface Refusals {
 
 export interface RefusalsOptions {
   limits: RefusalLimits
+  /** Whether even the first are counted; default: never. */
+  isScarce?: (() => boolean) | undefined
   clock: () => number
   createId: (now: number) => string
   record(summary: RefusalSummary): Promise<void>
@@ -50,7 +52,8 @@ const MAX_SAMPLES = 3
 const MAX_BUCKETS = 1_000
 
 /** By the steady clock of this process: what floods a server is not held up by a clock that is set. */
-export function createRefusals({ limits, clock, createId, record }: RefusalsOptions): Refusals {
+export function createRefusals(options: RefusalsOptions): Refusals {
+  const { limits, isScarce = () => false, clock, createId, record } = options
   const open = new Map<string, { summary: RefusalSummary; timer: NodeJS.Timeout }>()
   const buckets = new Map<string, { left: number; at: number }>()
 
@@ -86,7 +89,7 @@ export function createRefusals({ limits, clock, createId, record }: RefusalsOpti
       const { type, reason, provenance } = refusal
       const network = networkOf(provenance.ip ?? '')
       const { inAll, perNetwork = inAll } = limits
-      if (take(`from ${network}`, perNetwork) && take('in all', inAll)) return undefined
+      if (!isScarce() && take(`from ${network}`, perNetwork) && take('in all', inAll)) return undefined
       const now = clock()
       const kind = JSON.stringify([type, reason, provenance.source, network])
       const isCrowded = open.size >= MAX_WINDOWS && !open.has(kind)

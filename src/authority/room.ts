@@ -1,0 +1,81 @@
+import { AuthsecError } from '../core/errors.js'
+
+/** What the file system has that holds the state, in bytes. */
+export interface DiskSpace {
+  free: number
+  total: number
+}
+
+/** Whether there is room for what is recorded of each answer. */
+export interface Room {
+  /** Whether so little is left that refusals, of which anybody can cause any number, are only counted. */
+  isScarce(): boolean
+  /** Throws `temporarily_unavailable` while so little is left that no token is issued: the rest is for who revokes. */
+  assertEnough(): void
+}
+
+/** The same, of a disk that is looked at now and then. */
+export interface WatchedRoom extends Room {
+  /** Looks, and says when to look again, in milliseconds since the epoch; undefined where there is no disk. */
+  upkeep(): Promise<number | undefined>
+}
+
+export interface RoomOptions {
+  /** Asks the file system; undefined where nothing is kept on a disk of this machine. */
+  readSpace: (() => Promise<DiskSpace>) | undefined
+  /** Told once whenever the room has come to be less than it takes. */
+  onShortage: (shortage: AuthsecError) => void
+  /** Milliseconds since the epoch. */
+  clock: () => number
+}
+
+interface Mark {
+  share: number
+  bytes: number
+}
+
+const MIBI = 2 ** 20
+/** Less than this share is little, unless it is still so many bytes: a large disk has room at any share. */
+const SCARCE: Mark = { share: 0.15, bytes: 1024 * MIBI }
+const EXHAUSTED: Mark = { share: 0.05, bytes: 256 * MIBI }
+const LOOK_EVERY_MS = 1_000
+
+/** What is not known, because the file system cannot be asked, counts as enough: a full disk says so itself. */
+export function createRoom({ readSpace, onShortage, clock }: RoomOptions): WatchedRoom {
+  let space: DiskSpace | undefined
+  let told = 0
+
+  const isBelow = ({ share, bytes }: Mark) =>
+    space !== undefined && space.free < Math.min(space.total * share, bytes)
+
+  function tell(): void {
+    const shortages = [SCARCE, EXHAUSTED].filter(isBelow).length
+    if (shortages > told) onShortage(describeShortage(shortages === 1 ? SCARCE : EXHAUSTED))
+    told = shortages
+  }
+
+  return {
+    isScarce: () => isBelow(SCARCE),
+
+    assertEnough() {
+      if (isBelow(EXHAUSTED)) throw describeShortage(EXHAUSTED)
+    },
+
+    async upkeep() {
+      if (readSpace === undefined) return undefined
+      space = await readSpace().catch(() => undefined)
+      tell()
+      return clock() + LOOK_EVERY_MS
+    },
+  }
+}
+
+function describeShortage(mark: Mark): AuthsecError {
+  const consequence =
+    mark === EXHAUSTED ? 'no token is issued' : 'refusals are counted and not recorded one by one'
+  return new AuthsecError(
+    'temporarily_unavailable',
+    `less than ${mark.share * 100} % of the disk that holds the state is free: ${consequence}`,
+    { hint: 'Make room on that disk; nothing has to be started again.' },
+  )
+}
