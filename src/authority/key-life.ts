@@ -189,8 +189,14 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
       for (const place of KEY_PLACES) {
         const plan = planUpkeep(learnPublished(place, state), state.now, state.rules[place.purpose])
         if (plan.changes.length + plan.creates.length > 0) {
-          await audit.attempt({ type: typeOf(plan) }, SERVER_ITSELF, async (attempt) => {
-            const { changed } = await change(place, planUpkeep, attempt)
+          const type = typeOf(plan)
+          // The record is named before it is known who was faster: what is due then, and is something else, is next.
+          const named: Planner = (...asked) => {
+            const next = planUpkeep(...asked)
+            return typeOf(next) === type ? next : NOTHING
+          }
+          await audit.attempt({ type }, SERVER_ITSELF, async (attempt) => {
+            const { changed } = await change(place, named, attempt)
             if (changed.length === 0) throw contended()
           })
           state = await readState(options)
@@ -203,6 +209,8 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
     },
   }
 }
+
+const NOTHING: KeyPlan = { changes: [], creates: [] }
 
 /** What the change is called in the log, by the state that it brings about. */
 const STATE_OF: Partial<Record<AuditEventType, KeyState>> = {

@@ -73,7 +73,10 @@ export interface KeyStep {
   place: KeyPlace
   /** All keys of the set afterwards. */
   keys: readonly StoredKey[]
+  /** Those of another state than before, and new ones. */
   changed: readonly StoredKey[]
+  /** Those of which nothing is new but that everybody publishes them: no reason for a step, but kept with one. */
+  learned: readonly StoredKey[]
   created: ReadonlySet<string>
 }
 
@@ -116,11 +119,12 @@ export async function makeStep(
   })
   // In the order of the plan, which is that of what happens.
   const rank = ({ kid }: StoredKey) => plan.changes.findIndex((change) => change.kid === kid)
-  const changed = after.filter((key) => !state.keys.includes(key)).sort((a, b) => rank(a) - rank(b))
+  const changed = after.filter((key) => rank(key) >= 0).sort((a, b) => rank(a) - rank(b))
   return {
     place,
     keys: [...after, ...created],
     changed: [...changed, ...created],
+    learned: after.filter((key) => rank(key) < 0 && !state.keys.includes(key)),
     created: new Set(created.map(({ kid }) => kid)),
   }
 }
@@ -140,8 +144,9 @@ export function learnPublished(
 }
 
 /** Writes what a step comes to. */
-export async function carryOut({ changed, created }: KeyStep, { keys }: Transaction): Promise<void> {
-  for (const key of changed) await (created.has(key.kid) ? keys.insert(key) : keys.update(key))
+export async function carryOut({ changed, learned, created }: KeyStep, { keys }: Transaction): Promise<void> {
+  for (const key of [...learned, ...changed])
+    await (created.has(key.kid) ? keys.insert(key) : keys.update(key))
 }
 
 /** What is thrown where another server has been faster; it is no fault. */
