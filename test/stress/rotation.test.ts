@@ -19,6 +19,7 @@ import { chooseSeed, countRounds, createRandom } from './rounds.js'
 
 const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
 const PUBLISH_MS = 660_000
+const ROTATE_MS = 30 * 86_400_000
 const ADMIN = { id: 'admin' } as User
 const AUDIENCE = 'https://billing.example'
 
@@ -83,6 +84,66 @@ describe.each([2, 8])('%i servers that rotate at the same instant', (count) => {
       expect(new Map([...after, ['call ES256', []]])).toEqual(new Map([...before, ['call ES256', []]]))
     }
   })
+})
+
+describe.each([2, 8])('%i servers whose keys are due at the same instant', (count) => {
+  /** Base keys and those of the log wait for a person. */
+  const isRotated = (set: string) => /^(?:call|session) /.test(set)
+
+  test('replace each of them once, by whoever leads, however often the lease ends meanwhile', async () => {
+    await openAll(count)
+    for (let round = 0; round < countRounds(2, 5); round++) {
+      await untilServed(replicas)
+      clock.now += ROTATE_MS
+      const [before, start] = [await readActive(), await readHead()]
+      const isDone = async () =>
+        [...(await readActive())].every(
+          ([set, active]) => !isRotated(set) || active[0] !== before.get(set)?.[0],
+        )
+
+      const seen: string[][] = []
+      const watch = async () => seen.push(...(await readActive()).values())
+      const isHeld = round % 2 === 0
+      const endLease = () => schema.run(`update leases set expires_at = 0 where name = 'keys'`)
+      await Promise.all([
+        ...replicas.map((replica) => repeatUntil(isDone, () => lookAfter(replica))),
+        repeatUntil(isDone, watch),
+        ...(isHeld ? [] : [repeatUntil(isDone, endLease)]),
+      ])
+
+      const after = await readActive()
+      expect([...seen, ...after.values()].filter((active) => active.length !== 1)).toEqual([])
+      for (const [set, active] of after) {
+        if (!isRotated(set)) expect([set, active]).toEqual([set, before.get(set)])
+      }
+      const activations = await readActivations(start)
+      const replaced = activations.map(({ details: { purpose, alg } }) => `${purpose} ${alg}`)
+      expect(replaced.sort()).toEqual([...after.keys()].filter(isRotated).sort())
+      if (isHeld) expect(new Set(activations.map(({ boot }) => boot)).size).toBe(1)
+    }
+  })
+
+  /** Lets a server do twice at once what it does by itself. */
+  async function lookAfter({ authority: { keys } }: AuthorityReplica): Promise<void> {
+    for (const outcome of await Promise.allSettled([keys.upkeep(), keys.upkeep()])) {
+      if (outcome.status === 'fulfilled') continue
+      // Whoever was slower is told so, and looks again.
+      expect(outcome.reason).toMatchObject({ code: 'temporarily_unavailable' })
+    }
+  }
+
+  async function repeatUntil(isDone: () => Promise<boolean>, work: () => Promise<unknown>): Promise<void> {
+    do await work()
+    while (!(await isDone()))
+  }
+
+  const readHead = async () => (await replicas[0]?.store.audit.head()) ?? -1
+
+  async function readActivations(after: number) {
+    const records = (await replicas[0]?.store.audit.search({ after, limit: 10_000 })) ?? []
+    const events = records.map(({ record }) => JSON.parse(record))
+    return events.filter(({ type, outcome }) => type === 'key.activated' && outcome === 'allow')
+  }
 })
 
 describe('a verifier that keeps the key set as long as it may', () => {
