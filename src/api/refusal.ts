@@ -53,7 +53,7 @@ export function readRefusal(
   const told = tellRefusal(refusal)
   return new AuthsecError(code, message ?? told.message, {
     // What the server advises about this very refusal is better than what can be said of all of its kind.
-    hint: (message === undefined ? told.hint : undefined) ?? hint,
+    hint: (message === undefined ? told.hint : undefined) ?? tellNewAddress(response, fields, sent) ?? hint,
     requestId: readRequestId(response, sent) ?? readMember(fields, 'request_id', sent),
     auditId: readMember(fields, 'authsec_audit', sent),
     ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
@@ -109,6 +109,13 @@ function explainByDefault({ status, error }: Refusal): Explanation {
   const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
   if (code === 'login_required') return { code, hint: LOGIN_HINT }
   return { code }
+}
+
+// Generation B of AuthSec answers so where A and P have a route, and says what is there instead.
+function tellNewAddress({ status }: Response, body: JsonObject, sent: readonly string[]): string | undefined {
+  const address = status === 410 ? readMember(body, 'correct_url', sent) : undefined
+  if (address === undefined) return undefined
+  return `This server is of a generation of AuthSec that has other routes: it names ${address} instead.`
 }
 
 // A clause and, where the server gives advice, a sentence: AuthSec keeps them apart, OAuth has one text for both.

@@ -86,6 +86,20 @@ describe('authsec client register', () => {
     expect(server.calls).toEqual([])
   })
 
+  test('tells what a server has instead of the routes that its generation has no more', async () => {
+    const gone = { error: 'clientms routes have been removed', correct_url: '/authsec/applications\u001b[2J' }
+    const { done } = run(args, { [CREATE]: answer(410, gone) })
+    expect(await done).toMatchObject({
+      code: 6,
+      stdout: '',
+      stderr: [
+        'authsec: clientms routes have been removed',
+        'hint: This server is of a generation of AuthSec that has other routes: it names /authsec/applications\\u001b[2J instead.',
+        '',
+      ].join('\n'),
+    })
+  })
+
   test('tells a refusal in the words of the server', async () => {
     const { done } = run(args, { [CREATE]: answer(400, { error: 'name is taken' }) })
     expect(await done).toEqual({ code: 2, stdout: '', stderr: 'authsec: name is taken\n' })
