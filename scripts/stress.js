@@ -26,7 +26,7 @@ if (!Number.isSafeInteger(rounds) || rounds < 1) {
 function runStress(rounds) {
   process.stderr.write(`stress: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}\n`)
   // Two minutes per round at most: what takes longer hangs.
-  const files = positionals.length > 0 ? positionals : ['test/stress']
+  const files = positionals.length > 0 ? positionals : ['test/stress', 'test/cli/wrong-answers.test.ts']
   const args = ['run', ...files, `--testTimeout=${rounds * 120_000}`]
   const { status } = spawnSync('node_modules/.bin/vitest', args, {
     cwd: root,
