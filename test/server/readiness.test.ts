@@ -1,11 +1,14 @@
 import { connect } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, inject, test } from 'vitest'
 import { createReadiness } from '../../src/authority/readiness.js'
 import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
+import { KEK } from '../support/authority-bench.js'
 import { serveFile } from '../support/file-server.js'
+import { pull } from '../support/mint-load.js'
+import { makePostgresSchema } from '../support/postgres-schema.js'
 import { makeDirectory } from '../support/run-cli.js'
-import { startTestServer } from '../support/running-server.js'
+import { exchangeForm, startTestServer } from '../support/running-server.js'
 
 const READY = { status: 'ready', checks: { store: 'ok', keys: 'ok', lease: 'ok' } }
 
@@ -89,6 +92,63 @@ describe('a server whose disk', () => {
     expect(await untilReadiness(url, 200)).toEqual(READY)
     await store.write(({ settings }) => settings.insert({ name: 'after', value: 'here' }))
   })
+})
+
+describe('one of several servers', () => {
+  const BUMP = `update settings set value = (value::int + 1)::text where name = 'key_revision'`
+
+  test.each<{ what: string; spoil: string[]; mend: string[] }>([
+    {
+      what: 'under which the key-encryption key was exchanged',
+      spoil: [`update settings set value = 'x' || value where name = 'kek_check'`],
+      mend: [`update settings set value = substr(value, 2) where name = 'kek_check'`],
+    },
+    {
+      what: 'whose keys cannot be loaded any more',
+      spoil: [`update keys set state = 'asleep' where purpose = 'call' and state = 'active'`, BUMP],
+      mend: [`update keys set state = 'active' where state = 'asleep'`, BUMP],
+    },
+  ])(
+    '$what is not ready for want of keys and lease, shows and signs nothing, and goes on by itself',
+    async ({ spoil, mend }) => {
+      const schema = await makePostgresSchema()
+      const surprises: unknown[] = []
+      const server = await startServer({
+        store: schema.url,
+        allowDevPostgres: true,
+        kek: KEK,
+        keys: { import: inject('serverKeys') },
+        port: 0,
+        replicaTimings: { leaseSeconds: 8 },
+        onSurprise: (error) => surprises.push(error),
+      })
+      const { url, clientId } = server
+      const token = await pull(url, clientId)
+      const exchange = async () => {
+        const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token: token })
+        return (await fetch(`${url}/oauth/token`, { method: 'POST', body })).status
+      }
+      const run = async (statements: string[]) => {
+        for (const statement of statements) await schema.run(statement)
+      }
+      expect(await untilReadiness(url, 200)).toEqual(READY)
+      await run(spoil)
+      const lost = 'this server has lost touch with the others'
+      expect(await untilReadiness(url, 503)).toEqual({
+        status: 'unavailable',
+        checks: { store: 'ok', keys: lost, lease: lost },
+      })
+      expect([(await ask(url, '/oauth/jwks')).status, await exchange()]).toEqual([503, 503])
+      expect((await ask(url, '/healthz')).status).toBe(200)
+      await run(mend)
+      expect(await untilReadiness(url, 200)).toEqual(READY)
+      expect([(await ask(url, '/oauth/jwks')).status, await exchange()]).toEqual([200, 200])
+      await server.close()
+      await schema.drop()
+      expect(surprises.length).toBeGreaterThan(0)
+      for (const surprise of surprises) expect(surprise).toMatchObject({ code: 'state_unreadable' })
+    },
+  )
 })
 
 describe('a server that is asked to stop', () => {
