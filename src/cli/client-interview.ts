@@ -1,11 +1,10 @@
 import { type Client, type ClientRegistration, listSelectorKeys } from '../api/clients.js'
 import { createPolicy, listPolicies, type Policy } from '../api/policies.js'
-import { listResources } from '../api/resources.js'
 import { toPrintable } from '../core/printable.js'
 import { makeUpEmail } from './client-declaration.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { parseSeconds } from './flags.js'
+import { interviewForTerms } from './policy-interview.js'
 
 /** What is known already, so that nobody asks for it. */
 type KnownTraits = { [Trait in keyof ClientRegistration]?: ClientRegistration[Trait] | undefined }
@@ -46,35 +45,25 @@ export async function interviewForClient(
  * Undefined when there is one already, or the person chooses nothing.
  */
 export async function interviewForPolicy(
-  { prompts, io }: Context,
-  { target }: Connection,
+  context: Context,
+  connection: Connection,
   client: Client,
   agentType: string,
 ): Promise<Policy | undefined> {
+  const { io } = context
+  const { target } = connection
   const policies = await listPolicies(target)
   if (policies.some((policy) => policy.agent_type === agentType)) return undefined
-  const resources = await listResources(target)
-  const permissions = [...new Set(resources.flatMap((resource) => resource.permissions))].sort()
-  if (permissions.length === 0) return undefined
-
   io.note(`no policy lets anybody delegate to ${toPrintable(agentType)} agents yet`)
-  const chosen = await prompts.chooseSome(
-    `What may people let ${toPrintable(client.name)} do? (none: make no policy)`,
-    permissions.map((permission) => ({ name: toPrintable(permission), value: permission })),
+  const question = `What may people let ${toPrintable(client.name)} do? (none: make no policy)`
+  const terms = await interviewForTerms(
+    context,
+    connection,
+    { agentType, clientId: client.client_id },
+    question,
   )
-  if (chosen.length === 0) return undefined
-  const reached = resources.filter((resource) => resource.permissions.some((held) => chosen.includes(held)))
-  const role = (await prompts.ask('Role of the people who may delegate that:')).trim()
-  const life = (await prompts.ask('How long does a delegation live at most (8h):')).trim()
-  const { policy } = await createPolicy(target, {
-    role,
-    agentType,
-    permissions: chosen,
-    resources: reached.map(({ uri }) => uri),
-    maxTtlSeconds: parseSeconds(life || '8h'),
-    enabled: true,
-    clientId: client.client_id,
-  })
+  if (terms === undefined) return undefined
+  const { policy } = await createPolicy(target, terms)
   return policy
 }
 

@@ -73,6 +73,20 @@ const PROMPTS: readonly {
   { args: ['login', '--email', ADMIN], before: [], question: 'assword', registers: false },
   { args: ['client', 'delete', 'demo-agent'], before: [], question: 'Type demo-agent', registers: false },
   { args: ['delegation', 'revoke', 'demo-agent'], before: [], question: 'Type demo-agent', registers: false },
+  { args: ['client', 'rotate', 'demo-agent'], before: [], question: 'Type demo-agent', registers: false },
+  {
+    args: ['token', 'revoke', '--client', 'demo-agent'],
+    before: [],
+    question: 'Type demo',
+    registers: false,
+  },
+  {
+    args: ['resource', 'delete', 'https://billing.example'],
+    before: [],
+    question: 'Type http',
+    registers: false,
+  },
+  { args: ['policy', 'create'], before: [], question: 'What may be delegated?', registers: false },
   ...REGISTER.map(([question], index) => ({
     args: ['client', 'register'],
     before: REGISTER.slice(0, index),

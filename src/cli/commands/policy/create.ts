@@ -22,12 +22,16 @@ interface PolicyFlags {
   disabled: boolean
 }
 
+/** Without one of these there is no policy; at a terminal they are asked for. */
+const MANDATORY = ['role', 'agentType', 'permission', 'resource', 'maxTtl'] as const
+
 /** The policy that was created; of several declared with --file, all of them in that order. */
 export type Output = Policy | Policy[]
 
 export function addPolicyCreate(parent: Command, context: Context): void {
   const command = describe(parent.command('create'), {
     summary: 'allow a role to delegate to a kind of agent',
+    details: 'At a terminal it asks for what no flag says.',
     examples: [
       [
         'authsec policy create --role member --agent-type crewai --permission billing:read --resource https://billing.example --max-ttl 8h',
@@ -35,7 +39,7 @@ export function addPolicyCreate(parent: Command, context: Context): void {
       ],
       ['authsec policy create --file policies.json', 'policies that are declared in a file'],
     ],
-    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS],
+    exits: [0, 2, 4, 5, 6, 7, ...SERVER_EXITS, 130],
     seeAlso: ['authsec policy list', 'authsec delegation grant'],
   })
     .option('--role <role>', 'the role of the people who may delegate (required)')
@@ -57,15 +61,44 @@ export function addPolicyCreate(parent: Command, context: Context): void {
     )
     .option('--json', 'print one JSON object; of several declared, a list', false)
   addConnectionFlags(command).action(async (flags) => {
-    const declared =
-      flags.file === undefined
-        ? [readFlags(flags)]
-        : parsePolicies(await readDeclaration(context.io, flags.file))
+    const asks =
+      flags.file === undefined && context.io.isInteractive && MANDATORY.some((term) => isMissing(flags[term]))
+    const given = asks ? undefined : await readPolicies(context, flags)
     const connection = await openConnection(context, flags)
+    const declared = given ?? [await interview(context, connection, flags)]
     const clientId = flags.client === undefined ? undefined : await findClientId(connection, flags.client)
     const terms = declared.map((policy) => ({ ...policy, ...(clientId !== undefined && { clientId }) }))
     await create(context, connection, terms, flags.json)
   })
+}
+
+async function readPolicies(
+  { io }: Context,
+  flags: PolicyFlags & { file?: string | undefined },
+): Promise<PolicyTerms[]> {
+  return flags.file === undefined ? [readFlags(flags)] : parsePolicies(await readDeclaration(io, flags.file))
+}
+
+async function interview(context: Context, connection: Connection, flags: PolicyFlags): Promise<PolicyTerms> {
+  const { interviewForTerms } = await import('../../policy-interview.js')
+  const { role, agentType, permission, resource, maxTtl: maxTtlSeconds, disabled } = flags
+  const known = {
+    role,
+    agentType,
+    permissions: isMissing(permission) ? undefined : permission,
+    resources: isMissing(resource) ? undefined : resource,
+    maxTtlSeconds,
+    enabled: !disabled,
+  }
+  const terms = await interviewForTerms(context, connection, known, 'What may be delegated?')
+  if (terms !== undefined) return terms
+  throw new AuthsecError('cancelled', 'no permission was chosen, and no policy was made', {
+    hint: 'The permissions are those of the APIs: see authsec resource list.',
+  })
+}
+
+function isMissing(value: string | number | readonly string[] | undefined): boolean {
+  return value === undefined || (typeof value !== 'number' && value.length === 0)
 }
 
 function readFlags(flags: PolicyFlags): PolicyTerms {
@@ -99,7 +132,7 @@ async function create(
 }
 
 function requireFlag<V extends string | number | readonly string[]>(flag: string, value: V | undefined): V {
-  if (value !== undefined && (typeof value === 'number' || value.length > 0)) return value
+  if (value !== undefined && !isMissing(value)) return value
   throw new AuthsecError('usage', `no ${flag} is given`, {
     hint: `Add ${flag}, or declare the policy in a file with --file.`,
   })

@@ -147,6 +147,52 @@ describe('authsec policy create', () => {
     expect(server.calls).toEqual([])
   })
 
+  describe('at a terminal', () => {
+    const APIS = [
+      { uri: 'https://billing.example', permissions: ['billing:read', 'billing:refund'] },
+      { uri: 'https://profile.example', permissions: ['profile:read'] },
+    ]
+    const ask = (args: readonly string[], answers: readonly string[], resources: unknown = APIS) =>
+      run(
+        ['create', ...args],
+        { 'GET /admin/resources': answer(200, resources), [`POST ${PATH}`]: answer(201, { policy: POLICY }) },
+        { tty: true, answers },
+      )
+
+    test('asks for what no flag says, and lets choose among the permissions of the APIs', async () => {
+      const { server, done } = ask(['--role', 'member'], ['billing:read,profile:read', ' crewai ', ''])
+      expect(await done).toMatchObject({ code: 0 })
+      expect(JSON.parse(server.calls.at(-1)?.body ?? '')).toEqual({
+        role_name: 'member',
+        agent_type: 'crewai',
+        allowed_permissions: ['billing:read', 'profile:read'],
+        resources: ['https://billing.example', 'https://profile.example'],
+        max_ttl_seconds: 28_800,
+        enabled: true,
+      })
+    })
+
+    test('offers the permissions of the named API alone', async () => {
+      const { done } = ask(['--resource', 'https://profile.example'], ['billing:read'])
+      await expect(done).resolves.toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('none of profile:read'),
+      })
+    })
+
+    test.each([
+      { why: 'nothing is chosen', answers: [''], resources: APIS },
+      { why: 'there is no API', answers: [], resources: [] },
+    ])('makes no policy where $why', async ({ answers, resources }) => {
+      const { server, done } = ask([], answers, resources)
+      expect(await done).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/no policy was made\nhint: /),
+      })
+      expect(server.calls.filter(({ method }) => method === 'POST')).toEqual([])
+    })
+  })
+
   test('fails with a conflict when there is one for the role and type', async () => {
     const { done } = run(['create', ...TERMS], { [`POST ${PATH}`]: answer(409, { error: 'exists' }) })
     expect(await done).toMatchObject({
