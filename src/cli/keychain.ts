@@ -73,9 +73,13 @@ function nameOf(account: string, index: number): string {
   return index === 0 ? account : `${account}#${index}`
 }
 
+// Never within a character of two code units: half of one does not survive the way into a keychain.
 function cutParts(text: string): string[] {
-  const count = Math.max(1, Math.ceil(text.length / PART_LENGTH))
-  return Array.from({ length: count }, (_, index) =>
-    text.slice(index * PART_LENGTH, (index + 1) * PART_LENGTH),
-  )
+  const parts: string[] = []
+  for (let start = 0, end: number; start < text.length || parts.length === 0; start = end) {
+    end = start + PART_LENGTH
+    if (/[\ud800-\udbff]/.test(text.charAt(end - 1))) end--
+    parts.push(text.slice(start, end))
+  }
+  return parts
 }

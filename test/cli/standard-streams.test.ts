@@ -60,6 +60,12 @@ describe('a command that only reads', () => {
     closeSync(pipe.writing)
   })
 
+  test('finds nothing where standard input is closed', async () => {
+    const run = start(['token', 'decode'], { more: '<&-' })
+    expect(await run.ended).toEqual({ code: 16, signal: null })
+    expect(run.complaints()).toContain('authsec: the token is empty')
+  })
+
   // Whoever has opened a pipe so shares that with everybody who inherits it, as Node does with its children.
   test('waits for a pipe that does not make it wait, and reads what comes', async () => {
     const pipe = openPipe('input')
@@ -127,9 +133,12 @@ async function drain(pipe: number, ended: Promise<unknown>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function start(args: readonly string[], { from, to }: { from?: number; to?: number } = {}) {
+function start(
+  args: readonly string[],
+  { from, to, more = '' }: { from?: number; to?: number; more?: string } = {},
+) {
   // Node makes its children wait for what it hands them as one of the three streams; a shell changes nothing.
-  const shell = `exec "$@" ${from === undefined ? '' : '<&3'} ${to === undefined ? '' : '>&3'}`
+  const shell = `exec "$@" ${from === undefined ? '' : '<&3'} ${to === undefined ? '' : '>&3'} ${more}`
   const command = [process.execPath, '-r', join(directory, 'watch.cjs'), script, ...args]
   const child = spawn('sh', ['-c', shell, 'sh', ...command], {
     stdio: ['pipe', 'pipe', 'pipe', from ?? to ?? 'ignore'],

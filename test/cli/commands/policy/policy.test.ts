@@ -152,7 +152,7 @@ describe('authsec policy create', () => {
       { uri: 'https://billing.example', permissions: ['billing:read', 'billing:refund'] },
       { uri: 'https://profile.example', permissions: ['profile:read'] },
     ]
-    const ask = (args: readonly string[], answers: readonly string[], resources: unknown = APIS) =>
+    const ask = (args: readonly string[], answers: readonly string[], resources: object = APIS) =>
       run(
         ['create', ...args],
         { 'GET /admin/resources': answer(200, resources), [`POST ${PATH}`]: answer(201, { policy: POLICY }) },
