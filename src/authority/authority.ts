@@ -177,7 +177,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope, replica)
   await (replica === undefined ? store.write(admit) : replica.join(keyring))
-  const sealing = createSealing({ store, keyring, logId, clock, highWater, onFailure })
+  // While a server counts as alive nobody exchanges the state under it: it costs a question only after a pause.
+  const assertOwnState = async (transaction: Transaction) => {
+    if (replica?.isCurrent() === false) await envelope.assertSameState(transaction)
+  }
+  const sealing = createSealing({ store, keyring, logId, clock, highWater, assertOwnState, onFailure })
   const audit = createAuditLog({
     store,
     clock,
@@ -185,6 +189,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     bootId,
     logId,
     refusals: options.refusals,
+    assertOwnState,
     isScarce: options.room?.isScarce,
     onRecorded: sealing.count,
   })

@@ -19,7 +19,7 @@ import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
 import { recordEnd } from './delegation-ends.js'
 import { agreeTerms, type DelegationTerms, type GrantInput } from './delegation-terms.js'
-import type { StoreEnvelope } from './kek-check.js'
+import type { Envelope } from './envelope.js'
 import type { AssertSigning } from './keys.js'
 import { placeOfBaseToken } from './sealed-places.js'
 import { limitUser } from './sessions.js'
@@ -59,7 +59,7 @@ export interface Delegations {
 export interface DelegationsOptions {
   store: Store
   audit: AuditLog
-  envelope: StoreEnvelope
+  envelope: Envelope
   keys: SigningKeys
   assertSigning: AssertSigning
   clock: () => number
@@ -130,7 +130,6 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         }
         const delegation = await attempt.commit(async (transaction, add) => {
           await assertSigning(key, transaction)
-          await envelope.assertSameState(transaction)
           assertSameTerms(terms, await agreeTerms(transaction, input, await findCurrent(user, transaction)))
           const former = await transaction.delegations.findByClient(client.id)
           if (former?.status === 'active' && former.expiresAt <= clock())
@@ -169,7 +168,6 @@ export function createDelegations(options: DelegationsOptions): Delegations {
           })
         }
         return attempt.commit(async (transaction) => {
-          await envelope.assertSameState(transaction)
           // A grant may have replaced it meanwhile: what is handed out is what stands now.
           const { delegation, client } = await findLive(transaction, clientId)
           const stored = Buffer.from(

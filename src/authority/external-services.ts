@@ -7,7 +7,7 @@ import type { Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { assertPermitted, type Caller } from './callers.js'
 import { isUuid } from './clients.js'
-import type { StoreEnvelope } from './kek-check.js'
+import type { Envelope } from './envelope.js'
 import { placeOfCredentials } from './sealed-places.js'
 
 /** What may be said of a service; every field is untrusted, and what is left out stays or is empty. */
@@ -45,7 +45,7 @@ export interface ExternalServices {
 export function createExternalServices(options: {
   store: Store
   audit: AuditLog
-  envelope: StoreEnvelope
+  envelope: Envelope
   clock: () => number
 }): ExternalServices {
   const { store, audit, envelope, clock } = options
@@ -68,7 +68,6 @@ export function createExternalServices(options: {
       return audit.attempt({ type: 'service.opened', ...caller.parties }, provenance, async (attempt) => {
         assertPermitted(caller, 'external-service:credentials')
         return attempt.commit(async (transaction) => {
-          await envelope.assertSameState(transaction)
           const service = await findService(transaction, id, caller)
           attempt.note({ details: { service: service.id } })
           const opened = envelope.open(service.sealedCredentials, placeOfCredentials(service.id))
@@ -86,7 +85,6 @@ export function createExternalServices(options: {
         const service = applyInput({ ...EMPTY_SERVICE, ...fresh }, input, now, seal)
         attempt.note({ details: { service: id } })
         await attempt.commit(async (transaction) => {
-          await envelope.assertSameState(transaction)
           await assertNameFree(transaction, service)
           await transaction.externalServices.insert(service)
         })
@@ -98,7 +96,6 @@ export function createExternalServices(options: {
       return audit.attempt({ type: 'service.updated', ...caller.parties }, provenance, async (attempt) => {
         assertPermitted(caller, 'external-service:update')
         return attempt.commit(async (transaction) => {
-          await envelope.assertSameState(transaction)
           const current = await findService(transaction, id, caller)
           attempt.note({ details: { service: current.id } })
           const service = applyInput(current, input, clock(), seal)

@@ -14,8 +14,8 @@ export interface KekCheck {
 /** An envelope that is opened over a store, whose state may be exchanged while a server stands still. */
 export interface StoreEnvelope extends Envelope {
   /**
-   * Throws `state_unreadable` where the store has another key-encryption key now, or holds another state: whatever was
-   * sealed for the former one would open nowhere. Asked in the transaction that keeps what was sealed.
+   * Throws `state_unreadable` where the store has another key-encryption key now, or holds another state: what is
+   * sealed for the former one would open nowhere, and what is recorded of it belongs into another log.
    */
   assertSameState(queries: Pick<Queries, 'settings'>): Promise<void>
 }

@@ -10,6 +10,8 @@ export interface Replica extends KeyPeers {
    * been replaced meanwhile, so it serves none until it has caught up.
    */
   assertCurrent(): void
+  /** Whether the others take this server for alive, as it has to assume. */
+  isCurrent(): boolean
   /** Tells the others which keys this server serves now, once it has joined them; it is tried again where that fails. */
   acknowledge(): Promise<void>
   /** Counts as alive from now on, and stays up to date with the keys until it leaves. */
@@ -152,6 +154,8 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   return {
+    isCurrent: () => !isPast(),
+
     assertCurrent() {
       if (!isPast()) return
       throw new AuthsecError('temporarily_unavailable', 'this server has lost touch with the others', {

@@ -74,6 +74,8 @@ export interface AuditLogOptions extends LogPlace {
   refusals?: RefusalLimits | undefined
   /** Whether there is too little room to record even those; default: never. */
   isScarce?: (() => boolean) | undefined
+  /** Throws where this run may change nothing more; asked at the beginning of every transaction. Default: never. */
+  assertOwnState?: ((transaction: Transaction) => Promise<void>) | undefined
   /** Told of every record that is durable. */
   onRecorded?: (() => void) | undefined
 }
@@ -85,7 +87,7 @@ const YIELD_MS = 20
 const SCAN_BUDGET = 50_000
 
 export function createAuditLog(options: AuditLogOptions): AuditLog {
-  const { store, clock, onRecorded = () => {} } = options
+  const { store, clock, assertOwnState = async () => {}, onRecorded = () => {} } = options
   const waiting = new Set<() => void>()
   const { refusals: limits, isScarce } = options
   const refusals =
@@ -105,6 +107,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
     let count = 0
     const value = await store.write(async (transaction) => {
       const records: AuditRecord[] = []
+      await assertOwnState(transaction)
       const result = await change(transaction, (draft) => {
         const now = clock()
         const event = { ...draft, outcome: 'allow' } as const

@@ -5,7 +5,7 @@ import { equalHashes, hashLeaf } from '../../core/merkle.js'
 import { createTileEdge, type GrownTile, type TileEdge } from '../../core/tile-edge.js'
 import type { HashTile, SignedHead } from '../../store/audit-tree.js'
 import { shareNext } from '../../store/share-next.js'
-import type { Store } from '../../store/store.js'
+import type { Store, Transaction } from '../../store/store.js'
 import type { Keyring } from '../keys.js'
 import { sha256, signHead, toVerifierKey, verifyEd25519 } from './log-key.js'
 
@@ -40,6 +40,8 @@ export interface SealingOptions {
   clock: () => number
   /** Default: in the memory of this process. */
   highWater?: HighWaterMark | undefined
+  /** Throws where this run may sign nothing more; asked in the transaction that keeps a head. Default: never. */
+  assertOwnState?: ((transaction: Transaction) => Promise<void>) | undefined
   /** Told what goes wrong where nobody waits for it. */
   onFailure?: ((error: unknown) => void) | undefined
 }
@@ -54,7 +56,7 @@ const MAX_TRIES = 20
 const utf8 = new TextEncoder()
 
 export function createSealing(options: SealingOptions): Sealing {
-  const { store, keyring, logId, clock, onFailure = () => {} } = options
+  const { store, keyring, logId, clock, assertOwnState = async () => {}, onFailure = () => {} } = options
   const highWater = options.highWater ?? createMemoryMark()
   let unsealed = 0
   let isChecked = false
@@ -147,7 +149,9 @@ export function createSealing(options: SealingOptions): Sealing {
     const keepsLast = last !== undefined && signersOf(last.note) !== signersOf(note)
     const tiles = edge.takeGrown().map(toStoredTile)
     // A write may run more than once.
-    const isDone = await store.write(async ({ audit, auditTree, keys: stored }) => {
+    const isDone = await store.write(async (transaction) => {
+      const { audit, auditTree, keys: stored } = transaction
+      await assertOwnState(transaction)
       // Another key has taken over: it has to sign what covers that.
       if ((await stored.findState(signing[0].kid)) !== 'active') return false
       const to = { size, note, signedAt: clock(), keepsLast }
