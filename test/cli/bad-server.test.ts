@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeDirectory, runCli } from '../support/run-cli.js'
+import { listServerCommands } from '../support/server-commands.js'
 import { CLIENT_ID, TENANT } from '../support/stub-server.js'
 import { signCall } from '../support/token-issuer.js'
 
@@ -19,6 +20,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['client', 'list'],
   ['client', 'register', 'bot', '--type', 'ai_agent', '--agent-type', 'langchain'],
   ['policy', 'list'],
+  'policy create --role admin --agent-type langchain --permission billing:read --resource https://billing.example --max-ttl 1h'.split(
+    ' ',
+  ),
   ['resource', 'create', 'https://billing.example', '--permission', 'billing:read'],
   ['client', 'show', CLIENT_ID],
   ['client', 'register', 'app', '--dynamic'],
@@ -60,17 +64,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['trust', 'list'],
   ['trust', 'show', 'deploy'],
   ['trust', 'delete', 'deploy', '--confirm', 'deploy'],
-  [
-    'trust',
-    'create',
-    'deploy',
-    '--client',
-    CLIENT_ID,
-    '--issuer',
-    'https://ci.example',
-    '--subject',
-    'repo:acme/*',
-  ],
+  `trust create deploy --client ${CLIENT_ID} --issuer https://ci.example --subject repo:acme/*`.split(' '),
   ['ci', 'oidc', '--identity', '-', '--audience', 'https://billing.example'],
   ['ci', 'oidc', '--identity', '-', '--explain'],
   ['exec', '--audience', 'https://billing.example', '--', 'node', '-e', '0'],
@@ -81,6 +75,19 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['token', 'verify', '-'],
   ['token', 'verify', '-', '--online'],
 ]
+
+/** What takes an address, and asks nobody there. */
+const OFFLINE = ['profile create', 'ci setup']
+/** What is measured by itself, below. */
+const APART: readonly (readonly string[])[] = [['logout'], ['doctor']]
+
+test('every command that can be told a server is among them', async () => {
+  const named = [...COMMANDS, ...APART].map((args) => `${args.join(' ')} `)
+  const missing = (await listServerCommands()).filter(
+    (command) => !OFFLINE.includes(command) && !named.some((line) => line.startsWith(`${command} `)),
+  )
+  expect(missing).toEqual([])
+})
 
 type Respond = (response: ServerResponse, request: IncomingMessage, body: string) => void
 
