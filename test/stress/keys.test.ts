@@ -1,12 +1,15 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DevServer, openShell, type Shell } from '../e2e/shell.js'
+import { makePostgresSchema } from '../support/postgres-schema.js'
 import { startTestServer, type TestServer } from '../support/running-server.js'
 import { chooseSeed, countRounds, createRandom } from './rounds.js'
+
+const KEK_TEXT = Buffer.alloc(32, 7).toString('base64')
 
 interface KeyRow {
   kid: string
@@ -15,16 +18,63 @@ interface KeyRow {
   state: string
 }
 
-describe('a server that is killed in the middle of a change of keys', () => {
+/** Where a server keeps its keys. */
+interface Place {
+  args: readonly string[]
+  /** Looks at what a server leaves that was killed, and lets it be gone. */
+  bury(): Promise<void>
+  remove(): Promise<void>
+}
+
+function openDirectory(): Place {
+  const place = mkdtempSync(path.join(tmpdir(), 'authsec-keys-'))
+  const state = path.join(place, 'state')
+  return {
+    args: ['--state', state],
+    async bury() {
+      for (const file of readdirSync(state)) {
+        expect(statSync(path.join(state, file)).mode & 0o077, file).toBe(0)
+      }
+    },
+    remove: async () => rmSync(place, { recursive: true, force: true }),
+  }
+}
+
+async function openDatabase(): Promise<Place> {
+  const schema = await makePostgresSchema()
+  const place = mkdtempSync(path.join(tmpdir(), 'authsec-keys-'))
+  const write = (name: string, text: string) => {
+    writeFileSync(path.join(place, name), text, { mode: 0o600 })
+    return path.join(place, name)
+  }
+  const files = ['--store-file', write('store', schema.url), '--kek-file', write('kek', KEK_TEXT)]
+  return {
+    args: ['--allow-dev-postgres', ...files],
+    async bury() {
+      // What its lease would come to: until then no key signs that it has not served.
+      await schema.run('delete from replicas')
+      await schema.run('delete from leases')
+    },
+    async remove() {
+      rmSync(place, { recursive: true, force: true })
+      await schema.drop()
+    },
+  }
+}
+
+describe.each([
+  { engine: 'a directory', open: openDirectory, rounds: countRounds(2, 10) },
+  { engine: 'PostgreSQL', open: openDatabase, rounds: countRounds(1, 5) },
+])('a server over $engine that is killed in the middle of a change of keys', ({ open, rounds }) => {
   let shell: Shell
-  let place: string
-  beforeAll(() => {
+  let place: Place
+  beforeAll(async () => {
     shell = openShell()
-    place = mkdtempSync(path.join(tmpdir(), 'authsec-keys-'))
+    place = await open()
   })
   afterAll(async () => {
     await shell.close()
-    rmSync(place, { recursive: true, force: true })
+    await place.remove()
   })
 
   test('has the old keys or the new ones, one that signs in each set, and its files to itself', async ({
@@ -33,20 +83,19 @@ describe('a server that is killed in the middle of a change of keys', () => {
     const seed = chooseSeed()
     await annotate(`AUTHSEC_STRESS_SEED=${seed}`)
     const random = createRandom(seed)
-    const state = path.join(place, 'state')
-    const serve = () => shell.serve(['--state', state, '--publish-ahead', '0s'])
+    const serve = () => shell.serve([...place.args, '--publish-ahead', '0s'])
     let server = await serve()
 
-    for (let round = 0; round < countRounds(2, 10); round++) {
+    for (let round = 0; round < rounds; round++) {
       const acknowledged = [await findActive(server)]
+      const start = performance.now()
       const rotating = rotateUntilKilled(server, acknowledged)
       while (acknowledged.length < 2) await delay(2)
-      await delay(random() * 60)
+      // Anywhere in the one or two that follow.
+      await delay(random() * 2 * (performance.now() - start))
       await server.stop('SIGKILL')
       await rotating
-      for (const file of readdirSync(state)) {
-        expect(statSync(path.join(state, file)).mode & 0o077, file).toBe(0)
-      }
+      await place.bury()
 
       server = await serve()
       const keys = await listKeys(server)
