@@ -1,6 +1,8 @@
+import { parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { type LogSource, readLogKeys } from '../core/log-source.js'
 import { formatTilePath } from '../core/log-tiles.js'
+import { unexpected } from './answer.js'
 import { type ApiTarget, downloadFile } from './http.js'
 
 const utf8 = new TextDecoder()
@@ -30,7 +32,7 @@ export function openLiveLog(target: ApiTarget, sleep: (ms: number) => Promise<vo
   return {
     async readCheckpoint() {
       const bytes = await read('checkpoint', 'text/plain')
-      return bytes && utf8.decode(bytes)
+      return bytes && assertCheckpoint(utf8.decode(bytes))
     },
     readTile: (tile) =>
       read(formatTilePath(tile), 'application/octet-stream', tile.level === 'entries' ? 'required' : 'never'),
@@ -38,6 +40,17 @@ export function openLiveLog(target: ApiTarget, sleep: (ms: number) => Promise<vo
       const bytes = await read('keys', 'application/json')
       return readLogKeys(bytes && utf8.decode(bytes))
     },
+  }
+}
+
+// What is no head at all is an answer gone wrong, and nothing that was forged.
+function assertCheckpoint(note: string): string {
+  try {
+    parseCheckpoint(note)
+    return note
+  } catch (error) {
+    if (!AuthsecError.is(error)) throw error
+    throw unexpected(error.message)
   }
 }
 

@@ -100,6 +100,11 @@ const ANSWERS: readonly { why: string; respond: Respond; says: RegExp }[] = [
     says: /answered 200 with text\/html instead of|answered no JSON/,
   },
   {
+    why: 'words',
+    respond: (response) => response.writeHead(200, { 'content-type': 'text/plain' }).end('all is well\n'),
+    says: /with text\/plain instead of|answered no JSON|unexpected answer of the server: the checkpoint/,
+  },
+  {
     why: 'a page of a gateway',
     respond: (response) =>
       response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>'),
