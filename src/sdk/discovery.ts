@@ -119,7 +119,11 @@ function metadataUrl(serverUrl: URL): string {
 // The base token goes to the token endpoint: never to a server other than the configured one.
 function assertOwnAddress(what: string, address: unknown, serverUrl: URL): asserts address is string {
   if (isOwnAddress(address, serverUrl)) return
-  throw new AuthsecError('issuer_mismatch', `the ${what} ${quote(address)} is not on ${serverUrl.origin}`, {
+  const fault =
+    typeof address === 'string'
+      ? `the ${what} ${quote(address)} is not on ${serverUrl.origin}`
+      : `the metadata of ${serverUrl.origin} name no ${what}`
+  throw new AuthsecError('issuer_mismatch', fault, {
     hint: 'Configure the server by the address that it calls its own.',
   })
 }

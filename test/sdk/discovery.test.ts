@@ -101,6 +101,15 @@ describe('readMetadata', () => {
     const reading = read('https://authsec.example', () => jsonResponse(200, document))
     await expect(reading).rejects.toMatchObject({ code: 'issuer_mismatch' })
   })
+
+  test.each([
+    { issuer: undefined, says: 'name no issuer' },
+    { issuer: 5, says: 'name no issuer' },
+    { issuer: 'https://evil.example', says: 'the issuer "https://evil.example" is not on' },
+  ])('tells of the issuer $issuer', async ({ issuer, says }) => {
+    const reading = read('https://authsec.example', () => jsonResponse(200, { ...document, issuer }))
+    await expect(reading).rejects.toMatchObject({ message: expect.stringContaining(says) })
+  })
 })
 
 /** Metadata that are read from what the test says the server answers now, and how often that was. */
