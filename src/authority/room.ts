@@ -76,6 +76,6 @@ function describeShortage(mark: Mark): AuthsecError {
   return new AuthsecError(
     'temporarily_unavailable',
     `less than ${mark.share * 100} % of the disk that holds the state is free: ${consequence}`,
-    { hint: 'Make room on that disk; nothing has to be started again.' },
+    { hint: 'Make room on that disk.' },
   )
 }

@@ -11,7 +11,8 @@ const start = (state: string) => startServer({ state, port: 0, keys: { import: i
 describe.skipIf(!canMakeDisks)('a state on a disk that is full', () => {
   const refusal = {
     code: 'temporarily_unavailable',
-    hint: expect.stringContaining('Check the free space'),
+    // The last of them have room for what they write, and not for more.
+    hint: expect.stringMatching(/^(?:Check the free space|Make room on that disk)/),
   }
 
   test('is no damaged one: it is not opened, and opened when there is room again', async () => {
