@@ -1,6 +1,7 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
 import type { ReplicaTimings } from '../../src/authority/replica.js'
+import { AuthsecError } from '../../src/core/errors.js'
 import { runServer, type Serving } from '../../src/server/run.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
@@ -58,5 +59,13 @@ export async function untilServed(replicas: readonly AuthorityReplica[]): Promis
     return live.length === replicas.length && live.every(({ keyRevision }) => keyRevision >= revision)
   }
   while (!(await isServed())) await new Promise((resolve) => setTimeout(resolve, 20))
-  for (const { authority } of replicas) await authority.keys.upkeep()
+  for (const replica of replicas) await lookAfter(replica)
+}
+
+// A server does it by itself too, and may have been faster: then there is something else to do, or nothing.
+async function lookAfter({ authority }: Pick<AuthorityReplica, 'authority'>): Promise<void> {
+  await authority.keys.upkeep().catch((error) => {
+    if (!AuthsecError.is(error, 'temporarily_unavailable')) throw error
+    return lookAfter({ authority })
+  })
 }
