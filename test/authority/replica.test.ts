@@ -93,6 +93,7 @@ describe('two servers of one database', () => {
 
   test('do not wait for one that is gone', async () => {
     const [one, other] = await openTwo()
+    await untilServed([one, other])
     await other.close()
     open.splice(open.indexOf(other), 1)
     clock.now += PUBLISH_MS + 1_000
