@@ -2,13 +2,15 @@ import { AuthsecError } from './errors.js'
 import { quote } from './printable.js'
 
 const UNITS: Readonly<Record<string, number>> = { d: 86_400, h: 3_600, m: 60, s: 1 }
+/** Longer than any number of seconds that counts; what comes from outside may be as long as it likes. */
+const MAX_LENGTH = 64
 const DURATION = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/
 
 /**
  * Reads a duration such as `90`, `45s`, `15m` or `2h30m` as whole seconds; throws `usage`.
  */
 export function parseDuration(text: string): number {
-  const seconds = /^\d+$/.test(text) ? Number(text) : sumUnits(text)
+  const seconds = text.length > MAX_LENGTH ? undefined : /^\d+$/.test(text) ? Number(text) : sumUnits(text)
   if (seconds === undefined || !Number.isSafeInteger(seconds)) {
     throw new AuthsecError('usage', `${quote(text)} is not a duration`, {
       hint: 'Write a duration as 45s, 15m, 2h30m or 7d.',
