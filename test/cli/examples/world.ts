@@ -294,7 +294,8 @@ export async function openWorld(): Promise<World> {
       if (code !== 0) throw new Error(`dev init ended with ${code}: ${stderr}`)
       tenantId = JSON.parse(stdout).tenant_id
     }
-    if (line !== 'authsec keys rewrap' && !/ snapshot | reset/.test(line)) return
+    const isOwnKek = line.startsWith('authsec keys rewrap') && !line.includes(' --kek-file')
+    if (!isOwnKek && !/ snapshot | reset/.test(line)) return
     await rm(DEV_STATE, { recursive: true, force: true })
     const stopped = await startServer({ state: DEV_STATE, port: 0, clock: () => server.now })
     if (!line.includes('--kek-file')) tenantId = stopped.tenantId

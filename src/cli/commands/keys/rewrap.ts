@@ -39,8 +39,8 @@ export function addKeyRewrap(parent: Command, context: Context): void {
         "a team's server, which then starts with kek.new",
       ],
       [
-        'authsec keys rewrap --new-kek-file kek && authsec dev serve --kek-file kek',
-        'from now on the key lies where you keep it',
+        'authsec keys rewrap --new-kek-file kek',
+        'from now on the key lies where you keep it, and dev serve --kek-file names it',
       ],
     ],
     exits: [0, 2, 6, 7, 21],
