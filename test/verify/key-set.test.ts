@@ -270,8 +270,13 @@ describe('an outage', () => {
   test.each([
     {
       what: 'an answer that is no key set',
-      served: { error: 'x' },
+      served: { kty: 'EC' },
       message: 'the answer of http://127.0.0.1:7468 is no key set',
+    },
+    {
+      what: 'an error that comes with 200',
+      served: { error: 'x' },
+      message: 'http://127.0.0.1:7468 answered an error to /oauth/jwks: x',
     },
     {
       what: 'more than a hundred keys',
