@@ -1,6 +1,7 @@
 import type { CommanderError } from '@commander-js/extra-typings'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
+import { concealTokens } from '../core/token-concealing.js'
 import type { Context } from './context.js'
 import { exitCodeOf } from './exit-codes.js'
 
@@ -62,7 +63,8 @@ function formatFailure({ message, hint }: AuthsecError): string {
 }
 
 function describeSurprise(error: unknown, isDebugging: boolean): AuthsecError {
-  const message = error instanceof Error ? error.message : String(error)
+  // Nobody knows what a surprise says: Node repeats a header that it does not take.
+  const message = concealTokens(error instanceof Error ? error.message : String(error))
   return new AuthsecError('internal', message.split('\n')[0] || 'something unexpected happened', {
     ...(!isDebugging && { hint: 'Set AUTHSEC_DEBUG=1 to see where it happened.' }),
     cause: error,
@@ -70,6 +72,9 @@ function describeSurprise(error: unknown, isDebugging: boolean): AuthsecError {
 }
 
 function formatStack(error: Error): string {
-  const stack = (error.stack ?? error.message).split('\n').map(toPrintable).join('\n')
+  const stack = concealTokens(error.stack ?? error.message)
+    .split('\n')
+    .map(toPrintable)
+    .join('\n')
   return error.cause instanceof Error ? `${stack}\ncaused by ${formatStack(error.cause)}` : stack
 }

@@ -1,8 +1,8 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
 import { AuthsecError } from './errors.js'
-import { concealTokens } from './secrets.js'
 import type { Json } from './strict-json.js'
+import { concealTokens } from './token-concealing.js'
 
 /** Every kind of event, with the words in which it is told to people. */
 export const AUDIT_EVENTS = {

@@ -1,4 +1,5 @@
 import { matchEscaped } from './escaped-forms.js'
+import { concealTokens } from './token-concealing.js'
 
 // The members of requests that a server must never make us repeat: RFC 6749 §2.3.1 and §6, RFC 7521 §4, RFC 8628 §3.4,
 // RFC 8693 §2.1, RFC 7009 §2.1, CIBA §10.1, and the password of a login.
@@ -14,10 +15,6 @@ const SECRET_MEMBERS: readonly string[] = [
   'device_code',
   'auth_req_id',
 ]
-
-// A JWT, whole or cut (RFC 7515 §3.1, RFC 7516 §3.1): its header is the base64url of `{"` and more, and there is a part
-// behind it. One part alone may as well be the id of a key.
-const TOKEN = /eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*/g
 
 /**
  * What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. The
@@ -44,11 +41,6 @@ export function concealSecrets(text: string, sent: readonly string[]): string {
   const possible = sent.filter((secret) => secret.length <= text.length)
   const rest = possible.length === 0 ? text : text.replace(matchEscaped(possible), '[secret]')
   return concealTokens(rest)
-}
-
-/** A text without the tokens that stand in it. */
-export function concealTokens(text: string): string {
-  return text.replace(TOKEN, '[token]')
 }
 
 // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).

@@ -105,6 +105,30 @@ describe('authsec', () => {
     const long = await runCli(['policy', 'list'], { env: { ...env, AUTHSEC_DEBUG: '1' }, fetch })
     expect(long).toMatchObject({ code: 1, stderr: expect.stringMatching(/\n +at /) })
   })
+
+  describe.each([{}, { AUTHSEC_DEBUG: '1' }])('with %j', (more) => {
+    const surprise = () => {
+      const cause = new TypeError(`Headers.append: "Bearer ${TOKEN}" is an invalid header value.`)
+      throw Object.assign(new RangeError(`nobody expected ${TOKEN}`), { cause })
+    }
+
+    test.each([
+      { where: 'on the way to a server', fetch: async () => surprise(), code: 20 },
+      {
+        where: 'in its answer',
+        fetch: async () => Object.defineProperty({}, 'headers', { get: surprise }),
+        code: 1,
+      },
+    ])('a surprise $where repeats no token', async ({ fetch, code }) => {
+      const env = { ...ADMIN, ...more }
+      const run = await runCli(['policy', 'list'], {
+        env,
+        fetch: fetch as unknown as typeof globalThis.fetch,
+      })
+      expect(run).toMatchObject({ code, stdout: '' })
+      expect(run.stderr).not.toContain(TOKEN.slice(0, 20))
+    })
+  })
 })
 
 describe('an ending from outside', () => {
