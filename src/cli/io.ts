@@ -193,8 +193,12 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
     },
     record(pairs) {
       const cells = pairs.map(([name, value]) => [name, toPrintable(value)] as const)
-      const lines = streams.stdout.isTTY
-        ? alignPairs(cells, this.columns)
+      // A script finds each name, a person those of which there is something to say.
+      const lines = this.isTerminal
+        ? alignPairs(
+            cells.filter(([, value]) => value !== ''),
+            this.columns,
+          )
         : cells.map((cell) => cell.join('\t'))
       for (const line of lines) write(`${line}\n`)
     },
