@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../core/errors.js'
 import type { StoryEvent } from '../../demo/events.js'
+import { wrapText } from '../columns.js'
 import type { Context } from '../context.js'
 import { describe } from '../help.js'
 
@@ -22,8 +23,11 @@ export function addDemo(parent: Command, context: Context): void {
 
 async function demo({ io, signal }: Context, json: boolean): Promise<void> {
   const { runDemo } = await import('../../demo/story.js')
+  const print = (text: string) => {
+    for (const line of text.split('\n')) io.line(wrapText(line, io.width, '    '))
+  }
   const isAsExpected = await runDemo({
-    emit: (event, describeEvent) => (json ? io.jsonLine<Output>(event) : io.line(describeEvent())),
+    emit: (event, describeEvent) => (json ? io.jsonLine<Output>(event) : print(describeEvent())),
     note: (line) => io.note(line),
     signal,
   })
