@@ -37,18 +37,12 @@ const MODES: readonly Mode[] = [
   { name: 'with nothing on standard input', options: { stdin: '' } },
   { name: 'where nobody reads standard output', options: { isOutputClosed: true } },
 ]
-/** These start servers or programs: some circumstances have to do. */
-const SLOW = ['authsec dev serve', 'authsec dev init', 'authsec exec']
 /** These print what another program reads, what is to be pasted, or one line for each event. */
 const VERBATIM = ['ci setup', 'completion', 'help', 'audit tail', 'audit search'].map(
   (name) => `authsec ${name}`,
 )
-const BRIEF = ['into a pipe', 'with --json', 'where nobody reads standard output']
 
-// The demo runs from beginning to end in test/e2e/demo.test.ts, which takes its time.
-const leaves = listLeaves(JSON.parse((await runCli(['help', '--json'])).stdout)).filter(
-  ({ command }) => command !== 'authsec demo',
-)
+const leaves = listLeaves(JSON.parse((await runCli(['help', '--json'])).stdout))
 const outputs = new Map<string, string | null>(
   JSON.parse((await runCli(['commands', '--json'])).stdout).map(
     ({ command, output }: { command: string; output: string | null }) => [command, output],
@@ -77,10 +71,7 @@ describe.each(leaves)('$command', (leaf) => {
   })
 
   const takesJson = leaf.flags.some(({ name }) => name === '--json')
-  const modes = MODES.filter(({ name, flags = [] }) => {
-    if (SLOW.includes(leaf.command) && !BRIEF.includes(name)) return false
-    return takesJson || !flags.includes('--json')
-  })
+  const modes = MODES.filter(({ flags = [] }) => takesJson || !flags.includes('--json'))
 
   test.each(modes)('behaves $name', async ({ flags = [], options = {} }) => {
     const [, ...args] = call.words
