@@ -16,6 +16,9 @@ const SECRET_MEMBERS: readonly string[] = [
   'auth_req_id',
 ]
 
+/** So many characters of secrets fit into a pattern; what does not is found as it was sent, in JSON, an address or a form. */
+const MAX_PATTERN = 256
+
 /**
  * What of a request is secret: its credentials, as they are sent and as they were before, and its secret members. The
  * names of headers may be spelled in any case.
@@ -38,9 +41,23 @@ export function listSentSecrets(
  */
 export function concealSecrets(text: string, sent: readonly string[]): string {
   // Few words hold a session, and each request has some: there is nothing to be looked for in most of them.
-  const possible = sent.filter((secret) => secret.length <= text.length)
-  const rest = possible.length === 0 ? text : text.replace(matchEscaped(possible), '[secret]')
-  return concealTokens(rest)
+  const possible = sent.filter((secret) => secret.length <= text.length).sort((a, b) => a.length - b.length)
+  let room = MAX_PATTERN
+  const [short, long]: [string[], string[]] = [[], []]
+  for (const secret of possible) {
+    room -= secret.length
+    const list = room < 0 ? long : short
+    list.push(secret)
+  }
+  const rest = long
+    .flatMap(listSpellings)
+    .reduce((words, spelling) => words.replaceAll(spelling, '[secret]'), text)
+  return concealTokens(short.length === 0 ? rest : rest.replace(matchEscaped(short), '[secret]'))
+}
+
+function listSpellings(secret: string): string[] {
+  const form = new URLSearchParams([['', secret]]).toString().slice(1)
+  return [secret, JSON.stringify(secret).slice(1, -1), form, form.replaceAll('+', '%20')]
 }
 
 // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).

@@ -41,4 +41,21 @@ describe('the words of a server', () => {
     )
     expect(concealSecrets('no key ZeyJ0123456789abc.', [])).toBe('no key ZeyJ0123456789abc.')
   })
+
+  test.each([
+    { what: 'a token of 64 KiB', secret: 'eyJh+/~'.repeat(9_362) },
+    { what: 'a password of 4 KiB of quotation marks', secret: '"'.repeat(4_096) },
+    { what: 'a password of all that is escaped', secret: '\\" +%&ä\n'.repeat(500) },
+  ])('lose $what, however long a pattern of it would be', ({ secret }) => {
+    const form = new URLSearchParams([['', secret]]).toString().slice(1)
+    for (const said of [secret, JSON.stringify(secret).slice(1, -1), form, form.replaceAll('+', '%20')]) {
+      expect(concealSecrets(`no: ${said}!`, ['x"', secret])).toBe('no: [secret]!')
+    }
+  })
+
+  test('lose several that are too long together for one pattern', () => {
+    const secrets = ['a', 'b', 'c', 'd'].map((name) => `${name}${'"'.repeat(250)}`)
+    const said = JSON.stringify(secrets.join(' ')).slice(1, -1)
+    expect(concealSecrets(said, secrets)).toBe('[secret] [secret] [secret] [secret]')
+  })
 })
