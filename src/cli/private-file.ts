@@ -27,7 +27,12 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   }
 }
 
-/** Whether what is at a path is no file, such as `/dev/stdout` or a pipe: it is written to, and stays what it is. */
+/**
+ * Whether what is at a path is no file, such as `/dev/stdout` or a pipe: it is written to, and stays what it is. A link
+ * counts where the system keeps those to what a process has open, and a file does nowhere.
+ */
 export function isSpecial(path: string, there: Stats | undefined): boolean {
-  return there?.isFIFO() || there?.isCharacterDevice() || resolve(path).startsWith('/dev/')
+  if (there === undefined) return false
+  const isOpened = there.isSymbolicLink() && resolve(path).startsWith('/dev/')
+  return isOpened || there.isFIFO() || there.isCharacterDevice()
 }

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { lstat, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { lstat, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { writePrivateFile } from '../../src/cli/private-file.js'
+import { prepareSecretFile } from '../../src/cli/secret-delivery.js'
 import { makeDirectory } from '../support/run-cli.js'
 
 describe('a private file', () => {
@@ -32,6 +34,16 @@ describe('a private file', () => {
     expect(text).toBe('a')
     await writePrivateFile('/dev/null', 'b')
     expect((await lstat('/dev/null')).isCharacterDevice()).toBe(true)
+  })
+
+  // A file system in memory, as Linux has one among its devices.
+  test.skipIf(!existsSync('/dev/shm'))('is one among the devices too, where it is no device', async () => {
+    const path = `/dev/shm/authsec-test-${crypto.randomUUID()}`
+    onTestFinished(() => rm(path, { force: true }))
+    await writePrivateFile(path, 'a')
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    await expect(prepareSecretFile(path)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await readFile(path, 'utf8')).toBe('a')
   })
 
   test('leaves nothing behind when it cannot be written', async () => {
