@@ -10,7 +10,7 @@ type KnownTerms = { [Term in keyof PolicyTerms]?: PolicyTerms[Term] | undefined 
 
 /**
  * Asks a person for everything that a policy needs and that nobody has said; `question` asks what may be delegated.
- * Undefined where there is nothing to choose from, or nothing is chosen.
+ * Undefined where there is nothing to choose from, nothing is chosen, or no API has it.
  */
 export async function interviewForTerms(
   { prompts }: Context,
@@ -32,17 +32,26 @@ export async function interviewForTerms(
   if (permissions.length === 0) return undefined
 
   const reached = within.filter((api) => api.permissions.some((held) => permissions.includes(held)))
-  const askFor = async (term: string) => (await prompts.ask(term)).trim()
+  if (known.resources === undefined && reached.length === 0) return undefined
+  const ask = async (question: string) => (await prompts.ask(question)).trim()
   return {
     ...known,
     permissions,
     resources: known.resources ?? reached.map(({ uri }) => uri),
-    role: known.role ?? (await askFor('Role of the people who may delegate that:')),
+    role: known.role ?? (await insist(() => ask('Role of the people who may delegate that:'))),
     agentType:
-      known.agentType ?? ((await askFor('Kind of agent they may delegate to (langchain):')) || 'langchain'),
+      known.agentType ?? ((await ask('Kind of agent they may delegate to (langchain):')) || 'langchain'),
     maxTtlSeconds:
       known.maxTtlSeconds ??
-      parseSeconds((await askFor('How long does a delegation live at most (8h):')) || '8h'),
+      parseSeconds((await ask('How long does a delegation live at most (8h):')) || '8h'),
     enabled: known.enabled ?? true,
+  }
+}
+
+/** Asks until there is an answer. */
+async function insist(ask: () => Promise<string>): Promise<string> {
+  for (;;) {
+    const answer = await ask()
+    if (answer !== '') return answer
   }
 }

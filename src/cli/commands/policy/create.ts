@@ -83,18 +83,22 @@ async function interview(context: Context, connection: Connection, flags: Policy
   const { interviewForTerms } = await import('../../policy-interview.js')
   const { role, agentType, permission, resource, maxTtl: maxTtlSeconds, disabled } = flags
   const known = {
-    role,
-    agentType,
-    permissions: isMissing(permission) ? undefined : permission,
-    resources: isMissing(resource) ? undefined : resource,
+    role: orMissing(role),
+    agentType: orMissing(agentType),
+    permissions: orMissing(permission),
+    resources: orMissing(resource),
     maxTtlSeconds,
     enabled: !disabled,
   }
   const terms = await interviewForTerms(context, connection, known, 'What may be delegated?')
   if (terms !== undefined) return terms
-  throw new AuthsecError('cancelled', 'no permission was chosen, and no policy was made', {
+  throw new AuthsecError('cancelled', 'no permission of an API was chosen, and no policy was made', {
     hint: 'The permissions are those of the APIs: see authsec resource list.',
   })
+}
+
+function orMissing<V extends string | readonly string[]>(value: V | undefined): V | undefined {
+  return isMissing(value) ? undefined : value
 }
 
 function isMissing(value: string | number | readonly string[] | undefined): boolean {

@@ -180,11 +180,24 @@ describe('authsec policy create', () => {
       })
     })
 
+    test('asks for a flag that is empty, and again where there is no answer', async () => {
+      const { server, done } = ask(
+        ['--role', '', '--agent-type', ''],
+        ['billing:read', ' ', 'member', 'x', '1h'],
+      )
+      expect(await done).toMatchObject({ code: 0 })
+      expect(JSON.parse(server.calls.at(-1)?.body ?? '')).toMatchObject({
+        role_name: 'member',
+        agent_type: 'x',
+      })
+    })
+
     test.each([
-      { why: 'nothing is chosen', answers: [''], resources: APIS },
-      { why: 'there is no API', answers: [], resources: [] },
-    ])('makes no policy where $why', async ({ answers, resources }) => {
-      const { server, done } = ask([], answers, resources)
+      { why: 'nothing is chosen', args: [], answers: [''], resources: APIS },
+      { why: 'there is no API', args: [], answers: [], resources: [] },
+      { why: 'no API has the permission', args: ['--permission', 'x:y'], answers: [], resources: APIS },
+    ])('makes no policy where $why', async ({ args, answers, resources }) => {
+      const { server, done } = ask(args, answers, resources)
       expect(await done).toMatchObject({
         code: 2,
         stderr: expect.stringMatching(/no policy was made\nhint: /),
