@@ -23,8 +23,14 @@ export async function takeDevProfile(
 ): Promise<() => Promise<void>> {
   const { config, credentials } = context
   const former = await findFormer(context, url)
-  await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
-  await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
+  try {
+    await credentials.write(DEV_PROFILE, { access_token: adminToken, server_url: url }, 'file')
+    await config.writeProfile(DEV_PROFILE, { server_url: url, tenant_id: tenantId, client_id: clientId })
+  } catch (error) {
+    await credentials.remove(DEV_PROFILE, adminToken)
+    if (former !== undefined) await restore(context, former)
+    throw error
+  }
 
   return async () => {
     // Another server may have been started since: only what is still ours is taken back.
