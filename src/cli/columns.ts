@@ -23,8 +23,12 @@ export function indent(text: string, space: string): string {
 
 /** Breaks text into lines, of which those after the first begin with `space`. */
 export function wrapText(text: string, width: number, space: string): string {
-  const [first = '', ...rest] = wrapWords(text, width - space.length)
-  return [first, ...rest.map((line) => `${space}${line}`)].join('\n')
+  const margin = /^ */.exec(text)?.[0] ?? ''
+  const [first = '', ...rest] = wrapWords(
+    text.slice(margin.length),
+    width - Math.max(margin.length, space.length),
+  )
+  return [`${margin}${first}`, ...rest.map((line) => `${space}${line}`)].join('\n')
 }
 
 /** Breaks text into lines of at most `width` characters; a longer word stands alone. */
