@@ -84,7 +84,7 @@ export async function mintToken(
   const minted = call
     ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds, longest })
     : describeBase(clientId, base)
-  return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base))
+  return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base, longest))
 }
 
 /** Exchanges a token that is at hand for a call token; throws what `mintToken` throws when it exchanges. */
@@ -121,11 +121,16 @@ function readReference(connection: Connection, client: string | undefined): stri
 }
 
 /** What ends a token before its time. */
-function adviseOnLife({ grant, call }: MintRequest, minted: MintedToken, base: BaseToken): string {
+function adviseOnLife(
+  { grant, call }: MintRequest,
+  minted: MintedToken,
+  base: BaseToken,
+  longest: number,
+): string {
   if (call && minted.expiresAt < Date.parse(base.expires_at)) {
     return call.ttlSeconds === undefined
       ? 'The server lets no call token live longer.'
-      : `Ask for a longer life with --ttl, ${formatDuration(MAX_CALL_TTL)} at most.`
+      : `Ask for a longer life with --ttl, ${formatDuration(longest)} at most.`
   }
   return grant
     ? 'The policy lets no delegation live longer: see authsec policy list.'
