@@ -86,17 +86,20 @@ async function* takeSteps(
   context: DelegatedContext,
   fail: (error: unknown) => unknown,
 ): AsyncGenerator {
+  let isOver = false
   try {
     for (;;) {
       const { done, value } = await runWithDelegation(context, () => generator.next())
-      if (done) return value
+      isOver = done === true
+      if (isOver) return value
       yield value
     }
   } catch (error) {
+    isOver = true
     return fail(error)
   } finally {
     // Nobody may want the next step: then the tool tidies up, with the delegation that it has begun with.
-    await runWithDelegation(context, () => generator.return?.(undefined))
+    if (!isOver) await runWithDelegation(context, () => generator.return?.(undefined))
   }
 }
 
