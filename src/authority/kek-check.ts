@@ -107,6 +107,6 @@ function isOpened(open: () => unknown): boolean {
 
 function wrongKek(message: string): AuthsecError {
   return new AuthsecError('state_unreadable', message, {
-    hint: 'Give the key that it is sealed with: --kek-file, AUTHSEC_KEK, or the file "kek" in its directory, which counts where neither is given. Nothing has been changed.',
+    hint: 'Give the key that it is sealed with: --kek-file, AUTHSEC_KEK, or the file "kek" in its directory, which counts where neither is given (unset AUTHSEC_KEK). Nothing has been changed.',
   })
 }
