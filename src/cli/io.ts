@@ -269,11 +269,11 @@ const BORDERS = [
   ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
 ]
 
-// The widest column gives way until the table fits; what is cut ends in an ellipsis. The first one holds what is
-// needed for the next command, so it stays whole. Undefined where nothing would be left to read of the others.
 /** A cell that is cut to less says nothing any more. */
 const MIN_CUT = 12
 
+// The widest column gives way until the table fits; what is cut ends in an ellipsis. The first one holds what is
+// needed for the next command, so it stays whole. Undefined where nothing would be left to read of the others.
 function fitWidths(
   titles: readonly string[],
   rows: readonly (readonly string[])[],

@@ -98,11 +98,12 @@ function isBaseToken({ iss }: JsonObject): boolean {
 }
 
 // Nobody has to be asked whether what a token says of its issuer can be true.
-function isOfAnother(issuer: string, { iss }: JsonObject, isDelegation: boolean): boolean {
+function isOfAnother(issuer: string, claims: JsonObject, isDelegation: boolean): boolean {
+  const { iss } = claims
   const url = parseServerUrl(issuer)
   if (!isDelegation) return iss !== issuer
   // A base token is one of a tenant, and whose tenant that is, the server knows.
-  if (typeof iss === 'string' && iss.startsWith('spiffe://')) return false
+  if (isBaseToken(claims)) return false
   return typeof iss !== 'string' || !URL.canParse(iss) || !isSameServer(url, new URL(iss))
 }
 

@@ -86,8 +86,9 @@ export function addExport(parent: Command, context: Context): void {
   addConnectionFlags(addAuditFlags(addTimeFlags(command, now), now)).action(async (flags) => {
     assertAgree(flags)
     const connection = await openConnection(context, flags)
-    if (flags.format === 'bundle') await exportBundle(context, connection, flags, flags.out ?? '')
-    else await exportEvents(context, connection, flags, flags.format)
+    const { format, out } = flags
+    if (format !== 'bundle') await exportEvents(context, connection, flags, format)
+    else if (out !== undefined) await exportBundle(context, connection, flags, out)
   })
 }
 
@@ -148,7 +149,7 @@ async function exportEvents(
   const { out } = flags
   const count =
     out === undefined ? await print(context, pages) : await fillNewPlace(out, (path) => save(path, pages))
-  if (flags.json) io.json<Output>({ format, events: count, last, out: out ?? '' })
+  if (flags.json && out !== undefined) io.json<Output>({ format, events: count, last, out })
   else io.note(`${count} ${count === 1 ? 'event' : 'events'}${out === undefined ? '' : ` in ${out}`}`)
 }
 

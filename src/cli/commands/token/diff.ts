@@ -8,7 +8,6 @@ import { describe } from '../../help.js'
 import { dissectToken } from '../../token-anatomy.js'
 import { readTokenInput } from '../../token-input.js'
 
-/** One member that two tokens do not have in common. */
 /** How the two differ; it is printed also where the exit code says that they do. */
 export interface Output {
   same: boolean
@@ -22,6 +21,7 @@ interface ShownDifference extends Omit<Difference, 'a' | 'b'> {
   b: Json
 }
 
+/** One member that two tokens do not have in common. */
 interface Difference {
   part: 'header' | 'claims'
   member: string

@@ -166,7 +166,7 @@ async function examine(context: Context, flags: VerifyFlags, token: string, jwt:
   const checks = [
     { name: 'time', outcome: 'skipped', detail: at === undefined ? '' : `as of ${formatTime(at)}` } as const,
     ...joinChecks(openChecks(inspection.checks, flags, trust), checkDemands(jwt, flags, trust, inspection)),
-    ...(flags.online && !isOfAnother(trust) ? [await checkOnline(context, flags, token)] : []),
+    ...(flags.online && !isKeyless(trust) ? [await checkOnline(context, flags, token)] : []),
   ].filter(({ detail }) => detail !== '')
   return {
     verified: checks.every(({ outcome }) => outcome !== 'failed'),
@@ -189,7 +189,7 @@ async function inspect(
   const now = at === undefined ? clock.now : () => at
   if (trust.kind === 'foreign') {
     const { inspectForeignToken } = await import('../../foreign-token.js')
-    if (!isOfAnother(trust)) assertNoBinding(tool)
+    if (!isKeyless(trust)) assertNoBinding(tool)
     const { issuer, keys } = trust
     const expected = { issuer, keys, audience, algorithms, leewaySeconds: leeway, clock: now, fetch }
     return await inspectForeignToken(token, expected)
@@ -212,7 +212,7 @@ async function inspect(
 }
 
 // What is of another issuer than the one that is believed, that one need not be asked about.
-function isOfAnother(trust: Trust): boolean {
+function isKeyless(trust: Trust): boolean {
   return trust.kind === 'foreign' && trust.keys === 'none'
 }
 
