@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -17,6 +18,7 @@ let server: TestServer
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'authsec-terminal-test-'))
   script = await buildCommand(place)
+  await writeFile(join(place, 'kek'), randomBytes(32).toString('base64'), { mode: 0o600 })
   server = await startTestServer({ clock: Date.now, passwords: { [ADMIN]: PASSWORD } })
   return async () => {
     await server.close()
@@ -64,6 +66,15 @@ const REGISTER: Dialogue = [
 /** From here on the client is registered and printed, and what is asked is about a policy. */
 const REGISTERED = 6
 
+const POLICY: Dialogue = [
+  ['What may be delegated?', 'Space', 'Enter'],
+  ['Role of the people', 'member', 'Enter'],
+  ['Kind of agent', 'crewai', 'Enter'],
+  ['How long', 'Enter'],
+]
+const INIT =
+  'dev init --state PLACE/team --issuer https://a.example --admin a@b.test --kek-file PLACE/kek'.split(' ')
+
 const PROMPTS: readonly {
   args: readonly string[]
   before: Dialogue
@@ -86,7 +97,19 @@ const PROMPTS: readonly {
     question: 'Type http',
     registers: false,
   },
-  { args: ['policy', 'create'], before: [], question: 'What may be delegated?', registers: false },
+  { args: ['keys', 'rotate', '--purpose', 'base'], before: [], question: 'Type base', registers: false },
+  ...POLICY.map(([question], index) => ({
+    args: ['policy', 'create'],
+    before: POLICY.slice(0, index),
+    question,
+    registers: false,
+  })),
+  ...['Password of the admin', 'The same again'].map((_, index, questions) => ({
+    args: INIT,
+    before: questions.slice(0, index).map((asked) => [asked, PASSWORD, 'Enter'] as const),
+    question: questions[index] ?? '',
+    registers: false,
+  })),
   ...REGISTER.map(([question], index) => ({
     args: ['client', 'register'],
     before: REGISTER.slice(0, index),
@@ -144,7 +167,7 @@ describe.skipIf(isMissing('tmux'))('a person at a terminal', () => {
       // A kind of agent that no policy knows, so that all questions are asked whatever was registered before.
       const kind = `kind-${PROMPTS.length}-${before.length}`
       const known = await listClients()
-      const terminal = await start(args)
+      const terminal = await start(args.map((arg) => arg.replace('PLACE', place)))
       await converse(
         terminal,
         before.map(([asked, ...keys]) => [asked, ...keys.map((key) => (key === 'crewai' ? kind : key))]),
