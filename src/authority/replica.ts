@@ -126,9 +126,9 @@ export function createReplica(options: ReplicaOptions): Replica {
 
   async function catchUp(keyring: ServedKeys): Promise<void> {
     if ((await store.keys.revision()) !== keyring.revision) await keyring.refresh()
-    while (!isUpToDate(keyring)) {
-      if (!(await renew(keyring))) await keyring.refresh()
-    }
+    if (isUpToDate(keyring)) return
+    // Once is enough, however long it takes: whoever waits for the same lock has to have a turn.
+    while (!hasLeft && !(await renew(keyring))) await keyring.refresh()
   }
 
   function lookAgain(keyring: ServedKeys): void {

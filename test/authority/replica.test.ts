@@ -4,7 +4,7 @@ import type { KeyPlace } from '../../src/authority/key-sets.js'
 import type { Keyring } from '../../src/authority/keys.js'
 import { createReplica, type Moment, type Replica } from '../../src/authority/replica.js'
 import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
-import type { Transaction, User } from '../../src/store/store.js'
+import type { Store, Transaction, User } from '../../src/store/store.js'
 import { KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica, untilServed } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
@@ -202,6 +202,24 @@ describe('a server that was silent for too long', () => {
     expect(() => paused.assertCurrent()).toThrow('lost touch')
     await expect.poll(() => attempt(() => paused.assertCurrent()), { timeout: 10_000 }).toBe('well')
     await paused.leave()
+  })
+
+  test('leaves though each renewal takes longer than the time until the next one', async () => {
+    const { store } = one
+    let renewals = 0
+    const slow: Store = {
+      ...store,
+      write: async (work) => {
+        const done = await store.write(work)
+        renewals++
+        time = { wall: time.wall + 10_000, steady: time.steady + 10_000 }
+        return done
+      },
+    }
+    const late = createReplica({ store: slow, admit, bootId: 'late', readTime: () => time })
+    await late.join(pretend(one.authority.keyring))
+    await expect.poll(() => renewals, { timeout: 10_000 }).toBeGreaterThan(3)
+    await late.leave()
   })
 
   test('serves nothing before it has joined and after it has left', () => {
