@@ -172,11 +172,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     ? undefined
     : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure })
   const making = { store, envelope, clock, rules, peers: replica }
+  // Before anything is changed: who is refused leaves everything as it is.
+  await store.write(admit)
   await forgetEphemeralKeys(store, keySource)
   if (typeof keySource === 'object') await importKeys(making, keySource.imported)
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope, replica)
-  await (replica === undefined ? store.write(admit) : replica.join(keyring))
+  await replica?.join(keyring)
   // While a server counts as alive nobody exchanges the state under it: it costs a question only after a pause.
   const assertOwnState = async (transaction: Transaction) => {
     if (replica?.isCurrent() === false) await envelope.assertSameState(transaction)
@@ -199,11 +201,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     options.assertClock?.()
     await keyring.assertSigning(key, transaction)
   }
-  // Not for sessions: whoever has to revoke something must be able to log in.
-  const assertIssuing: AssertSigning = async (key, transaction) => {
-    options.room?.assertEnough()
-    await assertSigning(key, transaction)
-  }
+  // Not for sessions, and not for a base token that there is: whoever has to revoke something must be able to log in.
+  const assertRoom = () => options.room?.assertEnough()
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
     store,
@@ -244,7 +243,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,
     clientAuthentication,
-    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning: assertIssuing }),
+    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning, assertRoom }),
     delegationEnds: createDelegationEnds(shared),
     devices,
     externalServices: createExternalServices({ ...shared, envelope }),
@@ -271,8 +270,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     svids: createSvids(svids),
     tokens: createTokens({
       ...shared,
-      callKey: (signingAlg) => keyring.call[signingAlg],
-      assertSigning: assertIssuing,
+      callKey(signingAlg) {
+        assertRoom()
+        return keyring.call[signingAlg]
+      },
+      assertSigning,
       issuer: identity.issuer,
       maxCallTtl: timings.maxCallTtl,
       mode,

@@ -56,7 +56,7 @@ export async function agreeTimings(
         `${flag} ${formatDuration(timings[name])}, where they have ${formatDuration(inUse[name])}`,
     )
     throw new AuthsecError('configuration', `other servers run on this state: ${list.join('; ')}`, {
-      hint: 'Give this one the timings that they have, or stop all of them first; one that was killed counts as running until its lease ends.',
+      hint: 'Give this one the timings that they have, or stop all of them first. A command that is at work counts as a server, and one that was killed until its lease ends.',
     })
   }
   const promises = kept && listOutstanding(kept, timings, now)

@@ -19,7 +19,10 @@ afterEach(async () => {
   await schema.drop()
 })
 
-async function openOne(timings: KeyTimings = {}, replica: ReplicaTimings = {}): Promise<AuthorityReplica> {
+async function openOne(
+  timings: KeyTimings = {},
+  replica: Parameters<typeof openReplica>[3] = {},
+): Promise<AuthorityReplica> {
   const opened = await openReplica(schema.url, () => START, timings, replica)
   open.push(opened)
   return opened
@@ -47,6 +50,15 @@ describe('the servers of one database', () => {
     }
     // Nobody relies on that.
     await openOne({ rotateSeconds: 86_400 })
+  })
+
+  test('keep their keys where one of them is refused that would make its own', async () => {
+    const { store } = await openOne()
+    const readKeys = async () => [await store.keys.revision(), await store.keys.list()]
+    const before = await readKeys()
+    const refused = await refusalOf(openOne({ maxCallTtl: 5 }, { keySource: 'ephemeral' }))
+    expect(refused).toMatchObject({ code: 'configuration' })
+    expect(await readKeys()).toEqual(before)
   })
 
   test('go by those of the next one where none of them is left', async () => {

@@ -1,5 +1,6 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
+import type { KeySource } from '../../src/authority/key-source.js'
 import type { ReplicaTimings } from '../../src/authority/replica.js'
 import { AuthsecError } from '../../src/core/errors.js'
 import { runServer, type Serving } from '../../src/server/run.js'
@@ -21,11 +22,15 @@ export async function openReplica(
   url: string,
   clock: () => number,
   keyTimings: KeyTimings = {},
-  { kek = KEK, ...replicaTimings }: ReplicaTimings & { kek?: Uint8Array } = {},
+  {
+    kek = KEK,
+    keySource,
+    ...replicaTimings
+  }: ReplicaTimings & { kek?: Uint8Array; keySource?: KeySource } = {},
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
-  const keySource = await readServerKeys()
-  const options = { store, kek, issuer: ISSUER, clock, keyTimings, replicaTimings, keySource }
+  const source = keySource ?? (await readServerKeys())
+  const options = { store, kek, issuer: ISSUER, clock, keyTimings, replicaTimings, keySource: source }
   const authority = await openAuthority(options).catch(async (error) => {
     await store.close()
     throw error
