@@ -35,7 +35,7 @@ async function compileLibrary() {
     return [...stdout.matchAll(/^TSFILE: (.+)$/gm)].map(([, file]) => path.relative(root, file))
   } catch (error) {
     // Not the stack of this script: what the compiler says is the whole story.
-    process.stderr.write(String(error.stdout ?? error.message).replace(/^TSFILE: .+\n/gm, ''))
+    process.stderr.write(String(error.stdout || error.stderr || error.message).replace(/^TSFILE: .+\n/gm, ''))
     process.exit(1)
   }
 }
