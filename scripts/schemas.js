@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SOURCES = path.join(ROOT, 'src/')
+// As the compiler writes them, on every system.
+const SOURCES = path.join(ROOT, 'src/').replaceAll(path.sep, '/')
 const COMMANDS = path.join(SOURCES, 'cli/commands')
 const ERROR = path.join(SOURCES, 'cli/failure.ts')
 
@@ -57,6 +58,7 @@ function isOutput(node) {
 
 function describeOutput(checker, output, name) {
   const defined = {}
+  const named = new Map()
   const schema = describe(checker.getTypeAtLocation(output), [])
   const description = documentationOf(checker.getSymbolAtLocation(output.name))
   if (description === undefined) throw new Error(`the Output of ${name} has no documentation`)
@@ -74,6 +76,11 @@ function describeOutput(checker, output, name) {
     if (Object.hasOwn(ANY, symbol?.name ?? '')) return ANY[symbol.name]
     // A type that holds itself is written once, under its name; a list of it has none.
     if (around.includes(type) && !checker.isArrayType(type)) {
+      if ((named.get(symbol.name) ?? type) !== type || symbol.name.startsWith('__'))
+        throw new Error(
+          `the Output of ${name} holds two types of one name that hold themselves: ${symbol.name}`,
+        )
+      named.set(symbol.name, type)
       defined[symbol.name] ??= {}
       return { $ref: `#/$defs/${symbol.name}` }
     }
