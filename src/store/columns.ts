@@ -1,5 +1,7 @@
 /** The setting that counts every change of authority. */
 export const REVISION_SETTING = 'authority_revision'
+/** The setting that counts every change of keys. */
+export const KEY_REVISION = 'key_revision'
 
 /** Reads a list of texts from its JSON column. */
 export function readList(json: string): string[] {

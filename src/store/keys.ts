@@ -1,10 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import { orUndefined } from './columns.js'
+import { KEY_REVISION, orUndefined } from './columns.js'
 import type { KeyRow, Schema } from './schema.js'
 import type { KeyChanges, StoredKey } from './store.js'
-
-/** The setting that counts every change of keys. */
-const KEY_REVISION = 'key_revision'
 
 export function createKeys(db: Kysely<Schema>, touch: () => Promise<void>): KeyChanges {
   return {

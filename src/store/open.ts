@@ -111,8 +111,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
       const value = await db.transaction().execute(async (trx) => {
         const log: LogChanges = { records: [], isPruned: false }
         const refill: Refill = (schema, rows) => refillTables(trx, engine, schema, rows)
-        const { revision: begun } = await readOpening(trx, opening)
-        const done = await work(createTransaction(trx, revision.within(trx, begun), engine, log), refill)
+        const done = await work(createTransaction(trx, revision.within(trx), engine, log), refill)
         // The log of another state may have taken the place of this one.
         await appendRecords(trx, log.records, (await readOpening(trx, opening)).head)
         return done

@@ -8,8 +8,8 @@ import { shareNext, shareTurn } from './share-next.js'
 export interface Revision {
   /** Outside of a transaction: as it was committed last. */
   read(): Promise<number>
-  /** Inside a transaction, which sees its own changes; `begun` is what it began with. */
-  within(transaction: Kysely<Schema>, begun: number): RevisionChanges
+  /** Inside a transaction, which sees its own changes; `begun` is what it began with, where that is known. */
+  within(transaction: Kysely<Schema>, begun?: number): RevisionChanges
   /** After which it is read again. */
   forget(): void
 }
@@ -46,7 +46,7 @@ export function createRevision(db: Kysely<Schema>, { isAlone }: { isAlone: boole
   return {
     read: isAlone ? readKnown : readShared,
     within(transaction, begun) {
-      let own: number | undefined = begun
+      let own = begun
       return {
         async read() {
           own ??= await readRevision(transaction)

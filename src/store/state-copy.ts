@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { AuthsecError } from '../core/errors.js'
 import type { Bound } from './bound-values.js'
+import { KEY_REVISION, REVISION_SETTING } from './columns.js'
 import type { Engine } from './engine.js'
 import { createSchema, upgradeSchema } from './migrate.js'
 import type { Schema } from './schema.js'
@@ -44,6 +45,8 @@ const TABLES: Readonly<Record<TableName, readonly string[]>> = {
 }
 
 const PAGE = 256
+/** They go on where another state takes the place of this one, so that nobody takes the one for the other. */
+const COUNTERS = [REVISION_SETTING, KEY_REVISION]
 
 /**
  * Reads tables whole and page by page, all of them as they were at one moment. On SQLite nobody else is served
@@ -87,7 +90,7 @@ export async function refillTables(
   schema: number,
   rows: Parameters<Refill>[1],
 ): Promise<void> {
-  const counters = await trx.selectFrom('settings').selectAll().where('name', 'like', '%_revision').execute()
+  const counters = await trx.selectFrom('settings').selectAll().where('name', 'in', COUNTERS).execute()
   for (const name of Object.keys(TABLES).reverse()) await trx.schema.dropTable(name).ifExists().execute()
   await createSchema(trx, engine, schema)
   for await (const { table, rows: batch } of collect(rows)) {
