@@ -61,7 +61,8 @@ const BUNDLE = {
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
-  // Native modules, WebAssembly with its file beside it, and the optional peers: they are found where the package is installed.
+  // Native modules, WebAssembly with its file beside it, and the optional peers: they are found where the package is
+  // installed.
   external: ['libsql', '@napi-rs/keyring', 'jq-wasm', 'langchain', '@langchain/*'],
   write: false,
   metafile: true,

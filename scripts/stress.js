@@ -1,7 +1,8 @@
 // Runs the stress tests (kills, storms, races). Each does so many things in a round that the ten of `npm run test:stress`
-// are what is asked of it: 50 rotations by two and by eight servers at once and 50 under a verifier that caches, 100 kills
-// in the middle of a change of keys (and 50 on PostgreSQL) and 100 while tokens are issued, 1,000 races of a revocation
-// with issuances on each engine. `--rounds N` runs more or fewer of all of them; `npm test` runs the same files with a few.
+// are what is asked of it: 50 rotations by two and by eight servers at once and 50 under a verifier that caches, 100
+// kills in the middle of a change of keys (and 50 on PostgreSQL) and 100 while tokens are issued, 1,000 races of a
+// revocation with issuances on each engine. `--rounds N` runs more or fewer of all of them; `npm test` runs the same
+// files with a few.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

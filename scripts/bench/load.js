@@ -51,7 +51,8 @@ export async function loadTogether(targets, durationMs) {
 
 /**
  * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
- * `status`, 200 unless it is said, with a body that `isExpected`. `onAnswer` is told each body, and when it was asked for.
+ * `status`, 200 unless it is said, with a body that `isExpected`. `onAnswer` is told each body, and when it was asked
+ * for.
  */
 export async function load(
   { url, request, status = 200, isExpected, onAnswer },

@@ -1,4 +1,5 @@
-// What of the package a page or a function loads that uses some of its entries, as a bundler with code splitting makes it.
+// What of the package a page or a function loads that uses some of its entries, as a bundler with code splitting makes
+// it.
 
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +10,8 @@ const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 
 /**
  * The bytes of a bundle of everything that these entries export, such as `sdk`, minified and gzipped: `loaded` at once,
- * and `later` once something rarely needed is used. What comes from packages, or from the layers of `without`, is not in it.
+ * and `later` once something rarely needed is used. What comes from packages, or from the layers of `without`, is not
+ * in it.
  */
 export async function measureSize(entries, { without = [] } = {}) {
   const { outputFiles, metafile } = await build({

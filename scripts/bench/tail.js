@@ -2,7 +2,9 @@
 
 import { get } from 'node:http'
 
-/** Tells every event as it comes; resolves once the stream has begun. `caughtUp` waits until all that is there has come. */
+/**
+ * Tells every event as it comes; resolves once the stream has begun. `caughtUp` waits until all that is there has come.
+ */
 export async function followEvents({ url, admin_token }, onEvent) {
   const headers = { authorization: `Bearer ${admin_token}` }
   let seen = -1

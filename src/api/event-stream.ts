@@ -8,7 +8,9 @@ export interface ServerSentEvent {
 
 const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024
 
-/** Reads server-sent events (WHATWG HTML §9.2.6), those together that come together; half a message at the end is none. */
+/**
+ * Reads server-sent events (WHATWG HTML §9.2.6), those together that come together; half a message at the end is none.
+ */
 export async function* readEventStream(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent[]> {
   const utf8 = new TextDecoder()
   let rest = ''

@@ -52,8 +52,9 @@ export function assertSession(target: ApiTarget): void {
 
 /**
  * Sends one request and returns the JSON of a 2xx answer that is no error: AuthSec sends some of them with 200.
- * Redirects are refused, a body ends at 32 MiB and nothing is retried. Throws `login_required` without a session where one is needed, `network`, `timed_out`,
- * `server_error` for what is not JSON, and otherwise the code that the status or the OAuth error names.
+ * Redirects are refused, a body ends at 32 MiB and nothing is retried. Throws `login_required` without a session where
+ * one is needed, `network`, `timed_out`, `server_error` for what is not JSON, and otherwise the code that the status or
+ * the OAuth error names.
  */
 export async function callServer(target: ApiTarget, request: ApiRequest): Promise<Json> {
   const { response, bytes } = await exchange(target, request)

@@ -22,8 +22,8 @@ const KEY = {
   /** When it signed last or would have, RFC 3339. */
   stopped_at: 'text?',
   /**
-   * Its next step, RFC 3339: from when a prepared key may sign, and until when the server keeps an active one or publishes
-   * one that signs no more; absent where nobody knows yet, or only a person decides.
+   * Its next step, RFC 3339: from when a prepared key may sign, and until when the server keeps an active one or
+   * publishes one that signs no more; absent where nobody knows yet, or only a person decides.
    */
   due_at: 'text?',
 } as const

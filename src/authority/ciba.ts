@@ -43,7 +43,10 @@ export interface StartedCiba {
 
 /** Client-initiated backchannel authentication in poll mode: AuthSec's two planes, and OpenID's own. */
 export interface Ciba {
-  /** Throws `unknown_user_id`, `invalid_binding_message`, and `rate_limited` while a thousand requests of this client wait. */
+  /**
+   * Throws `unknown_user_id`, `invalid_binding_message`, and `rate_limited` while a thousand requests of this client
+   * wait.
+   */
   start(request: CibaRequest, provenance: Provenance): Promise<StartedCiba>
   /** What waits for this person's answer. Throws `access_denied` for a session that is not the person's own. */
   listPending(session: Session): Promise<Approval[]>

@@ -13,7 +13,10 @@ import type { BaseTokens, PresentedBaseToken } from './base-tokens.js'
 import type { CallTokens, TokenRole } from './call-tokens.js'
 import type { Sessions } from './sessions.js'
 
-/** A token that has been presented and is what it says: ours, of its kind, not expired. Whether it is alive is another question. */
+/**
+ * A token that has been presented and is what it says: ours, of its kind, not expired. Whether it is alive is another
+ * question.
+ */
 export interface PresentedToken {
   kind: PresentedKind
   jti: string

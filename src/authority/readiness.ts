@@ -31,7 +31,9 @@ export interface ReadinessOptions {
 
 /** A row that whoever asks may write, and nobody keeps. */
 const PROBE = 'readiness'
-/** For so long a store that could be written is taken to be so still: everybody may ask, and each answer costs a commit. */
+/**
+ * For so long a store that could be written is taken to be so still: everybody may ask, and each answer costs a commit.
+ */
 const TRUST_MS = 1_000
 
 export function createReadiness({

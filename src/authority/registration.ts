@@ -164,7 +164,8 @@ function createRegistered(metadata: EffectiveMetadata, tenantId: string, now: nu
   return changeRegistered({ ...blank, email: email ?? `${blank.id}@authsec.invalid` }, metadata, now)
 }
 
-// A secret outlives a change of everything else; one that is not needed any more is forgotten, and its former one with it.
+// A secret outlives a change of everything else; one that is not needed any more is forgotten, and its former one with
+// it.
 function changeRegistered(former: Client, metadata: EffectiveMetadata, now: number): Registered {
   const needsSecret = metadata.authMethod.startsWith('client_secret')
   const isKept = needsSecret && former.secretHash !== undefined

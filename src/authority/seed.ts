@@ -115,8 +115,8 @@ export interface SeedPlace {
 }
 
 /**
- * Fills a new state in one transaction, which is recorded; on a state that has been filled it only finds who is there. Throws
- * `conflict` when that was done with another seed than the one asked for.
+ * Fills a new state in one transaction, which is recorded; on a state that has been filled it only finds who is there.
+ * Throws `conflict` when that was done with another seed than the one asked for.
  */
 export async function applySeed(
   place: SeedPlace,

@@ -15,7 +15,10 @@ export function openBundle(directory: string): LogSource {
   }
 }
 
-/** Writes the files of a log into a new directory, which is there whole or not at all. Throws `conflict` where there is something already. */
+/**
+ * Writes the files of a log into a new directory, which is there whole or not at all. Throws `conflict` where there is
+ * something already.
+ */
 export async function writeBundle(files: AsyncIterable<LogFile>, directory: string): Promise<void> {
   const { mkdir } = await import('node:fs/promises')
   await fillNewPlace(directory, async (partial) => {

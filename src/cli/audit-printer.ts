@@ -41,7 +41,9 @@ interface EventLine extends ToldTimelineEntry {
 /** The log could not be read on from where it was asked to be. */
 interface GapLine {
   kind: 'gap'
-  /** `other_log`: that place is in another log; `ahead`: it is behind the end of this one; or what else the server says. */
+  /**
+   * `other_log`: that place is in another log; `ahead`: it is behind the end of this one; or what else the server says.
+   */
   reason: string
   /** The place behind which the log was to be read on. */
   asked: number
@@ -90,7 +92,9 @@ export interface AuditPrinter {
   flush(): Promise<void>
 }
 
-/** `resume` are the words of the command line that goes on, but for the cursor; events go to `file` where there is one. */
+/**
+ * `resume` are the words of the command line that goes on, but for the cursor; events go to `file` where there is one.
+ */
 export async function createAuditPrinter(
   io: Io,
   { resume, file }: { resume: (cursor: string) => readonly string[]; file: LineFile | undefined },

@@ -10,7 +10,8 @@ export interface LogReportOutput {
   /**
    * INTACT: what the known key signed; LINKED: whole in itself, by a key that nobody vouches for. ALTERED: something is
    * not what was signed; FORKED: somebody has seen another history; UNSIGNED: the signature is not good; KEY: another key
-   * signed; TRUNCATED: the end is gone; INCOMPLETE: something is missing; SUPPRESSED: the event of the token is not there.
+   * signed; TRUNCATED: the end is gone; INCOMPLETE: something is missing; SUPPRESSED: the event of the token is not
+   * there.
    */
   verdict: Verdict
   /** What the verdict means, in words. */
@@ -77,7 +78,9 @@ interface AnchorOutput {
 }
 
 interface FaultOutput {
-  /** `cut`: the records end too early; `tile`: hashes that are not those of the records; `root`: not to be told closer. */
+  /**
+   * `cut`: the records end too early; `tile`: hashes that are not those of the records; `root`: not to be told closer.
+   */
   kind: LogFault['kind']
   /** The first record that is concerned. */
   index: number

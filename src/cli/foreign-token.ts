@@ -98,7 +98,9 @@ export async function inspectForeignToken(token: string, expected: ForeignExpect
   return reportChecks(presented, CHECKS)
 }
 
-/** The key set of an issuer, OpenID Connect Discovery §4 and RFC 8414 §3; throws `network`, `timed_out`, `server_error`. */
+/**
+ * The key set of an issuer, OpenID Connect Discovery §4 and RFC 8414 §3; throws `network`, `timed_out`, `server_error`.
+ */
 async function discoverKeys(issuer: string, fetch: typeof globalThis.fetch): Promise<URL> {
   const url = parseServerUrl(issuer)
   const path = url.pathname.replace(/\/$/, '')

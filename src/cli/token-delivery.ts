@@ -38,7 +38,9 @@ export interface Delivery {
   out: string | undefined
 }
 
-/** Hands out a token: on standard output and nowhere else, or in a file; throws `usage` for one that cannot be written. */
+/**
+ * Hands out a token: on standard output and nowhere else, or in a file; throws `usage` for one that cannot be written.
+ */
 export async function deliverToken(
   context: Context,
   minted: DeliverableToken,

@@ -19,8 +19,8 @@ export interface TrustFlags extends ConnectionFlags {
 export type Trust = (
   | { kind: 'delegation'; options: Omit<VerifierOptions, 'audience'> }
   /**
-   * Without an issuer there is nobody whose tokens of this kind are believed. No keys are wanted where a token says itself
-   * that it is of another issuer.
+   * Without an issuer there is nobody whose tokens of this kind are believed. No keys are wanted where a token says
+   * itself that it is of another issuer.
    */
   | { kind: 'foreign'; issuer: string | undefined; keys: URL | JsonWebKeySet | 'discovered' | 'none' }
 ) & {
@@ -72,7 +72,9 @@ export async function readTrust(
   return { kind: 'foreign', issuer, keys: 'discovered', isIssuerOpen: false }
 }
 
-/** The kind that --typ asks for, where the token is of it; of another kind it is judged by its own, and its type fails. */
+/**
+ * The kind that --typ asks for, where the token is of it; of another kind it is judged by its own, and its type fails.
+ */
 function profileOf({ typ }: TrustFlags, { claims }: { claims: JsonObject }): ProfileName | undefined {
   const wanted = PROFILE_OF_TYPE[typ ?? '']
   return wanted === kindOf(claims) ? wanted : undefined

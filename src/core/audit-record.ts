@@ -168,8 +168,8 @@ const utf8 = new TextEncoder()
 
 /**
  * The canonical bytes of an event as text (RFC 8785): what is stored, hashed and compared. Untrusted text is
- * cut at 1 KiB per field, and holds no token; throws `invalid_request` when the event is still larger than 32 KiB, because only long
- * lists from outside can make it so.
+ * cut at 1 KiB per field, and holds no token; throws `invalid_request` when the event is still larger than 32 KiB,
+ * because only long lists from outside can make it so.
  */
 export function encodeAuditEvent(event: AuditEvent): string {
   const text = canonicalJson(needsCut(event) ? cutTexts(event) : event)

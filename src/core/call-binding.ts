@@ -61,7 +61,10 @@ export function assertCallArguments(args: unknown): asserts args is JsonObject {
   encodeArguments(args)
 }
 
-/** What is hashed: the salt, then the RFC 8785 bytes of `{v:1, aud, tool, args}`. Throws a `TypeError` as `canonicalJson` does. */
+/**
+ * What is hashed: the salt, then the RFC 8785 bytes of `{v:1, aud, tool, args}`. Throws a `TypeError` as
+ * `canonicalJson` does.
+ */
 export function encodeCall({ aud, tool, args }: BoundCall, salt: Uint8Array): Uint8Array {
   return encodeSalted(salt, { aud, tool, args: canonicalJson(args) })
 }

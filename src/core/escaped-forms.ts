@@ -30,9 +30,9 @@ const MAX_BASE64_TEXT = 128
 const utf8 = new TextEncoder()
 
 /**
- * A pattern that finds each of some texts, of a few hundred characters in all, as it is and as whoever repeats it may write it: in JSON (RFC 8259 §7), in an
- * address or a form, each also twice, in HTML before or behind one of them, and a short one inside of something in base64.
- * No form is shorter than its text.
+ * A pattern that finds each of some texts, of a few hundred characters in all, as it is and as whoever repeats it may
+ * write it: in JSON (RFC 8259 §7), in an address or a form, each also twice, in HTML before or behind one of them, and
+ * a short one inside of something in base64. No form is shorter than its text.
  */
 export function matchEscaped(texts: readonly string[]): RegExp {
   const longestFirst = texts

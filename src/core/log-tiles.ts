@@ -34,7 +34,9 @@ export function parseTilePath(path: string): Tile | undefined {
   return isPossible && formatTilePath(tile) === path ? tile : undefined
 }
 
-/** The tile of one level, or bundle of entries, with an index, as a log of this size has it; of no width beyond its end. */
+/**
+ * The tile of one level, or bundle of entries, with an index, as a log of this size has it; of no width beyond its end.
+ */
 export function tileAt(level: Tile['level'], index: number, size: number): Tile {
   const count = level === 'entries' ? size : Math.floor(size / TILE_WIDTH ** level)
   return { level, index, width: Math.max(0, Math.min(TILE_WIDTH, count - index * TILE_WIDTH)) }

@@ -27,7 +27,10 @@ export type Verdict =
   | 'INCOMPLETE'
   | 'SUPPRESSED'
 
-/** How much has to be proven: that the log is whole in itself, that a known key signed it, that it goes on from an anchor. */
+/**
+ * How much has to be proven: that the log is whole in itself, that a known key signed it, that it goes on from an
+ * anchor.
+ */
 export type Evidence = 'linked' | 'signed' | 'anchored'
 
 /** A head of the log that somebody has kept. */

@@ -33,7 +33,8 @@ export function readHashText(text: string): Uint8Array {
 const LEAF = 0x00
 const INNER = 0x01
 
-// What is hashed stands here only for as long as that takes: to make room for each of a million costs more than to hash it.
+// What is hashed stands here only for as long as that takes: to make room for each of a million costs more than to hash
+// it.
 let leafInput = Uint8Array.of(LEAF)
 const innerInput = new Uint8Array(1 + 2 * HASH_BYTES)
 innerInput[0] = INNER

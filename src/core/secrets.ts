@@ -16,7 +16,10 @@ const SECRET_MEMBERS: readonly string[] = [
   'auth_req_id',
 ]
 
-/** So many characters of secrets fit into a pattern; what does not is found as it was sent, in JSON, an address or a form. */
+/**
+ * So many characters of secrets fit into a pattern; what does not is found as it was sent, in JSON, an address or a
+ * form.
+ */
 const MAX_PATTERN = 256
 
 /**

@@ -80,8 +80,8 @@ export interface AgentSurroundings {
 }
 
 /**
- * Asks a LangChain agent whose model follows a script: in each turn it makes the calls that stand there, and in the end it
- * sums up what they said. Returns what the agent answered and the tool messages it was given.
+ * Asks a LangChain agent whose model follows a script: in each turn it makes the calls that stand there, and in the end
+ * it sums up what they said. Returns what the agent answered and the tool messages it was given.
  */
 export async function askAgent(
   question: string,

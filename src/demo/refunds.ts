@@ -11,8 +11,9 @@ export const REFUND_TOOL = 'refund_invoice'
 export const REFUND_PERMISSION = 'billing:refund'
 
 /**
- * The route of the billing API that pays money back. The token has to be bound to exactly the refund that has arrived, and
- * above the limit to come from the user rather than from a standing delegation: both are decided here, not by the agent.
+ * The route of the billing API that pays money back. The token has to be bound to exactly the refund that has arrived,
+ * and above the limit to come from the user rather than from a standing delegation: both are decided here, not by the
+ * agent.
  */
 export function createRefundRoute(verifier: DelegationVerifier, tell: (event: StoryEvent) => void) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -77,9 +77,9 @@ const EXPECTED = [
 type Outcome = (typeof EXPECTED)[number]
 
 /**
- * Tells the whole story on this machine: an agent calls three APIs with call tokens, refunds money with the approval of its
- * user, five calls are refused, and the audit log shows all of it. Resolves to whether everything went as expected. Throws
- * `configuration` where langchain is not installed.
+ * Tells the whole story on this machine: an agent calls three APIs with call tokens, refunds money with the approval of
+ * its user, five calls are refused, and the audit log shows all of it. Resolves to whether everything went as expected.
+ * Throws `configuration` where langchain is not installed.
  */
 export async function runDemo({ emit, note, signal }: DemoOptions): Promise<boolean> {
   const happened = new Set<Outcome>()

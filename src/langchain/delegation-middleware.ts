@@ -15,8 +15,8 @@ export interface DelegationMiddlewareOptions {
 
 /**
  * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
- * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in the loop.
- * Throws `configuration` for a delegation that is not well formed.
+ * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in
+ * the loop. Throws `configuration` for a delegation that is not well formed.
  */
 export function delegationMiddleware(
   authsec: TokenGiver,

@@ -31,9 +31,10 @@ export interface ApprovalPrompt {
   /** Who is asked, by e-mail address or user id; by default the user for whom the agent acts. */
   user?: string | undefined
   /**
-   * `await` (the default) lets the tool wait for the answer. `interrupt` stops the run with a LangGraph interrupt, so that
-   * the program can show that it waits, and go on when the person has answered; that needs a checkpointer. The question
-   * lives in the memory of the client: a process that goes on with the run of another one asks the person again.
+   * `await` (the default) lets the tool wait for the answer. `interrupt` stops the run with a LangGraph interrupt, so
+   * that the program can show that it waits, and go on when the person has answered; that needs a checkpointer. The
+   * question lives in the memory of the client: a process that goes on with the run of another one asks the person
+   * again.
    */
   surface?: 'await' | 'interrupt' | undefined
 }
@@ -50,7 +51,10 @@ const MEMBERS: ReadonlySet<string> = new Set<keyof ToolDelegation>([
 ])
 const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
 
-/** Throws `configuration` at creation, so that a tool that could never get a token does not wait for a model to find out. */
+/**
+ * Throws `configuration` at creation, so that a tool that could never get a token does not wait for a model to find
+ * out.
+ */
 export function assertDelegation(name: string, delegation: unknown): asserts delegation is ToolDelegation {
   if (typeof delegation !== 'object' || delegation === null) throw misconfigured(name, 'it has no delegation')
   const { audience, permissions, binding } = delegation as ToolDelegation

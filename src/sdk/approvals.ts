@@ -22,8 +22,9 @@ export interface Approval {
   readonly expiresAt: Date
   /**
    * Waits for the answer: the person as a subject that may do what was asked for, and no more. However many wait, the
-   * server is asked once, and no more often than it allows. Rejects with `approval_rejected`, `expired_token`, `closed`, an
-   * `AbortError` when the signal fires, and what getting a token rejects with when asking again changes nothing.
+   * server is asked once, and no more often than it allows. Rejects with `approval_rejected`, `expired_token`,
+   * `closed`, an `AbortError` when the signal fires, and what getting a token rejects with when asking again changes
+   * nothing.
    */
   settled(options?: { signal?: AbortSignal | undefined }): Promise<DelegationSubject>
 }

@@ -8,7 +8,8 @@ export function formatParties(parts: readonly string[]): string {
 
 /**
  * The exact identity of a call token. Each text carries its length, so that no two requests share a key
- * whatever the texts hold, and nothing is hashed: it is made wherever the last one cannot be used. Absent and empty differ.
+ * whatever the texts hold, and nothing is hashed: it is made wherever the last one cannot be used. Absent and empty
+ * differ.
  */
 export function formatCallKey(
   prefix: string,

@@ -42,15 +42,15 @@ export interface AuthsecClient {
   /**
    * Stands for a user by a token of theirs (a session of this server, or the call token of the hop before), or by a
    * function that returns the current one: pass it as `subject` of a request. A function stands for one user, always the
-   * same, and is not asked while a token that is cached for that user is good: make a subject for each user, rather than a
-   * function that looks up who is signed in now. It has as long as the call it is asked for (`http.totalTimeoutMs`).
-   * Throws `request_invalid`.
+   * same, and is not asked while a token that is cached for that user is good: make a subject for each user, rather
+   * than a function that looks up who is signed in now. It has as long as the call it is asked for
+   * (`http.totalTimeoutMs`). Throws `request_invalid`.
    */
   subject(userToken: string | (() => Promise<string>)): DelegationSubject
   /**
-   * Asks a person for approval where a delegation is not enough: resolves as soon as the question is put, with the means to
-   * wait for the answer, which is a subject for `getDelegationToken`. Rejects with `request_invalid`, `approval_unsupported`,
-   * `unknown_user_id`, and what getting a token rejects with.
+   * Asks a person for approval where a delegation is not enough: resolves as soon as the question is put, with the
+   * means to wait for the answer, which is a subject for `getDelegationToken`. Rejects with `request_invalid`,
+   * `approval_unsupported`, `unknown_user_id`, and what getting a token rejects with.
    */
   requestApproval(request: ApprovalRequest): Promise<Approval>
   /** Forgets everything that was cached for a user; what is being fetched is still handed out, and not kept. */

@@ -12,7 +12,9 @@ export type ClientCredentials =
       method?: 'client_secret_basic' | 'client_secret_post'
     }
   | {
-      /** RFC 7523 §2.2: a private key as a JWK, as JSON text of one, as PKCS #8 in PEM, or as a CryptoKey that may sign. */
+      /**
+       * RFC 7523 §2.2: a private key as a JWK, as JSON text of one, as PKCS #8 in PEM, or as a CryptoKey that may sign.
+       */
       privateKeyJwt: PrivateJwk | PlatformKey | string
     }
   | {

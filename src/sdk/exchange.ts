@@ -40,8 +40,9 @@ export function subjectOfBase({ jwt, permissions, expiresAt }: Grant): ExchangeS
 }
 
 /**
- * Exchanges a base token, or a token of a user, for a call token (RFC 8693) and checks that the answer is no more than was asked for:
- * throws `grant_widened` or `token_response_invalid`, and the token is dropped. Throws the server's own codes.
+ * Exchanges a base token, or a token of a user, for a call token (RFC 8693) and checks that the answer is no more than
+ * was asked for: throws `grant_widened` or `token_response_invalid`, and the token is dropped. Throws the server's own
+ * codes.
  */
 export async function exchangeToken(
   parts: ExchangeParts,

@@ -111,7 +111,9 @@ export function readRequest(request: DelegationRequest): CheckedRequest {
   return { call, subject, minValidityMs, signal, forceRefresh }
 }
 
-/** Whether a token is for one call alone, so that nobody else may get it: now, from the cache, or from the same answer. */
+/**
+ * Whether a token is for one call alone, so that nobody else may get it: now, from the cache, or from the same answer.
+ */
 export function isForOneCall({ args, oneTime }: CallRequest): boolean {
   return args !== undefined || oneTime
 }

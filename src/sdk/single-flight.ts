@@ -32,7 +32,9 @@ export class SingleFlight<T> {
     return this.#flights.size
   }
 
-  /** Waits for the work of a key, and starts it when there is none. Rejects with an `AbortError` on the caller's signal. */
+  /**
+   * Waits for the work of a key, and starts it when there is none. Rejects with an `AbortError` on the caller's signal.
+   */
   join(key: string, run: FlightRun<T>, options: JoinOptions = {}): Promise<T> {
     const { signal, fresh = false, outlivesCallers = () => false } = options
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
@@ -67,7 +69,10 @@ export class SingleFlight<T> {
     this.#flights.delete(key)
   }
 
-  /** Stops the work of all keys that begin like this; who waits gets the reason. Without one it ends like forgotten work. */
+  /**
+   * Stops the work of all keys that begin like this; who waits gets the reason. Without one it ends like forgotten
+   * work.
+   */
   forgetGroup(prefix: string, reason?: Error): void {
     for (const [key, { controller }] of this.#flights) {
       if (!key.startsWith(prefix)) continue

@@ -61,8 +61,8 @@ export class Subjects {
   }
 
   /**
-   * A subject of a token, or of a function that returns the current one whenever the server has to be asked. With a user id
-   * it is dead as soon as the server names anybody else for the token.
+   * A subject of a token, or of a function that returns the current one whenever the server has to be asked. With a
+   * user id it is dead as soon as the server names anybody else for the token.
    */
   create(userToken: string | (() => Promise<string>), userId?: string): DelegationSubject {
     const state: SubjectState = {

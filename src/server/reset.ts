@@ -6,8 +6,8 @@ import { type Replaced, type ReplaceOptions, replaceState } from './replace-stat
 import { openState } from './state.js'
 
 /**
- * Empties a state: what is left is the name of its tenant, its issuer and its key-encryption key. Throws `not_found` where
- * there is none, `configuration` for that of a team, `conflict` and `state_locked` where a server runs.
+ * Empties a state: what is left is the name of its tenant, its issuer and its key-encryption key. Throws `not_found`
+ * where there is none, `configuration` for that of a team, `conflict` and `state_locked` where a server runs.
  */
 export async function resetState(options: ReplaceOptions): Promise<Replaced & { tenantId: string }> {
   const state = await openState(options, options.kek)

@@ -11,8 +11,8 @@ export interface KekPair {
 
 /**
  * Changes the key-encryption key of a state on which no server runs; after a crash at any moment it is the old or the
- * new one. Without one to change to, a directory gets a new one of its own. Throws `state_locked` where a server has the directory,
- * `state_unreadable`, `conflict`, and what `openState` throws.
+ * new one. Without one to change to, a directory gets a new one of its own. Throws `state_locked` where a server has
+ * the directory, `state_unreadable`, `conflict`, and what `openState` throws.
  */
 export async function rewrap(
   place: StatePlace,

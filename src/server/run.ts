@@ -81,7 +81,10 @@ export interface Serving {
   readonly url: string
   readonly authority: Authority
   readonly fetch: (request: Request) => Promise<Response>
-  /** Lets everybody go elsewhere, answers what is under way, then frees the port and the state; a second call waits for the first. */
+  /**
+   * Lets everybody go elsewhere, answers what is under way, then frees the port and the state; a second call waits for
+   * the first.
+   */
   close(): Promise<void>
 }
 

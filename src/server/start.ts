@@ -70,8 +70,9 @@ const REGRANT_CHECK_MS = 60_000
 /**
  * Starts AuthSec's offline server: opens or creates its state, binds, seeds, answers.
  *
- * Throws `usage` for an address beyond this machine, for an unknown quirk and for keys that cannot be imported, `port_in_use`, `state_locked` naming the process that has
- * the state, `state_newer`, `state_unreadable`, and `temporarily_unavailable` where its disk is full or fails.
+ * Throws `usage` for an address beyond this machine, for an unknown quirk and for keys that cannot be imported,
+ * `port_in_use`, `state_locked` naming the process that has the state, `state_newer`, `state_unreadable`, and
+ * `temporarily_unavailable` where its disk is full or fails.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { seed, passwords = {}, onSurprise = () => {} } = options

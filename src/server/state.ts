@@ -30,7 +30,10 @@ export interface OpenState {
   name: string
   /** The key-encryption key. */
   kek: Uint8Array
-  /** Where the highest head of its audit log is kept unless another file is named: not in the database, which a backup restores. */
+  /**
+   * Where the highest head of its audit log is kept unless another file is named: not in the database, which a backup
+   * restores.
+   */
   markFile?: string | undefined
   /** Where everything is, unless it is in a database or in memory. */
   directory?: string | undefined
@@ -45,8 +48,8 @@ export interface OpenState {
 /**
  * Opens a state, or creates it. In a directory: the database, which is the lock too, the key-encryption key unless one
  * is given, and a file that tells others which process has it. A database needs a key, because nothing that belongs to
- * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable` (also for
- * what is open to others), and of a database what `openStore` throws.
+ * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable`
+ * (also for what is open to others), and of a database what `openStore` throws.
  */
 export async function openState(place: StatePlace, kek?: Uint8Array): Promise<OpenState> {
   const { state, store } = place

@@ -39,8 +39,9 @@ import { createUses } from './uses.js'
  * says what can stand there), which any number of processes may have open.
  *
  * Throws `state_locked` when another process has the file open, `state_newer` when a newer version has written it and
- * `state_unreadable` when it is not ours; nothing is changed in any of these cases. Also `temporarily_unavailable` when the
- * disk is full or fails or the database cannot be reached now, and `configuration` when it can never be reached that way.
+ * `state_unreadable` when it is not ours; nothing is changed in any of these cases. Also `temporarily_unavailable` when
+ * the disk is full or fails or the database cannot be reached now, and `configuration` when it can never be reached
+ * that way.
  */
 export async function openStore(location: string, options: PostgresOptions = {}): Promise<Store> {
   if (isPostgresUrl(location)) {

@@ -9,7 +9,9 @@ const OF_A_RIGHT = /^(?:SQLITE_(?:READONLY|CANTOPEN)|(?:EROFS|EACCES|EPERM)$)/
 
 const CHECK_DISK = 'Check the free space and the health of the disk that holds the state.'
 
-/** Runs something in the engine, or on a file beside, and gives its failures their meaning; the others pass as they are. */
+/**
+ * Runs something in the engine, or on a file beside, and gives its failures their meaning; the others pass as they are.
+ */
 export function explained<T>(work: () => T): T {
   try {
     return work()

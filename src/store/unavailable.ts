@@ -9,7 +9,10 @@ export function createStoreFailure(message: string, options: AuthsecErrorOptions
   return failure
 }
 
-/** Whether it was the store that failed: much else is `temporarily_unavailable`, but of this alone nothing can be recorded, and whoever runs the server has to hear of it. */
+/**
+ * Whether it was the store that failed: much else is `temporarily_unavailable`, but of this alone nothing can be
+ * recorded, and whoever runs the server has to hear of it.
+ */
 export function isStoreFailure(error: unknown): boolean {
   return AuthsecError.is(error) && failures.has(error)
 }

@@ -7,7 +7,10 @@ export interface UseQueries {
   has(jti: string): Promise<boolean>
 }
 export interface UseChanges extends UseQueries {
-  /** Remembers a token until nobody accepts it any more, and forgets those of which that is true; false when it has been used before. */
+  /**
+   * Remembers a token until nobody accepts it any more, and forgets those of which that is true; false when it has been
+   * used before.
+   */
   insert(token: { jti: string; expiresAt: number; now: number }): Promise<boolean>
 }
 

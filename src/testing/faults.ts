@@ -25,9 +25,14 @@ export interface Faults {
   delay(ms: number, options?: FaultOptions): void
   /** Lets the server's clock go ahead of everybody else's by so many milliseconds, or behind. */
   skew(ms: number): void
-  /** Lets another key sign call tokens from now on; the old one is still published, and what it signed is still accepted. */
+  /**
+   * Lets another key sign call tokens from now on; the old one is still published, and what it signed is still
+   * accepted.
+   */
   rotateKey(): Promise<void>
-  /** Takes the key that signs call tokens out of use at once: what it signed is accepted by nobody who has learned that. */
+  /**
+   * Takes the key that signs call tokens out of use at once: what it signed is accepted by nobody who has learned that.
+   */
   withdrawKey(): Promise<void>
   /** Ends all faults, the skew included. */
   clear(): void

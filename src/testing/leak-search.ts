@@ -19,7 +19,9 @@ export function describeFully(value: unknown): string {
   })}`
 }
 
-/** Looks for tokens in a text: for the whole, for what it says, for its signature, and for the whole in other spellings. */
+/**
+ * Looks for tokens in a text: for the whole, for what it says, for its signature, and for the whole in other spellings.
+ */
 export function findLeaks(place: string, text: string, tokens: readonly string[]): Leak[] {
   return tokens.flatMap((token, index) =>
     spellingsOf(token).some((spelling) => text.includes(spelling)) ? [{ place, token: index + 1 }] : [],

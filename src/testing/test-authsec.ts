@@ -19,7 +19,10 @@ export interface TestAuthsecOptions extends Partial<TestWorld> {
   now?: number
 }
 
-/** An AuthSec server, an agent and an API in this process: real tokens and real signatures, no socket, and time that stands. */
+/**
+ * An AuthSec server, an agent and an API in this process: real tokens and real signatures, no socket, and time that
+ * stands.
+ */
 export interface TestAuthsec {
   readonly server: TestServer
   /** The first agent. */

@@ -14,8 +14,8 @@ const MAX_BYTES = 256 * 1024
 const MAX_ERROR_LENGTH = 200
 
 /**
- * Fetches a JSON object of at most 256 KiB that is no error within five seconds, without following redirects. Throws `network`,
- * `timed_out` or `server_error`, all retryable, naming the server's origin.
+ * Fetches a JSON object of at most 256 KiB that is no error within five seconds, without following redirects. Throws
+ * `network`, `timed_out` or `server_error`, all retryable, naming the server's origin.
  */
 export async function fetchJson(url: URL, fetch: typeof globalThis.fetch): Promise<FetchedJson> {
   try {

@@ -25,7 +25,10 @@ export interface IssuerClient {
 
 const ATTEMPT_MS = 5_000
 
-/** All methods throw `network`, `timed_out` or `server_error`, and `configuration` when the server will not tell this API. */
+/**
+ * All methods throw `network`, `timed_out` or `server_error`, and `configuration` when the server will not tell this
+ * API.
+ */
 export function createIssuerClient(parts: {
   serverUrl: URL
   client: ApiClientOptions

@@ -1,8 +1,8 @@
 const FIRST_REST = 1_000
 const LONGEST_REST = 30_000
 /**
- * Twice what any work may take. A runtime such as Workers may drop what a request has begun when the request is answered: such
- * a flight never ends, and must not hold up whoever comes later.
+ * Twice what any work may take. A runtime such as Workers may drop what a request has begun when the request is
+ * answered: such a flight never ends, and must not hold up whoever comes later.
  */
 const LONGEST_FLIGHT = 10_000
 

@@ -1,5 +1,5 @@
-// What a caller may write without saying what the types of a framework are: `npm run check` fails where one of these lines
-// does not compile. It is never run.
+// What a caller may write without saying what the types of a framework are: `npm run check` fails where one of these
+// lines does not compile. It is never run.
 
 import { requireDelegation as requireForExpress } from 'authsec/express'
 import { requireDelegation as requireForFastify } from 'authsec/fastify'

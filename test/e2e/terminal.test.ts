@@ -31,7 +31,10 @@ afterEach(async () => {
   for (const terminal of open.splice(0)) await terminal.close()
 })
 
-/** The command in front of the server, in a terminal with the session of its admin unless the environment says otherwise. */
+/**
+ * The command in front of the server, in a terminal with the session of its admin unless the environment says
+ * otherwise.
+ */
 async function start(args: readonly string[], { env, ...options }: TerminalOptions = {}): Promise<Terminal> {
   const session = { AUTHSEC_TENANT: server.tenantId, AUTHSEC_TOKEN: server.adminToken }
   const terminal = await openTerminal([process.execPath, script, ...args], {

@@ -32,7 +32,8 @@ const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
 
 /**
  * What the server advertises in its metadata, and the test that exercises it. A list has an entry for each value
- * (`member value`), anything else one (`member`); what is `false` is nothing. Whoever advertises something new adds a line, and a test.
+ * (`member value`), anything else one (`member`); what is `false` is nothing. Whoever advertises something new adds a
+ * line, and a test.
  */
 export const PROOFS: Readonly<Record<string, Proof>> = {
   issuer: { ...discovered, word: 'issuer' },

@@ -38,7 +38,10 @@ export interface ChainBench extends AuthorityBench {
   baseToken: string
   /** An exchange of any subject by any agent. */
   exchangeAs(agent: ChainAgent, subject: string, type: string, fields?: Fields): Promise<TokenResponse>
-  /** A chain of so many actors: each takes the token for its own API and asks for one for the next's, the last for billing. */
+  /**
+   * A chain of so many actors: each takes the token for its own API and asks for one for the next's, the last for
+   * billing.
+   */
   chain(length: number, from?: 'base' | 'session', fields?: Fields): Promise<string>
   /** The same exchange as a request on the wire. */
   send(fields: Fields, headers?: Record<string, string>): Promise<WireReply>

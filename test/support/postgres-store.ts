@@ -2,7 +2,10 @@ import { openStore } from '../../src/store/open.js'
 import type { OpenedStore, OpenStore } from '../store/contract.js'
 import { makePostgresSchema, type PostgresSchema } from './postgres-schema.js'
 
-/** Opens stores in schemas that are used again once they are empty, because making all tables anew takes longer than a test. */
+/**
+ * Opens stores in schemas that are used again once they are empty, because making all tables anew takes longer than a
+ * test.
+ */
 export interface SchemaStores {
   open: OpenStore
   /** Removes the schemas. */

@@ -30,7 +30,10 @@ export interface RefusalSummary extends Refusal {
 
 /** Keeps a flood of refusals from drowning the log: a few are recorded by themselves, the others by their number. */
 export interface Refusals {
-  /** Counts a refusal where there are too many: the id of the event that will tell of it. Otherwise it is to be recorded. */
+  /**
+   * Counts a refusal where there are too many: the id of the event that will tell of it. Otherwise it is to be
+   * recorded.
+   */
   count(refusal: Refusal): string | undefined
   /** Records what has been counted: before the server stops. */
   flush(): Promise<void>

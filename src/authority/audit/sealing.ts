@@ -70,7 +70,8 @@ export function createSealing(options: SealingOptions): Sealing {
       const from = last?.size ?? 0
       if (from >= target && isChecked) return
       const edge = await openEdge(last)
-      // The first time also where there is nothing to sign: nothing is added to a log that is not the one that was signed.
+      // The first time also where there is nothing to sign: nothing is added to a log that is not the one that was
+      // signed.
       isChecked = true
       if (from >= target) return
       await growEdge(edge)

@@ -61,7 +61,9 @@ export function createCallClaims(
   }
 }
 
-/** The `typ` of these claims: a verifier that does not know conditions must not take the token for an unconditional one. */
+/**
+ * The `typ` of these claims: a verifier that does not know conditions must not take the token for an unconditional one.
+ */
 export function typeOfCall({ bind, one_time: oneTime }: CallClaims): string {
   return bind !== undefined || oneTime === true ? BOUND_CALL_TOKEN_TYPE : CALL_TOKEN_TYPE
 }

@@ -72,7 +72,9 @@ async function issue(
   return issueCallToken({ request, question, known, reassert }, attempt, context)
 }
 
-/** Throws `invalid_grant` unless a rule of the client believes the assertion (RFC 7523 §3), naming what does not match. */
+/**
+ * Throws `invalid_grant` unless a rule of the client believes the assertion (RFC 7523 §3), naming what does not match.
+ */
 async function assertTrusted(
   assertion: ParsedJwt,
   now: number,

@@ -32,7 +32,8 @@ export type Output = readonly ToldTimelineEntry[] | readonly ValueCount[]
 type CountedField = Exclude<AuditFilterField, 'text'>
 
 /**
- * A value of the field, in the member that is named after it and beside which there is no other; null counts the events that have none.
+ * A value of the field, in the member that is named after it and beside which there is no other; null counts the events
+ * that have none.
  */
 interface ValueCount extends Readonly<Partial<Record<CountedField, string | null>>> {
   /** How many events have it; one with several values counts for each. */
