@@ -23,7 +23,7 @@ export interface WatchedRoom extends Room {
 export interface RoomOptions {
   /** Asks the file system; undefined where nothing is kept on a disk of this machine. */
   readSpace: (() => Promise<DiskSpace>) | undefined
-  /** Told once whenever the room has come to be less than it takes. */
+  /** Told once whenever the room has come to be less than it takes, and again after there was clearly more. */
   onShortage: (shortage: AuthsecError) => void
   /** Milliseconds since the epoch. */
   clock: () => number
@@ -38,6 +38,9 @@ const MIBI = 2 ** 20
 /** Less than this share is little, unless it is still so many bytes: a large disk has room at any share. */
 const SCARCE: Mark = { share: 0.15, bytes: 1024 * MIBI }
 const EXHAUSTED: Mark = { share: 0.05, bytes: 256 * MIBI }
+const MARKS = [SCARCE, EXHAUSTED]
+/** What has been told is told again only after there was so many times as much: a disk that is written to wavers. */
+const CLEARLY = 1.1
 const LOOK_EVERY_MS = 1_000
 
 /** What is not known, because the file system cannot be asked, counts as enough: a full disk says so itself. */
@@ -45,13 +48,16 @@ export function createRoom({ readSpace, onShortage, clock }: RoomOptions): Watch
   let space: DiskSpace | undefined
   let told = 0
 
-  const isBelow = ({ share, bytes }: Mark) =>
-    space !== undefined && space.free < Math.min(space.total * share, bytes)
+  const isBelow = ({ share, bytes }: Mark, times = 1) =>
+    space !== undefined && space.free < Math.min(space.total * share, bytes) * times
 
   function tell(): void {
-    const shortages = [SCARCE, EXHAUSTED].filter(isBelow).length
-    if (shortages > told) onShortage(describeShortage(shortages === 1 ? SCARCE : EXHAUSTED))
-    told = shortages
+    const count = (times?: number) => MARKS.filter((mark) => isBelow(mark, times)).length
+    told = Math.min(told, count(CLEARLY))
+    const mark = MARKS[count() - 1]
+    if (mark === undefined || count() <= told) return
+    told = count()
+    onShortage(describeShortage(mark))
   }
 
   return {

@@ -51,7 +51,7 @@ describe('the room on a disk', () => {
     }
   })
 
-  test('is told of once when it becomes less, and again after there was more', async () => {
+  test('is told of once when it becomes less, and again after there was clearly more', async () => {
     const told: string[] = []
     let free = 100
     const room = createRoom({
@@ -59,7 +59,7 @@ describe('the room on a disk', () => {
       onShortage: ({ message }) => told.push(message),
       clock: () => 0,
     })
-    for (free of [100, 14, 13, 4, 3, 10, 4, 50, 2]) await room.upkeep()
+    for (free of [100, 14, 16, 14, 13, 4, 5.1, 4, 3, 10, 4, 16, 14, 50, 2]) await room.upkeep()
     const [little, none] = ['refusals are counted and not recorded one by one', 'no token is issued']
     expect(told.map((message) => message.split(': ')[1])).toEqual([little, none, none, none])
     expect(told[1]).toBe('less than 5 % of the disk that holds the state is free: no token is issued')
