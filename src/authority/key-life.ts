@@ -17,7 +17,7 @@ import { quote } from '../core/printable.js'
 import type { StoredKey, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
 import { nameVerifierKey } from './audit/log-key.js'
-import { KEY_PLACES, type KeyPlace, type KeyPurpose } from './key-sets.js'
+import { KEY_PLACES, type KeyPlace } from './key-sets.js'
 import {
   carryOut,
   contended,
@@ -147,8 +147,8 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
 
     async list() {
       const keys = await store.keys.list()
-      const now = await readRules(options, clock())
-      return keys.map((key) => ({ ...key, dueAt: findDue(key as Key, now[findPlace(key).purpose]) }))
+      const inUse = await readRules(options, clock())
+      return keys.map((key) => ({ ...key, dueAt: findDue(key as Key, inUse[findPlace(key).purpose]) }))
     },
 
     prepare: (place, by, provenance) =>
@@ -166,17 +166,11 @@ export function createKeyLife(options: KeyLifeOptions): KeyLife {
       ),
 
     async condemn(kid, to, by, provenance) {
-      let purpose: KeyPurpose = 'call'
-      const place = async () => {
-        const found = await placeOf(kid)
-        purpose = found.purpose
-        return found
-      }
       const draft = { ...draftOf(`key.${to}`, by), kid }
-      const outcome = await command(draft, provenance, place, (keys, _now, rules) =>
-        planEmergency(keys, kid, to, rules),
-      )
+      const planner: Planner = (keys, _now, rules) => planEmergency(keys, kid, to, rules)
+      const outcome = await command(draft, provenance, () => placeOf(kid), planner)
       const now = clock()
+      const { purpose } = await placeOf(kid)
       const { overlapSeconds } = (await readRules(options, now))[purpose]
       const since = now - overlapSeconds * 1000
       return { ...outcome, liveTokens: await findLiveTokens(audit, kid, { since, now }) }
