@@ -5,6 +5,7 @@ import { makeUpEmail } from './client-declaration.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { interviewForTerms } from './policy-interview.js'
+import { askPersistently } from './prompts.js'
 
 /** What is known already, so that nobody asks for it. */
 type KnownTraits = { [Trait in keyof ClientRegistration]?: ClientRegistration[Trait] | undefined }
@@ -27,7 +28,7 @@ export async function interviewForClient(
   connection: Connection,
   known: KnownTraits,
 ): Promise<ClientRegistration> {
-  const name = known.name ?? (await prompts.ask('Name of the client:')).trim()
+  const name = known.name ?? (await askPersistently(prompts, 'Name of the client:'))
   const type = known.type ?? (await prompts.choose('What is it?', TYPES))
   const email = known.email ?? makeUpEmail(name)
   if (type !== 'ai_agent') return { name, email, type }

@@ -4,6 +4,7 @@ import { toPrintable } from '../core/printable.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { parseSeconds } from './flags.js'
+import { askPersistently } from './prompts.js'
 
 /** What is known already, so that nobody asks for it. */
 type KnownTerms = { [Term in keyof PolicyTerms]?: PolicyTerms[Term] | undefined }
@@ -38,20 +39,12 @@ export async function interviewForTerms(
     ...known,
     permissions,
     resources: known.resources ?? reached.map(({ uri }) => uri),
-    role: known.role ?? (await insist(() => ask('Role of the people who may delegate that:'))),
+    role: known.role ?? (await askPersistently(prompts, 'Role of the people who may delegate that:')),
     agentType:
       known.agentType ?? ((await ask('Kind of agent they may delegate to (langchain):')) || 'langchain'),
     maxTtlSeconds:
       known.maxTtlSeconds ??
       parseSeconds((await ask('How long does a delegation live at most (8h):')) || '8h'),
     enabled: known.enabled ?? true,
-  }
-}
-
-/** Asks until there is an answer. */
-async function insist(ask: () => Promise<string>): Promise<string> {
-  for (;;) {
-    const answer = await ask()
-    if (answer !== '') return answer
   }
 }

@@ -55,6 +55,14 @@ export function createPrompts(streams: Streams, signal: () => AbortSignal, isAcc
   return isAccessible ? { ...prompts, ...chooseByNumber(prompts) } : prompts
 }
 
+/** Asks until there is an answer, without blanks around it. */
+export async function askPersistently({ ask }: Pick<Prompts, 'ask'>, question: string): Promise<string> {
+  for (;;) {
+    const answer = (await ask(question)).trim()
+    if (answer !== '') return answer
+  }
+}
+
 /** Choices as they are heard: each with a number, which is typed. Nothing is drawn anew when a key is pressed. */
 function chooseByNumber({ ask }: Pick<Prompts, 'ask'>): Pick<Prompts, 'choose' | 'chooseSome'> {
   async function choose(question: string, choices: readonly Choice[], fits: (count: number) => boolean) {

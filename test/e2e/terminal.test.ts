@@ -75,15 +75,26 @@ const POLICY: Dialogue = [
   ['Kind of agent', 'crewai', 'Enter'],
   ['How long', 'Enter'],
 ]
+const RESOURCE: Dialogue = [
+  ['Address of the API', 'https://shop.example', 'Enter'],
+  ['Permissions of its tokens', 'Enter'],
+]
+const GRANT: Dialogue = [
+  ['Which agent may act for you?', 'Enter'],
+  ['Which APIs may it reach?', 'Space', 'Enter'],
+  ['For how long', '1h', 'Enter'],
+]
 const INIT =
   'dev init --state PLACE/team --issuer https://a.example --admin a@b.test --kek-file PLACE/kek'.split(' ')
 
-const PROMPTS: readonly {
+interface Leaving {
   args: readonly string[]
   before: Dialogue
   question: string
   registers: boolean
-}[] = [
+}
+
+const PROMPTS: readonly Leaving[] = [
   { args: ['login', '--email', ADMIN], before: [], question: 'assword', registers: false },
   { args: ['client', 'delete', 'demo-agent'], before: [], question: 'Type demo-agent', registers: false },
   { args: ['delegation', 'revoke', 'demo-agent'], before: [], question: 'Type demo-agent', registers: false },
@@ -101,25 +112,31 @@ const PROMPTS: readonly {
     registers: false,
   },
   { args: ['keys', 'rotate', '--purpose', 'base'], before: [], question: 'Type base', registers: false },
-  ...POLICY.map(([question], index) => ({
-    args: ['policy', 'create'],
-    before: POLICY.slice(0, index),
-    question,
-    registers: false,
-  })),
+  ...leaveEach(['policy', 'create'], POLICY),
+  ...leaveEach(['resource', 'create'], RESOURCE),
+  ...leaveEach(['delegation', 'grant'], GRANT),
   ...['Password of the admin', 'The same again'].map((_, index, questions) => ({
     args: INIT,
     before: questions.slice(0, index).map((asked) => [asked, PASSWORD, 'Enter'] as const),
     question: questions[index] ?? '',
     registers: false,
   })),
-  ...REGISTER.map(([question], index) => ({
-    args: ['client', 'register'],
-    before: REGISTER.slice(0, index),
-    question,
-    registers: index >= REGISTERED,
-  })),
+  ...leaveEach(['client', 'register'], REGISTER, REGISTERED),
 ]
+
+/** Leaves a command at each of its questions; from `registersFrom` on there is a client more. */
+function leaveEach(
+  args: readonly string[],
+  dialogue: Dialogue,
+  registersFrom = Number.POSITIVE_INFINITY,
+): Leaving[] {
+  return dialogue.map(([question], index) => ({
+    args,
+    before: dialogue.slice(0, index),
+    question,
+    registers: index >= registersFrom,
+  }))
+}
 
 async function converse(terminal: Terminal, dialogue: Dialogue): Promise<void> {
   for (const [question, ...keys] of dialogue) {
@@ -162,6 +179,25 @@ describe.skipIf(isMissing('tmux'))('a person at a terminal', () => {
     expect(policies.json).toContainEqual(
       expect.objectContaining({ agent_type: 'crewai', role_name: 'member', max_ttl_seconds: 28_800 }),
     )
+  })
+
+  test('delegates to an agent, choosing what is asked', async () => {
+    const allowed = await server.call('POST', '/authsec/uflow/delegation-policies', {
+      admin: true,
+      json: {
+        role_name: 'admin',
+        agent_type: 'langchain',
+        allowed_permissions: ['billing:read'],
+        resources: ['https://billing.example'],
+      },
+    })
+    expect(allowed.status).toBe(201)
+    const terminal = await start(['delegation', 'grant'])
+    await converse(terminal, GRANT)
+    expect(await terminal.end()).toBe(0)
+    const screen = await terminal.read()
+    expect(screen).toMatch(/^audience +https:\/\/billing\.example$/m)
+    expect(screen).toMatch(/^expires +\S/m)
   })
 
   test.each(PROMPTS)(

@@ -229,6 +229,8 @@ export async function openWorld(): Promise<World> {
           max_ttl: '8h',
         },
       ],
+      'resources.json': async () => [{ uri: 'https://declared.example', permissions: ['declared:read'] }],
+      'delegations.json': async () => ({ client: 'billing-bot', ttl: '8h' }),
       'rules.json': () => must('trust', 'list', '--json'),
       'password.txt': async () => `${PASSWORD}\n`,
       'team.json': async () => ({

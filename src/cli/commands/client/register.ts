@@ -2,9 +2,10 @@ import type { Command } from '@commander-js/extra-typings'
 import { type Client, type ClientRegistration, registerClient } from '../../../api/clients.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
-import { makeUpEmail, parseDeclarations } from '../../client-declaration.js'
+import { CLIENTS, makeUpEmail } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { createEach, parseDeclarations } from '../../declaration.js'
 import { AUTH_METHODS, type DynamicRegistration } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
@@ -159,17 +160,13 @@ async function interview(
 
 async function registerDeclared(context: Context, flags: RegisterFlags, source: string): Promise<void> {
   const { io } = context
-  const declared = parseDeclarations(await readDeclaration(io, source))
+  const { json } = flags
+  const declared = parseDeclarations(await readDeclaration(io, source), CLIENTS)
   const connection = await openConnection(context, flags)
-  const clients: Client[] = []
-  for (const registration of declared) {
-    const client = await register(connection, registration)
-    clients.push(complete(client, registration))
-    // Said at once: should a later one fail, it is known which are there already.
-    if (!flags.json) io.record(listClientFields(clients.at(-1) as Client))
-  }
-  const [first, ...others] = clients
-  if (flags.json) io.json<Output>(first !== undefined && others.length === 0 ? first : clients)
+  const create = async (registration: ClientRegistration) =>
+    complete(await register(connection, registration), registration)
+  const clients = await createEach({ io, json }, declared, create, listClientFields)
+  if (json) io.json<Output>(clients)
 }
 
 async function registerDynamic(

@@ -5,10 +5,11 @@ import { toPrintable } from '../../../core/printable.js'
 import { findClientId } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
+import { createEach, parseDeclarations } from '../../declaration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
-import { parsePolicies } from '../../policy-declaration.js'
+import { POLICIES } from '../../policy-declaration.js'
 import { readDeclaration } from '../../text-input.js'
 import { describePolicy } from './list.js'
 
@@ -76,7 +77,8 @@ async function readPolicies(
   { io }: Context,
   flags: PolicyFlags & { file?: string | undefined },
 ): Promise<PolicyTerms[]> {
-  return flags.file === undefined ? [readFlags(flags)] : parsePolicies(await readDeclaration(io, flags.file))
+  if (flags.file === undefined) return [readFlags(flags)]
+  return parseDeclarations(await readDeclaration(io, flags.file), POLICIES)
 }
 
 async function interview(context: Context, connection: Connection, flags: PolicyFlags): Promise<PolicyTerms> {
@@ -123,16 +125,13 @@ async function create(
   declared: readonly PolicyTerms[],
   json: boolean,
 ): Promise<void> {
-  const policies: Policy[] = []
-  for (const terms of declared) {
+  const createOne = async (terms: PolicyTerms) => {
     const { policy, warnings } = await createPolicy(target, terms)
     for (const warning of warnings) io.warn(toPrintable(warning))
-    policies.push(policy)
-    // Said at once: should a later one fail, it is known which are there already.
-    if (!json) io.record(describePolicy(policy))
+    return policy
   }
-  const [first, ...others] = policies
-  if (json) io.json<Output>(first !== undefined && others.length === 0 ? first : policies)
+  const policies = await createEach({ io, json }, declared, createOne, describePolicy)
+  if (json) io.json<Output>(policies)
 }
 
 function requireFlag<V extends string | number | readonly string[]>(flag: string, value: V | undefined): V {

@@ -79,6 +79,104 @@ describe('authsec delegation grant', () => {
     )
   })
 
+  describe('at a terminal', () => {
+    const AGENT = `billing-bot (langchain, ${CLIENT_ID})`
+    const POLICY = {
+      id: 'p-1',
+      role_name: 'member',
+      agent_type: 'langchain',
+      allowed_permissions: ['billing:read'],
+      resources: ['https://b.example', 'https://a.example'],
+      enabled: true,
+    }
+    const ask = (
+      answers: readonly string[],
+      policies: readonly object[],
+      clients: readonly object[] = [BOT],
+    ) =>
+      run(
+        ['grant'],
+        { [LIST]: { clients }, 'GET /authsec/uflow/delegation-policies': [policies] },
+        { tty: true, answers },
+      )
+
+    test.each([
+      { what: 'all that its policy allows', answers: ['', ''], sends: { audience: ['authsec-api'] } },
+      {
+        what: 'some of it, for a time',
+        answers: ['https://a.example', ' 1h '],
+        sends: { audience: ['https://a.example'], ttl_seconds: 3600 },
+      },
+    ])('lets a person choose the agent and delegate $what', async ({ answers, sends }) => {
+      const { server, done } = ask([AGENT, ...answers], [POLICY])
+      expect(await done).toMatchObject({ code: 0, stderr: '' })
+      expect(JSON.parse(server.calls.at(-1)?.body ?? '')).toEqual({ agent_type: 'langchain', ...sends })
+    })
+
+    test('offers the APIs of the policies that hold for the agent alone', async () => {
+      const others = [
+        { ...POLICY, agent_type: 'crewai', resources: ['https://crew.example'] },
+        { ...POLICY, enabled: false, resources: ['https://off.example'] },
+        { ...POLICY, client_id: 'another', resources: ['https://bound.example'] },
+      ]
+      const { done } = ask([AGENT, 'https://c.example'], [POLICY, ...others])
+      expect((await done).stderr).toContain('none of https://a.example, https://b.example')
+    })
+
+    test('does not ask where one API is all there is', async () => {
+      const { done } = ask([AGENT, ''], [{ ...POLICY, resources: ['https://a.example'] }])
+      expect(await done).toMatchObject({ code: 0 })
+    })
+
+    test('offers agents, and says how to register one where there is none', async () => {
+      const { server, done } = ask([], [], [{ ...BOT, agent_type: undefined }])
+      expect(await done).toMatchObject({
+        code: 6,
+        stderr: expect.stringMatching(/no active agent to delegate to\nhint: Register one/),
+      })
+      expect(server.calls.filter(({ method }) => method === 'POST')).toEqual([])
+    })
+  })
+
+  test('delegates what is declared, one after the other', async () => {
+    const declared = [
+      { client: 'billing-bot' },
+      { client: CLIENT_ID, audience: ['https://a.example'], ttl: '1h' },
+    ]
+    const options = { stdin: JSON.stringify(declared) }
+    const { server, done } = run(['grant', '--file', '-', '--json'], {}, options)
+    const { stdout } = await done
+    expect(JSON.parse(stdout)).toHaveLength(2)
+    expect(stdout).not.toContain('secret')
+    const sent = server.calls
+      .filter(({ method }) => method === 'POST')
+      .map(({ body }) => JSON.parse(body ?? ''))
+    expect(sent).toEqual([
+      { agent_type: 'langchain', audience: ['authsec-api'] },
+      { agent_type: 'langchain', audience: ['https://a.example'], ttl_seconds: 3600 },
+    ])
+  })
+
+  test.each([[CLIENT_ID], ['--ttl', '1h']])('takes nothing beside a file: %j', async (...more) => {
+    const { server, done } = run(
+      ['grant', '--file', '-', ...more],
+      {},
+      { stdin: '{"client": "billing-bot"}' },
+    )
+    expect(await done).toMatchObject({ code: 2, stdout: '' })
+    expect(server.calls).toEqual([])
+  })
+
+  test('is a usage error without a client, where nobody can be asked', async () => {
+    const { server, done } = run(['grant'])
+    expect(await done).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('no client is given\nhint: Write authsec delegation grant CLIENT'),
+    })
+    expect(server.calls).toEqual([])
+  })
+
   test.each([
     {
       why: 'no policy allows it',

@@ -61,21 +61,13 @@ describe('authsec policy create --file', () => {
     })
   })
 
-  test.each([
-    {
-      why: 'an unknown member',
-      declared: { ...DECLARED, ttl: '1h' },
-      says: /"ttl" is not a member of a policy/,
-    },
-    { why: 'a missing member', declared: { ...DECLARED, role_name: undefined }, says: /has no "role_name"/ },
-    { why: 'a permission that is none', declared: { ...DECLARED, allowed_permissions: ['x'] }, says: /"x"/ },
-    { why: 'a duration that is none', declared: { ...DECLARED, max_ttl: 'long' }, says: /"long"/ },
-    { why: 'a flag that is none', declared: { ...DECLARED, enabled: 'yes' }, says: /"enabled"/ },
-    { why: 'nothing', declared: [], says: /declares no policy/ },
-    { why: 'a second policy that is wrong', declared: [DECLARED, 1], says: /a policy is not an object/ },
-  ])('creates nothing for $why', async ({ declared, says }) => {
-    const { server, done } = declare(declared)
-    expect(await done).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(says) })
+  test('creates nothing where one of them is wrong', async () => {
+    const { server, done } = declare([DECLARED, { ...DECLARED, ttl: '1h' }])
+    expect(await done).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('"ttl" is not a member of a policy\nhint: '),
+    })
     expect(server.calls).toEqual([])
   })
 
