@@ -252,7 +252,7 @@ describe('a server that hangs up', () => {
 /** What has an answer of its own for whatever a server does. */
 describe.each([...ANSWERS, { why: 'nothing, and hangs up', respond: hangUp }])(
   'a server that answers $why',
-  ({ respond }) => {
+  ({ why, respond }) => {
     test('is what authsec doctor finds wrong, in every line that it prints', async () => {
       const server = await serveAlways(respond)
       const { code, stdout, stderr } = await run(['doctor'], server.url)
@@ -274,8 +274,10 @@ describe.each([...ANSWERS, { why: 'nothing, and hangs up', respond: hangUp }])(
       expect({ code, stdout, stderr }).toEqual({
         code: 0,
         stdout: '',
-        stderr: expect.stringMatching(/the session may count there|logged out of/),
+        stderr: expect.stringContaining('logged out of'),
       })
+      // Any JSON is an answer to it, of which nothing is read.
+      if (why !== 'JSON of another shape') expect(stderr).toContain('the session may count there')
       expectClean(stderr)
       expect(await readFile(credentials, 'utf8')).not.toContain(SESSION)
     })
@@ -312,4 +314,4 @@ test('a server that never comes to an end with its answer is given up', async ()
     expect([commands[at], code, stdout]).toEqual([commands[at], 23, ''])
     expect(stderr).toMatch(/^authsec: http:\/\/127\.0\.0\.1:\d+ did not answer in /)
   }
-}, 90_000)
+})
