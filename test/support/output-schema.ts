@@ -29,12 +29,17 @@ function assertValue(name: string, value: unknown, args: readonly string[]): voi
 function findSchema(args: readonly string[]): string | undefined {
   const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
   if (!flags.includes('--json') || flags.some((flag) => OTHER_OUTPUT.test(flag))) return undefined
-  const words = flags.slice(
-    0,
-    flags.findIndex((flag) => flag.startsWith('-')),
-  )
+  const words = listWords(flags)
   const names = words.map((_, index) => `authsec.${words.slice(0, words.length - index).join('.')}/1`)
   return names.find((name) => existsSync(new URL(`${name.replace('/', '.')}.json`, SCHEMAS)))
+}
+
+/** Those that name the command, and what follows them up to the next flag; flags may stand before them. */
+function listWords(flags: readonly string[]): readonly string[] {
+  const start = flags.findIndex((flag) => !flag.startsWith('-'))
+  if (start < 0) return []
+  const end = flags.findIndex((flag, index) => index > start && flag.startsWith('-'))
+  return flags.slice(start, end < 0 ? undefined : end)
 }
 
 const OTHER_OUTPUT = /^(?:--(?:fields|jq|report|schema|help)\b|-h$)/
