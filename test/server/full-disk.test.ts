@@ -34,7 +34,10 @@ describe.skipIf(!canMakeDisks)('a state on a disk that is full', () => {
       // A place of its own: after a failure that came late, this process has the database until it is collected.
       const state = `${disk.state}-${left}`
       disk.leave(left * 1024)
-      const outcome = await start(state).catch((error) => error)
+      const outcome = await start(state).catch((error: unknown) => {
+        if (AuthsecError.is(error)) return error
+        throw error
+      })
       if (AuthsecError.is(outcome)) refusals.push(outcome)
       else {
         // There may be too little for the last record.
