@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeDirectory, runCli } from '../support/run-cli.js'
-import { listServerCommands } from '../support/server-commands.js'
+import { findMissing } from '../support/server-commands.js'
 import { CLIENT_ID, TENANT } from '../support/stub-server.js'
 import { signCall } from '../support/token-issuer.js'
 
@@ -76,17 +76,11 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['token', 'verify', '-', '--online'],
 ]
 
-/** What takes an address, and asks nobody there. */
-const OFFLINE = ['profile create', 'ci setup']
 /** What is measured by itself, below. */
 const APART: readonly (readonly string[])[] = [['logout'], ['doctor']]
 
 test('every command that can be told a server is among them', async () => {
-  const named = [...COMMANDS, ...APART].map((args) => `${args.join(' ')} `)
-  const missing = (await listServerCommands()).filter(
-    (command) => !OFFLINE.includes(command) && !named.some((line) => line.startsWith(`${command} `)),
-  )
-  expect(missing).toEqual([])
+  expect(await findMissing([...COMMANDS, ...APART])).toEqual([])
 })
 
 type Respond = (response: ServerResponse, request: IncomingMessage, body: string) => void

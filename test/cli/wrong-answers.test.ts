@@ -7,7 +7,7 @@ import { countRounds } from '../stress/rounds.js'
 import { type IdentityIssuer, startIdentityIssuer } from '../support/identity-issuer.js'
 import { makeDirectory, runCli } from '../support/run-cli.js'
 import { startTestServer } from '../support/running-server.js'
-import { listServerCommands } from '../support/server-commands.js'
+import { findMissing } from '../support/server-commands.js'
 
 /** A member of an answer that is something else than it should be, or GONE; any JSON may be an answer as a whole. */
 interface Forgery {
@@ -83,8 +83,6 @@ const COMMANDS: readonly (readonly string[])[] = [
 const CODES = [0, 2, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 21]
 // That an event, or the key, is another one than that of the log is what these are there to notice.
 const LOG_CODES = [...CODES, 18, 19]
-/** What takes an address, and asks nobody there. */
-const OFFLINE = ['profile create', 'ci setup']
 /** What has no --json, or is JSON anyway. */
 const NEVER_JSON = ['exec', 'export', '--non-interactive']
 const PASSWORD = 'wrong horse battery'
@@ -143,11 +141,7 @@ beforeAll(async () => {
 afterEach(() => expect(server.surprises).toEqual([]))
 
 test('every command that can be told a server is among them', async () => {
-  const named = COMMANDS.map((args) => `${args.join(' ')} `)
-  const missing = (await listServerCommands()).filter(
-    (command) => !OFFLINE.includes(command) && !named.some((line) => line.startsWith(`${command} `)),
-  )
-  expect(missing).toEqual([])
+  expect(await findMissing(COMMANDS)).toEqual([])
 })
 
 describe('a server that sends something else in one member of one answer', () => {

@@ -6,8 +6,19 @@ interface Leaf {
   commands: Leaf[]
 }
 
+/** What takes an address, and asks nobody there. */
+const OFFLINE = ['profile create', 'ci setup']
+
+/** The commands that ask a server which they can be told, and that are not among these. */
+export async function findMissing(commands: readonly (readonly string[])[]): Promise<string[]> {
+  const given = commands.map((args) => `${args.join(' ')} `)
+  return (await listServerCommands()).filter(
+    (command) => !OFFLINE.includes(command) && !given.some((line) => line.startsWith(`${command} `)),
+  )
+}
+
 /** Every command that can be told which server to ask, without the name of the program. */
-export async function listServerCommands(): Promise<string[]> {
+async function listServerCommands(): Promise<string[]> {
   const leaves = listLeaves(JSON.parse((await runCli(['help', '--json'])).stdout))
   return leaves
     .filter(({ flags }) => flags.some(({ name }) => name.startsWith('--server')))
