@@ -54,6 +54,25 @@ async function ask(
   return messages.find((message): message is ToolMessage => message.type === 'tool') as ToolMessage
 }
 
+/** A middleware that adds a tool which the agent was not made with, and the runs of that tool. */
+function createIntruder() {
+  const ran: string[] = []
+  const added = tool(async () => void ran.push('added'), { name: 'added', schema: z.object({}) })
+  const adding = createMiddleware({
+    name: 'adding',
+    wrapModelCall: (request, handler) => handler({ ...request, tools: [...request.tools, added] }),
+    wrapToolCall: (request, handler) => handler({ ...request, tool: added }),
+  })
+  return { ran, adding }
+}
+
+function askForAdded(middleware: AgentMiddleware[]): Promise<ToolMessage> {
+  const model = fakeModel()
+    .respondWithTools([{ name: 'added', args: {}, id: 'a' }])
+    .respond(new AIMessage('done'))
+  return ask(createAgent({ model, tools: [getBill], middleware }))
+}
+
 describe('delegationMiddleware', () => {
   test('gives a tool that knows nothing of it the token that its name has', async () => {
     const { authsec, stub } = createStubbedClient()
@@ -115,18 +134,8 @@ describe('delegationMiddleware', () => {
     { where: 'inside', place: (ours: AgentMiddleware, adding: AgentMiddleware) => [adding, ours] },
   ])('refuses a tool that another middleware has added, $where of which it stands', async ({ place }) => {
     const { authsec } = createStubbedClient()
-    const ran: string[] = []
-    const added = tool(async () => void ran.push('added'), { name: 'added', schema: z.object({}) })
-    const adding = createMiddleware({
-      name: 'adding',
-      wrapModelCall: (request, handler) => handler({ ...request, tools: [...request.tools, added] }),
-      wrapToolCall: (request, handler) => handler({ ...request, tool: added }),
-    })
-    const model = fakeModel()
-      .respondWithTools([{ name: 'added', args: {}, id: 'a' }])
-      .respond(new AIMessage('done'))
-    const middleware = place(delegationMiddleware(authsec, { tools }), adding)
-    expect(await ask(createAgent({ model, tools: [getBill], middleware }))).toMatchObject({
+    const { ran, adding } = createIntruder()
+    expect(await askForAdded(place(delegationMiddleware(authsec, { tools }), adding))).toMatchObject({
       artifact: { code: 'delegation_undeclared' },
     })
     expect(ran).toEqual([])
@@ -134,21 +143,10 @@ describe('delegationMiddleware', () => {
 
   test('refuses a declared tool that is added where its delegation can no longer be given to it', async () => {
     const { authsec } = createStubbedClient()
-    const ran: string[] = []
-    const added = tool(async () => void ran.push('added'), { name: 'added', schema: z.object({}) })
-    const adding = createMiddleware({
-      name: 'adding',
-      wrapModelCall: (request, handler) => handler({ ...request, tools: [...request.tools, added] }),
-      wrapToolCall: (request, handler) => handler({ ...request, tool: added }),
-    })
+    const { ran, adding } = createIntruder()
     const declared = { added: { audience: 'https://billing.example', permissions: ['billing:read'] } }
-    const runWith = (onDenied: 'tool-message' | 'throw') => {
-      const model = fakeModel()
-        .respondWithTools([{ name: 'added', args: {}, id: 'a' }])
-        .respond(new AIMessage('done'))
-      const ours = delegationMiddleware(authsec, { tools: declared, onDenied, undeclared: 'pass' })
-      return ask(createAgent({ model, tools: [getBill], middleware: [ours, adding] }))
-    }
+    const runWith = (onDenied: 'tool-message' | 'throw') =>
+      askForAdded([delegationMiddleware(authsec, { tools: declared, onDenied, undeclared: 'pass' }), adding])
     expect(await runWith('tool-message')).toMatchObject({ artifact: { code: 'delegation_undeclared' } })
     await expect(runWith('throw')).rejects.toThrow('the tool "added" has no delegation here')
     expect(ran).toEqual([])
