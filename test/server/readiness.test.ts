@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createReadiness } from '../../src/authority/readiness.js'
 import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
@@ -112,6 +112,7 @@ describe('one of several servers', () => {
     '$what is not ready for want of keys and lease, shows and signs nothing, and goes on by itself',
     async ({ spoil, mend }) => {
       const schema = await makePostgresSchema()
+      onTestFinished(() => schema.drop())
       const surprises: unknown[] = []
       const server = await startServer({
         store: schema.url,
@@ -122,6 +123,7 @@ describe('one of several servers', () => {
         replicaTimings: { leaseSeconds: 8 },
         onSurprise: (error) => surprises.push(error),
       })
+      onTestFinished(() => server.close())
       const { url, clientId } = server
       const token = await pull(url, clientId)
       const exchange = async () => {
@@ -143,8 +145,6 @@ describe('one of several servers', () => {
       await run(mend)
       expect(await untilReadiness(url, 200)).toEqual(READY)
       expect([(await ask(url, '/oauth/jwks')).status, await exchange()]).toEqual([200, 200])
-      await server.close()
-      await schema.drop()
       expect(surprises.length).toBeGreaterThan(0)
       for (const surprise of surprises) expect(surprise).toMatchObject({ code: 'state_unreadable' })
     },

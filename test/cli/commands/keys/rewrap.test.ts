@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { initServer, startServer, startSharedServer } from '../../../../src/server/index.js'
 import { makePostgresSchema } from '../../../support/postgres-schema.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
@@ -63,12 +63,14 @@ describe('authsec keys rewrap', () => {
 
   test('is refused while a server of the database runs, saying what to do, and done when none does', async () => {
     const schema = await makePostgresSchema()
+    onTestFinished(() => schema.drop())
     const [old, next] = [await writeKek(1), await writeKek(2)]
     const storeFile = join(await makeDirectory(), 'store')
     await writeFile(storeFile, schema.url, { mode: 0o600 })
     const options = { store: schema.url, issuer: ISSUER, port: 0 }
     await initServer({ ...options, kek: old.kek, admin: ADMIN })
     const server = await startSharedServer({ ...options, kek: old.kek })
+    onTestFinished(() => server.close())
     const args = ['--store-file', storeFile, '--kek-file', old.file, '--new-kek-file', next.file]
     expect(await rewrap(...args)).toMatchObject({
       code: 7,
@@ -78,7 +80,6 @@ describe('authsec keys rewrap', () => {
     await server.close()
     expect(await rewrap(...args)).toMatchObject({ code: 0, stderr: '' })
     await (await startSharedServer({ ...options, kek: next.kek })).close()
-    await schema.drop()
   })
 
   test.each([
