@@ -85,45 +85,68 @@ test('every command that can be told a server is among them', async () => {
 
 type Respond = (response: ServerResponse, request: IncomingMessage, body: string) => void
 
+interface Answer {
+  why: string
+  respond: Respond
+  /** What a command says about it. */
+  says: RegExp
+  /** The same, of what reads the text of the log; as `says` where nothing is given. */
+  saysOfLog?: RegExp
+  /** The same, of what reads the metadata that keys are found by; as `says` where nothing is given. */
+  saysOfMetadata?: RegExp
+}
+
 /** What a server that is not AuthSec, or is out of order, may answer to everything. */
-const ANSWERS: readonly { why: string; respond: Respond; says: RegExp }[] = [
+const ANSWERS: readonly Answer[] = [
   {
     why: 'a page',
     respond: (response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>log in</html>'),
-    says: /answered 200 with text\/html instead of|answered no JSON/,
+    says: /answered 200 with text\/html instead of JSON/,
+    saysOfLog: /answered 200 with text\/html instead of text\/plain/,
+    saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
   {
     why: 'words',
     respond: (response) => response.writeHead(200, { 'content-type': 'text/plain' }).end('all is well\n'),
-    says: /with text\/plain instead of|answered no JSON|unexpected answer of the server: the checkpoint/,
+    says: /answered 200 with text\/plain instead of JSON/,
+    saysOfLog: /the checkpoint has no signature|with text\/plain instead of application\/json/,
+    saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
   {
     why: 'a page of a gateway',
     respond: (response) =>
       response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>'),
-    says: /502/,
+    says: /answered 502 with text\/html instead of JSON/,
+    saysOfLog: /the server answered 502 without saying why/,
+    saysOfMetadata: /answered 502 to \/\.well-known\//,
   },
   {
     why: 'a redirect to somewhere else',
     respond: (response) => response.writeHead(302, { location: 'http://127.0.0.1:9/steal' }).end('{}'),
-    says: /redirect/,
+    says: /with a redirect, which is refused/,
   },
   {
     why: 'nothing',
     respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(),
-    says: /JSON|instead of/,
+    says: /answered 200 with application\/json instead of JSON/,
+    saysOfLog: /with application\/json instead of text\/plain/,
+    saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
   {
     why: 'half of an answer',
     respond: (response) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"clients":['),
-    says: /JSON|instead of/,
+    says: /answered 200 with application\/json instead of JSON/,
+    saysOfLog: /with application\/json instead of text\/plain/,
+    saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
   {
     why: 'JSON of another shape',
     respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('"hello"'),
-    says: /unexpected answer|not an? (?:object|array)|JSON|instead of/,
+    says: /unexpected answer of the server: the [a-z ]+ (?:is not an (?:object|array)|has no )/,
+    saysOfLog: /with application\/json instead of text\/plain/,
+    saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
   {
     why: 'without an end',
@@ -143,13 +166,15 @@ const ANSWERS: readonly { why: string; respond: Respond; says: RegExp }[] = [
       response
         .writeHead(500, { 'content-type': 'application/json' })
         .end('{"error":"\\u001b[2Jall is well\\u202e"}'),
-    says: /\\u001b\[2Jall is well\\u202e|answered 500/,
+    says: /^authsec: \\u001b\[2Jall is well\\u202e\n/,
+    saysOfMetadata: /answered 500 to \/\.well-known\//,
   },
   {
     why: 'success and an error in one',
     respond: (response) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"error":"It went wrong"}'),
-    says: /^authsec: it went wrong|: It went wrong/,
+    says: /^authsec: it went wrong\n/,
+    saysOfMetadata: /answered an error to \/\.well-known\/.*: It went wrong\n/,
   },
   {
     why: 'with all that it was told',
@@ -157,9 +182,16 @@ const ANSWERS: readonly { why: string; respond: Respond; says: RegExp }[] = [
       response
         .writeHead(500, { 'content-type': 'application/json', 'x-request-id': repeat(request, body) })
         .end(JSON.stringify({ error: `no: ${repeat(request, body)}`, details: repeat(request, body) })),
-    says: /no: |answered 500/,
+    says: /^authsec: no: /,
+    saysOfMetadata: /answered 500 to \/\.well-known\//,
   },
 ]
+
+function patternFor([group, verb]: readonly string[], answer: Answer): RegExp {
+  const { says, saysOfLog = says, saysOfMetadata = says } = answer
+  if (group === 'audit' && (verb === 'verify' || verb === 'checkpoint')) return saysOfLog
+  return group === 'token' && verb === 'verify' ? saysOfMetadata : says
+}
 
 function repeat({ headers, url }: IncomingMessage, body: string): string {
   return `${headers.authorization} ${url} ${body} ${[...new URLSearchParams(body).values()].join(' ')}`
@@ -215,12 +247,13 @@ function hangUp(response: ServerResponse): void {
   response.destroy()
 }
 
-describe.each(ANSWERS)('a server that answers $why', ({ respond, says }) => {
+describe.each(ANSWERS)('a server that answers $why', (answer) => {
   test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
     'ends authsec %s with 21',
     async (_name, args) => {
-      const server = await serveAlways(respond)
+      const server = await serveAlways(answer.respond)
       const { code, stdout, stderr } = await run(args, server.url)
+      const says = patternFor(args, answer)
       expect({ code, stdout, stderr }).toEqual({ code: 21, stdout: '', stderr: expect.stringMatching(says) })
       expect(stderr).toMatch(/^authsec: /)
       expectClean(stderr)
