@@ -6,7 +6,7 @@ import { rewrapStore } from '../../src/authority/rewrap.js'
 import { applySeed, DEV_SEED, type SeededDelegation } from '../../src/authority/seed.js'
 import { resetState } from '../../src/server/reset.js'
 import type { User } from '../../src/store/store.js'
-import { KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
+import { attempt, KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
@@ -128,12 +128,3 @@ test('a new log in the place of one that was rolled back is refused while anothe
   })
   expect(await store.keys.revision()).toBe(before)
 })
-
-function attempt(work: () => unknown): string {
-  try {
-    work()
-    return 'well'
-  } catch (error) {
-    return String(error)
-  }
-}

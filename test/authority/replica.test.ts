@@ -5,7 +5,7 @@ import type { Keyring } from '../../src/authority/keys.js'
 import { createReplica, type Moment, type Replica } from '../../src/authority/replica.js'
 import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
 import type { Store, Transaction, User } from '../../src/store/store.js'
-import { KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
+import { attempt, KEK, PROVENANCE, refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica, untilServed } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
@@ -231,15 +231,6 @@ describe('a server that was silent for too long', () => {
     expect(make).toThrow('too short')
   })
 })
-
-function attempt(work: () => void): string {
-  try {
-    work()
-    return 'well'
-  } catch (error) {
-    return String(error)
-  }
-}
 
 function pretend(keyring: Keyring): Pick<Keyring, 'revision' | 'refresh'> {
   return keyring

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
 import type { ReplicaTimings } from '../../src/authority/replica.js'
-import { refusalOf, START } from '../support/authority-bench.js'
+import { attempt, refusalOf, START } from '../support/authority-bench.js'
 import { type AuthorityReplica, openReplica } from '../support/authority-replicas.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
@@ -90,12 +90,3 @@ describe('the servers of one database', () => {
     await expect.poll(() => attempt(() => stale.authority.keyring.active), WITHIN).toBe('well')
   })
 })
-
-function attempt(work: () => unknown): string {
-  try {
-    work()
-    return 'well'
-  } catch (error) {
-    return String(error)
-  }
-}

@@ -114,6 +114,16 @@ export async function refusalOf(promise: Promise<unknown>): Promise<AuthsecError
   throw outcome instanceof Error ? outcome : new Error(String(outcome))
 }
 
+/** `well`, or what a piece of work has thrown; for what is asked again until its outcome changes. */
+export function attempt(work: () => unknown): string {
+  try {
+    work()
+    return 'well'
+  } catch (error) {
+    return String(error)
+  }
+}
+
 function createForm(
   token: string,
   clientId: string,
