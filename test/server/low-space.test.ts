@@ -2,9 +2,8 @@ import { afterEach, describe, expect, inject, test } from 'vitest'
 import { parseJwt } from '../../src/core/jwt.js'
 import { startServer } from '../../src/server/index.js'
 import { type FileServer, serveFile } from '../support/file-server.js'
-import { pull } from '../support/mint-load.js'
+import { exchange, pull } from '../support/mint-load.js'
 import { makeDirectory } from '../support/run-cli.js'
-import { exchangeForm } from '../support/running-server.js'
 import { canMakeDisks, makeSmallDisk } from '../support/small-disk.js'
 
 const MEBI = 2 ** 20
@@ -14,18 +13,6 @@ const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
 })
-
-interface Answer {
-  access_token?: string
-  error_description?: string
-}
-
-async function exchange(url: string, clientId: string, subject_token: string) {
-  const form = new URLSearchParams({ ...exchangeForm(clientId), subject_token })
-  const response = await fetch(`${url}/oauth/token`, { method: 'POST', body: form })
-  const body = (await response.json()) as Answer
-  return { status: response.status, body, headers: response.headers }
-}
 
 async function listDenied({ authority }: FileServer) {
   const filter = [{ field: 'outcome', operator: '=', value: 'deny' }] as const

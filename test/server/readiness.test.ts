@@ -5,10 +5,10 @@ import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
 import { KEK } from '../support/authority-bench.js'
 import { serveFile } from '../support/file-server.js'
-import { pull } from '../support/mint-load.js'
+import { exchange, pull } from '../support/mint-load.js'
 import { makePostgresSchema } from '../support/postgres-schema.js'
 import { makeDirectory } from '../support/run-cli.js'
-import { exchangeForm, startTestServer } from '../support/running-server.js'
+import { startTestServer } from '../support/running-server.js'
 
 const READY = { status: 'ready', checks: { store: 'ok', keys: 'ok', lease: 'ok' } }
 
@@ -126,10 +126,10 @@ describe('one of several servers', () => {
       onTestFinished(() => server.close())
       const { url, clientId } = server
       const token = await pull(url, clientId)
-      const exchange = async () => {
-        const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token: token })
-        return (await fetch(`${url}/oauth/token`, { method: 'POST', body })).status
-      }
+      const probe = async () => [
+        (await ask(url, '/oauth/jwks')).status,
+        (await exchange(url, clientId, token)).status,
+      ]
       const run = async (statements: string[]) => {
         for (const statement of statements) await schema.run(statement)
       }
@@ -140,11 +140,11 @@ describe('one of several servers', () => {
         status: 'unavailable',
         checks: { store: 'ok', keys: lost, lease: lost },
       })
-      expect([(await ask(url, '/oauth/jwks')).status, await exchange()]).toEqual([503, 503])
+      expect(await probe()).toEqual([503, 503])
       expect((await ask(url, '/healthz')).status).toBe(200)
       await run(mend)
       expect(await untilReadiness(url, 200)).toEqual(READY)
-      expect([(await ask(url, '/oauth/jwks')).status, await exchange()]).toEqual([200, 200])
+      expect(await probe()).toEqual([200, 200])
       expect(surprises.length).toBeGreaterThan(0)
       for (const surprise of surprises) expect(surprise).toMatchObject({ code: 'state_unreadable' })
     },

@@ -13,8 +13,8 @@ import {
   serveReplica,
   untilServed,
 } from '../support/authority-replicas.js'
+import { exchange } from '../support/mint-load.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
-import { exchangeForm } from '../support/running-server.js'
 import { chooseSeed, countRounds, createRandom } from './rounds.js'
 
 const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
@@ -195,11 +195,10 @@ describe('a verifier that keeps the key set as long as it may', () => {
         verifier.verifySync(token)
       }
       const { token: base } = await authority.delegations.grant(seeded, seeded.user, PROVENANCE)
-      const form = new URLSearchParams({ ...exchangeForm(seeded.clientId), subject_token: base })
       const rotating = servers.map((server) => server.authority.keys.rotate(ES256, ADMIN, PROVENANCE))
       const minting = Array.from({ length: 16 }, async (_, number) => {
-        const reply = await fetch(`${servers[number % 2]?.url}/oauth/token`, { method: 'POST', body: form })
-        const { access_token: token } = (await reply.json()) as { access_token: string }
+        const { body } = await exchange(servers[number % 2]?.url ?? '', seeded.clientId, base)
+        const token = String(body.access_token)
         // It asks nobody: a key that is not at hand is an error.
         verifier.verifySync(token)
         signers.add(String(parseJwt(token).header['kid']))

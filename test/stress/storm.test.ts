@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../src/core/audit-record.js'
 import { parseJwt } from '../../src/core/jwt.js'
 import { type RunningServer, startServer } from '../../src/server/index.js'
+import { exchange } from '../support/mint-load.js'
 import { chooseSeed, countRounds, createRandom } from './rounds.js'
 
 const AUDIENCE = 'https://billing.example'
@@ -48,14 +49,14 @@ describe('a delegation that is revoked in a storm of exchanges', () => {
       const answers = await Promise.all(
         Array.from({ length: CALLERS }, async () => {
           await delay(random() * 60)
-          return await exchange(token)
+          return await exchange(server.url, server.clientId, token)
         }),
       )
       await revocation
 
-      const issued = answers.filter(({ status }) => status === 200).map(({ body }) => body['access_token'])
+      const issued = answers.filter(({ status }) => status === 200).map(({ body }) => body.access_token)
       const refused = answers.filter(({ status }) => status !== 200)
-      expect(refused.map(({ status, body }) => `${status} ${body['error']}`)).toEqual(
+      expect(refused.map(({ status, body }) => `${status} ${body.error}`)).toEqual(
         refused.map(() => '400 invalid_grant'),
       )
 
@@ -74,20 +75,6 @@ describe('a delegation that is revoked in a storm of exchanges', () => {
     expect(total.refused).toBeGreaterThan(0)
   })
 })
-
-async function exchange(token: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${server.url}/oauth/token`, {
-    method: 'POST',
-    body: new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: token,
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      client_id: server.clientId,
-      resource: AUDIENCE,
-    }),
-  })
-  return { status: response.status, body: JSON.parse(await response.text()) }
-}
 
 /** The newest thousand events. */
 async function readLog(): Promise<AuditEntry[]> {

@@ -25,29 +25,38 @@ export async function pull(url: string, clientId: string): Promise<string> {
   return JSON.parse(text).token
 }
 
+/** What an exchange is answered with, whatever it is. */
+export interface ExchangeAnswer {
+  status: number
+  headers: Headers
+  body: { access_token?: string; error?: string; error_description?: string }
+}
+
+/** Exchanges a base token of an agent for a call token. */
+export async function exchange(url: string, clientId: string, subjectToken: string): Promise<ExchangeAnswer> {
+  const form = new URLSearchParams({ ...exchangeForm(clientId), subject_token: subjectToken })
+  const response = await fetch(`${url}/oauth/token`, { method: 'POST', body: form })
+  const { status, headers } = response
+  return { status, headers, body: JSON.parse(await response.text()) }
+}
+
 /** Lets several callers exchange at one or more servers, in turn. */
 export async function startMinting(
   urls: readonly string[],
   clientId: string,
   { callers = 8 }: { callers?: number } = {},
 ): Promise<MintLoad> {
-  const subject_token = await pull(urls[0] ?? '', clientId)
-  const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token })
+  const token = await pull(urls[0] ?? '', clientId)
   const tokens: string[] = []
   let refused = 0
   let isOver = false
   const loops = Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
       for (let number = caller; !isOver; number++) {
-        const response = await fetch(`${urls[number % urls.length]}/oauth/token`, { method: 'POST', body })
-        const answer = (await response.json()) as { access_token?: string; error?: string }
-        if (response.status === 200) tokens.push(String(answer.access_token))
+        const { status, body } = await exchange(urls[number % urls.length] ?? '', clientId, token)
+        if (status === 200) tokens.push(String(body.access_token))
         else {
-          expect([response.status, answer.error, answer.access_token]).toEqual([
-            503,
-            'temporarily_unavailable',
-            undefined,
-          ])
+          expect([status, body.error, body.access_token]).toEqual([503, 'temporarily_unavailable', undefined])
           refused++
         }
       }

@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { initServer, startServer } from '../../../../src/server/index.js'
+import { initServer, type RunningServer, startServer } from '../../../../src/server/index.js'
 import { saveSnapshot } from '../../../../src/server/snapshot.js'
-import { startMinting } from '../../../support/mint-load.js'
+import { exchange, pull, startMinting } from '../../../support/mint-load.js'
 import { makePostgresSchema } from '../../../support/postgres-schema.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
-import { exchangeForm } from '../../../support/running-server.js'
 
 const KEK = new Uint8Array(32).fill(9)
 
@@ -42,7 +41,7 @@ test('a snapshot of a database under load goes into a directory, and back into t
 
   expect(await load('--state', state, '--kek-file', kekFile)).toMatchObject({ code: 0 })
   const inDirectory = await serve({ state })
-  expect(await exchange(inDirectory.url, clientId)).toBe(200)
+  expect(await mint(inDirectory)).toBe(200)
   await inDirectory.close()
 
   const back = await snapshot(
@@ -50,7 +49,7 @@ test('a snapshot of a database under load goes into a directory, and back into t
   )
   expect([back.code, back.stderr]).toEqual([0, ''])
   const again = await serve({ store: schema.url })
-  expect(await exchange(again.url, clientId)).toBe(200)
+  expect(await mint(again)).toBe(200)
   const keys = (await (await fetch(`${again.url}/oauth/jwks`)).json()) as { keys: { kid: string }[] }
   const [header = ''] = token.split('.')
   expect(keys.keys.map(({ kid }) => kid)).toContain(
@@ -77,9 +76,6 @@ test('a command that has a database to itself counts as a server for seconds onl
   await schema.drop()
 })
 
-async function exchange(url: string, clientId: string): Promise<number> {
-  const pulled = await fetch(`${url}/uflow/sdk/delegation-token?client_id=${clientId}`)
-  const { token } = (await pulled.json()) as { token: string }
-  const body = new URLSearchParams({ ...exchangeForm(clientId), subject_token: token })
-  return (await fetch(`${url}/oauth/token`, { method: 'POST', body })).status
+async function mint({ url, clientId }: RunningServer): Promise<number> {
+  return (await exchange(url, clientId, await pull(url, clientId))).status
 }
