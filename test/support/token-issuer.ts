@@ -99,6 +99,12 @@ export function signBase(claims: object = {}, header: object = {}): string {
   return signJwt({ alg: 'RS256', typ: 'JWT', ...header }, { ...BASE_CLAIMS, ...claims }, BASE_KEY.privateKey)
 }
 
+/** The same token with one character of its signature changed. */
+export function spoilSignature(token: string): string {
+  const at = token.lastIndexOf('.') + 10
+  return `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`
+}
+
 /** A chain of so many actors, the current one first. */
 export function nestActors(depth: number): object {
   return { sub: AGENT, client_id: `c${depth}`, ...(depth > 1 && { act: nestActors(depth - 1) }) }
