@@ -3,6 +3,7 @@ import type { Store } from '../../src/store/store.js'
 import { describeAudit } from './audit-contract.js'
 import { describeCommits } from './commit-contract.js'
 import { describeCopies } from './copy-contract.js'
+import { describeExpiry } from './expiry-contract.js'
 import { describeRecords } from './record-contract.js'
 import { describeReplicas } from './replica-contract.js'
 import { describeRevision } from './revision-contract.js'
@@ -39,6 +40,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeCommits(() => opened)
     describeRevision(() => opened)
     describeRecords(() => opened)
+    describeExpiry(() => opened)
     describeValues(() => opened)
     describeReplicas(() => opened)
     describeAudit(() => opened, open)

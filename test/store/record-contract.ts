@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Approval } from '../../src/store/approvals.js'
-import type { Store, Transaction } from '../../src/store/store.js'
+import type { Transaction } from '../../src/store/store.js'
 import type { GetOpened } from './contract.js'
 import {
-  createApproval,
   createClient,
   createDelegation,
   createKey,
@@ -11,6 +9,7 @@ import {
   createResource,
   createSession,
   createTrustRule,
+  fill,
   NOW,
 } from './samples.js'
 
@@ -286,101 +285,6 @@ export function describeRecords(getOpened: GetOpened): void {
     })
   })
 
-  describe('revocations', () => {
-    test('are known until the token would have expired by itself', async () => {
-      const { store } = getOpened()
-      const revoke = (jti: string, expiresAt: number, now: number) =>
-        store.write(({ revocations }) => revocations.insert({ jti, expiresAt, now }))
-      await revoke('a', NOW + 10, NOW)
-      await revoke('a', NOW + 10, NOW)
-      expect(await store.revocations.hasAny(['b', 'a'])).toBe(true)
-      expect(await store.revocations.hasAny(['b'])).toBe(false)
-      expect(await store.revocations.hasAny([])).toBe(false)
-      await revoke('within', NOW + 10.5, NOW)
-      await revoke('b', NOW + 60, NOW + 11)
-      expect(await store.revocations.hasAny(['a'])).toBe(false)
-      expect(await store.revocations.hasAny(['within'])).toBe(true)
-    })
-  })
-
-  describe('uses', () => {
-    test('are known through the millisecond in which the token ends', async () => {
-      const { store } = getOpened()
-      const use = (jti: string, expiresAt: number, now = NOW) =>
-        store.write(({ uses }) => uses.insert({ jti, expiresAt, now }))
-      expect(await use('ended', NOW)).toBe(true)
-      expect(await use('within', NOW + 0.5)).toBe(true)
-      expect(await use('within', NOW + 0.5)).toBe(false)
-      await use('next', NOW + 60, NOW + 1)
-      expect(await store.uses.has('ended')).toBe(false)
-      expect(await store.uses.has('within')).toBe(true)
-    })
-  })
-
-  describe('sessions', () => {
-    test.each([
-      { what: 'with the least', session: createSession('s') },
-      {
-        what: 'with everything',
-        session: createSession('s', { kind: 'device', clientId: 'c', permissions: [], bootId: 'b' }),
-      },
-    ])('come out as they went in: $what', async ({ session }) => {
-      const { store } = getOpened()
-      await fill(store)
-      await store.write(({ sessions }) => sessions.insert(session))
-      expect(await store.sessions.find('s')).toEqual(session)
-      expect(await store.sessions.find('t')).toBeUndefined()
-    })
-
-    test('end once, and only the one that was meant', async () => {
-      const { store } = getOpened()
-      await fill(store)
-      await store.write(async ({ sessions }) => {
-        for (const id of ['s', 't']) await sessions.insert(createSession(id))
-        expect(await sessions.remove('s')).toBe(true)
-        expect(await sessions.remove('s')).toBe(false)
-      })
-      expect(await store.sessions.find('s')).toBeUndefined()
-      expect(await store.sessions.find('t')).toEqual(createSession('t'))
-    })
-
-    test('are forgotten when another one starts after their end', async () => {
-      const { store } = getOpened()
-      await fill(store)
-      const insert = (id: string, createdAt: number, expiresAt: number) =>
-        store.write(({ sessions }) => sessions.insert(createSession(id, { createdAt, expiresAt })))
-      await insert('short', NOW, NOW + 10)
-      await insert('long', NOW, NOW + 11)
-      await insert('next', NOW + 10, NOW + 20)
-      expect(await store.sessions.find('short')).toBeUndefined()
-      expect(await store.sessions.find('long')).toBeDefined()
-    })
-  })
-
-  describe('approvals', () => {
-    test('that wait are counted by who has asked, over which contract, for what', async () => {
-      const { store } = getOpened()
-      const alike = { kind: 'device', form: 'oauth', clientId: 'a' } as const
-      const asked: readonly Partial<Approval>[] = [
-        alike,
-        alike,
-        { ...alike, clientId: 'b' },
-        { ...alike, clientId: undefined },
-        { ...alike, form: 'tenant' },
-        { ...alike, kind: 'ciba' },
-        { ...alike, status: 'denied' },
-        { ...alike, expiresAt: NOW },
-      ]
-      await store.write(async ({ approvals }) => {
-        for (const [index, fields] of asked.entries())
-          await approvals.insert(createApproval(`${index}`, fields), 0)
-      })
-      expect(await store.approvals.countPending(alike, NOW)).toBe(2)
-      for (const other of asked.slice(2, 6) as (typeof alike)[])
-        expect(await store.approvals.countPending(other, NOW)).toBe(1)
-    })
-  })
-
   describe('passwords', () => {
     test('come out as they went in, and are replaced whole', async () => {
       const { store } = getOpened()
@@ -392,34 +296,6 @@ export function describeRecords(getOpened: GetOpened): void {
       await store.write(({ passwords }) => passwords.replace(next))
       expect(await store.passwords.find('alice')).toEqual(next)
       expect(await store.passwords.find('bob')).toBeUndefined()
-    })
-  })
-
-  describe('assertions', () => {
-    const use = (store: Store, jtiHash: string, clientId = 'agent', expiresAt = NOW) =>
-      store.write(({ assertions }) => assertions.use({ clientId, jtiHash, expiresAt }))
-
-    test('are used once by each client, also when many try at once', async () => {
-      const { store } = getOpened()
-      await fill(store)
-      await store.write(({ clients }) => clients.insert(createClient('other')))
-      const answers = await Promise.all(Array.from({ length: 20 }, () => use(store, 'a')))
-      expect(answers).toEqual([true, ...Array(19).fill(false)])
-      expect(await use(store, 'b')).toBe(true)
-      expect(await use(store, 'a', 'other')).toBe(true)
-      expect(await use(store, 'a')).toBe(false)
-    })
-
-    test('are forgotten after their end and not before', async () => {
-      const { store } = getOpened()
-      await fill(store)
-      await use(store, 'old', 'agent', NOW)
-      await use(store, 'new', 'agent', NOW + 1)
-      await use(store, 'within', 'agent', NOW + 0.5)
-      await store.write(({ assertions }) => assertions.sweep(NOW + 1))
-      expect(await use(store, 'old')).toBe(true)
-      expect(await use(store, 'new')).toBe(false)
-      expect(await use(store, 'within')).toBe(false)
     })
   })
 
@@ -607,16 +483,3 @@ export function describeRecords(getOpened: GetOpened): void {
 }
 
 type Change = (transaction: Transaction) => Promise<unknown>
-
-/** Everything that a delegation of alice to the agent stands on. */
-async function fill(store: Store): Promise<void> {
-  await store.write(async ({ users, clients, resources, policies }) => {
-    await users.insertRole({ name: 'member', permissions: ['billing:read', 'billing:refund'] })
-    await users.insertRole({ name: 'reader', permissions: ['billing:read', 'orders:read'] })
-    const roles = ['member', 'reader']
-    await users.insert({ id: 'alice', email: 'alice@authsec.test', roles, createdAt: NOW })
-    await clients.insert(createClient('agent'))
-    await resources.insert(createResource(BILLING))
-    await policies.insert(createPolicy('policy', { roleName: 'member' }))
-  })
-}

@@ -9,9 +9,12 @@ import type {
   Delegation,
   Policy,
   Resource,
+  Store,
   StoredKey,
   TrustRule,
 } from '../../src/store/store.js'
+
+const BILLING = 'https://billing.example'
 
 /** Any time: the store never looks at a clock. */
 export const NOW = Date.UTC(2026, 7, 1, 9)
@@ -143,4 +146,17 @@ export function createSession(id: string, fields: Partial<StoredSession> = {}): 
 /** The record that the authority makes of an event. */
 export function recordEvent(event: AuditEvent): AuditRecord {
   return { ...indexAuditEvent(event), record: encodeAuditEvent(event) }
+}
+
+/** Everything that a delegation of alice to the agent stands on. */
+export async function fill(store: Store): Promise<void> {
+  await store.write(async ({ users, clients, resources, policies }) => {
+    await users.insertRole({ name: 'member', permissions: ['billing:read', 'billing:refund'] })
+    await users.insertRole({ name: 'reader', permissions: ['billing:read', 'orders:read'] })
+    const roles = ['member', 'reader']
+    await users.insert({ id: 'alice', email: 'alice@authsec.test', roles, createdAt: NOW })
+    await clients.insert(createClient('agent'))
+    await resources.insert(createResource(BILLING))
+    await policies.insert(createPolicy('policy', { roleName: 'member' }))
+  })
 }
