@@ -43,7 +43,7 @@ export function readShape<S extends Shape>(value: Json | undefined, shape: S, wh
 /** Checks a list of such objects; `null` is an empty list. */
 export function readShapes<S extends Shape>(value: Json | undefined, shape: S, what: string): Shaped<S>[] {
   if (value === null) return []
-  if (!Array.isArray(value)) throw unexpected(`the list of ${what}s is not an array`)
+  if (!Array.isArray(value)) throw unexpected(`the ${what} list is not an array`)
   return value.map((item) => readShape(item, shape, what))
 }
 

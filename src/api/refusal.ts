@@ -84,14 +84,12 @@ export function readOtherKind(
     })
   }
   const type = toPrintable(concealSecrets(readContentType(response) ?? 'no content type', sent).slice(0, 100))
-  return new AuthsecError(
-    'server_error',
-    `${from} answered ${response.status} with ${type} instead of ${wanted}`,
-    {
-      hint: 'Check that the address is that of an AuthSec server.',
-      requestId,
-    },
-  )
+  const isCalledSo = wanted === 'JSON' && /[/+]json$/.test(type)
+  const other = isCalledSo ? `${type} that is not valid` : `${type} instead of ${wanted}`
+  return new AuthsecError('server_error', `${from} answered ${response.status} with ${other}`, {
+    hint: 'Check that the address is that of an AuthSec server.',
+    requestId,
+  })
 }
 
 // AuthSec writes {error, details}, its key bundle {error: {code, message}}, OAuth {error, error_description}.

@@ -129,7 +129,7 @@ const ANSWERS: readonly Answer[] = [
   {
     why: 'nothing',
     respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(),
-    says: /answered 200 with application\/json instead of JSON/,
+    says: /answered 200 with application\/json that is not valid/,
     saysOfLog: /with application\/json instead of text\/plain/,
     saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
@@ -137,7 +137,7 @@ const ANSWERS: readonly Answer[] = [
     why: 'half of an answer',
     respond: (response) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"clients":['),
-    says: /answered 200 with application\/json instead of JSON/,
+    says: /answered 200 with application\/json that is not valid/,
     saysOfLog: /with application\/json instead of text\/plain/,
     saysOfMetadata: /answered no JSON to \/\.well-known\//,
   },
