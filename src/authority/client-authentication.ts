@@ -1,10 +1,9 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
-import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../store/store.js'
 import { assertAssertion } from './client-assertion.js'
-import { isUuid } from './clients.js'
+import type { PresentedClient } from './presented-client.js'
 
 /** Under which threat model a server runs: one machine and its developer, or a team. */
 export type Mode = 'dev' | 'shared'
@@ -19,17 +18,6 @@ export const PROVING_METHODS: readonly ClientAuthMethod[] = [
 /** Every way in which a client may present itself; `none` proves nothing and is for a developer's machine. */
 export function listAuthMethods(mode: Mode): readonly ClientAuthMethod[] {
   return mode === 'dev' ? ['none', ...PROVING_METHODS] : PROVING_METHODS
-}
-
-/** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
-const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
-/** Who a request claims to come from, and with what it can prove it. */
-export interface PresentedClient {
-  clientId: string
-  method: ClientAuthMethod
-  secret?: string
-  assertion?: string
 }
 
 /** A claim to be a client that is still to be proven. */
@@ -56,32 +44,6 @@ export interface ClientAuthenticationOptions {
   mode: Mode
   /** What an assertion may be addressed to: the issuer and the token endpoint. */
   audiences: readonly string[]
-}
-
-/**
- * Reads who claims to call (RFC 6749 §2.3, RFC 7523 §2.2). Throws `invalid_client` where nobody does or the claim
- * cannot be read, and `invalid_request` for more than one method.
- */
-export function readPresentedClient(
-  form: ReadonlyMap<string, string>,
-  authorization: string | null,
-): PresentedClient {
-  const secret = form.get('client_secret')
-  const assertion = form.get('client_assertion')
-  if ([authorization ?? undefined, secret, assertion].filter((proof) => proof !== undefined).length > 1) {
-    throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')
-  }
-  const named = form.get('client_id')
-  const presented =
-    authorization !== null
-      ? readBasic(authorization)
-      : assertion !== undefined
-        ? readAssertion(assertion, form.get('client_assertion_type'))
-        : readBody(named, secret)
-  if (named !== undefined && named.toLowerCase() !== presented.clientId) {
-    throw new AuthsecError('invalid_request', 'client_id is not the client that authenticates')
-  }
-  return presented
 }
 
 export function createClientAuthentication(options: ClientAuthenticationOptions): ClientAuthentication {
@@ -173,61 +135,6 @@ function assertGrantType({ grantTypes }: ClientCredentials, grantType: string): 
     grantTypes === undefined ? grantType !== 'client_credentials' : grantTypes.includes(grantType)
   if (allowed) return
   throw new AuthsecError('unauthorized_client', `the client has not registered for ${quote(grantType, 100)}`)
-}
-
-function readBody(clientId: string | undefined, secret: string | undefined): PresentedClient {
-  if (clientId === undefined) throw new AuthsecError('invalid_client', 'client_id is missing')
-  if (secret === undefined) return { clientId: readClientId(clientId), method: 'none' }
-  return { clientId: readClientId(clientId), method: 'client_secret_post', secret }
-}
-
-// RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
-function readBasic(authorization: string): PresentedClient {
-  const [, encoded] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization) ?? []
-  if (encoded === undefined) throw failed('the authorization header is not Basic')
-  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? []
-  if (id === undefined || secret === undefined)
-    throw failed('the authorization header holds no id and secret')
-  return {
-    clientId: readClientId(decodeFormText(id)),
-    method: 'client_secret_basic',
-    secret: decodeFormText(secret),
-  }
-}
-
-function readAssertion(assertion: string, type: string | undefined): PresentedClient {
-  if (type !== ASSERTION_TYPE_JWT) {
-    throw new AuthsecError(
-      'invalid_request',
-      `client_assertion_type ${quote(type)} is not ${ASSERTION_TYPE_JWT}`,
-    )
-  }
-  const { sub } = parseAssertion(assertion)
-  if (typeof sub !== 'string') throw failed('the client assertion has no sub')
-  return { clientId: readClientId(sub), method: 'private_key_jwt', assertion }
-}
-
-function parseAssertion(assertion: string): { sub?: unknown } {
-  try {
-    return parseJwt(assertion).claims
-  } catch (error) {
-    throw failed(
-      `the client assertion cannot be read: ${AuthsecError.is(error) ? error.message : 'unreadable'}`,
-    )
-  }
-}
-
-function readClientId(text: string): string {
-  if (!isUuid(text)) throw new AuthsecError('invalid_client', `client_id ${quote(text)} is not a UUID`)
-  return text.toLowerCase()
-}
-
-function decodeFormText(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    throw failed('the authorization header is not form-encoded')
-  }
 }
 
 function failed(why: string): AuthsecError {

@@ -2,8 +2,9 @@ import { AuthsecError } from '../core/errors.js'
 import { formatScope, sortPermissions } from '../core/permission.js'
 import type { Store } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
-import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import type { ClientAuthentication } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
+import { readPresentedClient } from './presented-client.js'
 import { assertAdmin, SESSION_ISSUER, type Session, type Sessions } from './sessions.js'
 
 /** A question about a token, as it arrived. */

@@ -4,7 +4,8 @@ import { quote } from '../core/printable.js'
 import type { Store } from '../store/store.js'
 import type { Attempt } from './audit/log.js'
 import type { CallTokens } from './call-tokens.js'
-import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import type { ClientAuthentication } from './client-authentication.js'
+import { readPresentedClient } from './presented-client.js'
 import type { TokenRequest } from './tokens.js'
 
 export interface PresentedUseOptions {

@@ -2,9 +2,10 @@ import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
-import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import type { ClientAuthentication } from './client-authentication.js'
 import { type IntrospectionRequest, readAdmin } from './introspection.js'
 import type { IssuedToken, IssuedTokens } from './issued-tokens.js'
+import { readPresentedClient } from './presented-client.js'
 import type { Session, Sessions } from './sessions.js'
 
 export interface Revocation {

@@ -1,13 +1,14 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Provenance } from './audit/log.js'
-import { type ClientAuthentication, readPresentedClient } from './client-authentication.js'
+import type { ClientAuthentication } from './client-authentication.js'
 import { cibaGrant } from './grants/ciba.js'
 import { clientCredentials } from './grants/client-credentials.js'
 import { deviceCode } from './grants/device-code.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
 import { jwtBearer } from './grants/jwt-bearer.js'
 import { tokenExchange } from './grants/token-exchange.js'
+import { readPresentedClient } from './presented-client.js'
 
 /** Every grant type of the token endpoint. */
 export const GRANTS: readonly Grant[] = [tokenExchange, jwtBearer, clientCredentials, deviceCode, cibaGrant]

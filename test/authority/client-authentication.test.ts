@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { assertMayPresent, readPresentedClient } from '../../src/authority/client-authentication.js'
+import { assertMayPresent } from '../../src/authority/client-authentication.js'
+import { readPresentedClient } from '../../src/authority/presented-client.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 const ID = '11111111-2222-4333-8444-555555555555'

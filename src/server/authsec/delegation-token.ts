@@ -1,5 +1,5 @@
-import { readPresentedClient } from '../../authority/client-authentication.js'
 import { isUuid } from '../../authority/clients.js'
+import { readPresentedClient } from '../../authority/presented-client.js'
 import { ADMIN_PERMISSION, isPersonal } from '../../authority/sessions.js'
 import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'

@@ -1,6 +1,6 @@
 import { POLL_INTERVAL, readCeiling } from '../../authority/approvals.js'
-import { readPresentedClient } from '../../authority/client-authentication.js'
 import { cibaGrant } from '../../authority/grants/ciba.js'
+import { readPresentedClient } from '../../authority/presented-client.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readForm } from '../body.js'

@@ -1,6 +1,6 @@
 import { readCeiling } from '../../authority/approvals.js'
-import { readPresentedClient } from '../../authority/client-authentication.js'
 import { deviceCode } from '../../authority/grants/device-code.js'
+import { readPresentedClient } from '../../authority/presented-client.js'
 import { readForm } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { formatDevice } from './device.js'
