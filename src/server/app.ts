@@ -143,7 +143,11 @@ async function answer<A extends Access>(
     response = complete(answered, endpoint, provenance)
   } catch (error) {
     const told = await recordRefusal(error, endpoint, provenance, options)
-    response = complete(toResponse(told, endpoint, provenance.requestId), endpoint, provenance)
+    response = complete(
+      toResponse(told, endpoint, { request, requestId: provenance.requestId }),
+      endpoint,
+      provenance,
+    )
   }
   allowReading(request, response, originsOf(endpoint, options))
   return response
@@ -165,7 +169,7 @@ async function handle<A extends Access>(
   } catch (error) {
     // A flood leaves one record, not one for each of its requests.
     if (count('foreign')?.isFirst !== false) throw error
-    return toResponse(error, endpoint, provenance.requestId)
+    return toResponse(error, endpoint, { request, requestId: provenance.requestId })
   }
   const preflight = answerPreflight(request, origins)
   if (preflight !== undefined) return preflight
@@ -174,7 +178,7 @@ async function handle<A extends Access>(
   if (excess !== undefined) {
     const error = describeExcess(excess)
     if (excess.isFirst) throw error
-    return toResponse(error, endpoint, provenance.requestId)
+    return toResponse(error, endpoint, { request, requestId: provenance.requestId })
   }
   return endpoint.handle(request, {
     authority,

@@ -55,12 +55,14 @@ export function isFault(error: unknown): boolean {
 export function toResponse(
   thrown: unknown,
   endpoint: Pick<Endpoint, 'errors' | 'refusals'>,
-  requestId: string,
+  { request, requestId }: { request: Request; requestId: string },
 ): Response {
   const error = toAuthsecError(thrown)
   const [status, text] = endpoint.refusals?.[error.code] ?? [STATUSES[error.code] ?? 400, error.message]
-  const headers = createHeaders(error, endpoint, requestId)
   const { errors } = endpoint
+  const headers = createHeaders(error, requestId)
+  const challenge = findChallenge(error, endpoint, request)
+  if (challenge !== undefined) headers.set('www-authenticate', challenge)
   if (errors !== 'page') {
     return Response.json(createBody(error, errors, { status, text, requestId }), { status, headers })
   }
@@ -118,19 +120,29 @@ function createDetails(error: AuthsecError, text: string): { details?: string } 
   return details === undefined ? {} : { details }
 }
 
-function createHeaders(
-  error: AuthsecError,
+// RFC 6749 §5.2 and RFC 6750 §3.
+function findChallenge(
+  { code }: AuthsecError,
   { errors }: Pick<Endpoint, 'errors'>,
-  requestId: string,
-): Headers {
+  { headers }: Request,
+): string | undefined {
+  switch (code) {
+    case 'invalid_client':
+      return 'Basic realm="authsec"'
+    case 'invalid_token':
+    case 'login_required':
+      // Whoever sent no token cannot have sent an invalid one.
+      return /^Bearer /i.test(headers.get('authorization') ?? '') ? 'Bearer error="invalid_token"' : 'Bearer'
+    case 'access_denied':
+      // A challenge is for whoever sent a token: the OAuth clients of a token endpoint take it for the error itself.
+      return errors === 'authsec' ? 'Bearer error="insufficient_scope"' : undefined
+    default:
+      return undefined
+  }
+}
+
+function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
-  // RFC 6749 §5.2: a client that tried to authenticate by header learns which scheme was refused.
-  if (error.code === 'invalid_client') headers.set('www-authenticate', 'Basic realm="authsec"')
-  if (error.code === 'invalid_token') headers.set('www-authenticate', 'Bearer error="invalid_token"')
-  if (error.code === 'login_required') headers.set('www-authenticate', 'Bearer')
-  // A challenge is for whoever sent a token: the OAuth clients of a token endpoint take it for the error itself.
-  if (error.code === 'access_denied' && errors === 'authsec')
-    headers.set('www-authenticate', 'Bearer error="insufficient_scope"')
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
   if (error.retryAfterMs !== undefined) headers.set('retry-after', `${Math.ceil(error.retryAfterMs / 1000)}`)

@@ -32,20 +32,22 @@ describe('every endpoint of an admin', () => {
     const call = (authorization?: string) =>
       server.call(method, url, { headers: authorization === undefined ? {} : { authorization } })
     const flipped = server.adminToken.replace(/.{5}$/, 'AAAAA')
-    for (const [authorization, error] of [
-      [undefined, 'authorization header required'],
-      ['', 'invalid authorization header format'],
-      [server.adminToken, 'invalid authorization header format'],
-      [`Basic ${server.adminToken}`, 'invalid authorization header format'],
-      [`Bearer ${server.adminToken} x`, 'invalid authorization header format'],
-      ['Bearer x', 'Invalid or expired token'],
-      [`Bearer ${flipped}`, 'Invalid or expired token'],
-      [`Bearer ${await server.pull()}`, 'Invalid or expired token'],
-      [`Bearer ${(await server.exchange()).json.access_token}`, 'Invalid or expired token'],
+    // RFC 6750 §3.1: only whoever sent a bearer token is told that it is not valid.
+    const [plain, invalid] = ['Bearer', 'Bearer error="invalid_token"']
+    for (const [authorization, error, challenge] of [
+      [undefined, 'authorization header required', plain],
+      ['', 'invalid authorization header format', plain],
+      [server.adminToken, 'invalid authorization header format', plain],
+      [`Basic ${server.adminToken}`, 'invalid authorization header format', plain],
+      [`Bearer ${server.adminToken} x`, 'invalid authorization header format', invalid],
+      ['Bearer x', 'Invalid or expired token', invalid],
+      [`Bearer ${flipped}`, 'Invalid or expired token', invalid],
+      [`Bearer ${await server.pull()}`, 'Invalid or expired token', invalid],
+      [`Bearer ${(await server.exchange()).json.access_token}`, 'Invalid or expired token', invalid],
     ] as const) {
       const reply = await call(authorization)
       expect(reply, String(authorization)).toMatchObject({ status: 401, json: { error } })
-      expect(reply.headers['www-authenticate']).toBe('Bearer')
+      expect(reply.headers['www-authenticate']).toBe(challenge)
     }
   })
 
