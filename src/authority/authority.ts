@@ -208,7 +208,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     store,
     clock,
     mode,
-    audiences: [...new Set([identity.issuer, `${identity.issuer}/oauth/token`, `${issuer}/oauth/token`])],
+    issuer: identity.issuer,
+    addresses: [...new Set([identity.issuer, issuer])],
   })
   const sessions = createSessions({ ...shared, keys: session, assertSigning, bootId })
   const logins = createLogins({ ...shared, sessions, keys: session })

@@ -31,9 +31,17 @@ export interface Presenter {
   prove(registered: ClientCredentials | undefined): Promise<void>
 }
 
+/** What a client proves itself for. */
+export interface Purpose {
+  /** The grant type that it must have registered for. */
+  grantType?: string
+  /** An endpoint that an assertion may be addressed to beside the token endpoint, as a path. */
+  endpoint?: string
+}
+
 export interface ClientAuthentication {
-  /** A claim to be proven later; `grantType` is the one it is made for. */
-  present(presented: PresentedClient, grantType?: string): Presenter
+  /** A claim to be proven later. */
+  present(presented: PresentedClient, purpose?: Purpose): Presenter
   /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
   find(presenter: Presenter): Promise<Client>
 }
@@ -42,14 +50,15 @@ export interface ClientAuthenticationOptions {
   store: Store
   clock: () => number
   mode: Mode
-  /** What an assertion may be addressed to: the issuer and the token endpoint. */
-  audiences: readonly string[]
+  issuer: string
+  /** Where the server is reached, the issuer among it: an assertion may be addressed to the token endpoint there. */
+  addresses: readonly string[]
 }
 
 export function createClientAuthentication(options: ClientAuthenticationOptions): ClientAuthentication {
   const { store, mode } = options
   return {
-    present(presented, grantType) {
+    present(presented, { grantType, endpoint } = {}) {
       const { clientId, method } = presented
       return {
         clientId,
@@ -58,7 +67,7 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
           if (registered === undefined)
             throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
           assertMayPresent(registered, mode)
-          await prove(presented, registered, options)
+          await prove(presented, registered, { ...options, audiences: listAudiences(options, endpoint) })
           if (grantType !== undefined) assertGrantType(registered, grantType)
         },
       }
@@ -103,7 +112,7 @@ export function matchesSecret(secret: string, expected: string): boolean {
 async function prove(
   presented: PresentedClient,
   registered: ClientCredentials,
-  options: ClientAuthenticationOptions,
+  options: ClientAuthenticationOptions & { audiences: readonly string[] },
 ): Promise<void> {
   const { clientId, method, secret, assertion } = presented
   if (method !== registered.authMethod) {
@@ -121,6 +130,12 @@ async function prove(
     case 'private_key_jwt':
       await assertAssertion({ clientId, assertion: assertion ?? '', jwks: registered.jwks }, options)
   }
+}
+
+// RFC 7523 §3: the issuer or the token endpoint. CIBA Core §7.1 wants its own endpoint taken too.
+function listAudiences({ issuer, addresses }: ClientAuthenticationOptions, endpoint?: string): string[] {
+  const paths = ['/oauth/token', ...(endpoint === undefined ? [] : [endpoint])]
+  return [issuer, ...addresses.flatMap((address) => paths.map((path) => `${address}${path}`))]
 }
 
 function isFormerSecret(secret: string, { formerSecret }: ClientCredentials, now: number): boolean {

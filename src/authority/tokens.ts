@@ -34,7 +34,7 @@ export function createTokens({ clientAuthentication, ...context }: TokensOptions
     async issue({ form, authorization }, provenance) {
       const grant = findGrant(form.get('grant_type'))
       const presented = readPresentedClient(form, authorization)
-      const presenter = clientAuthentication.present(presented, grant.grantType)
+      const presenter = clientAuthentication.present(presented, { grantType: grant.grantType })
       const findPresenter = () => clientAuthentication.find(presenter)
       return grant.issue(form, { provenance, presenter, findPresenter, ...context })
     },

@@ -46,7 +46,7 @@ export function requestOwnToken(
 
 /** Signs an assertion for a client; what is undefined is left out. */
 export function signAssertion(
-  server: TestServer,
+  server: Pick<TestServer, 'now' | 'issuer'>,
   clientId: string,
   claims: Record<string, unknown> = {},
   header: Record<string, unknown> = {},

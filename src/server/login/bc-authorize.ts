@@ -7,12 +7,13 @@ import { readForm } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { readScopes, refuseResource } from './wire.js'
 
+const ENDPOINT = '/oauth/bc-authorize'
 const HINTS = ['login_hint', 'login_hint_token', 'id_token_hint']
 
 /** Backchannel authentication, OpenID CIBA Core §7, in poll mode. */
 export const bcAuthorize: Endpoint<'public'> = {
   method: 'POST',
-  paths: ['/oauth/bc-authorize'],
+  paths: [ENDPOINT],
   access: 'public',
   modes: ['dev', 'shared'],
   summary: 'Ask a person who is elsewhere for approval, CIBA in poll mode',
@@ -29,7 +30,7 @@ export const bcAuthorize: Endpoint<'public'> = {
     const presented = readPresentedClient(form, request.headers.get('authorization'))
     const { clientAuthentication, ciba } = authority
     const client = await clientAuthentication.find(
-      clientAuthentication.present(presented, cibaGrant.grantType),
+      clientAuthentication.present(presented, { grantType: cibaGrant.grantType, endpoint: ENDPOINT }),
     )
     refuseResource(form)
     if (form.has('request')) throw invalid('signed requests are not supported: send the parameters')

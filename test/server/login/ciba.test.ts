@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { formatTime } from '../../../src/core/time.js'
+import { CLIENT_JWKS, signAssertion } from '../../support/registered-client.js'
 import { ADMIN, ALICE, BOB, type Door, openDoor } from './door.js'
 
 const ADMIN_PLANE = '/authsec/uflow/auth/ciba'
@@ -199,6 +200,47 @@ describe('initiating is refused', () => {
 
   const bcAuthorize = (fields: Record<string, string>) =>
     door.form('/oauth/bc-authorize', { client_id: door.server.clientId, login_hint: ALICE, ...fields })
+})
+
+// OpenID CIBA Core §7.1.
+describe('an assertion at the endpoint of CIBA', () => {
+  const ask = async (aud: unknown, path = '/oauth/bc-authorize') => {
+    const json = {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: CLIENT_JWKS,
+      grant_types: ['urn:openid:params:grant-type:ciba'],
+    }
+    const { body } = await door.post('/oauth/register', json)
+    const server = { now: door.now(), issuer: door.server.issuer }
+    return door.form(path, {
+      login_hint: ALICE,
+      token: 'x',
+      client_assertion: await signAssertion(server, body.client_id, { aud }),
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    })
+  }
+
+  test.each(['', '/oauth/token', '/oauth/bc-authorize'])('may be for the issuer%s', async (path) => {
+    expect(await ask(`${door.server.issuer}${path}`)).toMatchObject({ status: 200 })
+  })
+
+  test.each([
+    { why: 'another endpoint', aud: () => `${door.server.issuer}/oauth/introspect` },
+    {
+      why: 'another server too',
+      aud: () => [`${door.server.issuer}/oauth/bc-authorize`, 'https://other.example'],
+    },
+  ])('is refused for $why', async ({ aud }) => {
+    expect(await ask(aud())).toMatchObject({ status: 401, body: { error: 'invalid_client' } })
+  })
+
+  test('is for no other endpoint', async () => {
+    const aud = `${door.server.issuer}/oauth/bc-authorize`
+    expect(await ask(aud, '/oauth/introspect')).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_client' },
+    })
+  })
 })
 
 describe('what waits for an answer', () => {
