@@ -4,7 +4,8 @@ import type { Store } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import type { ClientAuthentication } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
-import { readPresentedClient } from './presented-client.js'
+import { readPresentedClient, readPresentedSession } from './presented-client.js'
+
 import { assertAdmin, SESSION_ISSUER, type Session, type Sessions } from './sessions.js'
 
 /** A question about a token, as it arrived. */
@@ -57,14 +58,14 @@ export function createIntrospection(options: {
 
 /**
  * The session of an admin who asks about tokens in the place of a client; undefined where no session is presented.
- * Throws `login_required` and `access_denied`.
+ * Throws `login_required`, `access_denied`, and `invalid_request` beside the proof of a client.
  */
 export async function readAdmin(
-  authorization: string | null,
+  { form, authorization }: IntrospectionRequest,
   attempt: Attempt,
   sessions: Sessions,
 ): Promise<Session | undefined> {
-  const [, bearer] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
+  const bearer = readPresentedSession(form, authorization)
   if (bearer === undefined) return undefined
   const session = await sessions.resume(bearer)
   attempt.note({ actor: { type: 'user', id: session.user.id } })
@@ -73,12 +74,13 @@ export async function readAdmin(
 }
 
 async function findAsker(
-  { form, authorization }: IntrospectionRequest,
+  request: IntrospectionRequest,
   attempt: Attempt,
   { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
 ): Promise<Asker> {
-  if ((await readAdmin(authorization, attempt, sessions)) !== undefined) return 'admin'
-  const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
+  if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
+  const presented = readPresentedClient(request.form, request.authorization)
+  const presenter = clientAuthentication.present(presented)
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   const client = await clientAuthentication.find(presenter)
   // RFC 7662 §4: without a proof everybody could fish for tokens here.

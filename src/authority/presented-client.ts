@@ -23,11 +23,9 @@ export function readPresentedClient(
   form: ReadonlyMap<string, string>,
   authorization: string | null,
 ): PresentedClient {
+  assertOneProof(form, authorization)
   const secret = form.get('client_secret')
   const assertion = form.get('client_assertion')
-  if ([authorization ?? undefined, secret, assertion].filter((proof) => proof !== undefined).length > 1) {
-    throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')
-  }
   const named = form.get('client_id')
   const presented =
     authorization !== null
@@ -39,6 +37,26 @@ export function readPresentedClient(
     throw new AuthsecError('invalid_request', 'client_id is not the client that authenticates')
   }
   return presented
+}
+
+/**
+ * The token of a person who asks in the place of a client, where one is presented. Throws `invalid_request` beside
+ * another proof.
+ */
+export function readPresentedSession(
+  form: ReadonlyMap<string, string>,
+  authorization: string | null,
+): string | undefined {
+  const [, token] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
+  if (token !== undefined) assertOneProof(form, authorization)
+  return token
+}
+
+// RFC 6749 §2.3.
+function assertOneProof(form: ReadonlyMap<string, string>, authorization: string | null): void {
+  const proofs = [authorization ?? undefined, form.get('client_secret'), form.get('client_assertion')]
+  if (proofs.filter((proof) => proof !== undefined).length <= 1) return
+  throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')
 }
 
 function readBody(clientId: string | undefined, secret: string | undefined): PresentedClient {

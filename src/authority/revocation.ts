@@ -72,13 +72,13 @@ export function createRevocation(options: {
 }
 
 async function findAsker(
-  { form, authorization }: IntrospectionRequest,
+  request: IntrospectionRequest,
   attempt: Attempt,
   { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
 ): Promise<Client | 'admin'> {
-  const session = await readAdmin(authorization, attempt, sessions)
-  if (session !== undefined) return 'admin'
-  const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
+  if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
+  const presented = readPresentedClient(request.form, request.authorization)
+  const presenter = clientAuthentication.present(presented)
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   return await clientAuthentication.find(presenter)
 }

@@ -1,6 +1,11 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RegisteredClient, registerClient, requestOwnToken } from '../../support/registered-client.js'
+import {
+  type RegisteredClient,
+  registerClient,
+  requestOwnToken,
+  signAssertion,
+} from '../../support/registered-client.js'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
 
 let server: TestServer
@@ -42,6 +47,12 @@ describe('introspection', () => {
     })
     expect(reply.status).toBe(401)
     expect(reply.json.error).toMatch(/^invalid_(?:client|token)$/)
+  })
+
+  test('says of a session that is none that it is invalid', async () => {
+    const reply = await ask('x', { authorization: 'Bearer x' })
+    expect(reply).toMatchObject({ status: 401, json: { error: 'invalid_token' } })
+    expect(reply.headers['www-authenticate']).toBe('Bearer error="invalid_token"')
   })
 
   test('is refused without a token', async () => {
@@ -104,6 +115,28 @@ describe('introspection', () => {
     const { access_token: token } = (await requestOwnToken(server, asker, { ttl_seconds: '10' })).json
     server.now += 10_000
     expect((await ask(token)).text).toBe('{"active":false}')
+  })
+})
+
+// RFC 6749 §2.3: one method, whoever asks.
+describe.each(['/oauth/introspect', '/oauth/revoke'])('%s', (path) => {
+  test.each([
+    { other: 'a secret', fields: () => ({ client_id: asker.id, client_secret: asker.secret }) },
+    {
+      other: 'an assertion',
+      fields: async () => ({
+        client_assertion: await signAssertion(server, asker.id),
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      }),
+    },
+  ])('refuses the session of an admin beside $other', async ({ fields }) => {
+    const { access_token: token } = (await server.exchange()).json
+    const reply = await server.call('POST', path, { form: { token, ...(await fields()) }, admin: true })
+    expect(reply).toMatchObject({
+      status: 400,
+      json: { error: 'invalid_request', error_description: expect.stringContaining('more than one way') },
+    })
+    expect((await ask(token)).json.active).toBe(true)
   })
 })
 
