@@ -5,8 +5,8 @@ import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import type { ClientAuthentication } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
 import { readPresentedClient, readPresentedSession } from './presented-client.js'
-
-import { assertAdmin, SESSION_ISSUER, type Session, type Sessions } from './sessions.js'
+import { SESSION_ISSUER } from './session-claims.js'
+import { assertAdmin, type Session, type Sessions } from './sessions.js'
 
 /** A question about a token, as it arrived. */
 export interface IntrospectionRequest {

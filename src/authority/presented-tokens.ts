@@ -85,9 +85,12 @@ const SESSION: TokenKind = {
   tokenType: TOKEN_TYPE_ID_TOKEN,
   provesActor: false,
   async verify(token, role, { sessions, clientId }) {
+    if (!sessions.isIssued(token)) {
+      throw new AuthsecError('invalid_request', `the ${role} token is not a session of this server`)
+    }
     const session = await sessions.resume(token).catch((error: unknown) => {
       if (!AuthsecError.is(error, 'login_required')) throw error
-      throw new AuthsecError('invalid_grant', `the ${role} token is not a live session of this server`)
+      throw new AuthsecError('invalid_grant', `the ${role} token is not a live session`)
     })
     const { id: jti, user, expiresAt, ceiling, mayAct, clientId: holder } = session
     return {

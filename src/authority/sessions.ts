@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
-import { parseJwt } from '../core/jwt.js'
-import { intersectPermissions, sortPermissions } from '../core/permission.js'
-import { type MayAct, parseMayAct } from '../core/presenting.js'
+import { intersectPermissions } from '../core/permission.js'
+import type { MayAct } from '../core/presenting.js'
 import { quote } from '../core/printable.js'
 import type { SessionKind, StoredSession } from '../store/sessions.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
 import type { AssertSigning } from './keys.js'
-import { findSigner, type SigningKeys, signJwt } from './signer.js'
+import { createSessionClaims, readSession, SESSION_TOKEN_TYPE } from './session-claims.js'
+import { type SigningKeys, signJwt } from './signer.js'
 
 /** Someone who is logged in, with the authority they have now. */
 export interface Session {
@@ -61,6 +61,8 @@ export interface Sessions {
     attempt: Attempt,
     change?: (transaction: Transaction) => Promise<void>,
   ): Promise<StartedSession>
+  /** Whether a token is a session that this server has issued, alive or not. */
+  isIssued(token: string): boolean
   /**
    * The session of a token. Throws `login_required` when the token is not one of this server, has ended or
    * expired, or its user is gone.
@@ -89,12 +91,8 @@ export interface SessionsOptions {
 
 /** The permission that AuthSec's admin routes require. */
 export const ADMIN_PERMISSION = 'admin:access'
-/** Who issues sessions, in AuthSec's words. */
-export const SESSION_ISSUER = 'authsec-ai/auth-manager'
 
 const BOOT_SESSION_TTL = 12 * 3_600
-const AUDIENCE = 'authsec-api'
-const TOKEN_TYPE = 'JWT'
 
 /** Sessions are HS256 tokens with the claims of AuthSec's own, alive as long as the store has their row. */
 export function createSessions(options: SessionsOptions): Sessions {
@@ -108,9 +106,9 @@ export function createSessions(options: SessionsOptions): Sessions {
   ): Promise<StartedSession> {
     const session = createSession(user, terms, clock(), terms.kind === 'boot' ? bootId : undefined)
     const limited = limitUser(user, session.permissions)
-    const claims = createClaims(limited, session, tenantId)
+    const claims = createSessionClaims(limited, session, { tenantId, tokenType: tokenTypeOf(limited) })
     const key = keys.active
-    const { token, tokenHash } = signJwt(key, { typ: TOKEN_TYPE, kid: 'default' }, claims)
+    const { token, tokenHash } = signJwt(key, { typ: SESSION_TOKEN_TYPE, kid: 'default' }, claims)
     attempt.note({
       subject: { type: 'user', id: user.id },
       details: { kind: terms.kind, expires_in: terms.ttlSeconds },
@@ -153,18 +151,12 @@ export function createSessions(options: SessionsOptions): Sessions {
       })
     },
 
+    isIssued: (token) => readSession(token, { keys, tenantId }) !== undefined,
+
     async resume(token) {
-      const claims = readSessionToken(token, keys)
-      const { exp: expiresAt, sub: userId, jti: id, may_act: mayAct } = claims
-      if (typeof expiresAt !== 'number' || typeof userId !== 'string' || typeof id !== 'string')
-        throw invalid()
-      if (
-        claims['iss'] !== SESSION_ISSUER ||
-        claims['aud'] !== AUDIENCE ||
-        claims['tenant_id'] !== tenantId
-      ) {
-        throw invalid()
-      }
+      const said = readSession(token, { keys, tenantId })
+      if (said === undefined) throw invalid()
+      const { id, userId, expiresAt, mayAct } = said
       if (expiresAt <= clock() / 1000) throw invalid()
       const [stored, user] = await Promise.all([store.sessions.find(id), store.users.find(userId)])
       // A session of the activation page has an id too, but never a token.
@@ -180,7 +172,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         user: limited,
         clientId: stored.clientId,
         ceiling: stored.permissions,
-        mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct),
+        mayAct,
         tokenType: tokenTypeOf(limited),
         startedAt: stored.createdAt,
         expiresAt,
@@ -271,42 +263,9 @@ function createSession(
   }
 }
 
-// The claims are AuthSec's; `jti` and `boot` are ours.
-function createClaims(user: User, session: StoredSession, tenantId: string) {
-  const issuedAt = Math.floor(session.createdAt / 1000)
-  return {
-    iss: SESSION_ISSUER,
-    aud: AUDIENCE,
-    sub: user.id,
-    user_id: user.id,
-    email_id: user.email,
-    tenant_id: tenantId,
-    project_id: tenantId,
-    ...(session.clientId !== undefined && { client_id: session.clientId }),
-    token_type: tokenTypeOf(user),
-    scope: sortPermissions(user.permissions),
-    roles: user.roles,
-    iat: issuedAt,
-    nbf: issuedAt,
-    exp: Math.floor(session.expiresAt / 1000),
-    jti: session.id,
-    ...(session.bootId !== undefined && { boot: session.bootId }),
-  }
-}
-
 /** AuthSec's word for what a session of a user is good for. */
 export function tokenTypeOf(user: User): 'admin' | 'user' {
   return user.permissions.has(ADMIN_PERMISSION) ? 'admin' : 'user'
-}
-
-function readSessionToken(token: string, keys: SigningKeys) {
-  try {
-    const parsed = parseJwt(token)
-    if (parsed.header['typ'] === TOKEN_TYPE && findSigner(keys, parsed) !== undefined) return parsed.claims
-  } catch {
-    // A malformed token and a foreign one get the same answer.
-  }
-  throw invalid()
 }
 
 function invalid(): AuthsecError {

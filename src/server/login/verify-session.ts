@@ -1,4 +1,4 @@
-import { SESSION_ISSUER } from '../../authority/sessions.js'
+import { SESSION_ISSUER } from '../../authority/session-claims.js'
 import { sortPermissions } from '../../core/permission.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'

@@ -322,8 +322,8 @@ const WHAT_IS_NOT_OURS: Refusal[] = [
       const mac = createHmac('sha256', 'another').update(`${header}.${payload}`).digest('base64url')
       return { subject_token: `${header}.${payload}.${mac}`, subject_token_type: SESSION_TOKEN }
     },
-    error: 'invalid_grant',
-    says: 'not a live session of this server',
+    error: 'invalid_request',
+    says: 'is not a session of this server',
   },
   {
     why: 'a base token of a foreign issuer',
@@ -421,14 +421,20 @@ const WHAT_IS_OF_ANOTHER_KIND: Refusal[] = [
   {
     why: 'a base token as session',
     send: async () => ({ subject_token_type: SESSION_TOKEN }),
-    error: 'invalid_grant',
-    says: 'not a live session',
+    error: 'invalid_request',
+    says: 'is not a session',
   },
   {
     why: 'a call token as session',
     send: async () => ({ subject_token: await bench.chain(1), subject_token_type: SESSION_TOKEN }),
-    error: 'invalid_grant',
-    says: 'not a live session',
+    error: 'invalid_request',
+    says: 'is not a session',
+  },
+  {
+    why: 'what is no token as session',
+    send: async () => ({ subject_token: 'nonsense', subject_token_type: SESSION_TOKEN }),
+    error: 'invalid_request',
+    says: 'is not a session',
   },
   {
     why: 'the claims of a call token under typ JWT',
