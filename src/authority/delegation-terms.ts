@@ -30,12 +30,19 @@ export interface DelegationTerms {
 /** A client that can act for people. */
 export type Agent = Client & { spiffeId: string }
 
+/** More APIs than one agent reaches, and few enough for a token. */
+const MAX_AUDIENCES = 100
+// As long as the URI of a resource.
+const MAX_AUDIENCE_LENGTH = 1024
+const AUDIENCE = /^[^\s\p{Cc}\p{Cf}]+$/u
+
 /**
- * Settles what a grant amounts to, with AuthSec's checks in AuthSec's order. Throws `client_not_found`,
- * `client_inactive`, `identity_missing`, `delegation_not_allowed`, `nothing_to_delegate`,
- * `policy_bound_elsewhere`.
+ * Settles what a grant amounts to, with AuthSec's checks in AuthSec's order. Throws `invalid_request` for an audience
+ * that can be none, `client_not_found`, `client_inactive`, `identity_missing`, `delegation_not_allowed`,
+ * `nothing_to_delegate`, `policy_bound_elsewhere`.
  */
 export async function agreeTerms(queries: Queries, input: GrantInput, user: User): Promise<DelegationTerms> {
+  assertAudience(input.audience)
   const client = await findAgent(queries, input.clientId)
   const policy = await findPolicy(queries, user, client, input)
   const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
@@ -59,6 +66,17 @@ export async function agreeTerms(queries: Queries, input: GrantInput, user: User
       ? ['the policy names no permissions: everything you have is delegated']
       : [],
   }
+}
+
+function assertAudience(audience: readonly string[]): void {
+  if (audience.length > MAX_AUDIENCES) {
+    throw new AuthsecError('invalid_request', `audience has more than ${MAX_AUDIENCES} entries`)
+  }
+  const wrong = audience.find((entry) => entry.length > MAX_AUDIENCE_LENGTH || !AUDIENCE.test(entry))
+  if (wrong === undefined) return
+  throw new AuthsecError('invalid_request', `audience: ${quote(wrong)} is not the URI of an API`, {
+    hint: `An entry has 1 to ${MAX_AUDIENCE_LENGTH} characters, none of them a space or a line break.`,
+  })
 }
 
 async function findAgent(queries: Queries, clientId: string): Promise<Agent> {

@@ -2,6 +2,7 @@ import { createHmac, hash, type KeyObject, sign, timingSafeEqual, verify } from 
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
 import { limitConcurrency } from './concurrency-limit.js'
+import { assertReadable } from './token-size.js'
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
 
@@ -35,11 +36,10 @@ const MAX_POOLED = 3
 
 const signPooled = limitConcurrency(MAX_POOLED, promisify<string, Buffer, KeyObject, Buffer>(sign))
 
-/** Signs claims; the algorithm is the key's. */
+/** Signs claims; the algorithm is the key's. Throws as `assertReadable` does where nobody would read the token. */
 export function signJwt(key: SigningKey, header: object, claims: object): SignedJwt {
-  const signingInput = `${encodePart({ alg: key.alg, ...header })}.${encodePart(claims)}`
-  const signature = createSignature(key, Buffer.from(signingInput)).toString('base64url')
-  return { token: `${signingInput}.${signature}`, tokenHash: hashSigningInput(signingInput) }
+  const signingInput = encodeSigningInput(key, header, claims)
+  return assemble(signingInput, createSignature(key, Buffer.from(signingInput)), claims)
 }
 
 /**
@@ -48,12 +48,9 @@ export function signJwt(key: SigningKey, header: object, claims: object): Signed
  */
 export async function signToken(key: SigningKey, header: object, claims: object): Promise<SignedJwt> {
   if (key.alg !== 'RS256') return signJwt(key, header, claims)
-  const signingInput = `${encodePart({ alg: key.alg, ...header })}.${encodePart(claims)}`
+  const signingInput = encodeSigningInput(key, header, claims)
   const signature = await signPooled('sha256', Buffer.from(signingInput), key.privateKey)
-  return {
-    token: `${signingInput}.${signature.toString('base64url')}`,
-    tokenHash: hashSigningInput(signingInput),
-  }
+  return assemble(signingInput, signature, claims)
 }
 
 /** Whether the signature is this key's; the header's `alg` has to name the key's algorithm and no other. */
@@ -95,6 +92,16 @@ function createSignature({ alg, privateKey }: SigningKey, data: Buffer): Buffer 
     case 'EdDSA':
       return sign(null, data, privateKey)
   }
+}
+
+function encodeSigningInput({ alg }: SigningKey, header: object, claims: object): string {
+  return `${encodePart({ alg, ...header })}.${encodePart(claims)}`
+}
+
+function assemble(signingInput: string, signature: Buffer, claims: object): SignedJwt {
+  const token = `${signingInput}.${signature.toString('base64url')}`
+  assertReadable(token, claims)
+  return { token, tokenHash: hashSigningInput(signingInput) }
 }
 
 function encodePart(value: object): string {

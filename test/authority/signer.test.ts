@@ -1,8 +1,15 @@
 import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { compactVerify, decodeProtectedHeader, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { hashSigningInput, hasValidSignature, type SigningKey, signJwt } from '../../src/authority/signer.js'
-import { parseJwt } from '../../src/core/jwt.js'
+import {
+  hashSigningInput,
+  hasValidSignature,
+  type SigningKey,
+  signJwt,
+  signToken,
+} from '../../src/authority/signer.js'
+import { MAX_JWT_LENGTH, parseJwt } from '../../src/core/jwt.js'
+import { attempt } from '../support/authority-bench.js'
 
 const secret = createSecretKey(Buffer.alloc(32, 5))
 const KEYS: Record<string, SigningKey> = {
@@ -76,4 +83,29 @@ test('a public key is no secret: what is signed with it as HS256 is refused', ()
   const pem = createSecretKey(Buffer.from(rsa.publicKey.export({ format: 'pem', type: 'spki' })))
   const { token } = signJwt({ kid: 'r', alg: 'HS256', privateKey: pem, publicKey: pem }, {}, CLAIMS)
   expect(hasValidSignature(rsa, parseJwt(token))).toBe(false)
+})
+
+describe('nothing is signed that nobody reads', () => {
+  test('but everything up to the length that everybody reads', () => {
+    const key = KEYS['HS256'] as SigningKey
+    const sign = (length: number) => signJwt(key, { typ: 'JWT' }, { text: 'a'.repeat(length) }).token
+    let length = 5_900
+    while (attempt(() => sign(length)) === 'well') length++
+    expect(() => sign(length)).toThrow('more than 8192')
+    const longest = sign(length - 1)
+    expect(longest.length).toBeGreaterThan(MAX_JWT_LENGTH - 3)
+    expect(parseJwt(longest).claims).toEqual({ text: 'a'.repeat(length - 1) })
+  })
+
+  test.each([
+    { most: 'permissions', code: 'invalid_scope', claims: { permissions: ['a:b'.repeat(3_000)], aud: 'x' } },
+    { most: 'audiences', code: 'invalid_target', claims: { aud: ['a'.repeat(9_000)], scope: 'a:b' } },
+    { most: 'something else', code: 'invalid_request', claims: { text: 'a'.repeat(9_000), aud: 'x' } },
+  ])('beyond it the refusal is after what takes most room: $most', async ({ code, claims }) => {
+    for (const { kid, alg } of Object.values(KEYS)) {
+      const signer = { ...(KEYS[alg] as SigningKey), kid }
+      const refusal = await signToken(signer, { typ: 'at+jwt' }, claims).catch((error) => error)
+      expect(refusal).toMatchObject({ code, message: expect.stringMatching(/would have \d+ characters/) })
+    }
+  })
 })
