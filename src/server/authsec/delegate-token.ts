@@ -13,7 +13,7 @@ export const delegateToken: Endpoint<'admin'> = {
   summary: 'Delegate to an agent',
   speaks: 'AuthSec A',
   differences:
-    'agent_type has to be the registered one of the agent, ttl_seconds is at most 24 h, and warnings tell what is broad.',
+    'agent_type has to be the registered one of the agent, ttl_seconds is at most 24 h, audience has at most 100 entries and has to name an API of the policy (or `authsec-api`, for all of them; otherwise 403, where AuthSec takes any), and warnings tell what is broad.',
   event: 'delegation.granted',
   errors: 'authsec',
   refusals: {

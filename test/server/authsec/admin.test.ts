@@ -411,6 +411,13 @@ describe('delegating', () => {
       json: { error: 'Delegation not allowed', details: expect.stringContaining('It reaches') },
     },
     {
+      // AuthSec delegates to any: the support matrix names the difference.
+      why: 'a name that no policy knows',
+      body: { audience: ['my-api'] },
+      status: 403,
+      json: { error: 'Delegation not allowed', details: expect.stringContaining('It reaches') },
+    },
+    {
       why: 'half a second',
       body: { ttl_seconds: 1.5 },
       status: 400,
