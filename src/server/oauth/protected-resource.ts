@@ -22,12 +22,9 @@ export const protectedResource: Endpoint<'public'> = {
   crossOrigin: true,
 
   async handle(request, { authority, serverUrl }) {
-    const url = new URL(request.url)
     const { issuer } = authority.identity
-    const asked = readQueryString(url.searchParams, 'resource')
-    const path = url.pathname.slice(WELL_KNOWN.length)
-    const names = asked === undefined ? [`${serverUrl}${path}`, `${issuer}${path}`] : [asked]
-    const resource = await authority.resources.findAny(path === '' || asked === undefined ? names : [])
+    const names = listNames(new URL(request.url), [serverUrl, issuer])
+    const resource = await authority.resources.findAny(names)
     if (resource === undefined) throw new AuthsecError('not_found', `no resource ${quote(names[0], 200)}`)
     return Response.json(
       {
@@ -39,4 +36,14 @@ export const protectedResource: Endpoint<'public'> = {
       { headers: { 'cache-control': 'public, max-age=300' } },
     )
   },
+}
+
+/** As what the resource may be registered that a request for its document asks for. */
+function listNames({ pathname, search, searchParams }: URL, servers: readonly string[]): string[] {
+  const path = pathname.slice(WELL_KNOWN.length)
+  if (path !== '') return servers.map((server) => `${server}${path}${search}`)
+  const asked = readQueryString(searchParams, 'resource')
+  if (asked !== undefined) return [asked]
+  // RFC 9728 §3.1: of a resource without a path, a slash behind the host has been left out.
+  return servers.flatMap((server) => [`${server}${search}`, `${server}/${search}`])
 }

@@ -3,11 +3,16 @@ import { startTestServer, type TestServer } from '../../support/running-server.j
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
+/** Of resources that live at the server. */
+const PATHS = ['/api/bills', '/api/v1?x=1', '/api/v1?resource=bills&resource=orders', '?x=1', '/?x=2']
+
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer()
-  const json = { uri: `${server.url}/api/bills`, permissions: ['billing:read'] }
-  await server.call('POST', '/admin/resources', { json, admin: true })
+  for (const path of PATHS) {
+    const json = { uri: `${server.url}${path}`, permissions: ['billing:read'] }
+    expect((await server.call('POST', '/admin/resources', { json, admin: true })).status).toBe(201)
+  }
 })
 afterAll(() => server.close())
 
@@ -16,6 +21,10 @@ describe('the metadata of a protected resource', () => {
     WELL_KNOWN,
     `${WELL_KNOWN}/api`,
     `${WELL_KNOWN}/api/bills/`,
+    `${WELL_KNOWN}/api/bills?x=1`,
+    `${WELL_KNOWN}/api/v1`,
+    `${WELL_KNOWN}/api/v1?x=2`,
+    `${WELL_KNOWN}?x=3`,
     `${WELL_KNOWN}?resource=https://evil.example`,
   ])('is not found at %s', async (path) => {
     expect(await server.call('GET', path)).toMatchObject({ status: 404, json: { error: 'not_found' } })
@@ -29,6 +38,12 @@ describe('the metadata of a protected resource', () => {
       scopes_supported: ['billing:read'],
       bearer_methods_supported: ['header'],
     })
+  })
+
+  // §3.1: before the path and the query, without a slash that is all of the path.
+  test.each(PATHS)('keeps the path and the query of the resource: %s', async (path) => {
+    const reply = await server.call('GET', `${WELL_KNOWN}${path.replace(/^\/\?/, '?')}`)
+    expect(reply.json).toMatchObject({ resource: `${server.url}${path}` })
   })
 
   test('is handed out by name for an API that lives elsewhere', async () => {
