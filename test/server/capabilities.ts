@@ -64,6 +64,20 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
     file: BINDING,
     title: 'a token is bound to one call, which nobody can read from it',
   },
+  'authsec_call_tokens.one_time': {
+    file: BINDING,
+    title: 'a token is good for one use and for seconds',
+    word: 'one_time',
+  },
+  'authsec_call_tokens.consume_endpoint': {
+    file: 'test/server/oauth/consume.test.ts',
+    title: 'uses a one-time token up, and records that it was used',
+    word: '/oauth/consume',
+  },
+  'authorization_details_types_supported authsec_call': {
+    file: BINDING,
+    title: 'are answered with what was granted, without the arguments',
+  },
 
   'grant_types_supported urn:ietf:params:oauth:grant-type:token-exchange': exchanged,
   'grant_types_supported urn:ietf:params:oauth:grant-type:jwt-bearer': {

@@ -104,7 +104,15 @@ export function createStubAuthsec(clock: Clock, options: { callTokens?: boolean 
       backchannel_authentication_endpoint: `${STUB_URL}/oauth/bc-authorize`,
       jwks_uri: `${STUB_URL}/oauth/jwks`,
       authsec_tenant: TENANT,
-      ...(callTokens && { authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] } }),
+      ...(callTokens && {
+        authorization_details_types_supported: ['authsec_call'],
+        authsec_call_tokens: {
+          max_ttl_seconds: 300,
+          bindings: ['tool', 'call'],
+          one_time: true,
+          consume_endpoint: `${STUB_URL}/oauth/consume`,
+        },
+      }),
     }
     bend.metadata?.(body)
     return jsonResponse(200, body)

@@ -6,7 +6,7 @@ import { quote } from '../../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../../core/strict-json.js'
 
 /** The one type of authorization details here: a call, through the other door to the same fields (RFC 9396 §2). */
-const CALL_DETAILS_TYPE = 'authsec_call'
+export const CALL_DETAILS_TYPE = 'authsec_call'
 
 const MEMBERS = ['type', 'tool', 'bind', 'call', 'one_time', 'ttl_seconds']
 

@@ -1,5 +1,6 @@
 import { listAuthMethods, PROVING_METHODS } from '../../authority/client-authentication.js'
 import { CLIENT_ALGORITHMS } from '../../authority/client-keys.js'
+import { CALL_DETAILS_TYPE } from '../../authority/grants/authorization-details.js'
 import { GRANTS } from '../../authority/tokens.js'
 import { BINDINGS } from '../../core/call-binding.js'
 import type { Endpoint, EndpointContext } from '../endpoint.js'
@@ -58,6 +59,12 @@ function describeServer({ authority, serverUrl }: Pick<EndpointContext, 'authori
     backchannel_token_delivery_modes_supported: ['poll'],
     backchannel_user_code_parameter_supported: false,
     authsec_tenant: tenantId,
-    authsec_call_tokens: { max_ttl_seconds: authority.maxCallTtl, bindings: BINDINGS },
+    authorization_details_types_supported: [CALL_DETAILS_TYPE],
+    authsec_call_tokens: {
+      max_ttl_seconds: authority.maxCallTtl,
+      bindings: BINDINGS,
+      one_time: true,
+      consume_endpoint: `${serverUrl}/oauth/consume`,
+    },
   }
 }

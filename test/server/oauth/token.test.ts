@@ -53,7 +53,13 @@ describe('the metadata', () => {
       backchannel_token_delivery_modes_supported: ['poll'],
       backchannel_user_code_parameter_supported: false,
       authsec_tenant: server.tenantId,
-      authsec_call_tokens: { max_ttl_seconds: 300, bindings: ['tool', 'call'] },
+      authorization_details_types_supported: ['authsec_call'],
+      authsec_call_tokens: {
+        max_ttl_seconds: 300,
+        bindings: ['tool', 'call'],
+        one_time: true,
+        consume_endpoint: `${server.url}/oauth/consume`,
+      },
     })
   })
 })
