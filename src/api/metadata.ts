@@ -9,6 +9,8 @@ export interface ServerMetadata {
   tenantId: string | undefined
   /** Whether a base token can be exchanged here for a call token. */
   offersCallTokens: boolean
+  /** Whether a client has to prove who it is: then a person asks in its place, by the session. */
+  wantsProof: boolean
   /** The longest life of a call token, in seconds, when it says so. */
   maxCallTtl: number | undefined
 }
@@ -27,11 +29,13 @@ export async function fetchMetadata(target: ApiTarget): Promise<ServerMetadata> 
   )
   const metadata = readShape(body, { issuer: 'text', authsec_tenant: 'text?' }, 'metadata')
   const callTokens = metadata['authsec_call_tokens']
+  const methods = metadata['token_endpoint_auth_methods_supported']
   const longest = isJsonObject(callTokens) ? callTokens['max_ttl_seconds'] : undefined
   return {
     issuer: metadata.issuer,
     tenantId: metadata.authsec_tenant,
     offersCallTokens: isJsonObject(callTokens),
+    wantsProof: Array.isArray(methods) && !methods.includes('none'),
     maxCallTtl: typeof longest === 'number' ? longest : undefined,
   }
 }

@@ -61,12 +61,18 @@ export async function pullBaseToken(target: ApiTarget, clientId: string): Promis
   return readShape(body, BASE_TOKEN, 'base token')
 }
 
-/** Exchanges a base token, or another one, for a call token, RFC 8693 §2.1; throws the OAuth error codes. */
-export async function exchangeToken(target: ApiTarget, terms: CallTokenTerms): Promise<CallToken> {
+/**
+ * Exchanges a base token, or another one, for a call token, RFC 8693 §2.1. With `asPerson` the session stands in for a
+ * client that has to prove who it is. Throws the OAuth error codes, and `login_required` without a session then.
+ */
+export async function exchangeToken(
+  target: ApiTarget,
+  terms: CallTokenTerms & { asPerson: boolean },
+): Promise<CallToken> {
   const body = await callServer(target, {
     method: 'POST',
     path: '/oauth/token',
-    session: 'never',
+    session: terms.asPerson ? 'required' : 'never',
     form: {
       grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
       subject_token: terms.subjectToken,

@@ -42,6 +42,8 @@ export interface Purpose {
 export interface ClientAuthentication {
   /** A claim to be proven later. */
   present(presented: PresentedClient, purpose?: Purpose): Presenter
+  /** The claim of a person who asks in the place of a client: the session is the proof, and asked for elsewhere. */
+  standIn(clientId: string, purpose: Purpose): Presenter
   /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
   find(presenter: Presenter): Promise<Client>
 }
@@ -64,10 +66,20 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
         clientId,
         method,
         async prove(registered) {
-          if (registered === undefined)
-            throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
+          assertRegistered(registered, clientId)
           assertMayPresent(registered, mode)
           await prove(presented, registered, { ...options, audiences: listAudiences(options, endpoint) })
+          if (grantType !== undefined) assertGrantType(registered, grantType)
+        },
+      }
+    },
+
+    standIn(clientId, { grantType }) {
+      return {
+        clientId,
+        method: 'none',
+        async prove(registered) {
+          assertRegistered(registered, clientId)
           if (grantType !== undefined) assertGrantType(registered, grantType)
         },
       }
@@ -142,6 +154,13 @@ function isFormerSecret(secret: string, { formerSecret }: ClientCredentials, now
   return (
     formerSecret !== undefined && now < formerSecret.expiresAt && matchesSecret(secret, formerSecret.hash)
   )
+}
+
+function assertRegistered(
+  registered: ClientCredentials | undefined,
+  clientId: string,
+): asserts registered is ClientCredentials {
+  if (registered === undefined) throw new AuthsecError('invalid_client', `no client ${quote(clientId)}`)
 }
 
 // AuthSec's own clients register for nothing: they may use whatever acts for a person, never for themselves.

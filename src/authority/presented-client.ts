@@ -32,7 +32,7 @@ export function readPresentedClient(
       ? readBasic(authorization)
       : assertion !== undefined
         ? readAssertion(assertion, form.get('client_assertion_type'))
-        : readBody(named, secret)
+        : readBody(form, secret)
   if (named !== undefined && named.toLowerCase() !== presented.clientId) {
     throw new AuthsecError('invalid_request', 'client_id is not the client that authenticates')
   }
@@ -59,10 +59,18 @@ function assertOneProof(form: ReadonlyMap<string, string>, authorization: string
   throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')
 }
 
-function readBody(clientId: string | undefined, secret: string | undefined): PresentedClient {
-  if (clientId === undefined) throw new AuthsecError('invalid_client', 'client_id is missing')
-  if (secret === undefined) return { clientId: readClientId(clientId), method: 'none' }
-  return { clientId: readClientId(clientId), method: 'client_secret_post', secret }
+/** The client that a form names; throws `invalid_client`. */
+export function readNamedClient(form: ReadonlyMap<string, string>): string {
+  const named = form.get('client_id')
+  if (named === undefined) throw failed('client_id is missing')
+  return readClientId(named)
+}
+
+function readBody(form: ReadonlyMap<string, string>, secret: string | undefined): PresentedClient {
+  const clientId = readNamedClient(form)
+  return secret === undefined
+    ? { clientId, method: 'none' }
+    : { clientId, method: 'client_secret_post', secret }
 }
 
 // RFC 6749 §2.3.1: both halves are form-encoded before they are joined.

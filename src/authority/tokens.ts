@@ -8,7 +8,7 @@ import { deviceCode } from './grants/device-code.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
 import { jwtBearer } from './grants/jwt-bearer.js'
 import { tokenExchange } from './grants/token-exchange.js'
-import { readPresentedClient } from './presented-client.js'
+import { readNamedClient, readPresentedClient, readPresentedSession } from './presented-client.js'
 
 /** Every grant type of the token endpoint. */
 export const GRANTS: readonly Grant[] = [tokenExchange, jwtBearer, clientCredentials, deviceCode, cibaGrant]
@@ -25,7 +25,10 @@ export interface Tokens {
   issue(request: TokenRequest, provenance: Provenance): Promise<TokenResponse>
 }
 
-export type TokensOptions = Omit<GrantContext, 'provenance' | 'presenter' | 'findPresenter'> & {
+export type TokensOptions = Omit<
+  GrantContext,
+  'provenance' | 'presenter' | 'standInToken' | 'findPresenter'
+> & {
   clientAuthentication: ClientAuthentication
 }
 
@@ -33,10 +36,14 @@ export function createTokens({ clientAuthentication, ...context }: TokensOptions
   return {
     async issue({ form, authorization }, provenance) {
       const grant = findGrant(form.get('grant_type'))
-      const presented = readPresentedClient(form, authorization)
-      const presenter = clientAuthentication.present(presented, { grantType: grant.grantType })
+      const { grantType } = grant
+      const standInToken = grant.takesSessions && readPresentedSession(form, authorization)
+      const presenter =
+        standInToken === undefined
+          ? clientAuthentication.present(readPresentedClient(form, authorization), { grantType })
+          : clientAuthentication.standIn(readNamedClient(form), { grantType })
       const findPresenter = () => clientAuthentication.find(presenter)
-      return grant.issue(form, { provenance, presenter, findPresenter, ...context })
+      return grant.issue(form, { provenance, presenter, standInToken, findPresenter, ...context })
     },
   }
 }

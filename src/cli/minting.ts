@@ -76,15 +76,16 @@ export async function mintToken(
   request: MintRequest,
 ): Promise<MintedToken> {
   const reference = readReference(connection, request.client)
-  const longest = request.call ? await findLongestLife(connection) : MAX_CALL_TTL
+  const offer = request.call ? await findOffer(connection) : undefined
   const clientId = await findClientId(connection, reference)
   const base = await obtainBaseToken(connection, clock, clientId, request)
   const { call, minTtlSeconds } = request
   const subject = { token: base.token, type: TOKEN_TYPE_JWT }
-  const minted = call
-    ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds, longest })
-    : describeBase(clientId, base)
-  return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base, longest))
+  const minted =
+    call && offer
+      ? await exchange(connection, clock, { clientId, subject, actor: undefined, call, minTtlSeconds, offer })
+      : describeBase(clientId, base)
+  return assertMinted(minted, clock, minTtlSeconds, adviseOnLife(request, minted, base, offer))
 }
 
 /** Exchanges a token that is at hand for a call token; throws what `mintToken` throws when it exchanges. */
@@ -94,9 +95,9 @@ export async function exchangeCarried(
   { client, subject, actor, call, minTtlSeconds = 0 }: CarriedRequest,
 ): Promise<MintedToken> {
   const reference = readReference(connection, client)
-  const longest = await findLongestLife(connection)
+  const offer = await findOffer(connection)
   const clientId = await findClientId(connection, reference)
-  const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds, longest })
+  const minted = await exchange(connection, clock, { clientId, subject, actor, call, minTtlSeconds, offer })
   return assertMinted(minted, clock, minTtlSeconds, 'The token that is exchanged ends too soon.')
 }
 
@@ -125,7 +126,7 @@ function adviseOnLife(
   { grant, call }: MintRequest,
   minted: MintedToken,
   base: BaseToken,
-  longest: number,
+  { longest }: Offer = { longest: MAX_CALL_TTL, wantsProof: false },
 ): string {
   if (call && minted.expiresAt < Date.parse(base.expires_at)) {
     return call.ttlSeconds === undefined
@@ -148,13 +149,23 @@ function assertMinted(minted: MintedToken, clock: Clock, minTtlSeconds: number, 
   })
 }
 
-/** The longest life of the call tokens that the server offers, in seconds; throws `exchange_unsupported` for none. */
-async function findLongestLife({ target }: Connection): Promise<number> {
+/** How a server hands out call tokens. */
+interface Offer {
+  /** The longest life of one, in seconds. */
+  longest: number
+  /** Whether it takes the word of no client that proves nothing. */
+  wantsProof: boolean
+}
+
+/** Throws `exchange_unsupported` where the server has no call tokens. */
+async function findOffer({ target }: Connection): Promise<Offer> {
   const metadata = await fetchMetadata(target).catch((error: unknown) => {
     if (AuthsecError.is(error, 'not_found')) return undefined
     throw error
   })
-  if (metadata?.offersCallTokens) return metadata.maxCallTtl ?? MAX_CALL_TTL
+  if (metadata?.offersCallTokens) {
+    return { longest: metadata.maxCallTtl ?? MAX_CALL_TTL, wantsProof: metadata.wantsProof }
+  }
   throw new AuthsecError('exchange_unsupported', `${target.serverUrl} does not offer call tokens`, {
     hint: 'Leave out --audience, --permission, --ttl and --tool to get the base token.',
   })
@@ -189,17 +200,18 @@ async function exchange(
     actor,
     call,
     minTtlSeconds,
-    longest,
+    offer: { longest, wantsProof },
   }: Pick<CarriedRequest, 'subject' | 'actor' | 'call'> & {
     clientId: string
     minTtlSeconds: number
-    longest: number
+    offer: Offer
   },
 ): Promise<MintedToken> {
   const { audience, permissions, ttlSeconds, tool, args } = call
   const askedAt = clock.now()
   const answer = await exchangeToken(target, {
     clientId,
+    asPerson: wantsProof,
     subjectToken: subject.token,
     subjectTokenType: subject.type,
     actorToken: actor?.token,

@@ -1,7 +1,7 @@
 import { narrowTerms } from '../../core/call-terms.js'
 import type { CallClaims } from '../../core/claims.js'
 import { callLifetime } from '../../core/delegation.js'
-import type { Queries, Standing } from '../../store/store.js'
+import type { Standing, Transaction } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
 import type { PresentedToken } from '../presented-tokens.js'
 import { type SignedJwt, type SigningKey, signToken } from '../signer.js'
@@ -18,8 +18,8 @@ export interface CallIssuance {
   question: ExchangeQuestion
   /** The presenter's own standing, where it has been read. */
   known: Standing | undefined
-  /** Asks again in the transaction what else was decided outside of it; throws where that stands no more. */
-  reassert?: (queries: Queries) => Promise<void>
+  /** What else has to hold, or to be written down, in the transaction that commits it; throws where it cannot be. */
+  settle?: ((transaction: Transaction) => Promise<void>) | undefined
 }
 
 /**
@@ -27,7 +27,7 @@ export interface CallIssuance {
  * record is durable.
  */
 export async function issueCallToken(
-  { request, question, known, reassert }: CallIssuance,
+  { request, question, known, settle }: CallIssuance,
   attempt: Attempt,
   context: GrantContext,
 ): Promise<TokenResponse> {
@@ -49,8 +49,8 @@ export async function issueCallToken(
     if ((await transaction.delegations.revision()) !== grounds.revision) {
       // Something changed since it was decided: what has been signed must still be allowed.
       decideExchange(await readGrounds(transaction, question), { ...question, permissions })
-      await reassert?.(transaction)
     }
+    await settle?.(transaction)
     await context.assertSigning(key, transaction)
     // Only now: a refusal names no token that nobody has.
     noteIssuance(attempt, claims, signed, standing, key)

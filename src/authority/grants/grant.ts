@@ -14,6 +14,8 @@ import type { SigningKey } from '../signer.js'
 export interface Grant {
   /** The value of `grant_type`. */
   grantType: string
+  /** Whether a person may ask by it in the place of a client, whose session is then the proof. */
+  takesSessions?: true
   issue(form: ReadonlyMap<string, string>, context: GrantContext): Promise<TokenResponse>
 }
 
@@ -40,6 +42,8 @@ export interface GrantContext {
   devices: Devices
   /** Who claims to ask. A grant proves it, in the question it asks the store anyway, before anything else. */
   presenter: Presenter
+  /** The session of a person who asks in the place of the presenter; nothing of it has been checked. */
+  standInToken: string | undefined
   /** Proves it with a question of its own; throws `invalid_client` unless it is an active client. */
   findPresenter(): Promise<Client>
 }

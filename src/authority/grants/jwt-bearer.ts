@@ -4,7 +4,7 @@ import type { ParsedJwt } from '../../core/jwt.js'
 import { quote } from '../../core/printable.js'
 import type { Json, JsonObject } from '../../core/strict-json.js'
 import { compareTrust } from '../../core/trust-rule.js'
-import type { Queries, TrustRule } from '../../store/store.js'
+import type { Queries, Transaction, TrustRule } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
 import { parsePresented } from '../call-tokens.js'
 import { hasClientSignature } from '../client-keys.js'
@@ -68,8 +68,8 @@ async function issue(
   })
   noteSubject(attempt, subject)
   const question = { ...request, subject, actor: undefined, clientId, mode, now }
-  const reassert = (queries: Queries) => assertStands(rule, queries)
-  return issueCallToken({ request, question, known, reassert }, attempt, context)
+  const settle = (transaction: Transaction) => assertStands(rule, transaction)
+  return issueCallToken({ request, question, known, settle }, attempt, context)
 }
 
 /**

@@ -1,6 +1,8 @@
 import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_ACCESS_TOKEN } from '../../core/claims.js'
-import type { Standing } from '../../store/store.js'
+import type { Standing, Transaction } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
+import type { Session } from '../sessions.js'
+import { assertMayStandIn, assertStillStandsIn } from '../stand-ins.js'
 import { issueCallToken, noteSubject } from './call-issuance.js'
 import type { ExchangeQuestion } from './exchange-decision.js'
 import { type ExchangeRequest, readExchangeRequest } from './exchange-request.js'
@@ -12,6 +14,7 @@ import type { Grant, GrantContext, TokenResponse } from './grant.js'
  */
 export const tokenExchange: Grant = {
   grantType: GRANT_TYPE_TOKEN_EXCHANGE,
+  takesSessions: true,
 
   issue(form, context) {
     const draft = { type: 'token.exchanged' } as const
@@ -30,14 +33,34 @@ async function exchange(
 ): Promise<TokenResponse> {
   // Read once: what is decided and what is written into the token have to be of one instant.
   const now = context.clock()
+  const standIn = await resumeStandIn(attempt, context)
   const known = await provePresenter(request, context)
   const { resource, permissions } = request
   const { subject, actor } = await verifyTokens(request, attempt, context)
   const { mode, presenter } = context
   const { clientId } = presenter
+  const place = { clientId, userId: subject.userId }
+  if (standIn !== undefined) assertMayStandIn(standIn, place)
   const question = { subject, actor, clientId, resource, permissions, mode, now }
-  const response = await issueCallToken({ request, question, known }, attempt, context)
+  const settle = standIn && ((transaction: Transaction) => assertStillStandsIn(standIn, place, transaction))
+  const response = await issueCallToken({ request, question, known, settle }, attempt, context)
   return { issued_token_type: TOKEN_TYPE_ACCESS_TOKEN, ...response }
+}
+
+/** The session of whoever asks in the place of the client, of which the log learns; throws `login_required`. */
+async function resumeStandIn(
+  attempt: Attempt,
+  { standInToken, sessions, presenter }: GrantContext,
+): Promise<Session | undefined> {
+  if (standInToken === undefined) return undefined
+  const session = await sessions.resume(standInToken)
+  // A session that the client holds itself is the client's.
+  const isClient = session.clientId === presenter.clientId
+  attempt.note({
+    ...(!isClient && { actor: { type: 'user', id: session.user.id } }),
+    details: { session: session.id },
+  })
+  return session
 }
 
 /** Proves who presents. For a base token one question answers that and what may be had, so its answer is kept. */

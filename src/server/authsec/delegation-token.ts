@@ -1,6 +1,6 @@
 import { isUuid } from '../../authority/clients.js'
 import { readPresentedClient } from '../../authority/presented-client.js'
-import { ADMIN_PERMISSION, isPersonal } from '../../authority/sessions.js'
+import { mayStandIn } from '../../authority/stand-ins.js'
 import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
@@ -80,13 +80,8 @@ async function findPuller(
     return undefined
   }
   const session = await sessions.resume(readBearer(request))
-  const { user } = session
-  const isAgent = session.clientId === clientId
-  // A program that somebody has let in is not the person: it gets the token of no other agent of theirs.
-  const isOwn = isAgent || isPersonal(session)
-  const isDelegator = isOwn && (await delegations.findDelegator(clientId)) === user.id
-  if (isDelegator || user.permissions.has(ADMIN_PERMISSION)) {
-    return isAgent ? undefined : { type: 'user', id: user.id }
+  if (mayStandIn(session, { clientId, userId: await delegations.findDelegator(clientId) })) {
+    return session.clientId === clientId ? undefined : { type: 'user', id: session.user.id }
   }
   // Who has delegated to whom is nobody else's business.
   throw new AuthsecError('no_delegation', 'No active delegation token found')

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { PROVENANCE, refusalOf } from '../../support/authority-bench.js'
 import {
   BASE_TOKEN,
+  BILLING,
   CALL_TOKEN,
   type ChainBench,
   type Fields,
@@ -33,6 +34,19 @@ const throughChain = async () => {
 const throughSession = async () => () => as(0, session, SESSION_TOKEN)
 const throughActor = async () => () =>
   as(0, session, SESSION_TOKEN, { actor_token: bench.baseToken, actor_token_type: BASE_TOKEN })
+
+const throughStandIn = async () => {
+  session = await bench.authority.sessions.start(bench.seeded.admin)
+  const fields = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    client_id: agent(0).id,
+    subject_token: bench.baseToken,
+    subject_token_type: BASE_TOKEN,
+    resource: BILLING,
+  }
+  const form = new Map(Object.entries(fields))
+  return () => bench.authority.tokens.issue({ form, authorization: `Bearer ${session}` }, PROVENANCE)
+}
 
 describe('what ends between the decision and the commit', () => {
   test.each<Race>([
@@ -111,6 +125,18 @@ describe('what ends between the decision and the commit', () => {
       exchange: throughSession,
       happen: () => bench.store.alter({ user: { permissions: new Set(['orders:read']) } }),
       code: 'invalid_scope',
+    },
+    {
+      what: 'the session of an admin in the place of the client',
+      exchange: throughStandIn,
+      happen: endSession,
+      code: 'access_denied',
+    },
+    {
+      what: 'the rights of an admin in the place of the client',
+      exchange: throughStandIn,
+      happen: () => bench.store.alter({ user: { permissions: new Set(['billing:read']) } }),
+      code: 'access_denied',
     },
     {
       what: 'the base token that proves the actor',

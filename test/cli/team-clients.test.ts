@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { initServer, type SharedServer, startSharedServer } from '../../src/server/index.js'
+import { makeDirectory, type RunOptions, runCli } from '../support/run-cli.js'
+
+const ISSUER = 'https://authsec.example'
+const BILLING = 'https://billing.example'
+const ADMIN = { email: 'ada@team.example', password: 'correct horse battery' }
+const KEK = new Uint8Array(32).fill(7)
+
+let place: string
+let server: SharedServer
+let configuration: string
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'authsec-team-clients-'))
+  const state = join(place, 'state')
+  await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN })
+  server = await startSharedServer({ state, kek: KEK, issuer: ISSUER, port: 0 })
+  configuration = join(place, 'config')
+  const login = ['login', '--server', server.url, '--email', ADMIN.email, '--password-stdin']
+  expect(await run(login, { stdin: ADMIN.password })).toMatchObject({ code: 0 })
+  await read(['resource', 'create', BILLING, '--permission', 'admin:access'])
+  const reach = ['--permission', 'admin:access', '--resource', BILLING]
+  await read(['policy', 'create', '--role', 'admin', '--agent-type', 'payer', '--max-ttl', '1h', ...reach])
+})
+afterAll(async () => {
+  await server.close()
+  await rm(place, { recursive: true })
+})
+
+const run = (args: readonly string[], options: RunOptions = {}) =>
+  runCli(args, {
+    fetch: globalThis.fetch,
+    clock: { now: Date.now },
+    ...options,
+    env: { AUTHSEC_CONFIG_DIR: configuration, ...options.env },
+  })
+const read = async (args: readonly string[]) => {
+  const { code, stdout, stderr } = await run([...args, '--json'])
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`)
+  return JSON.parse(stdout)
+}
+
+describe("the clients of a team's server", () => {
+  test('are served by an admin, who mints for them with the session', async () => {
+    const { client_id } = await read(['client', 'register', 'payer-bot', '--agent-type', 'payer'])
+    await read(['delegation', 'grant', 'payer-bot'])
+    const base = await read(['token', 'mint', '--client', 'payer-bot'])
+    expect(decodeJwt(base.token)['client_id']).toBe(client_id)
+    const call = await read(['token', 'mint', '--client', 'payer-bot', '--audience', BILLING])
+    expect(decodeJwt(call.token)).toMatchObject({
+      iss: ISSUER,
+      aud: BILLING,
+      client_id,
+      authsec_grant: 'standing',
+    })
+    const { sub } = decodeJwt(call.token)
+    const [{ event }] = await read(['audit', 'search', '--type', 'token.exchanged', '--limit', '1'])
+    expect(event).toMatchObject({ actor: { type: 'user', id: sub }, client: client_id, outcome: 'allow' })
+  })
+
+  test('get nothing without a session', async () => {
+    const { token } = await read(['token', 'mint', '--client', 'payer-bot'])
+    const { client_id } = await read(['client', 'show', 'payer-bot'])
+    const args = ['token', 'exchange', '--client', client_id, '--audience', BILLING, '--server', server.url]
+    const env = { AUTHSEC_CONFIG_DIR: await makeDirectory() }
+    expect(await run([...args, '--subject', '-'], { stdin: token, env })).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('authsec login'),
+    })
+  })
+})
