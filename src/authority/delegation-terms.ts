@@ -12,7 +12,7 @@ export interface GrantInput {
   agentType: string
   audience: readonly string[]
   ttlSeconds?: number | undefined
-  /** The policy to delegate under; undefined means the oldest that applies. */
+  /** The policy to delegate under; undefined means the one that applies. */
   policy?: Policy | undefined
 }
 
@@ -109,7 +109,7 @@ async function findPolicy(
   }
   const policy =
     named === undefined
-      ? await queries.policies.findApplicable(user.roles, agentType)
+      ? await queries.policies.findApplicable(user.roles, agentType, client.id)
       : asApplicable(await queries.policies.find(named.id), user.roles, agentType)
   if (policy === undefined) {
     throw new AuthsecError(

@@ -58,7 +58,7 @@ async function findStanding(queries: Queries, root: Root, resource: string): Pro
   const user = await queries.users.find(root.userId)
   const client = await queries.clients.find(root.clientId)
   if (user === undefined || client?.agentType === undefined) return undefined
-  const policy = await queries.policies.findApplicable(user.roles, client.agentType)
+  const policy = await queries.policies.findApplicable(user.roles, client.agentType, client.id)
   if (policy === undefined) return undefined
   return {
     delegation: {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
-import type { Store, Transaction, User } from '../store/store.js'
+import type { Policy, Store, Transaction, User } from '../store/store.js'
 import type { AuditLog } from './audit/log.js'
 import { AGENT_CLIENT_TYPE, type ClientInput, createClient, describeClient } from './clients.js'
 import { createPolicy, describePolicy, type PolicyInput } from './policies.js'
@@ -190,15 +190,23 @@ function plant({ audit }: SeedPlace, seed: Seed, tenantId: string, now: number):
       await transaction.clients.insert(client)
       add({ type: 'client.registered', ...describeClient(client) })
     }
-    for (const { client, ...input } of seed.policies) {
-      const clientId = client === undefined ? undefined : ids[client]
-      const policy = createPolicy({ ...input, clientId }, undefined, now)
+    for (const policy of createPolicies(seed, ids, now)) {
       await transaction.policies.insert(policy)
       add({ type: 'policy.created', ...describePolicy(policy) })
     }
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted
   })
+}
+
+// Where several apply the oldest counts, and of those made at once the one with the least id: the order of the seed.
+function createPolicies(seed: Seed, clients: Readonly<Record<string, string>>, now: number): Policy[] {
+  const policies = seed.policies.map(({ client, ...input }) => {
+    const clientId = client === undefined ? undefined : clients[client]
+    return createPolicy({ ...input, clientId }, undefined, now)
+  })
+  const ids = policies.map(({ id }) => id).sort()
+  return policies.map((policy, index) => ({ ...policy, id: ids[index] ?? policy.id }))
 }
 
 async function plantPeople({ users }: Transaction, seed: Seed, now: number): Promise<void> {

@@ -21,6 +21,22 @@ export function delegatesEverything(policy: Pick<PolicyTerms, 'allowedPermission
   return policy.allowedPermissions.length === 0
 }
 
+/**
+ * Which of several policies counts for a client, where they stand in the order of their making: one that is bound to it
+ * before one for every client. One that is bound elsewhere is found only where there is no other, so that the refusal
+ * can say so.
+ */
+export function choosePolicy<P extends Pick<PolicyTerms, 'clientId'>>(
+  policies: readonly P[],
+  clientId: string,
+): P | undefined {
+  return (
+    policies.find((policy) => policy.clientId === clientId) ??
+    policies.find((policy) => policy.clientId === undefined) ??
+    policies[0]
+  )
+}
+
 /** Why a policy does not let this client act now, or undefined when it does. */
 export function policyRefusal(
   policy: PolicyTerms,

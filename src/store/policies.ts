@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { choosePolicy } from '../core/policy.js'
 import { orUndefined, readList } from './columns.js'
 import type { PolicyRow, Schema } from './schema.js'
 import type { Policy, PolicyChanges } from './store.js'
@@ -11,16 +12,16 @@ export function createPolicies(db: Kysely<Schema>, touch: () => Promise<void>): 
       const row = await rows.where('id', '=', id).executeTakeFirst()
       return row && toPolicy(row)
     },
-    async findApplicable(roles, agentType) {
+    async findApplicable(roles, agentType, clientId) {
       if (roles.length === 0) return undefined
-      const row = await rows
+      const applicable = await rows
         .where('role_name', 'in', roles)
         .where('agent_type', '=', agentType)
         .where('enabled', '=', 1)
         .orderBy('created_at')
         .orderBy('id')
-        .executeTakeFirst()
-      return row && toPolicy(row)
+        .execute()
+      return choosePolicy(applicable.map(toPolicy), clientId)
     },
     async findByTerms(roleName, agentType) {
       const row = await rows

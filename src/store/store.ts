@@ -161,8 +161,11 @@ export interface Policy {
 }
 export interface PolicyQueries {
   find(id: string): Promise<Policy | undefined>
-  /** The oldest enabled policy that lets one of the roles delegate to this kind of agent. */
-  findApplicable(roles: readonly string[], agentType: string): Promise<Policy | undefined>
+  /**
+   * The enabled policy that lets one of the roles delegate to this client of this kind of agent: one that is bound to
+   * it before one for every client, the oldest first. One that is bound elsewhere only where there is no other.
+   */
+  findApplicable(roles: readonly string[], agentType: string, clientId: string): Promise<Policy | undefined>
   findByTerms(roleName: string, agentType: string): Promise<Policy | undefined>
   /** Newest first. */
   list(query: {

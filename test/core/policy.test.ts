@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  choosePolicy,
   delegablePermissions,
   delegatesEverything,
   type PolicyTerms,
@@ -27,6 +28,24 @@ describe('policyRefusal', () => {
     { policy: { ...POLICY, clientId: undefined } },
   ])('does not refuse under $policy', ({ policy }) => {
     expect(policyRefusal(policy, CLIENT)).toBeUndefined()
+  })
+})
+
+describe('choosePolicy', () => {
+  const first = { name: 'first', clientId: 'c2' }
+  const second = { name: 'second', clientId: undefined }
+  const third = { name: 'third', clientId: 'c1' }
+  const fourth = { name: 'fourth', clientId: undefined }
+
+  test.each([
+    { of: [first, second, third, fourth], client: 'c1', chosen: third },
+    { of: [first, second, third, fourth], client: 'c2', chosen: first },
+    { of: [first, second, third, fourth], client: 'c3', chosen: second },
+    { of: [fourth, second], client: 'c1', chosen: fourth },
+    { of: [first, third], client: 'c3', chosen: first },
+    { of: [], client: 'c1', chosen: undefined },
+  ])('takes $chosen.name for $client', ({ of, client, chosen }) => {
+    expect(choosePolicy(of, client)).toBe(chosen)
   })
 })
 

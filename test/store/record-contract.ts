@@ -379,12 +379,31 @@ export function describeRecords(getOpened: GetOpened): void {
         )
       })
       const find = async (roles: string[], agentType: string) =>
-        (await store.policies.findApplicable(roles, agentType))?.id
+        (await store.policies.findApplicable(roles, agentType, 'agent'))?.id
       expect(await find(['a', 'b', 'c'], 'langchain')).toBe('old')
       expect(await find(['b'], 'langchain')).toBe('young')
       expect(await find(['a'], 'langchain')).toBeUndefined()
       expect(await find(['b'], 'Langchain')).toBeUndefined()
       expect(await find([], 'langchain')).toBeUndefined()
+    })
+
+    test('apply to the client that they are bound to before those for every client', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(async ({ clients, policies }) => {
+        await clients.insert(createClient('other'))
+        await policies.insert(
+          createPolicy('elsewhere', { roleName: 'a', clientId: 'other', createdAt: NOW - 9 }),
+        )
+        await policies.insert(createPolicy('2', { roleName: 'c', createdAt: NOW + 1 }))
+        await policies.insert(createPolicy('1', { roleName: 'b', createdAt: NOW + 1 }))
+        await policies.insert(createPolicy('own', { roleName: 'd', clientId: 'agent', createdAt: NOW + 9 }))
+      })
+      const find = async (...roles: string[]) =>
+        (await store.policies.findApplicable(roles, 'langchain', 'agent'))?.id
+      expect(await find('a', 'b', 'c', 'd')).toBe('own')
+      expect(await find('c', 'b', 'a')).toBe('1')
+      expect(await find('a')).toBe('elsewhere')
     })
   })
 

@@ -51,7 +51,7 @@ export function describeValues(getOpened: GetOpened): void {
       expect(await store.users.findByEmail(text)).toBeUndefined()
       expect(await store.clients.find(text)).toBeUndefined()
       expect(await store.resources.find(text)).toBeUndefined()
-      expect(await store.policies.findApplicable([text], text)).toBeUndefined()
+      expect(await store.policies.findApplicable([text], text, text)).toBeUndefined()
       expect(await store.delegations.findStanding(text, text)).toBeUndefined()
       expect(
         await store.audit.search({ filter: [{ field: 'jti', operator: '=', value: text }], limit: 2 }),

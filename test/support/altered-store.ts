@@ -46,8 +46,8 @@ export function createAlteredStore(store: Store): AlteredStore {
       },
       policies: {
         ...queries.policies,
-        findApplicable: async (roles: readonly string[], agentType: string) =>
-          merge(await queries.policies.findApplicable(roles, agentType), current.policy),
+        findApplicable: async (roles: readonly string[], agentType: string, clientId: string) =>
+          merge(await queries.policies.findApplicable(roles, agentType, clientId), current.policy),
       },
       delegations: {
         ...queries.delegations,
