@@ -111,7 +111,7 @@ export class Approvals {
   #readUser(subject: DelegationSubject): string | undefined {
     const state = this.#subjects.find(subject)
     this.#subjects.assertAlive(state)
-    return state.group?.userId
+    return state.known?.group.userId
   }
 
   async #ask(

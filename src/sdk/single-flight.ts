@@ -64,14 +64,9 @@ export class SingleFlight<T> {
     return this.#closedBy !== undefined || this.#flights.has(key) ? undefined : this.#start(key, run).result
   }
 
-  /** Lets the work of a key end without being current: who asks from now on starts anew. */
-  forget(key: string): void {
-    this.#flights.delete(key)
-  }
-
   /**
-   * Stops the work of all keys that begin like this; who waits gets the reason. Without one it ends like forgotten
-   * work.
+   * Stops the work of all keys that begin like this; who waits gets the reason. Without one it ends without being
+   * current, and who asks from now on starts anew.
    */
   forgetGroup(prefix: string, reason?: Error): void {
     for (const [key, { controller }] of this.#flights) {

@@ -4,6 +4,7 @@ import type { ClientContext } from './client-context.js'
 import type { Exchanger } from './exchanger.js'
 import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
 import {
+  type KnownToken,
   type SubjectGroup,
   type SubjectState,
   type Subjects,
@@ -30,14 +31,14 @@ export class SubjectTokens {
 
   /** The kept token of a request that has not been checked, for this user. */
   look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
-    const { group, joins, deadBy } = state
+    const { known, joins, deadBy } = state
     // As long as the newest token joins one whose user is known, nobody has compared the two.
-    if (group === undefined || (joins?.userId ?? deadBy) !== undefined) return undefined
-    const key = this.#keyOf(group.prefix, request)
+    if (known === undefined || known.isDead || (joins?.userId ?? deadBy) !== undefined) return undefined
+    const key = this.#keyOf(known.group.prefix, request)
     if (key === undefined) return undefined
     const { minValidityMs = 0 } = request
     const kept = this.#source.look(key, minValidityMs)
-    if (kept?.isAging && mayRefresh) this.#renew(key, kept, state, group, request)
+    if (kept?.isAging && mayRefresh) this.#renew(key, kept, state, known, request)
     return kept
   }
 
@@ -62,17 +63,16 @@ export class SubjectTokens {
     const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
     if (tokenEndpoint === undefined) return undefined
 
-    const { token, group, prefix } = current
-    if (!forceRefresh) this.#source.denials.assertNone(formatDeadKey(group))
+    const { known, group, prefix } = current
+    if (!forceRefresh) this.#source.denials.assertNone(formatDeadKey(known))
     const key = formatCheckedKey(prefix, call)
     const ask = this.#ask(state, async () => current, tokenEndpoint, call, deadline)
-    const kept = forceRefresh ? undefined : this.#source.look(key, minValidityMs)
+    const kept = forceRefresh || known.isDead ? undefined : this.#source.look(key, minValidityMs)
     const obtain = isForOneCall(call) ? 'obtainAlone' : 'obtain'
-    const issued = kept ?? (await this.#source[obtain](key, ask, options))
+    const issued = kept ?? (await this.#source[obtain](key, ask, options, known.id))
     // The answer may have shown that this token is of another user than the one before.
     this.#subjects.assertAlive(state)
-    if (group.prefix === prefix)
-      this.#source.move(key, formatCheckedKey((this.#subjects.groupOf(token) ?? group).prefix, call))
+    if (group.prefix === prefix) this.#source.move(key, formatCheckedKey(known.group.prefix, call))
     else this.#source.forget(key)
     return issued
   }
@@ -85,14 +85,14 @@ export class SubjectTokens {
     deadline: number,
   ): Ask {
     return async (signal) => {
-      const { token, group } = await read(signal)
+      const { token, known, group } = await read(signal)
       try {
         const subject = { token, tokenType: tokenTypeOf(token) }
         const grant = await this.#exchanger.exchange(tokenEndpoint, subject, call, { signal, deadline })
-        this.#subjects.confirm(state, group, token, grant.userId)
+        this.#subjects.confirm(state, group, known, grant.userId)
         return grant
       } catch (error) {
-        throw AuthsecError.is(error, 'invalid_grant') ? this.#bury(group, error) : error
+        throw AuthsecError.is(error, 'invalid_grant') ? this.#bury(state, known, error) : error
       }
     }
   }
@@ -102,10 +102,10 @@ export class SubjectTokens {
     key: string,
     kept: StoredToken,
     state: SubjectState,
-    group: SubjectGroup,
+    known: KnownToken,
     request: DelegationRequest,
   ): void {
-    this.#source.renew(key, kept, () => this.#askAgain(state, group, request))
+    this.#source.renew(key, kept, () => this.#askAgain(state, known.group, request), known.id)
   }
 
   #askAgain(state: SubjectState, group: SubjectGroup, request: DelegationRequest): Ask | undefined {
@@ -121,8 +121,9 @@ export class SubjectTokens {
     return this.#ask(state, read, tokenEndpoint, call, deadline)
   }
 
-  // The user's token is dead: nothing that was made from it is handed out any more, and nothing is asked with it.
-  #bury(group: SubjectGroup, refusal: AuthsecError): AuthsecError {
+  // The token is dead: nothing is asked with it any more, and as long as no newer one has taken its place, nothing that
+  // was made for its user is handed out either.
+  #bury(state: SubjectState, known: KnownToken, refusal: AuthsecError): AuthsecError {
     const { message, auditId, requestId } = refusal
     const error = new AuthsecError('subject_expired', message, {
       hint: 'Have the user sign in again, and pass the new token to rotate().',
@@ -130,12 +131,13 @@ export class SubjectTokens {
       requestId,
       cause: refusal,
     })
-    this.#source.forgetGroup(group.prefix)
-    this.#source.denials.noteDead(formatDeadKey(group), error)
+    known.isDead = true
+    if (state.known === known) this.#source.forgetGroup(known.group.prefix)
+    this.#source.denials.noteDead(formatDeadKey(known), error)
     return error
   }
 }
 
-function formatDeadKey({ prefix }: SubjectGroup): string {
-  return `${prefix}dead`
+function formatDeadKey({ id, group }: KnownToken): string {
+  return `${group.prefix}dead#${id}`
 }

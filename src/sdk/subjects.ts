@@ -21,12 +21,21 @@ export interface SubjectGroup {
   userId: string | undefined
 }
 
+/** What is known of one token of a user, by whatever subjects it is presented. */
+export interface KnownToken {
+  /** Tells it from the others of its group: what the server refuses to one of them it has not refused to all. */
+  readonly id: string
+  group: SubjectGroup
+  /** Whether the server has taken it for dead when it was last asked with it. */
+  isDead: boolean
+}
+
 /** What a client keeps of a subject. Holds the secret: never shown. */
 export interface SubjectState {
   readonly id: string
   readonly provide: (() => Promise<string>) | undefined
   token: string | undefined
-  group: SubjectGroup | undefined
+  known: KnownToken | undefined
   /** What the token before this one had, until the server has named the user of this one. */
   joins: SubjectGroup | undefined
   deadBy: AuthsecError | undefined
@@ -35,6 +44,7 @@ export interface SubjectState {
 /** A user's token and what is cached for it. */
 export interface SubjectToken {
   readonly token: string
+  readonly known: KnownToken
   readonly group: SubjectGroup
   /** That of the group when the token was read: what was asked for before a revocation finds no place after it. */
   readonly prefix: string
@@ -52,7 +62,7 @@ const CAPACITY = 1_000
 export class Subjects {
   readonly #clock: Clock
   readonly #states = new WeakMap<DelegationSubject, SubjectState>()
-  readonly #groups = new Map<string, SubjectGroup>()
+  readonly #tokens = new Map<string, KnownToken>()
   readonly #providing = new SingleFlight<string>()
   #created = 0
 
@@ -69,12 +79,12 @@ export class Subjects {
       id: String(++this.#created),
       provide: typeof userToken === 'function' ? userToken : undefined,
       token: undefined,
-      group: undefined,
+      known: undefined,
       joins: undefined,
       deadBy: undefined,
     }
     if (typeof userToken !== 'function') this.#adopt(state, userToken)
-    if (state.group !== undefined && userId !== undefined) state.group.userId = userId
+    if (state.known !== undefined && userId !== undefined) state.known.group.userId = userId
     const subject = createSubject((next) => this.#adopt(state, next))
     this.#states.set(subject, state)
     return subject
@@ -102,12 +112,13 @@ export class Subjects {
     if (provide !== undefined) {
       const run = (flight: AbortSignal) => this.#askProgram(provide, flight, deadline)
       const token = await this.#providing.join(state.id, run, { signal })
-      if (token !== state.token) this.#adopt(state, token)
+      if (token === undefined || token !== state.token) this.#adopt(state, token)
     }
     this.assertAlive(state)
     // Together, because the subject may be given another token before the caller goes on.
-    const { token, group } = state as { token: string; group: SubjectGroup }
-    return { token, group, prefix: group.prefix }
+    const { token, known } = state as { token: string; known: KnownToken }
+    const { group } = known
+    return { token, known, group, prefix: group.prefix }
   }
 
   /** Throws `subject_mismatch` once the server has named another user for the newest token, whoever asked about it. */
@@ -116,28 +127,22 @@ export class Subjects {
     if (state.deadBy !== undefined) throw state.deadBy
   }
 
-  /** What is cached for a token, which a newer one may have taken over since it was read. */
-  groupOf(token: string): SubjectGroup | undefined {
-    return this.#groups.get(hashToken(token))
-  }
-
   /**
    * The server has answered an exchange of exactly this token and named its user. Throws `subject_mismatch` when that
    * is not the user of what is cached in the group, which is dead from then on.
    */
-  confirm(state: SubjectState, group: SubjectGroup, token: string, userId: string): void {
-    const hash = hashToken(token)
-    const groups = [group, this.#groups.get(hash) ?? group]
-    const isOther = groups.some((known) => known.userId !== undefined && known.userId !== userId)
+  confirm(state: SubjectState, group: SubjectGroup, known: KnownToken, userId: string): void {
+    const groups = [group, known.group]
+    const isOther = groups.some((each) => each.userId !== undefined && each.userId !== userId)
     if (isOther) throw this.#kill(state)
-    for (const known of groups) known.userId = userId
-    this.#remember(hash, groups[1] as SubjectGroup)
+    for (const each of groups) each.userId = userId
+    known.isDead = false
     this.#join(state)
   }
 
   /** Lets everything that was cached for a subject be out of reach, and returns what the keys of it begin with. */
   revoke(state: SubjectState): string[] {
-    const groups = [state.group, state.joins].filter((group) => group !== undefined)
+    const groups = [state.known?.group, state.joins].filter((group) => group !== undefined)
     return groups.map((group) => {
       const { prefix } = group
       group.prefix = this.#newPrefix()
@@ -147,7 +152,7 @@ export class Subjects {
 
   close(reason: AuthsecError): void {
     this.#providing.close(reason)
-    this.#groups.clear()
+    this.#tokens.clear()
   }
 
   #askProgram(provide: () => Promise<string>, signal: AbortSignal, deadline: number): Promise<string> {
@@ -164,27 +169,27 @@ export class Subjects {
       throw new AuthsecError('request_invalid', "the user's token is not a text with something in it")
     }
     const hash = hashToken(token)
-    const group = this.#groups.get(hash) ?? { prefix: this.#newPrefix(), userId: undefined }
-    this.#remember(hash, group)
+    const known = this.#tokens.get(hash) ?? this.#createKnown()
+    this.#remember(hash, known)
+    const current = state.known?.group
     // Of two tokens that were never used the older one has nothing to hand on.
-    const before = state.group?.userId === undefined ? (state.joins ?? state.group) : state.group
-    state.joins = before === group ? undefined : before
-    state.group = group
+    const before = current?.userId === undefined ? (state.joins ?? current) : current
+    state.joins = before === known.group ? undefined : before
+    state.known = known
     state.token = token
     this.#join(state)
   }
 
   // Both users are known: the new token is of the same one and takes over what is cached, or the subject is dead.
   #join(state: SubjectState): void {
-    const { group, joins, token } = state
-    if (group?.userId === undefined || joins?.userId === undefined) return
-    if (joins.userId !== group.userId) {
+    const { known, joins } = state
+    if (known?.group.userId === undefined || joins?.userId === undefined) return
+    if (joins.userId !== known.group.userId) {
       this.#kill(state)
       return
     }
     state.joins = undefined
-    state.group = joins
-    this.#remember(hashToken(token as string), joins)
+    known.group = joins
   }
 
   #kill(state: SubjectState): AuthsecError {
@@ -196,15 +201,20 @@ export class Subjects {
     return state.deadBy
   }
 
+  #createKnown(): KnownToken {
+    const group = { prefix: this.#newPrefix(), userId: undefined }
+    return { id: String(++this.#created), group, isDead: false }
+  }
+
   #newPrefix(): string {
     return `${SUBJECT_KEY_MARK}${++this.#created}|`
   }
 
-  #remember(hash: string, group: SubjectGroup): void {
-    this.#groups.delete(hash)
-    this.#groups.set(hash, group)
-    const [oldest] = this.#groups.keys()
-    if (this.#groups.size > CAPACITY && oldest !== undefined) this.#groups.delete(oldest)
+  #remember(hash: string, known: KnownToken): void {
+    this.#tokens.delete(hash)
+    this.#tokens.set(hash, known)
+    const [oldest] = this.#tokens.keys()
+    if (this.#tokens.size > CAPACITY && oldest !== undefined) this.#tokens.delete(oldest)
   }
 }
 

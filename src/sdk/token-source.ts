@@ -48,7 +48,7 @@ const LEAST_STALE_LIFE_MS = 1_000
  * A key is fetched once however many ask, a good token is never waited for, and an expired one never leaves.
  */
 export class TokenSource {
-  /** What was refused; the keys are those of the tokens. */
+  /** What was refused: to one asker by the key of a token and `#` and the asker's name. */
   readonly denials: Denials
   readonly #options: TokenSourceOptions
   readonly #cache: TokenCache
@@ -93,12 +93,12 @@ export class TokenSource {
   }
 
   /** Fetches the successor of a kept token, for nobody; `askAgain` names how, unless it is too early for that. */
-  renew(key: string, stored: StoredToken, askAgain: () => Ask | undefined): void {
+  renew(key: string, stored: StoredToken, askAgain: () => Ask | undefined, asker = ''): void {
     const { clock, refreshGap, emit } = this.#options
     if (clock.monotonic() < stored.refreshAfter) return
     const ask = askAgain()
     if (ask === undefined) return
-    this.#flights.launch(key, this.#fetch(key, ask))?.catch((error: unknown) => {
+    this.#flights.launch(`${key}#${asker}`, this.#fetch(key, ask, asker))?.catch((error: unknown) => {
       const failure = AuthsecError.is(error) ? error : new AuthsecError('internal', 'the refresh failed')
       const { code, message, retryAfterMs = 0 } = failure
       stored.refreshAfter = clock.monotonic() + Math.max(refreshGap, retryAfterMs)
@@ -106,16 +106,20 @@ export class TokenSource {
     })
   }
 
-  /** Fetches the token of a key, together with everyone else who wants it now. */
-  async obtain(key: string, ask: Ask, options: ObtainOptions): Promise<IssuedToken> {
+  /**
+   * Fetches the token of a key, together with everyone else who wants it now. What different askers get is kept in one
+   * place, but they share no question: what is refused to one is not refused to the other.
+   */
+  async obtain(key: string, ask: Ask, options: ObtainOptions, asker = ''): Promise<IssuedToken> {
     const { minValidityMs, forceRefresh, signal } = options
     const { clock, emit } = this.#options
+    const question = `${key}#${asker}`
     const kept = this.#cache.peek(key)
     if (kept !== undefined) assertReachable(minValidityMs, kept.grant)
     // Whoever forces a refresh knows that something has changed.
-    if (!forceRefresh) this.denials.assertNone(key)
+    if (!forceRefresh) this.denials.assertNone(question)
     try {
-      const issued = await this.#flights.join(key, this.#fetch(key, ask), {
+      const issued = await this.#flights.join(question, this.#fetch(key, ask, asker), {
         signal,
         fresh: forceRefresh,
         outlivesCallers: () => this.#cache.peek(key) !== undefined,
@@ -134,14 +138,15 @@ export class TokenSource {
   }
 
   /** Fetches a token for this caller alone: it is not kept, and no other caller gets it. */
-  async obtainAlone(key: string, ask: Ask, options: ObtainOptions): Promise<IssuedToken> {
+  async obtainAlone(key: string, ask: Ask, options: ObtainOptions, asker = ''): Promise<IssuedToken> {
     const { signal, minValidityMs, forceRefresh } = options
-    if (!forceRefresh) this.denials.assertNone(key)
+    const question = `${key}#${asker}`
+    if (!forceRefresh) this.denials.assertNone(question)
     const run: FlightRun<IssuedToken> = async (flight) => {
-      const grant = await this.#askServer(key, () => ask(flight))
+      const grant = await this.#askServer(question, () => ask(flight))
       return { grant, token: this.#issue(key, grant, false) }
     }
-    const issued = await this.#flights.join(`${key}#${++this.#lone}`, run, { signal })
+    const issued = await this.#flights.join(`${question}#${++this.#lone}`, run, { signal })
     if (remaining(issued.grant.lifetime, this.#options.clock) <= minValidityMs) throw tooShort(minValidityMs)
     return issued
   }
@@ -149,8 +154,8 @@ export class TokenSource {
   /** Drops the token of a key; what is being fetched for it still reaches those who wait, and is not kept. */
   forget(key: string): void {
     this.#cache.delete(key)
-    this.#flights.forget(key)
-    this.denials.forget(key)
+    this.#flights.forgetGroup(`${key}#`)
+    this.denials.forgetGroup(`${key}#`)
   }
 
   /** How many milliseconds ago a token was asked for; undefined for one that is not from here. */
@@ -164,7 +169,7 @@ export class TokenSource {
     const stored = this.#cache.peek(from)
     if (stored === undefined || from === to) return
     this.#cache.delete(from)
-    this.#cache.keep(to, stored)
+    this.#cache.keep(to, stored, this.#options.groupOf?.(to))
     this.#keys.set(stored.grant, to)
   }
 
@@ -200,28 +205,30 @@ export class TokenSource {
     this.#cache.clear()
   }
 
-  #fetch(key: string, ask: Ask): FlightRun<IssuedToken> {
+  #fetch(key: string, ask: Ask, asker: string): FlightRun<IssuedToken> {
     return async (signal, isCurrent) => {
+      const before = this.#cache.peek(key)
       try {
-        const grant = await this.#askServer(key, () => ask(signal), isCurrent)
+        const grant = await this.#askServer(`${key}#${asker}`, () => ask(signal), isCurrent)
         if (isCurrent()) this.#keep(key, grant)
         return { grant, token: this.#issue(key, grant, false) }
       } catch (error) {
-        // What the server refuses now is no longer handed out either, however good it still looks.
-        if (isDenial(error) && isCurrent()) this.#dropDenied(key)
+        // What the server refuses now is no longer handed out either, however good it still looks; what another asker
+        // was given meanwhile is.
+        if (isDenial(error) && isCurrent() && this.#cache.peek(key) === before) this.#dropDenied(key)
         throw error
       }
     }
   }
 
-  async #askServer(key: string, ask: () => Promise<Grant>, isCurrent = () => true): Promise<Grant> {
+  async #askServer(question: string, ask: () => Promise<Grant>, isCurrent = () => true): Promise<Grant> {
     try {
       const grant = await ask()
       this.#fetches++
-      this.denials.forget(key)
+      this.denials.forget(question)
       return grant
     } catch (error) {
-      const forMs = isDenial(error) && isCurrent() ? this.denials.note(key, error) : undefined
+      const forMs = isDenial(error) && isCurrent() ? this.denials.note(question, error) : undefined
       if (isDenial(error) && forMs !== undefined) {
         const { code, auditId } = error
         this.#options.emit({ type: 'denial.remembered', code, auditId, forMs })

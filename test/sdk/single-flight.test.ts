@@ -130,7 +130,7 @@ describe('SingleFlight', () => {
     const flights = new SingleFlight<string>()
     const asked = flights.join('a', run)
     await settle()
-    flights.forget('a')
+    flights.forgetGroup('a')
     expect(runs[0]?.isCurrent()).toBe(false)
     runs[0]?.resolve('done')
     expect(await asked).toBe('done')

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { settle } from '../support/fake-clock.js'
-import { oauthError } from '../support/stub-authsec.js'
+import { oauthError, type StubAuthsec } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
@@ -14,6 +14,7 @@ function session(sub: string, more: object = {}): string {
 }
 
 const ALICE = session('user-alice')
+const NEWER = session('user-alice', { iat: 2 })
 const BOB = session('user-bob')
 
 describe('acting for a user', () => {
@@ -69,6 +70,16 @@ describe('acting for a user', () => {
     await expect(authsec.getDelegationToken({ ...request, subject })).rejects.toThrow('nobody is signed in')
     isSignedIn = true
     expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ jti: 'call-1' })
+  })
+
+  test.each([undefined, null, 5, ''])('refuses a function that gives %j for the token', async (given) => {
+    const { authsec, stub } = createStubbedClient()
+    const subject = authsec.subject(async () => given as never)
+    await expect(authsec.getDelegationToken({ ...request, subject })).rejects.toMatchObject({
+      code: 'request_invalid',
+      message: "the user's token is not a text with something in it",
+    })
+    expect(stub.count('exchange')).toBe(0)
   })
 
   test('waits for a function no longer than for everything else, and sends nothing after that', async () => {
@@ -211,8 +222,6 @@ describe('what is cached for a user', () => {
 })
 
 describe('rotate', () => {
-  const NEWER = session('user-alice', { iat: 2 })
-
   test('takes over what is cached once the server has named the same user for exactly that token', async () => {
     const { authsec, stub } = createStubbedClient()
     const subject = authsec.subject(ALICE)
@@ -230,6 +239,27 @@ describe('rotate', () => {
     expect(stub.count('exchange')).toBe(3)
     // Whoever comes with either of the two tokens finds the same.
     expect(authsec.peek({ ...other, subject: authsec.subject(NEWER) })).toMatchObject({ jti: 'call-2' })
+  })
+
+  test('brings what is cached also to who has had the newer token before', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const [long, other] = [authsec.subject(ALICE), authsec.subject(NEWER)]
+    await authsec.getDelegationToken({ ...request, subject: long })
+    long.rotate(NEWER)
+    const { jti } = await authsec.getDelegationToken({ ...request, subject: long })
+    expect(authsec.peek({ ...request, subject: other })).toMatchObject({ jti })
+    expect(await authsec.getDelegationToken({ ...request, subject: other })).toMatchObject({ jti })
+    expect(stub.count('exchange')).toBe(2)
+  })
+
+  test('keeps no more of a user than without it', async () => {
+    const { authsec } = createStubbedClient({ cache: { perSubject: 3 } })
+    const subject = authsec.subject(ALICE)
+    for (let index = 0; index < 10; index++) {
+      subject.rotate(session('user-alice', { iat: index }))
+      await authsec.getDelegationToken({ ...request, subject, tool: `tool-${index}` })
+    }
+    expect(authsec.stats()).toMatchObject({ entries: 3, evictions: 7 })
   })
 
   test('before the first answer leaves nothing behind that keeps the newer token from the cache', async () => {
@@ -392,6 +422,40 @@ describe('revokeSubject', () => {
   })
 })
 
+describe('what the server refuses to a user’s token', () => {
+  const denied = () => oauthError(403, 'access_denied', 'not this')
+
+  test('is asked again with the newer one of the user', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...request, subject })
+    stub.script('exchange', denied)
+    const asked = { ...request, subject, tool: 'a' }
+    await expect(authsec.getDelegationToken(asked)).rejects.toMatchObject({ code: 'access_denied' })
+    await expect(authsec.getDelegationToken(asked)).rejects.toMatchObject({ code: 'access_denied' })
+    expect(stub.count('exchange')).toBe(2)
+    subject.rotate(NEWER)
+    await authsec.getDelegationToken({ ...request, subject })
+    expect(readUser(await authsec.getDelegationToken(asked))).toBe('user-alice')
+  })
+
+  test('takes nothing away that the newer one was given meanwhile', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...request, subject })
+    const late = answerLate(stub)
+    const asked = { ...request, subject, tool: 'a' }
+    const waiting = authsec.getDelegationToken(asked)
+    await settle()
+    subject.rotate(NEWER)
+    await authsec.getDelegationToken({ ...request, subject })
+    const { jti } = await authsec.getDelegationToken(asked)
+    late(denied())
+    await expect(waiting).rejects.toMatchObject({ code: 'access_denied' })
+    expect(await authsec.getDelegationToken(asked)).toMatchObject({ jti, fromCache: true })
+  })
+})
+
 describe('a user’s token that the server no longer takes', () => {
   const dead = () => oauthError(400, 'invalid_grant', 'the session has ended')
 
@@ -414,6 +478,60 @@ describe('a user’s token that the server no longer takes', () => {
     expect([stub.count('exchange'), stub.count('pull')]).toEqual([2, 0])
     await clock.advance(1)
     expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ fromCache: false })
+  })
+
+  test('is the end of that token alone: a newer one of the user finds every door open', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const [subject, older] = [authsec.subject(ALICE), authsec.subject(ALICE)]
+    await authsec.getDelegationToken({ ...request, subject })
+    stub.script('exchange', dead)
+    const ended = { code: 'subject_expired' }
+    await expect(authsec.getDelegationToken({ ...request, subject, tool: 'a' })).rejects.toMatchObject(ended)
+    subject.rotate(NEWER)
+    for (const tool of ['a', 'b', 'b']) {
+      expect(readUser(await authsec.getDelegationToken({ ...request, subject, tool }))).toBe('user-alice')
+    }
+    expect(stub.count('exchange')).toBe(4)
+    // Nor does what the newer one brought open any to the dead one.
+    expect(authsec.peek({ ...request, subject: older, tool: 'b' })).toBeUndefined()
+    await expect(authsec.getDelegationToken({ ...request, subject: older, tool: 'b' })).rejects.toMatchObject(
+      ended,
+    )
+  })
+
+  test('is the end of that token alone, also where a function gives the newer one', async () => {
+    const { authsec, stub } = createStubbedClient()
+    let current = ALICE
+    const subject = authsec.subject(async () => current)
+    await authsec.getDelegationToken({ ...request, subject })
+    stub.script('exchange', dead)
+    await authsec.getDelegationToken({ ...request, subject, tool: 'a' }).catch(() => undefined)
+    current = NEWER
+    for (const tool of ['a', 'b', 'c']) {
+      expect(readUser(await authsec.getDelegationToken({ ...request, subject, tool }))).toBe('user-alice')
+    }
+  })
+
+  test('is buried late without the newer one that works already', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const subject = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...request, subject })
+    const late = answerLate(stub)
+    const waiting = authsec.getDelegationToken({ ...request, subject, tool: 'a' })
+    await settle()
+    subject.rotate(NEWER)
+    await authsec.getDelegationToken({ ...request, subject, tool: 'b' })
+    // The same question of the newer token waits for no answer to the older one.
+    expect(await authsec.getDelegationToken({ ...request, subject, tool: 'a' })).toMatchObject({
+      jti: 'call-3',
+    })
+    late(dead())
+    await expect(waiting).rejects.toMatchObject({ code: 'subject_expired' })
+    for (const tool of ['a', 'b']) {
+      const asked = { ...request, subject: authsec.subject(NEWER), tool }
+      expect(await authsec.getDelegationToken(asked)).toMatchObject({ fromCache: true })
+    }
+    expect(stub.count('exchange')).toBe(4)
   })
 
   test('is forgotten when the subject is rotated, and when it is revoked', async () => {
@@ -463,9 +581,14 @@ test('one user’s token is never in another’s call, whatever is interleaved',
       const { authsec, stub, clock } = createStubbedClient({ http: { maxAttempts: 1 } })
       const subjects = new Map(users.map((user) => [user, authsec.subject(session(user))]))
       const answers: Promise<void>[] = []
+      let isOver = false
       for (const next of steps) {
         if (next.do === 'wait') await clock.advance(next.ms)
-        if (next.do === 'refuse') stub.script('exchange', () => oauthError(400, 'invalid_grant', 'no'))
+        if (next.do === 'refuse') {
+          stub.script('exchange', (asked) =>
+            isOver ? stub.answer(asked) : oauthError(400, 'invalid_grant', 'no'),
+          )
+        }
         const subject = 'user' in next ? subjects.get(next.user) : undefined
         if (subject === undefined) continue
         if (next.do === 'rotate') subject.rotate(session(next.user, { iat: next.to }))
@@ -481,11 +604,28 @@ test('one user’s token is never in another’s call, whatever is interleaved',
         }
       }
       await Promise.all(answers)
+      // Whatever became of the tokens before, whoever signs in again is served, and from the cache the second time.
+      isOver = true
+      for (const [user, subject] of subjects) {
+        subject.rotate(session(user, { iat: 3 }))
+        expect(readUser(await authsec.getDelegationToken({ ...request, subject }))).toBe(user)
+        expect(await authsec.getDelegationToken({ ...request, subject })).toMatchObject({ fromCache: true })
+      }
       await authsec.close()
     }),
     { numRuns: 150 },
   )
 })
+
+/** Lets the next exchange wait for the answer that is given here. */
+function answerLate(stub: StubAuthsec): (answer: Response) => void {
+  let answer: (response: Response) => void = () => undefined
+  const late = new Promise<Response>((resolve) => {
+    answer = resolve
+  })
+  stub.script('exchange', () => late)
+  return (response) => answer(response)
+}
 
 /** For whom a token is, as the API would read it. */
 function readUser(token: unknown): string | undefined {
