@@ -1,6 +1,8 @@
 import { type AuditFilter, formatAuditFilter } from '../core/audit-filter.js'
 import type { AuditEntry } from '../core/audit-record.js'
+import { isKeyName } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import { readShape } from './answer.js'
 import { readAuditEntry } from './audit.js'
@@ -58,14 +60,22 @@ function readStep(event: string, body: Json): AuditStreamStep | undefined {
   if (event === 'event') return { type: 'event', entry: readAuditEntry(body) }
   if (event === 'heartbeat') {
     const { next, log } = readShape(body, { next: 'number', log: 'text' }, 'heartbeat')
-    return { type: 'heartbeat', cursor: { after: next, log } }
+    return { type: 'heartbeat', cursor: { after: next, log: assertLog(log) } }
   }
   if (event === 'gap') {
     const shape = { reason: 'text', asked: 'number', next: 'number', log: 'text' } as const
     const { reason, asked, next, log } = readShape(body, shape, 'gap')
-    return { type: 'gap', gap: { reason, asked, after: next, log } }
+    return { type: 'gap', gap: { reason, asked, after: next, log: assertLog(log) } }
   }
   return undefined
+}
+
+// It goes into the command that goes on.
+function assertLog(log: string | undefined): string | undefined {
+  if (log === undefined || isKeyName(log)) return log
+  throw new AuthsecError('server_error', `${quote(log)} in the stream is not the name of a log`, {
+    retryable: false,
+  })
 }
 
 function parse(text: string): Json {

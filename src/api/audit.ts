@@ -102,6 +102,11 @@ export async function readAuditHead(target: ApiTarget): Promise<number> {
   return (await readAudit(target, { filter: [], last: 0 })).next
 }
 
+/** The place of the first event behind another; undefined where there is none. */
+export async function findNextPlace(target: ApiTarget, after: number): Promise<number | undefined> {
+  return (await readAudit(target, { filter: [], after, limit: 1 })).entries[0]?.seq
+}
+
 /** Has the server record that the log is taken along, and says up to which sequence number that is. */
 export async function recordExport(
   target: ApiTarget,

@@ -7,6 +7,7 @@ export interface ServerSentEvent {
 }
 
 const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024
+const FIELD_COST = 64
 
 /**
  * Reads server-sent events (WHATWG HTML §9.2.6), those together that come together; half a message at the end is none.
@@ -15,26 +16,32 @@ export async function* readEventStream(chunks: AsyncIterable<Uint8Array>): Async
   const utf8 = new TextDecoder()
   let rest = ''
   let fields: [name: string, value: string][] = []
+  // Of the lines of a message that has not ended.
+  let length = 0
   for await (const chunk of chunks) {
     rest += utf8.decode(chunk, { stream: true })
-    if (rest.length > MAX_MESSAGE_LENGTH) {
-      throw new AuthsecError('server_error', 'a message of the stream is larger than 4 MiB', {
-        retryable: false,
-      })
-    }
     // A carriage return at the end may be half of what ends a line.
     const lines = rest.split(/\r\n|\n|\r(?!$)/)
     rest = lines.pop() ?? ''
     const messages: ServerSentEvent[] = []
     for (const line of lines) {
-      if (line !== '') fields.push(readField(line))
-      else {
+      if (line !== '') {
+        fields.push(readField(line))
+        // Each costs something, however short it is.
+        length += line.length + FIELD_COST
+      } else {
         const message = toMessage(fields)
         fields = []
+        length = 0
         if (message !== undefined) messages.push(message)
       }
     }
     if (messages.length > 0) yield messages
+    if (length + rest.length > MAX_MESSAGE_LENGTH) {
+      throw new AuthsecError('server_error', 'a message of the stream is larger than 4 MiB', {
+        retryable: false,
+      })
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 import type { AuditCursor } from '../api/audit-stream.js'
+import { isKeyName } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { writePrivateFile } from './private-file.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** Writes a cursor as `41@authsec/7f3c…`, or as `41` where the log is not known. */
 export function formatCursor({ after, log }: AuditCursor): string {
@@ -10,8 +12,8 @@ export function formatCursor({ after, log }: AuditCursor): string {
 
 /** Reads a cursor; throws `usage` for what is none. */
 export function parseCursor(text: string): AuditCursor {
-  const [, digits, log] = /^(-1|\d{1,15})(?:@([^\s@]{1,200}))?$/.exec(text) ?? []
-  if (digits !== undefined) return { after: Number(digits), log }
+  const [, digits, log] = /^(-1|\d{1,15})(?:@(.+))?$/.exec(text) ?? []
+  if (digits !== undefined && (log === undefined || isKeyName(log))) return { after: Number(digits), log }
   throw new AuthsecError('usage', `${quote(text)} is not a cursor`, {
     hint: 'Give the one that authsec audit tail printed at its end, such as 41@authsec/7f3c….',
   })
@@ -49,7 +51,9 @@ export function openCursorFile(path: string): CursorFile {
     async keep(cursor) {
       const text = formatCursor(cursor)
       if (text === kept) return
-      await writePrivateFile(path, `${text}\n`)
+      await writePrivateFile(path, `${text}\n`).catch((error) => {
+        throw toWriteFailure(path, error)
+      })
       kept = text
     },
   }

@@ -1,13 +1,12 @@
 import { open } from 'node:fs/promises'
-import { AuthsecError } from '../core/errors.js'
-import { quote } from '../core/printable.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** A file to which lines are appended. */
 export interface LineFile {
   /** The last line that was there before. */
   readonly lastLine: string | undefined
   line(text: string): void
-  /** Writes what has been collected, durably. */
+  /** Writes all of what has been collected, durably; throws `configuration` where that cannot be. */
   flush(): Promise<void>
   close(): Promise<void>
 }
@@ -16,10 +15,8 @@ const TAIL_BYTES = 256 * 1024
 
 /** Opens a file to append to it (0600 where it is new); half a line, as a crash leaves it, is cut off first. */
 export async function openLineFile(path: string): Promise<LineFile> {
-  const file = await open(path, 'a+', 0o600).catch((cause) => {
-    throw new AuthsecError('configuration', `${quote(path, 200)} cannot be written (${cause.code})`, {
-      cause,
-    })
+  const file = await open(path, 'a+', 0o600).catch((error) => {
+    throw toWriteFailure(path, error)
   })
   const { size } = await file.stat()
   const start = Math.max(0, size - TAIL_BYTES)
@@ -38,8 +35,13 @@ export async function openLineFile(path: string): Promise<LineFile> {
       if (waiting === '') return
       const lines = waiting
       waiting = ''
-      await file.write(lines)
-      await file.datasync()
+      try {
+        // Unlike a single write, which a full disk may cut short without a word.
+        await file.appendFile(lines)
+        await file.datasync()
+      } catch (error) {
+        throw toWriteFailure(path, error)
+      }
     },
     close: () => file.close(),
   }

@@ -42,7 +42,8 @@ interface EventLine extends ToldTimelineEntry {
 interface GapLine {
   kind: 'gap'
   /**
-   * `other_log`: that place is in another log; `ahead`: it is behind the end of this one; or what else the server says.
+   * `other_log`: that place is in another log; `ahead`: it is behind the end of this one; `pruned`: what came behind it
+   * has been pruned; or what else the server says.
    */
   reason: string
   /** The place behind which the log was to be read on. */
@@ -147,13 +148,16 @@ export async function createAuditPrinter(
         count(step.entry)
         if (file) file.line(formatEntry(step.entry, style, false))
         else io.line(formatEntry(step.entry, style, io.isTerminal))
-      } else if (step.type === 'gap') io.warn(describeGap(step.gap))
-      else if (step.type === 'reconnecting') io.note(`${step.failure.message}; reconnecting`)
+      } else if (step.type === 'gap') {
+        const gap = describeGap(step.gap)
+        file?.line(gap)
+        io.warn(gap)
+      } else if (step.type === 'reconnecting') io.note(`${step.failure.message}; reconnecting`)
       else if (step.type === 'reconnected') io.note('connected again')
     },
     end(cursor) {
       io.note(formatCounts(counts))
-      if (cursor) io.note(`go on with: ${resumeAt(cursor)}`)
+      if (cursor) io.note(`go on with: ${toPrintable(resumeAt(cursor))}`)
     },
     flush,
   }
@@ -165,6 +169,9 @@ function describeGap({ reason, asked, after, log }: AuditGap): string {
   }
   if (reason === 'ahead') {
     return `gap: the log ends at ${after}, and was read up to ${asked}: an older copy of it may have been put back`
+  }
+  if (reason === 'pruned') {
+    return `gap: what came behind ${asked} has been pruned from the log, up to ${after}`
   }
   return `gap: the server cannot go on behind ${asked} (${toPrintable(reason)}); it goes on behind ${after}`
 }

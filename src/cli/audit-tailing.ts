@@ -1,4 +1,4 @@
-import { readAuditHead, readEventsUpTo, readNewestEvents } from '../api/audit.js'
+import { findNextPlace, readAuditHead, readEventsUpTo, readNewestEvents } from '../api/audit.js'
 import { type AuditCursor, type AuditGap, streamAudit } from '../api/audit-stream.js'
 import type { ApiTarget } from '../api/http.js'
 import type { AuditFilter } from '../core/audit-filter.js'
@@ -50,19 +50,26 @@ async function* readStart(
       yield toSteps(await readNewestEvents(target, { filter: wanted, before: head + 1, last: lines }))
     return
   }
-  const gap = cursor && findGap(cursor, { after: head, log })
+  const gap = cursor && (await findGap(target, cursor, { after: head, log }))
   if (gap !== undefined) yield [{ type: 'gap', gap }]
   const pages = readEventsUpTo(target, { filter: wanted, after: (gap ?? cursor)?.after, last: head })
   for await (const entries of pages) yield toSteps(entries)
 }
 
 // As the server says it over the stream.
-function findGap(asked: AuditCursor, head: AuditCursor): AuditGap | undefined {
+async function findGap(
+  target: ApiTarget,
+  asked: AuditCursor,
+  head: AuditCursor,
+): Promise<AuditGap | undefined> {
   const { log } = head
   if (asked.log !== undefined && log !== undefined && asked.log !== log) {
     return { reason: 'other_log', asked: asked.after, after: -1, log }
   }
-  return asked.after > head.after ? { reason: 'ahead', asked: asked.after, ...head } : undefined
+  if (asked.after > head.after) return { reason: 'ahead', asked: asked.after, ...head }
+  const next = await findNextPlace(target, asked.after)
+  if (next === undefined || next <= asked.after + 1) return undefined
+  return { reason: 'pruned', asked: asked.after, after: next - 1, log }
 }
 
 function toSteps(entries: readonly AuditEntry[]): FollowStep[] {

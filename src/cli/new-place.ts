@@ -1,11 +1,12 @@
 import { dirname } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { toWriteFailure } from './write-failure.js'
 
 /**
  * Makes a file or a directory where nothing may be yet: `fill` writes it beside, and whole it takes its place in one
  * step; what fails leaves nothing of it behind. Missing directories are made (0700), and stay. Throws `conflict` where
- * there is something already, and `usage` where a directory cannot be made.
+ * there is something already, `usage` where a directory cannot be made, and `configuration` where it cannot be written.
  */
 export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
   const { mkdir, rename, rm, stat } = await import('node:fs/promises')
@@ -31,6 +32,6 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
     return result
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
-    throw error
+    throw toWriteFailure(path, error)
   }
 }

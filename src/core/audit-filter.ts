@@ -51,7 +51,8 @@ export const AUDIT_FILTER_SYNTAX = {
   'field!~text': 'it does not',
   'since=time': 'from this time on: RFC 3339, epoch seconds or an age such as 15m',
   'until=time': 'before this time',
-  'one two': 'both hold; quotes keep white space together, as in source="POST /oauth/token"',
+  'one two':
+    'both hold; quotes keep white space together, as in source="POST /oauth/token", and take = and ~ for what they are',
 } as const
 
 const MAX_CONDITIONS = 20
@@ -171,7 +172,8 @@ function splitWords(text: string): string[] {
 }
 
 function parseCondition(word: string, nowMs: number): AuditCondition {
-  const [, name, operator, raw] = /^([a-z_]+)(!?[=~])(.+)$/s.exec(word) ?? []
+  // A value that begins like an operator is meant as one in other languages: it has to be quoted.
+  const [, name, operator, raw] = /^([a-z_]+)(!?[=~])([^=~].*)$/s.exec(word) ?? []
   if (name === undefined || raw === undefined) throw refuse(word)
   const value = unquote(raw)
   if ((name === 'since' || name === 'until') && operator === '=') {
@@ -216,7 +218,7 @@ function refuseType(value: string): AuthsecError {
 }
 
 function quoteWord(value: string): string {
-  return value === '' || /[\s"\\]/.test(value) ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : value
+  return value === '' || /^[=~]|[\s"\\]/.test(value) ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : value
 }
 
 function unquote(text: string): string {

@@ -57,6 +57,11 @@ const NAME = /^[^\s+\p{Z}\p{C}]{1,256}$/u
 
 const utf8 = new TextEncoder()
 
+/** Whether a text can be the name of a key, as the origin of our logs is: without white space and what prints nothing. */
+export function isKeyName(text: string): boolean {
+  return NAME.test(text)
+}
+
 /** What a checkpoint says, in the form in which it is signed. */
 export function formatHead({ origin, size, root }: LogHead): string {
   return `${origin}\n${size}\n${encodeBase64(root)}\n`

@@ -29,7 +29,9 @@ describe('parseAuditFilter', () => {
     { text: '__proto__=x', message: '"__proto__=x" is not a filter' },
     { text: 'constructor~x', message: '"constructor~x" is not a filter' },
     { text: 'jti<x', message: '"jti<x" is not a filter' },
-    { text: 'jti==x!', message: undefined },
+    { text: 'jti==x', message: '"jti==x" is not a filter' },
+    { text: 'jti=~x', message: '"jti=~x" is not a filter' },
+    { text: 'jti!==x', message: '"jti!==x" is not a filter' },
     { text: 'outcome=maybe', message: '"maybe" is not an outcome' },
     { text: 'outcome!=Allow', message: '"Allow" is not an outcome' },
     { text: 'type=token.stolen', message: '"token.stolen" is not an event type' },
@@ -46,8 +48,7 @@ describe('parseAuditFilter', () => {
     { text: 'bad\u001b[31m=x', message: '"bad\\u001b[31m=x" is not a filter' },
     { text: 'jti=x '.repeat(21), message: '21 conditions in one filter' },
   ])('refuses $text', ({ text, message }) => {
-    if (message === undefined) expect(parse(text)).toEqual([{ field: 'jti', operator: '=', value: '=x!' }])
-    else expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'usage', message }))
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'usage', message }))
   })
 
   test.each([
@@ -55,7 +56,7 @@ describe('parseAuditFilter', () => {
     { text: 'type~token.*', conditions: [['type', '~', 'token.*']] },
     { text: 'type!~READ', conditions: [['type', '!~', 'READ']] },
     { text: 'jti=a=b', conditions: [['jti', '=', 'a=b']] },
-    { text: 'jti!==b', conditions: [['jti', '!=', '=b']] },
+    { text: 'jti!="=b"', conditions: [['jti', '!=', '=b']] },
     {
       text: ' client=c \t outcome=deny\n',
       conditions: [
@@ -97,7 +98,7 @@ describe('formatAuditFilter', () => {
     const condition: fc.Arbitrary<AuditCondition> = fc.record({
       field: fc.constantFrom(...FIELDS.filter((field) => field !== 'type' && field !== 'outcome')),
       operator: fc.constantFrom('=', '!=', '~', '!~'),
-      value: fc.oneof(fc.string(), fc.constantFrom('', '"', '\\', ' ', '\\"', 'a\nb', '=', '"a b"')),
+      value: fc.oneof(fc.string(), fc.constantFrom('', '"', '\\', ' ', '\\"', 'a\nb', '=', '~b', '"a b"')),
     })
     fc.assert(
       fc.property(fc.array(condition, { minLength: 1, maxLength: 5 }), (filter) => {

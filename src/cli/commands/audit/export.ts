@@ -183,7 +183,8 @@ async function save(path: string, pages: AsyncIterable<TextPage>): Promise<numbe
   let count = 0
   try {
     for await (const { text, events } of pages) {
-      await file.write(text)
+      // Unlike a single write, which a full disk may cut short without a word.
+      await file.appendFile(text)
       count += events
     }
     await file.sync()

@@ -11,7 +11,7 @@ import { AuthsecError } from '../../../core/errors.js'
 import { parseTime } from '../../../core/time.js'
 import { type CursorFile, openCursorFile, parseCursor } from '../../audit-cursor.js'
 import { addAuditFlags, readFilter } from '../../audit-flags.js'
-import { type FollowStep, moveOn } from '../../audit-follow.js'
+import { type FollowStep, moveOn, type TimelineEntry } from '../../audit-follow.js'
 import { type LineFile, openLineFile } from '../../audit-output.js'
 import { type AuditPrinter, createAuditPrinter, type TailLine } from '../../audit-printer.js'
 import { readAnyLog } from '../../audit-source.js'
@@ -117,10 +117,9 @@ async function tail(
   const options = { filter, start, follow, log, clock, random, signal: ending }
   try {
     for await (const steps of readAnyLog(io, { ...connection, target }, options)) {
-      const isFound = steps.some((step) => progress.take(step))
-      await progress.keep()
-      if (isFound) return
+      if (await progress.take(steps)) return
     }
+    if (untilMatch !== undefined) throw new AuthsecError('pending', 'nothing that there is fits')
   } catch (error) {
     // Time that ran out is a failure only where something was waited for.
     if (!AuthsecError.is(error, 'pending') || untilMatch !== undefined) throw error
@@ -131,10 +130,11 @@ async function tail(
 }
 
 interface Progress {
-  /** Tells a step; whether it was what is waited for, behind which nothing is told any more. */
-  take(step: FollowStep): boolean
-  /** Keeps where the log has been read up to, once all that was told before is where it goes. */
-  keep(): Promise<void>
+  /**
+   * Tells what has come, and keeps where the log has been read up to once all of it is where it goes; whether it was what
+   * is waited for, behind which nothing is told any more.
+   */
+  take(steps: readonly FollowStep[]): Promise<boolean>
   /** Whether anything has come. */
   hasBegun(): boolean
   end(): void
@@ -153,23 +153,35 @@ function createProgress({
 }): Progress {
   let cursor = start
   let hasBegun = start !== undefined
+
+  async function keep(): Promise<void> {
+    await printer.flush()
+    if (cursor !== undefined) await cursors?.keep(cursor)
+  }
+
   return {
     hasBegun: () => hasBegun,
-    take(step) {
-      hasBegun = true
-      printer.tell(step)
-      const isPlaced = step.type !== 'event' || step.entry.seq !== null
-      if (isPlaced) cursor = moveOn(cursor ?? { after: -1, log: undefined }, step)
-      return (
-        step.type === 'event' && untilMatch !== undefined && matchesAuditFilter(step.entry.event, untilMatch)
-      )
-    },
-    async keep() {
-      await printer.flush()
-      if (cursor !== undefined) await cursors?.keep(cursor)
+    async take(steps) {
+      let isFound = false
+      for (const step of steps) {
+        hasBegun = true
+        printer.tell(step)
+        const isPlaced = step.type !== 'event' || step.entry.seq !== null
+        if (isPlaced) cursor = moveOn(cursor ?? { after: -1, log: undefined }, step)
+        // The numbers of what is written behind a gap are those of the place that is kept, and not of an earlier log.
+        if (step.type === 'gap') await keep()
+        isFound = step.type === 'event' && matches(step.entry, untilMatch)
+        if (isFound) break
+      }
+      await keep()
+      return isFound
     },
     end: () => printer.end(cursor),
   }
+}
+
+function matches({ event }: TimelineEntry, wanted: AuditFilter | undefined): boolean {
+  return wanted !== undefined && matchesAuditFilter(event, wanted)
 }
 
 /** The place in a file wins over the newest; what the file of the events has beyond it has been written already. */
@@ -186,7 +198,7 @@ async function findStart(
   return { cursor: start, since, lines: lines ?? (isPlaced ? undefined : newest) }
 }
 
-// Of a line that an earlier run has written, in either form.
+// Of a line that an earlier run has written, in either form; a gap has none.
 function readSeq(line: string | undefined): number | undefined {
   const [, seq] = /^(?:\{"kind":"event","seq":)?(\d{1,15})[,\t]/.exec(line ?? '') ?? []
   return seq === undefined ? undefined : Number(seq)

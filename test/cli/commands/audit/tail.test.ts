@@ -242,12 +242,29 @@ describe('authsec audit tail', () => {
       { args: ['-n', '0'], query: undefined },
       { args: ['--since', '15m'], query: `after=-1&before=9&limit=1000&filter=${SINCE}` },
       { args: ['--since', '15m', '-n', '2'], query: `before=9&last=2&filter=${SINCE}` },
-      { args: ['--cursor', '4'], query: 'after=4&before=9&limit=1000' },
     ])('with $args by asking for $query', async ({ args, query }) => {
       const { queries, streams, done } = tail([...args, '--no-follow'], [])
       expect(await done).toMatchObject({ code: 0, stderr: '' })
       expect(queries().map(decodeURIComponent)).toEqual(['last=0', ...(query === undefined ? [] : [query])])
       expect(streams).toEqual([])
+    })
+
+    test('behind a place up to what there is', async () => {
+      const { queries, done } = tail(['--cursor', '6', '--no-follow'], [])
+      expect(await done).toMatchObject({ code: 0, stderr: '' })
+      expect(queries()).toEqual(['last=0', 'after=6&limit=1', 'after=6&before=9&limit=1000'])
+    })
+
+    test('where what came behind a place has been pruned, with what is left, and says so', async () => {
+      const { done } = tail(['--cursor', `4@${LOG}`, '--no-follow', '--json'], [])
+      const { code, stdout } = await done
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout.split('\n')[0] ?? '')).toEqual({
+        kind: 'gap',
+        reason: 'pruned',
+        asked: 4,
+        next: 6,
+      })
     })
 
     test('with -n 0 behind what is there already', async () => {
@@ -267,6 +284,14 @@ describe('authsec audit tail', () => {
   describe('with --until-match', () => {
     const match = ['--until-match', 'type=delegation.revoked']
     const revoked = (seq: number) => frame('event', entry(seq, 'delegation.revoked'))
+
+    test('ends with 8 where nothing that there is matches', async () => {
+      expect(await tail([...match, '--no-follow', '-n', '2'], []).done).toMatchObject({
+        code: 8,
+        stdout: expect.stringMatching(/^7\t.*\n8\t.*\n$/),
+        stderr: 'authsec: nothing that there is fits\n',
+      })
+    })
 
     test('ends with 0 at the first event that matches, and goes on behind it', async () => {
       const { done } = tail(match, [open(heartbeat(8), events(9), revoked(10), events(11))])
@@ -340,6 +365,27 @@ describe('authsec audit tail', () => {
       },
     )
 
+    test.each([{ json: [] }, { json: ['--json'] }])(
+      'misses nothing of a log that has begun anew, whatever of it was wanted, with $json',
+      async ({ json }) => {
+        const directory = await makeDirectory()
+        const [cursorFile, outputFile] = [join(directory, 'cursor'), join(directory, 'events')]
+        const args = [...json, '--cursor-file', cursorFile, '--output-file', outputFile]
+        const run = (...connections: (Connection | Response)[]) =>
+          tail([...args, '--until-match', 'type=delegation.revoked', '-n', '2'], connections)
+        const found = (seq: number) => frame('event', entry(seq, 'delegation.revoked'))
+        await run(open(heartbeat(8), found(9))).done
+        const gap = frame('gap', { reason: 'other_log', asked: 9, next: -1, log: 'authsec/4567' })
+        const isOver = answer(401, { error: 'invalid_token' })
+        await run(cut(gap, heartbeat(3, 'authsec/4567')), isOver).done
+        const { streams, done } = run(open(found(4)))
+        await done
+        expect(streams).toEqual(['?after=3&log=authsec/4567'])
+        const lines = (await readFile(outputFile, 'utf8')).trimEnd().split('\n')
+        expect(lines.map((line) => /gap|\d+/.exec(line)?.[0])).toEqual(['7', '8', '9', 'gap', '4'])
+      },
+    )
+
     test('refuses a file that holds no place', async () => {
       const cursorFile = join(await makeDirectory(), 'cursor')
       await writeFile(cursorFile, 'anything')
@@ -350,6 +396,19 @@ describe('authsec audit tail', () => {
       expect(await readFile(cursorFile, 'utf8')).toBe('anything')
     })
   })
+
+  test.each(['l\u001b[31m', 'two words', '\u202e'])(
+    'takes nothing for a log whose name %j could not stand in a command',
+    async (log) => {
+      const { done } = tail(['-n', '0'], [open(heartbeat(8, log))])
+      const { code, stderr } = await done
+      expect([code, stderr]).toEqual([
+        21,
+        expect.stringContaining('in the stream is not the name of a log\n'),
+      ])
+      expect(stderr.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    },
+  )
 
   test.each([
     { args: ['--cursor', '-2'], stderr: /"-2" is not a cursor/ },
