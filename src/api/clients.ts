@@ -3,7 +3,8 @@ import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 import type { Explanation, Refusal } from './refusal.js'
 
-const CLIENT = {
+/** What a server sends of a client. */
+export const CLIENT = {
   client_id: 'text',
   name: 'text',
   /** Whether it may act; some servers say it as `status` only. */
@@ -19,6 +20,8 @@ const CLIENT = {
   spiffe_id: 'text?',
   /** RFC 3339. */
   created_at: 'text?',
+  /** How it proves who it is, where the server says so. */
+  token_endpoint_auth_method: 'text?',
 } as const
 
 /** A registered application or agent, as AuthSec sends it. */
@@ -36,12 +39,12 @@ export interface ClientRegistration {
 /** The most clients that AuthSec sends as one page. */
 const PAGE_SIZE = 100
 
-/** Registers a client; for an agent the answer carries its SPIFFE id. */
+/** Registers a client, of an agent with its SPIFFE id; `warnings` are what the server wants to be noticed about it. */
 export async function registerClient(
   target: ApiTarget,
   tenantId: string,
   registration: ClientRegistration,
-): Promise<Client> {
+): Promise<{ client: Client; warnings: string[] }> {
   const body = await callServer(target, {
     method: 'POST',
     path: `${clientsPath(tenantId)}/create`,
@@ -55,7 +58,8 @@ export async function registerClient(
       selectors: registration.selectors,
     },
   })
-  return readShape(body, CLIENT, 'client')
+  const { warnings } = readShape(body, { warnings: 'texts' }, 'answer')
+  return { client: readShape(body, CLIENT, 'client'), warnings }
 }
 
 export interface ClientSearch {
@@ -153,33 +157,6 @@ export async function deleteClient(
   readShape(body, { message: 'text' }, 'answer')
 }
 
-const ROTATION = { client_id: 'text', client_secret: 'text', former_secret_expires_at: 'text?' } as const
-
-/** A client's new secret, and until when the former one is good. */
-export type Rotation = Shaped<typeof ROTATION>
-
-/**
- * Gives a client another secret; the former one stays good for `overlapSeconds`. Throws `client_not_found`, and
- * `conflict` for a client without a secret and for a server that does not offer it, as AuthSec's own do not.
- */
-export async function rotateClientSecret(
-  target: ApiTarget,
-  id: string,
-  overlapSeconds: number,
-): Promise<Rotation> {
-  const body = await callServer(target, {
-    method: 'POST',
-    path: `/admin/clients/${encodeURIComponent(id)}/rotate-secret`,
-    session: 'required',
-    json: { overlap_seconds: overlapSeconds },
-    explain: (refusal) =>
-      refusal.status === 404 && !/client/i.test(refusal.error)
-        ? { code: 'conflict', message: `${target.serverUrl} rotates no secrets` }
-        : explainMissingClient(id)(refusal),
-  })
-  return readShape(body, ROTATION, 'new secret')
-}
-
 const OPEN_DYNAMIC = {
   client_id: 'text',
   /** Where the client reads and changes its registration, RFC 7592. */
@@ -241,7 +218,8 @@ export function isActive(client: Client): boolean {
   return client.active ?? client.status === 'Active'
 }
 
-function explainMissingClient(id: string): (refusal: Refusal) => Explanation | undefined {
+/** Says of 404 that there is no such client. */
+export function explainMissingClient(id: string): (refusal: Refusal) => Explanation | undefined {
   return ({ status }) =>
     status === 404
       ? {

@@ -1,9 +1,11 @@
 import type { AuditEventType } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import type { JsonObject } from '../core/strict-json.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret } from './client-authentication.js'
+import { parseClientKeys } from './client-keys.js'
 import { assertClientInput, findClient, isUuid } from './clients.js'
 import type { Session } from './sessions.js'
 
@@ -33,6 +35,11 @@ export interface ClientChanges {
     session: Session,
     provenance: Provenance,
   ): Promise<{ client: Client; secret: string }>
+  /**
+   * Lets a client prove itself by one of these public keys, a JWK Set, and by nothing else from then on. Throws
+   * `invalid_client_metadata` for keys that are none or not public, and `conflict` for AuthSec's protected default client.
+   */
+  setKeys(id: string, jwks: JsonObject, session: Session, provenance: Provenance): Promise<Client>
   /** Deletes a client for everybody who asks; what refers to it stays. */
   remove(id: string, session: Session, provenance: Provenance): Promise<Client>
   /**
@@ -110,6 +117,15 @@ export function createClientChanges(options: {
       return { client, secret }
     },
 
+    setKeys: (id, jwks, session, provenance) =>
+      change('client.updated', id, session, provenance, async (transaction, attempt) => {
+        const client = await findClient(transaction, id)
+        assertNotDefault(client)
+        const keyed = giveKeys(client, jwks)
+        attempt.note({ details: { auth_method: keyed.authMethod } })
+        return replace(transaction, keyed)
+      }),
+
     remove: (id, session, provenance) =>
       change('client.deleted', id, session, provenance, async (transaction) => {
         const client = await findClient(transaction, id)
@@ -152,9 +168,30 @@ function patchClient(client: Client, patch: ClientPatch): Client {
   }
 }
 
+// A secret that it had proves nothing any more; what it has registered says the same as what counts.
+function giveKeys(client: Client, { keys }: JsonObject): Client {
+  const jwks = JSON.stringify({ keys })
+  parseClientKeys(jwks)
+  const { secretHash: _, formerSecret: __, ...rest } = client
+  const authMethod = 'private_key_jwt' as const
+  if (client.registration === undefined) return { ...rest, authMethod, jwks }
+  const { signingAlg: ___, ...registered } = JSON.parse(client.registration)
+  return {
+    ...rest,
+    authMethod,
+    jwks,
+    registration: JSON.stringify({ ...registered, authMethod, jwks: { keys } }),
+  }
+}
+
 function rotate(client: Client, secret: string, overlapSeconds: number, now: number): Client {
   if (client.secretHash === undefined) {
-    throw new AuthsecError('conflict', `client ${quote(client.name)} has no secret: ${client.authMethod}`)
+    throw new AuthsecError('conflict', `client ${quote(client.name)} has no secret: ${client.authMethod}`, {
+      hint:
+        client.authMethod === 'none'
+          ? 'Give it a public key instead: authsec client update ID --jwks FILE.'
+          : undefined,
+    })
   }
   const formerSecret =
     overlapSeconds === 0 ? undefined : { hash: client.secretHash, expiresAt: now + overlapSeconds * 1000 }

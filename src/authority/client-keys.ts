@@ -90,7 +90,8 @@ function readKey(jwk: Json): ClientKey {
   if (!isJsonObject(jwk)) throw invalid('a key of jwks is not an object')
   const { kty, crv, kid, alg, use } = jwk as JsonObject
   if (PRIVATE_MEMBERS.some((member) => member in jwk)) {
-    throw invalid('a key of jwks is not public: keep its private part to yourself and make another one')
+    const name = kid === undefined ? 'a key' : `the key ${quote(kid)}`
+    throw invalid(`${name} of jwks is not public: keep its private part to yourself and make another one`)
   }
   if (kid !== undefined && typeof kid !== 'string') throw invalid('the kid of a key is not a text')
   if (use !== undefined && use !== 'sig') throw invalid(`the use of a key is ${quote(use)}, not sig`)

@@ -4,7 +4,7 @@ import { quote } from '../core/printable.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { readKeySetFile } from './key-file.js'
+import { readPublicKeySetFile } from './key-file.js'
 import { maskSecrets, prepareSecretFile, writeSecret } from './secret-delivery.js'
 
 /** How a client that registers itself proves who it is, RFC 7591 §2. */
@@ -69,7 +69,7 @@ async function describeMetadata(terms: DynamicTerms): Promise<JsonObject> {
     token_endpoint_auth_method: authMethod,
     grant_types: grantTypes.length > 0 ? [...grantTypes] : undefined,
     scope: permissions.length > 0 ? permissions.join(' ') : undefined,
-    jwks: jwks === undefined ? undefined : (readKeySetFile(jwks) as unknown as JsonObject),
+    jwks: jwks === undefined ? undefined : readPublicKeySetFile(jwks),
   }
   const given = Object.entries(members).filter((entry): entry is [string, Json] => entry[1] !== undefined)
   return Object.fromEntries(given)

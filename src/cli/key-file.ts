@@ -19,6 +19,22 @@ export function readKeySetFile(path: string): JsonWebKeySet {
 }
 
 /**
+ * Reads the keys by which a client proves itself. Throws what `readKeySetFile` throws, and `usage` for a private key,
+ * which has to go nowhere.
+ */
+export function readPublicKeySetFile(path: string): JsonObject {
+  const { keys } = readKeySetFile(path) as unknown as { keys: Json[] }
+  const secret = keys.find((key) => isJsonObject(key) && ['k', ...PRIVATE].some((member) => member in key))
+  if (secret === undefined) return { keys }
+  const { kid } = secret as JsonObject
+  throw new AuthsecError(
+    'usage',
+    `${kid === undefined ? 'a key' : `the key ${quote(kid)}`} in ${quote(path)} is not public`,
+    { hint: 'Take the public parts only: authsec keys jwks KEY > jwks.json.' },
+  )
+}
+
+/**
  * Reads the key that is believed, in PEM (a public key or a certificate) or as a JWK. It answers to the name by which
  * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
  */

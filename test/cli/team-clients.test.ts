@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createAuthsecClient } from '../../src/sdk/index.js'
 import { initServer, type SharedServer, startSharedServer } from '../../src/server/index.js'
 import { makeDirectory, type RunOptions, runCli } from '../support/run-cli.js'
 
@@ -38,6 +39,12 @@ const run = (args: readonly string[], options: RunOptions = {}) =>
     ...options,
     env: { AUTHSEC_CONFIG_DIR: configuration, ...options.env },
   })
+/** As a proxy in front of the server would: no name leads there. */
+const reachIssuer: typeof fetch = (input, init) => {
+  const request = new Request(input, init)
+  request.headers.set('host', new URL(ISSUER).host)
+  return server.fetch(request)
+}
 const read = async (args: readonly string[]) => {
   const { code, stdout, stderr } = await run([...args, '--json'])
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`)
@@ -60,6 +67,35 @@ describe("the clients of a team's server", () => {
     const { sub } = decodeJwt(call.token)
     const [{ event }] = await read(['audit', 'search', '--type', 'token.exchanged', '--limit', '1'])
     expect(event).toMatchObject({ actor: { type: 'user', id: sub }, client: client_id, outcome: 'allow' })
+  })
+
+  test('are registered with a warning that they cannot prove themselves, and how they can', async () => {
+    const { stderr } = await run(['client', 'register', 'warned', '--agent-type', 'payer'])
+    expect(stderr).toMatch(/^warning: the client cannot prove who it is yet.* client update ID --jwks FILE/m)
+  })
+
+  test('prove themselves by a key that an admin gives them, and pull and exchange alone', async () => {
+    const { client_id } = await read(['client', 'register', 'keyed', '--agent-type', 'payer'])
+    await read(['delegation', 'grant', 'keyed'])
+    const [secret, open] = [join(place, 'key.jwk'), join(place, 'jwks.json')]
+    await writeFile(open, (await run(['keys', 'generate', '--out', secret])).stdout)
+
+    expect(await run(['client', 'update', 'keyed', '--jwks', secret])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/key\.jwk.* is not public/),
+    })
+    const updated = await read(['client', 'update', 'keyed', '--jwks', open])
+    expect(updated).toMatchObject({ client_id, token_endpoint_auth_method: 'private_key_jwt' })
+    expect(JSON.stringify(updated)).not.toContain('"keys"')
+
+    const client = createAuthsecClient({
+      serverUrl: ISSUER,
+      clientId: client_id,
+      credentials: { privateKeyJwt: await readFile(secret, 'utf8') },
+      fetch: reachIssuer,
+    })
+    const token = await client.getDelegationToken({ audience: BILLING })
+    expect(decodeJwt(token.reveal())).toMatchObject({ iss: ISSUER, aud: BILLING, client_id })
   })
 
   test('get nothing without a session', async () => {

@@ -1,4 +1,5 @@
 import { formatTime } from '../../core/time.js'
+import { formatClient } from '../authsec/wire.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { readInteger } from '../fields.js'
@@ -24,6 +25,26 @@ export const rotateSecret: Endpoint<'admin'> = {
       ...(client.formerSecret !== undefined && {
         former_secret_expires_at: formatTime(client.formerSecret.expiresAt),
       }),
+    })
+  },
+}
+
+export const setClientKeys: Endpoint<'admin'> = {
+  method: 'PUT',
+  paths: ['/admin/clients/:id/jwks'],
+  access: 'admin',
+  modes: ['dev', 'shared'],
+  summary: 'Let a client prove itself by one of these public keys, and by nothing else',
+  speaks: 'authsec',
+  event: 'client.updated',
+  errors: 'authsec',
+
+  async handle(request, { authority, caller, params, provenance }) {
+    const jwks = await readJson(request)
+    const client = await authority.clients.setKeys(params['id'] ?? '', jwks, caller, provenance)
+    return Response.json({
+      ...formatClient(client, authority.identity.tenantId),
+      token_endpoint_auth_method: client.authMethod,
     })
   },
 }

@@ -1,5 +1,5 @@
 import type { AnyEndpoint } from '../endpoint.js'
-import { rotateSecret } from './clients.js'
+import { rotateSecret, setClientKeys } from './clients.js'
 import { listDelegations } from './delegations.js'
 import { activateKey, listKeys, prepareKey, revokeKey, rotateKeys, taintKey } from './keys.js'
 import { createResource, deleteResource, listResources, showResource } from './resources.js'
@@ -24,5 +24,6 @@ export const ADMIN_ENDPOINTS: readonly AnyEndpoint[] = [
   deleteTrustRule,
   listDelegations,
   rotateSecret,
+  setClientKeys,
   revokeTokenById,
 ]

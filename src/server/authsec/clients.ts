@@ -17,6 +17,9 @@ import { assertTenant, CLIENTS } from './tenant.js'
 import { formatClient, formatListedClient } from './wire.js'
 
 const NEEDS_ADMIN = 'It needs admin:access; AuthSec asks only for a session of the tenant.'
+const PROVES_NOTHING =
+  'the client cannot prove who it is yet, and gets no token by itself: give it a public key with authsec client update ' +
+  'ID --jwks FILE, or a trust rule with authsec trust create'
 // The legacy list has no pages.
 const EVERY_CLIENT = 100_000
 
@@ -27,11 +30,11 @@ export const createClient: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'Register a client',
   speaks: 'AuthSec A',
-  differences: `${NEEDS_ADMIN} No secret is made, and what is refused leaves no client behind.`,
+  differences: `${NEEDS_ADMIN} No secret is made, which shared mode warns of, and what is refused leaves no client behind.`,
   event: 'client.registered',
   errors: 'authsec',
 
-  async handle(request, { authority, caller, params, provenance }) {
+  async handle(request, { authority, mode, caller, params, provenance }) {
     assertTenant(params, authority.identity.tenantId)
     const body = await readJson(request)
     const client = await authority.clients.register(
@@ -58,6 +61,7 @@ export const createClient: Endpoint<'admin'> = {
         ...(client.spiffeId !== undefined && { spiffe_id: client.spiffeId }),
         created_at: formatTime(client.createdAt),
         message: 'Client registered successfully',
+        ...(mode === 'shared' && { warnings: [PROVES_NOTHING] }),
       },
       { status: 201 },
     )

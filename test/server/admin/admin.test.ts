@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CLIENT_JWKS, signAssertion } from '../../support/registered-client.js'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
 
 const PASSWORD = 'correct horse battery'
@@ -172,5 +173,87 @@ describe('the rotation of a secret', () => {
     })
     expect(await use(id, returned.json.client_secret)).toBe(200)
     expect(await use(id, former)).toBe(401)
+  })
+})
+
+describe('the keys of a client', () => {
+  const setKeys = (id: string, json: unknown) => admin('PUT', `/admin/clients/${id}/jwks`, json as object)
+  const createAgent = async (name: string) => {
+    const json = { name, email: `${name}@authsec.test`, client_type: 'ai_agent', agent_type: 'langchain' }
+    const path = `/authsec/clientms/tenants/${server.tenantId}/clients/create`
+    return (await server.call('POST', path, { json, admin: true })).json.client_id as string
+  }
+  const assertionOf = async (id: string) => ({
+    client_assertion: await signAssertion(server, id),
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  })
+  const pull = (form: Record<string, string>) =>
+    server.call('POST', '/authsec/uflow/sdk/delegation-token', { form })
+
+  test('prove who it is from then on, and nothing else does', async () => {
+    const id = await createAgent('keyed')
+    const reply = await setKeys(id, CLIENT_JWKS)
+    expect(reply).toMatchObject({
+      status: 200,
+      json: { client_id: id, name: 'keyed', token_endpoint_auth_method: 'private_key_jwt' },
+    })
+    expect(await lastEvent('client.updated')).toMatchObject({
+      outcome: 'allow',
+      client: id,
+      details: { auth_method: 'private_key_jwt' },
+    })
+    // It is known: what it lacks is a delegation.
+    expect((await pull(await assertionOf(id))).status).toBe(404)
+    expect((await pull({ client_id: id })).status).toBe(401)
+  })
+
+  test('take the place of a secret, for the registration too', async () => {
+    const json = { client_name: 'app', scope: 'billing:read', token_endpoint_auth_signing_alg: 'RS256' }
+    const app = (await server.call('POST', '/oauth/register', { json })).json
+    await setKeys(app.client_id, CLIENT_JWKS)
+    const form = { grant_type: 'client_credentials', resource: BILLING }
+    const secret = { client_id: app.client_id, client_secret: app.client_secret }
+    expect((await server.call('POST', '/oauth/token', { form: { ...form, ...secret } })).status).toBe(401)
+    const proof = await assertionOf(app.client_id)
+    expect((await server.call('POST', '/oauth/token', { form: { ...form, ...proof } })).status).toBe(200)
+
+    const headers = { authorization: `Bearer ${app.registration_access_token}` }
+    const read = (await server.call('GET', `/oauth/register/${app.client_id}`, { headers })).json
+    expect(read).toMatchObject({ token_endpoint_auth_method: 'private_key_jwt', jwks: CLIENT_JWKS })
+    expect(read).not.toHaveProperty('token_endpoint_auth_signing_alg')
+  })
+
+  test.each([
+    { why: 'none', jwks: { keys: [] }, says: /1 to 10 keys/ },
+    { why: 'no key set', jwks: { kty: 'EC' }, says: /1 to 10 keys/ },
+    {
+      why: 'a private key',
+      jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', kid: 'mine', x: 'x'.repeat(43), d: 'y'.repeat(43) }] },
+      says: /the key .?"mine.?" of jwks is not public/,
+    },
+    { why: 'a key that is shared', jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }, says: /is not public/ },
+    { why: 'a key that signs nothing', jwks: { keys: [{ kty: 'EC', crv: 'P-521' }] }, says: /cannot sign/ },
+  ])('are refused where there is $why, and nothing changes', async ({ jwks, says }) => {
+    const id = await createAgent('unkeyed')
+    const reply = await setKeys(id, jwks)
+    expect(reply.status).toBe(400)
+    expect(reply.text).toMatch(says)
+    expect(reply.text).not.toContain('y'.repeat(43))
+    expect((await pull({ client_id: id })).status).toBe(404)
+  })
+
+  test('are refused for no client, and set by nobody else', async () => {
+    expect(await setKeys(UNKNOWN, CLIENT_JWKS)).toMatchObject({ status: 404 })
+    const path = `/admin/clients/${server.clientId}/jwks`
+    expect((await server.call('PUT', path, { json: CLIENT_JWKS })).status).toBe(401)
+  })
+
+  test('are what the refusal to rotate a secret names to a client without any proof', async () => {
+    const id = await createAgent('proofless')
+    const reply = await admin('POST', `/admin/clients/${id}/rotate-secret`, {})
+    expect(reply).toMatchObject({
+      status: 409,
+      json: { details: 'Give it a public key instead: authsec client update ID --jwks FILE.' },
+    })
   })
 })

@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { type Client, type ClientRegistration, registerClient } from '../../../api/clients.js'
 import { AuthsecError } from '../../../core/errors.js'
-import { quote } from '../../../core/printable.js'
+import { quote, toPrintable } from '../../../core/printable.js'
 import { CLIENTS, makeUpEmail } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -109,6 +109,7 @@ export function listClientFields(client: Client): [name: string, value: string][
     ['agent type', client.agent_type],
     ['SPIFFE id', client.spiffe_id],
     ['email', client.email],
+    ['proves itself by', client.token_endpoint_auth_method],
   ]
   return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
 }
@@ -125,7 +126,7 @@ async function registerOne(context: Context, name: string | undefined, flags: Re
   const registration = asks
     ? await interview(context, connection, flags)
     : readRegistration(name ?? '', flags)
-  const client = await register(connection, registration)
+  const client = await register(context, connection, registration)
   if (flags.json) io.json<Output>(client)
   else io.record(listClientFields(complete(client, registration)))
   if (asks && registration.agentType !== undefined) {
@@ -164,7 +165,7 @@ async function registerDeclared(context: Context, flags: RegisterFlags, source: 
   const declared = parseDeclarations(await readDeclaration(io, source), CLIENTS)
   const connection = await openConnection(context, flags)
   const create = async (registration: ClientRegistration) =>
-    complete(await register(connection, registration), registration)
+    complete(await register(context, connection, registration), registration)
   const clients = await createEach({ io, json }, declared, create, listClientFields)
   if (json) io.json<Output>(clients)
 }
@@ -184,8 +185,15 @@ async function registerDynamic(
   await registerByItself(context, connection, terms, { secretOut: flags.secretOut, json: flags.json })
 }
 
-async function register(connection: Connection, registration: ClientRegistration): Promise<Client> {
-  return await registerClient(connection.target, await connection.findTenant(), registration)
+async function register(
+  { io }: Context,
+  connection: Connection,
+  registration: ClientRegistration,
+): Promise<Client> {
+  const tenant = await connection.findTenant()
+  const { client, warnings } = await registerClient(connection.target, tenant, registration)
+  for (const warning of warnings) io.warn(toPrintable(warning))
+  return client
 }
 
 function readRegistration(name: string, flags: RegisterFlags): ClientRegistration {

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import { rotateClientSecret } from '../../../api/clients.js'
+import { rotateClientSecret } from '../../../api/client-proofs.js'
 import { quote } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
 import {
