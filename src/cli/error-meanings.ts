@@ -122,6 +122,10 @@ export const ERROR_MEANINGS: Readonly<
   foreign_origin: ['a page of somebody else called', 'Allow its origin with --cors, if it is yours.'],
   method_not_allowed: ['the path exists, the method does not', 'Check the version of the client.'],
   content_too_large: ['the request is larger than anything the server needs', 'Send less.'],
+  unsupported_media_type: [
+    'the body of the request is compressed, or in another character set than UTF-8',
+    'Send it as it is, in UTF-8.',
+  ],
   request_invalid: ['the SDK was asked for something that cannot be', 'The message names the option.'],
   token_response_invalid: ['the server sent something that is not a token', 'Check which server this is.'],
   grant_widened: [

@@ -103,6 +103,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, ExitCode>> = {
   foreign_origin: 5,
   method_not_allowed: 21,
   content_too_large: 2,
+  unsupported_media_type: 2,
   request_invalid: 2,
   token_response_invalid: 21,
   grant_widened: 21,

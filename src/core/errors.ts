@@ -86,6 +86,7 @@ export type ErrorCode =
   | 'foreign_origin'
   | 'method_not_allowed'
   | 'content_too_large'
+  | 'unsupported_media_type'
   // The SDK
   | 'request_invalid'
   | 'token_response_invalid'

@@ -5,6 +5,7 @@ import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import type { Mode } from '../authority/client-authentication.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
+import { createAnswerHeaders } from './answer-headers.js'
 import { findCaller } from './caller.js'
 import { findAddress } from './caller-address.js'
 import { allowReading, answerPreflight } from './cross-origin.js'
@@ -197,19 +198,12 @@ function originsOf({ crossOrigin }: Pick<Endpoint, 'crossOrigin'>, { gate }: App
   return crossOrigin === true || crossOrigin === 'named' ? gate.origins : []
 }
 
-// Nobody stores an answer that does not say so, no page of another origin can load it as an image or a script, and no
-// browser guesses what it is.
 function complete(
   answered: Response | JsonAnswer,
   { crossOrigin }: Pick<Endpoint, 'crossOrigin'>,
   { requestId }: Provenance,
 ): Response {
-  const headers = {
-    'cache-control': 'no-store',
-    'x-request-id': requestId,
-    'x-content-type-options': 'nosniff',
-    'cross-origin-resource-policy': crossOrigin === true ? 'cross-origin' : 'same-origin',
-  }
+  const headers = createAnswerHeaders(requestId, crossOrigin === true)
   if (!(answered instanceof Response)) {
     const init = { headers: { 'content-type': 'application/json', ...headers } }
     return new Response(JSON.stringify(answered.content), init)

@@ -5,12 +5,15 @@ import { isText, notText } from './fields.js'
 
 const MAX_BODY_BYTES = 64 * 1024
 
+/** UTF-8, and what is spelled in it alike. */
+const CHARSETS: readonly string[] = ['utf-8', 'utf8', 'us-ascii']
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads an OAuth form (RFC 6749 §3.2): one value for each parameter, empty ones count as absent. Throws
- * `invalid_request` for another content type, a parameter sent twice or one that is not text, and `content_too_large`
- * beyond 64 KiB.
+ * `invalid_request` for another content type, a parameter sent twice or one that is not text,
+ * `unsupported_media_type` for another charset or an encoding, and `content_too_large` beyond 64 KiB.
  */
 export async function readForm(request: Request): Promise<ReadonlyMap<string, string>> {
   const text = await readText(request, 'application/x-www-form-urlencoded')
@@ -24,19 +27,13 @@ export async function readForm(request: Request): Promise<ReadonlyMap<string, st
   return form
 }
 
-/** Reads a JSON object; throws `invalid_request` for another type or duplicate members, and `content_too_large`. */
+/** Reads a JSON object; throws `invalid_request` for another type or duplicate members, and otherwise likewise. */
 export async function readJson(request: Request): Promise<JsonObject> {
   return parseStrictJsonObject(await readText(request, 'application/json'))
 }
 
 async function readText(request: Request, contentType: string): Promise<string> {
-  const actual = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (actual !== contentType) {
-    throw new AuthsecError(
-      'invalid_request',
-      `the content type ${quote(actual ?? 'none')} is not ${contentType}`,
-    )
-  }
+  assertReadable(request, contentType)
   const bytes = await readBytes(request).catch((error) => {
     // A caller who hangs up halfway is no fault of this server.
     throw AuthsecError.is(error) ? error : new AuthsecError('invalid_request', 'the body broke off')
@@ -46,6 +43,25 @@ async function readText(request: Request, contentType: string): Promise<string> 
   } catch {
     throw new AuthsecError('invalid_request', 'the body is not UTF-8')
   }
+}
+
+// What is read is what was sent: nothing is guessed from the bytes, unpacked or converted.
+function assertReadable({ headers }: Request, contentType: string): void {
+  const [actual, ...parameters] = (headers.get('content-type') ?? 'none').toLowerCase().split(';')
+  if (actual?.trim() !== contentType) {
+    throw new AuthsecError(
+      'invalid_request',
+      `the content type ${quote(actual?.trim())} is not ${contentType}`,
+    )
+  }
+  for (const parameter of parameters) {
+    const [, charset] = /^\s*charset\s*=\s*"?([^"]*?)"?\s*$/.exec(parameter) ?? []
+    if (charset === undefined || CHARSETS.includes(charset)) continue
+    throw new AuthsecError('unsupported_media_type', `the charset ${quote(charset)} is not utf-8`)
+  }
+  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
+  if (encoding === 'identity') return
+  throw new AuthsecError('unsupported_media_type', `the content encoding ${quote(encoding)} is not identity`)
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {

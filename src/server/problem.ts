@@ -24,6 +24,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   replayed: 409,
   delegation_expired: 410,
   content_too_large: 413,
+  unsupported_media_type: 415,
   misdirected_request: 421,
   rate_limited: 429,
   internal: 500,
@@ -64,14 +65,15 @@ export function toResponse(
   const challenge = findChallenge(error, endpoint, request)
   if (challenge !== undefined) headers.set('www-authenticate', challenge)
   if (errors !== 'page') {
-    return Response.json(createBody(error, errors, { status, text, requestId }), { status, headers })
+    return Response.json(createProblem(error, errors, { status, text, requestId }), { status, headers })
   }
   const page = renderProblem(text, { hint: error.hint, status, requestId })
   for (const [name, value] of headers) page.headers.set(name, value)
   return page
 }
 
-function createBody(
+/** What a refusal says in JSON. */
+export function createProblem(
   error: AuthsecError,
   errors: Exclude<Endpoint['errors'], 'page'>,
   { status, text, requestId }: { status: number; text: string; requestId: string },
@@ -113,6 +115,7 @@ const OAUTH_NAMES: Partial<Record<ErrorCode, string>> = {
   foreign_origin: 'invalid_request',
   method_not_allowed: 'invalid_request',
   content_too_large: 'invalid_request',
+  unsupported_media_type: 'invalid_request',
 }
 
 function createDetails(error: AuthsecError, text: string): { details?: string } {
@@ -145,6 +148,8 @@ function createHeaders(error: AuthsecError, requestId: string): Headers {
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
+  // RFC 9110 §12.5.3: in what encoding a body may come.
+  if (error.code === 'unsupported_media_type') headers.set('accept-encoding', 'identity')
   if (error.retryAfterMs !== undefined) headers.set('retry-after', `${Math.ceil(error.retryAfterMs / 1000)}`)
   return headers
 }

@@ -1,8 +1,10 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isIPv6 } from 'node:net'
-import { createAdaptorServer, type ServerType } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { App } from './app.js'
+import { answerFailure, answerMalformed, findHostFault, writeMalformed } from './malformed.js'
 
 /** A port that is taken, and answers once it is told how. */
 export interface Socket {
@@ -21,8 +23,8 @@ const IDLE_MS = 1_000
 
 /** A request and its answer, until that has been sent. */
 interface Exchange {
-  incoming: { complete: boolean }
-  outgoing: { once(event: 'close', listener: () => void): unknown }
+  incoming: IncomingMessage
+  outgoing: ServerResponse
 }
 /** A connection over which nothing moves for so long is cut: its reader has stopped. */
 const STILL_MS = 60_000
@@ -42,23 +44,34 @@ export async function openSocket(
     serve = resolve
   })
   const underWay = new Set<Exchange>()
-  const server = createAdaptorServer({
-    async fetch(request, { incoming, outgoing }) {
-      const exchange = { incoming, outgoing }
-      underWay.add(exchange)
-      outgoing.once('close', () => underWay.delete(exchange))
+  const answer = getRequestListener(
+    async (request, { incoming }) => {
       const response = await (await ready)(request, { ip: incoming.socket.remoteAddress })
       // A connection that is kept alive would hold up the end of the server.
       if (stopping.aborted) response.headers.set('connection', 'close')
       return response
     },
+    { errorHandler: (error) => answerFailure(error instanceof RequestError) },
+  )
+  // Without them a missing host would be refused without a word, and the second of two be dropped.
+  const options = { requireHostHeader: false, joinDuplicateHeaders: true }
+  const server = createServer(options, (incoming, outgoing) => {
+    const fault = findHostFault(incoming)
+    if (fault !== undefined) return writeMalformed(outgoing, fault)
+    const exchange = { incoming, outgoing }
+    underWay.add(exchange)
+    outgoing.once('close', () => underWay.delete(exchange))
+    void answer(incoming, outgoing)
   })
-  if ('setTimeout' in server) server.setTimeout(stillMs)
-  const url = await listen(server, port, host)
+  answerMalformed(server, (socket) =>
+    [...underWay].some(({ incoming, outgoing }) => incoming.socket === socket && outgoing.headersSent),
+  )
+  server.setTimeout(stillMs)
+  const url = await takePort(server, port, host)
   return { url, serve, close: () => closeServer(server, underWay) }
 }
 
-function listen(server: ServerType, port: number, host: string): Promise<string> {
+function takePort(server: Server, port: number, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenFailure(error, port, host)))
     server.listen(port, host, () => {
@@ -84,18 +97,18 @@ function explainListenFailure(error: NodeJS.ErrnoException, port: number, host: 
   return error
 }
 
-async function closeServer(server: ServerType, underWay: ReadonlySet<Exchange>): Promise<void> {
+async function closeServer(server: Server, underWay: ReadonlySet<Exchange>): Promise<void> {
   if (!server.listening) return
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
-  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  server.closeIdleConnections()
   const end = performance.now() + ANSWER_MS
   const looks = setInterval(() => {
     // Who has sent half of a request may never send the rest.
     const isAwaited = [...underWay].some(({ incoming }) => incoming.complete)
     if (isAwaited && performance.now() < end) return
-    if ('closeAllConnections' in server) server.closeAllConnections()
+    server.closeAllConnections()
   }, IDLE_MS)
   await closed
   clearInterval(looks)

@@ -46,6 +46,44 @@ describe('a JSON body', () => {
     })
   })
 
+  test.each([
+    {
+      headers: { 'content-type': 'application/json; charset=utf-16' },
+      error: 'the charset "utf-16" is not utf-8',
+    },
+    {
+      headers: { 'content-type': 'application/json;Charset="ISO-8859-1"' },
+      error: 'the charset "iso-8859-1" is not utf-8',
+    },
+    {
+      headers: { 'content-type': 'application/json; charset=utf-8; charset=x' },
+      error: 'the charset "x" is not utf-8',
+    },
+    { headers: { 'content-type': 'application/json; charset=' }, error: 'the charset "" is not utf-8' },
+    { headers: { 'content-encoding': 'gzip' }, error: 'the content encoding "gzip" is not identity' },
+    {
+      headers: { 'content-encoding': 'identity, br' },
+      error: 'the content encoding "identity, br" is not identity',
+    },
+  ])('is refused as 415 with $headers', async ({ headers, error }) => {
+    const body = '{"uri":"https://coded.example","permissions":[]}'
+    const call = { admin: true, body, headers: { 'content-type': 'application/json', ...headers } }
+    const reply = await server.call('POST', RESOURCES, call)
+    expect(reply).toMatchObject({
+      status: 415,
+      headers: { 'accept-encoding': 'identity', 'content-type': 'application/json' },
+      json: { error },
+    })
+  })
+
+  test.each([
+    { 'content-type': 'application/json; charset=us-ascii' },
+    { 'content-type': 'application/json; profile=x', 'content-encoding': 'Identity' },
+  ])('is taken with %j', async (headers) => {
+    const body = JSON.stringify({ uri: `https://${Math.random()}.example`, permissions: ['a:b'] })
+    expect((await server.call('POST', RESOURCES, { admin: true, body, headers })).status).toBe(201)
+  })
+
   test('is refused without a content type', async () => {
     const reply = await server.call('POST', RESOURCES, { admin: true, body: '{}' })
     expect(reply.json).toEqual({ error: 'the content type "none" is not application/json' })
@@ -258,6 +296,14 @@ describe('a token form', () => {
       expect(found.json.events[0].event).toMatchObject({ id: reply.json.authsec_audit, outcome: 'deny' })
     },
   )
+
+  test('is 415 in another charset', async () => {
+    const headers = { 'content-type': `${FORM_TYPE}; charset=utf-16le` }
+    expect(await send({ body: 'grant_type=x', headers })).toMatchObject({
+      status: 415,
+      json: { error: 'invalid_request', error_description: "the charset 'utf-16le' is not utf-8" },
+    })
+  })
 
   test('of 64 KiB of scope is an ordinary refusal with an ordinary record', async () => {
     const scope = Array.from({ length: 6_000 }, (_, index) => `a:${index}`).join(' ')

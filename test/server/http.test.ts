@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ENDPOINTS } from '../../src/server/endpoints.js'
@@ -128,12 +129,62 @@ describe('every answer', () => {
   })
 })
 
+/** An answer as it came over the wire; nothing may follow it. */
+function parseReply(text: string): { status: number; headers: Record<string, string>; body: string } {
+  const end = text.indexOf('\r\n\r\n')
+  const [first = '', ...lines] = text.slice(0, end).split('\r\n')
+  const headers = lines.map((line) => {
+    const [name = '', value = ''] = line.split(/: (.*)/)
+    return [name.toLowerCase(), value]
+  })
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3}) \S/.exec(first)?.[1]),
+    headers: Object.fromEntries(headers),
+    body: text.slice(end + 4),
+  }
+}
+
 const HEAD = 'Host: 127.0.0.1\r\nConnection: close\r\n'
 const FORM = `${HEAD}Content-Type: application/x-www-form-urlencoded\r\n`
 
 describe('what is hardly HTTP', () => {
-  test.each<{ why: string; bytes: string | Uint8Array; status?: number }>([
-    { why: 'no host', bytes: 'GET /oauth/jwks HTTP/1.1\r\nConnection: close\r\n\r\n', status: 400 },
+  test.each<{ why: string; bytes: string | Uint8Array; status: number; error?: RegExp }>([
+    {
+      why: 'no host',
+      bytes: 'GET /oauth/jwks HTTP/1.1\r\nConnection: close\r\n\r\n',
+      status: 400,
+      error: /no Host header/,
+    },
+    {
+      why: 'no host beside an absolute URL',
+      bytes: 'GET http://127.0.0.1/oauth/jwks HTTP/1.1\r\nConnection: close\r\n\r\n',
+      status: 400,
+      error: /no Host header/,
+    },
+    {
+      why: 'a host twice',
+      bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}Host: 127.0.0.1\r\n\r\n`,
+      status: 400,
+      error: /Host header stands twice/,
+    },
+    {
+      why: 'two hosts',
+      bytes: `GET http://127.0.0.1/oauth/jwks HTTP/1.1\r\n${HEAD}Host: evil.example\r\n\r\n`,
+      status: 400,
+      error: /Host header stands twice/,
+    },
+    {
+      why: 'a host that is none',
+      bytes: 'GET /oauth/jwks HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
+      status: 400,
+    },
+    {
+      why: 'an address in another spelling',
+      bytes: 'GET /oauth/jwks HTTP/1.1\r\nHost: [::ffff:127.0.0.1]\r\nConnection: close\r\n\r\n',
+      status: 400,
+    },
+    { why: 'an unknown method', bytes: `EVIL /oauth/jwks HTTP/1.1\r\n${HEAD}\r\n`, status: 400 },
+    { why: 'a path of 20 KB', bytes: `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n${HEAD}\r\n`, status: 431 },
     { why: 'an old version without a host', bytes: 'GET /oauth/jwks HTTP/1.0\r\n\r\n', status: 400 },
     { why: 'a version that there is not', bytes: `GET /oauth/jwks HTTP/9.9\r\n${HEAD}\r\n`, status: 400 },
     { why: 'another protocol', bytes: Buffer.from('160301020001000101fc0303', 'hex'), status: 400 },
@@ -144,7 +195,12 @@ describe('what is hardly HTTP', () => {
       bytes: `GET http://evil.example/oauth/jwks HTTP/1.1\r\n${HEAD}\r\n`,
       status: 421,
     },
-    { why: 'a tunnel', bytes: `CONNECT 127.0.0.1:80 HTTP/1.1\r\n${HEAD}\r\n` },
+    {
+      why: 'a tunnel',
+      bytes: `CONNECT 127.0.0.1:80 HTTP/1.1\r\n${HEAD}\r\n`,
+      status: 405,
+      error: /^CONNECT is not served here$/,
+    },
     { why: 'TRACE', bytes: `TRACE /oauth/jwks HTTP/1.1\r\n${HEAD}\r\n`, status: 405 },
     {
       why: 'an unknown expectation',
@@ -192,17 +248,44 @@ describe('what is hardly HTTP', () => {
       bytes: `GET /oauth/jwks HTTP/1.1\r\n${HEAD}\r\n\0\0\0\0`,
       status: 400,
     },
-  ])('$why is refused by closing the connection', async ({ bytes, status }) => {
-    const reply = await sendBytes(server.port, bytes)
-    expect(Number(/^HTTP\/1\.1 (\d+)/.exec(reply)?.[1] ?? Number.NaN)).toBe(status ?? Number.NaN)
+  ])('$why is refused in JSON, and the connection closed', async ({ bytes, status, error = /./ }) => {
+    const reply = parseReply(await sendBytes(server.port, bytes))
+    expect(reply).toEqual({
+      status,
+      headers: expect.objectContaining({
+        'content-type': 'application/json',
+        'content-length': String(reply.body.length),
+        connection: 'close',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': expect.stringMatching(UUID),
+      }),
+      body: expect.any(String),
+    })
+    expect(JSON.parse(reply.body).error).toMatch(error)
     expect((await server.call('GET', '/oauth/jwks')).status).toBe(200)
+  })
+
+  test('garbage after a request whose answer has begun cuts that off, and adds nothing to it', async () => {
+    const stream = `GET /audit/events/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${server.adminToken}\r\n\r\n`
+    const reply = await new Promise<string>((resolve) => {
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(stream))
+      let received = ''
+      socket.on('data', (chunk) => {
+        if (received === '') socket.write('\0\0\0\0\r\n\r\n')
+        received += chunk
+      })
+      socket.on('error', () => {})
+      socket.on('close', () => resolve(received))
+    })
+    expect(reply).toMatch(/^HTTP\/1\.1 200 /)
+    expect(reply).not.toContain('HTTP/1.1 400')
   })
 
   test('an upload that breaks off is no fault of the server, and leaves it alone', async () => {
     const lengths = ['Content-Length: 50', 'Transfer-Encoding: chunked']
     for (const length of lengths) {
       const bytes = `POST /oauth/token HTTP/1.1\r\n${FORM}${length}\r\n\r\n5\r\nabcde\r\n`
-      const { connect } = await import('node:net')
       const socket = connect(server.port, '127.0.0.1', () => socket.write(bytes))
       await delay(50)
       socket.destroy()
@@ -224,7 +307,6 @@ describe('what is hardly HTTP', () => {
   })
 
   test('a slow request is waited for', async () => {
-    const { connect } = await import('node:net')
     const form = new URLSearchParams({ ...exchangeForm(server.clientId), subject_token: await server.pull() })
     const text = `POST /oauth/token HTTP/1.1\r\n${FORM}Content-Length: ${String(form).length}\r\n\r\n${form}`
     const reply = await new Promise<string>((resolve) => {

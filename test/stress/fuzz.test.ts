@@ -1,11 +1,14 @@
 import { Agent, request as sendRequest } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
 import { startTestServer } from '../support/running-server.js'
 import { type HostileRequest, hostileRequest } from './hostile-request.js'
 import { chooseSeed, countRounds } from './rounds.js'
 
 const PARALLEL = 8
+/** What answers with pages. */
+const PAGES = ENDPOINTS.filter(({ errors }) => errors === 'page').flatMap(({ paths }) => paths)
 /** Of this many groups of requests a round has a thousand requests. */
 const GROUPS = 1_000 / PARALLEL
 
@@ -24,9 +27,10 @@ test('a thousand hostile requests in each round are answered without a fault', {
     fc.asyncProperty(
       fc.array(hostileRequest(known), { minLength: PARALLEL, maxLength: PARALLEL }),
       async (requests) => {
-        const statuses = await Promise.all(requests.map((request) => fire(server.port, request, agent)))
-        for (const status of statuses) seen.add(status)
-        expect(statuses.filter((status) => status >= 500)).toEqual([])
+        const answers = await Promise.all(requests.map((request) => fire(server.port, request, agent)))
+        for (const { status } of answers) seen.add(status)
+        expect(answers.filter(({ status }) => status >= 500)).toEqual([])
+        expect(answers.filter((answer) => answer.status >= 400 && !isReadable(answer))).toEqual([])
         expect(server.surprises).toEqual([])
       },
     ),
@@ -36,23 +40,45 @@ test('a thousand hostile requests in each round are answered without a fault', {
   agent.destroy()
   // It is alive, and not all of it was turned away at the first door.
   expect((await server.call('GET', '/audit/events?limit=1000', { admin: true })).status).toBe(200)
-  expect([...seen]).toEqual(expect.arrayContaining([200, 400, 401, 403, 404, 405, 413, 421]))
+  expect([...seen]).toEqual(expect.arrayContaining([200, 400, 401, 403, 404, 405, 413, 415, 421]))
   await server.close()
 })
 
-function fire(port: number, { method, path, headers, body }: HostileRequest, agent: Agent): Promise<number> {
+interface Answer {
+  method: string
+  path: string
+  status: number
+  contentType: string | undefined
+  body: string
+}
+
+/** Whether a refusal says in JSON what is wrong; a page says it to a person, and to a HEAD nobody says anything. */
+function isReadable({ method, path, contentType, body }: Answer): boolean {
+  if (contentType === 'text/html; charset=utf-8' && PAGES.some((page) => path.startsWith(page))) return true
+  if (contentType !== 'application/json') return false
+  return method === 'HEAD' ? body === '' : Boolean(JSON.parse(body).error)
+}
+
+function fire(port: number, { method, path, headers, body }: HostileRequest, agent: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = sendRequest({ host: '127.0.0.1', port, method, path, headers, agent }, (response) => {
+      const chunks: Buffer[] = []
+      const contentType = response.headers['content-type']
       response.on('error', reject)
+      response.on('data', (chunk) => chunks.push(chunk))
       // A stream of events has no end.
-      if (response.headers['content-type'] === 'text/event-stream') response.destroy()
-      else response.resume()
-      response.on('close', () => resolve(response.statusCode ?? 0))
+      if (contentType === 'text/event-stream') response.destroy()
+      response.on('close', () => {
+        const text = Buffer.concat(chunks).toString()
+        resolve({ method, path, status: response.statusCode ?? 0, contentType, body: text })
+      })
     })
     request.setTimeout(20_000, () => request.destroy(new Error(`no answer to ${method} ${path}`)))
     // A connection that was closed under us is one that the server may close: it refused what it had not read.
     request.on('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EPIPE' || error.code === 'ECONNRESET' ? resolve(0) : reject(error),
+      error.code === 'EPIPE' || error.code === 'ECONNRESET'
+        ? resolve({ method, path, status: 0, contentType: undefined, body: '' })
+        : reject(error),
     )
     request.end(body)
   })
