@@ -134,7 +134,9 @@ function canonicalize(args: JsonObject): string {
     return canonicalJson(args)
   } catch (error) {
     if (error instanceof TypeError) {
-      throw invalid('holds a number that is not finite or beyond ±(2^53−1), or half a character')
+      throw invalid(
+        'holds what JSON cannot carry: a number that is not finite or beyond ±(2^53−1), half a character, or an object of a class',
+      )
     }
     throw error
   }

@@ -1,5 +1,5 @@
 import { createGuard, type Demand, type RouteVerifier } from './guard.js'
-import { type NodeRequest, showNodeRequest } from './node-request.js'
+import { type BareNodeRequest, showNodeRequest } from './node-request.js'
 
 export type { CallFields } from './call-fields.js'
 export { type DelegatedRequest, type RouteExpectation, readDelegation } from './guard.js'
@@ -22,12 +22,13 @@ export type DelegationHandler<Request> = (
  * challenge (RFC 6750 §3, RFC 9728 §5.1), or 503 when nobody can tell. A fault of the API itself goes to `next`.
  *
  * With `call`, it stands at the route itself, where the fields of the path are known, and after a parser of the body,
- * if there is one.
+ * if there is one; under a router that is mounted, `call.mount` says where. Where no router has read the path, as in a
+ * server of Node alone, a call of which a field stands there is given by a function.
  */
-export function requireDelegation<Request extends NodeRequest = NodeRequest>(
+export function requireDelegation<Request extends BareNodeRequest = BareNodeRequest>(
   verifier: RouteVerifier,
   expect: Demand<Request> = {},
-): DelegationHandler<Request> {
+): DelegationHandler<NoInfer<Request>> {
   const guard = createGuard(verifier, expect)
 
   return async (request, response, next) => {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { createGuard, type Demand, type RouteVerifier } from './guard.js'
-import { type NodeRequest, showNodeRequest } from './node-request.js'
+import { hasBody, type NodeRequest, showNodeRequest } from './node-request.js'
 
 export type { CallFields } from './call-fields.js'
 export { type DelegatedRequest, type RouteExpectation, readDelegation } from './guard.js'
@@ -38,7 +38,14 @@ export function requireDelegation<Request extends GuardedRequest = GuardedReques
     const outcome = await guard(request, {
       ...showNodeRequest(request.raw),
       path: () => (request.params ?? {}) as Record<string, unknown>,
-      body: async () => request.body,
+      async body() {
+        if (request.body === undefined && hasBody(request.raw)) {
+          throw new TypeError(
+            'with call, requireDelegation is a preHandler: here the body has not been parsed',
+          )
+        }
+        return request.body
+      },
     })
     if (!('refusal' in outcome)) {
       Object.assign(request, outcome)

@@ -67,7 +67,14 @@ function createReader<Request>(
   verifier: RouteVerifier,
   demand: Demand<Request>,
 ): (request: Request, incoming: RequestFields) => Expectation | Promise<Expectation> {
-  if (typeof demand === 'function') return demand
+  if (typeof demand === 'function') {
+    return async (request) => {
+      const expected = await demand(request)
+      // A function that returns nothing has forgotten to demand something.
+      verifier.assertExpectation(expected)
+      return expected
+    }
+  }
   const { call: fields, ...expected } = demand
   if (fields === undefined) {
     verifier.assertExpectation(demand)

@@ -3,17 +3,31 @@ import type { Http2ServerRequest } from 'node:http2'
 import { parseBody } from './call-fields.js'
 import type { IncomingRequest } from './guard.js'
 
-/** A request of Node, of HTTP/1.1 or HTTP/2, with what routers and body parsers add to it. */
-export type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
+/** A request of Node, of HTTP/1.1 or HTTP/2. */
+export type BareNodeRequest = IncomingMessage | Http2ServerRequest
+
+/** The same with what routers and body parsers add to it. */
+export type NodeRequest = BareNodeRequest & {
   params?: unknown
   body?: unknown
+  /** What express adds: where the router is mounted, and the route that has been found. */
+  baseUrl?: unknown
+  route?: unknown
 }
 
 /** Shows a request of Node. A body that nobody has parsed is read, and becomes the request's `body`. */
 export function showNodeRequest(request: NodeRequest): IncomingRequest {
   return {
     authorization: listAuthorization(request.rawHeaders),
-    path: () => (request.params ?? {}) as Record<string, unknown>,
+    mountedAt: typeof request.baseUrl === 'string' ? request.baseUrl : '',
+    path() {
+      if (typeof request.baseUrl === 'string' && request.route === undefined) {
+        throw new TypeError(
+          'with call, requireDelegation stands at the route itself: app.post(path, guard, …)',
+        )
+      }
+      return (request.params ?? {}) as Record<string, unknown>
+    },
     // From the question mark on: not every path is one of a URL, as // is not.
     query: () => new URL((request.url ?? '').replace(/^[^?#]*/, ''), 'http://localhost').searchParams,
     async body() {
@@ -21,7 +35,8 @@ export function showNodeRequest(request: NodeRequest): IncomingRequest {
         if (request.readableDidRead) {
           throw new TypeError('the body was read before requireDelegation, and not kept as request.body')
         }
-        request.body = await parseBody(request)
+        // The rest of a body that is too large is left to Node: whoever sends it still reads the answer.
+        request.body = await parseBody(request.iterator({ destroyOnReturn: false }))
       }
       return request.body
     },
@@ -33,8 +48,9 @@ function listAuthorization(rawHeaders: readonly string[]): string[] {
   return rawHeaders.filter((_text, at) => at % 2 === 1 && /^authorization$/i.test(rawHeaders[at - 1] ?? ''))
 }
 
-// RFC 9112 §6.3: a request without either of them has no body. HTTP/2 needs neither, RFC 9113 §8.1.
-function hasBody({ headers, httpVersionMajor }: NodeRequest): boolean {
-  if (httpVersionMajor >= 2) return true
+/** Whether a request has a body: RFC 9112 §6.3; HTTP/2 needs no field that says so, RFC 9113 §8.1. */
+export function hasBody(request: NodeRequest): boolean {
+  if ('stream' in request) return !request.stream.endAfterHeaders
+  const { headers } = request
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

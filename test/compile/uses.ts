@@ -20,6 +20,30 @@ export function guardExpress(verifier: DelegationVerifier): void {
   )
 }
 
+/** The handlers behind the guard know what express knows without it. */
+export function serveBehindExpressGuard(verifier: DelegationVerifier): void {
+  const app = express()
+  const guard = requireForExpress(verifier)
+  app.get('/a/:id', requireForExpress(verifier), ({ params }, response) => {
+    response.json(params.id satisfies string)
+  })
+  app.post('/b', express.json(), requireForExpress(verifier), ({ body }, response) => {
+    response.json(body.amount)
+  })
+  app.get('/c/:id', guard, ({ params }, response) => {
+    response.json(params.id satisfies string)
+  })
+  app.route('/d/:id').get(guard, ({ params }, response) => {
+    response.json(params.id)
+  })
+  const ofBill = ({ params }: express.Request<{ id: string }>) => ({ tool: 'read', call: { id: params.id } })
+  app.get('/e/:id', requireForExpress(verifier, ofBill), ({ params }, response) => {
+    response.json(params.id satisfies string)
+  })
+  const handler: express.RequestHandler = guard
+  app.use(handler)
+}
+
 export function guardFastify(verifier: DelegationVerifier): void {
   const app = fastify()
   app.addHook(

@@ -37,6 +37,10 @@ describe('what express alone can do', () => {
     app.get('/tool', requireDelegation(verifyCalls(), byTool), (request, response) => {
       response.json(readDelegation(request).tool)
     })
+    app.get(
+      '/nothing',
+      requireDelegation(verifyCalls(), () => undefined as unknown as Expectation),
+    )
     app.get('/open', (request, response) => {
       response.json(readDelegation(request))
     })
@@ -57,6 +61,7 @@ describe('what express alone can do', () => {
 
   test.each([
     { what: 'an expectation that is no check', path: '/tool' },
+    { what: 'a function that demands nothing', path: '/nothing' },
     { what: 'a handler before which nobody asked', path: '/open' },
   ])('hands a fault of the API to its error handler: $what', async ({ path }) => {
     const response = await fetch((await listen(createToolApi())) + path, bearer(signCall()))
@@ -77,6 +82,7 @@ describe('what express alone can do', () => {
       status: 403,
     },
     { what: 'reads no body that is not JSON', body: 'amount=1', status: 403 },
+    { what: 'answers who sends far too much', body: `{"a":"${'x'.repeat(3_000_000)}"}`, status: 403 },
   ])('$what', async ({ body, status }) => {
     const call = { tool: 'refund', call: { bound: ['amount'] } }
     const guard = requireDelegation(verifyCalls(), body === undefined ? {} : call)
@@ -86,6 +92,73 @@ describe('what express alone can do', () => {
     const token = body === undefined ? signCall() : signBound({ amount: '1' })
     const init = { ...bearer(token), ...(body !== undefined && { method: 'POST', body }) }
     expect((await fetch(await listen(listener), init)).status).toBe(status)
+  })
+
+  describe('under a router that is mounted', () => {
+    const ARGS = { account: 'alice', amount: '1' }
+
+    /** What becomes of a refund at a path of an API. */
+    async function refund(app: Express, path: string): Promise<object> {
+      app.use((error: Error, _request: Request, response: Response, _next: unknown) => {
+        response.status(500).json({ fault: error.message })
+      })
+      const init = { ...bearer(signBound(ARGS)), method: 'POST', body: '{"amount":"1"}' }
+      const response = await fetch((await listen(app)) + path, init)
+      const { code, fault } = (await response.json()) as { code?: string; fault?: string }
+      return { status: response.status, code, fault }
+    }
+
+    function createMounted(mount: string | undefined, at: string, mergeParams = false): Express {
+      const call = { bound: ['account', 'amount'], ...(mount !== undefined && { mount }) }
+      const router = express.Router({ mergeParams })
+      router.post('/refunds', requireDelegation(verifyCalls(), { tool: 'refund', call }), (_, response) => {
+        response.json({})
+      })
+      return express().use(at, router)
+    }
+
+    test.each([false, true])('serves the call of its whole path alone, merged: %s', async (mergeParams) => {
+      const app = () => createMounted('/v1/accounts/:account', '/v1/accounts/:account', mergeParams)
+      expect(await refund(app(), '/v1/accounts/alice/refunds')).toMatchObject({ status: 200 })
+      expect(await refund(app(), '/V1/accounts/%61lice/refunds')).toMatchObject({ status: 200 })
+      expect(await refund(app(), '/v1/accounts/mallory/refunds')).toMatchObject({ code: 'call_mismatch' })
+    })
+
+    test('looks at a field of the same name in both', async () => {
+      const call = { bound: ['account', 'amount'], mount: '/:account' }
+      const router = express.Router()
+      router.post('/:account', requireDelegation(verifyCalls(), { tool: 'refund', call }))
+      expect(await refund(express().use('/:account', router), '/mallory/alice')).toMatchObject({
+        code: 'call_mismatch',
+      })
+    })
+
+    test.each([
+      { why: 'does not say so', mount: undefined, at: '/accounts/:account', path: '/accounts/alice/refunds' },
+      {
+        why: 'says where it is not',
+        mount: '/users/:account',
+        at: '/:a/:b',
+        path: '/accounts/alice/refunds',
+      },
+      { why: 'says less than all', mount: '/:account', at: '/:account/:year', path: '/alice/2026/refunds' },
+      { why: 'says more than there is', mount: '/:account/:year', at: '/:account', path: '/alice/refunds' },
+    ])('is a fault of a route that $why', async ({ mount, at, path }) => {
+      expect(await refund(createMounted(mount, at), path)).toMatchObject({
+        status: 500,
+        fault: 'the "mount" of the call does not say where its route is mounted',
+      })
+    })
+
+    test('is a fault of a guard that stands before its route', async () => {
+      const call = { bound: ['amount'], unbound: ['account'] }
+      const app = express().use(requireDelegation(verifyCalls(), { tool: 'refund', call }))
+      app.post('/:account', (_, response) => void response.json({}))
+      expect(await refund(app, '/mallory')).toMatchObject({
+        status: 500,
+        fault: expect.stringContaining('at the route itself'),
+      })
+    })
   })
 
   test('says that a body is gone which something else has read', async () => {

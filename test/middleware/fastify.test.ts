@@ -1,4 +1,4 @@
-import fastify from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 import { expect, test } from 'vitest'
 import { readDelegation, requireDelegation } from '../../src/middleware/fastify.js'
 import { verifyCalls } from '../support/refused-tokens.js'
@@ -43,14 +43,56 @@ test('serves what fastify injects, of one credential only', async () => {
   expect(await inject({ authorization: [authorization, authorization] })).toBe(400)
 })
 
+test.each(['onRequest', 'preParsing', 'preHandler'] as const)(
+  'lets no body in that it has not seen: %s',
+  async (hook) => {
+    const app = fastify()
+    const guard = requireDelegation(verifyCalls(), call)
+    app.post('/', { [hook]: guard }, async () => 'served')
+    app.get('/', { [hook]: guard }, async () => 'served')
+    const inject = async (method: 'GET' | 'POST', body?: string) =>
+      (
+        await app.inject({
+          method,
+          url: '/?amount=1',
+          headers: {
+            authorization: `Bearer ${signBound({ amount: '1' })}`,
+            ...(body !== undefined && { 'content-type': 'application/json' }),
+          },
+          ...(body !== undefined && { body }),
+        })
+      ).statusCode
+    expect(await inject('GET')).toBe(200)
+    expect(await inject('POST')).toBe(200)
+    expect(await inject('GET', '{"to":"x"}')).toBe(500)
+    expect(await inject('POST', '{"to":"x"}')).toBe(hook === 'preHandler' ? 403 : 500)
+  },
+)
+
+test('sees the fields of a prefix', async () => {
+  const app = fastify()
+  const expected = { tool: 'refund', call: { bound: ['account', 'amount'] } }
+  const routes = async (scope: FastifyInstance) => {
+    scope.post('/refunds', { preHandler: requireDelegation(verifyCalls(), expected) }, async () => 'served')
+  }
+  await app.register(routes, { prefix: '/accounts/:account' })
+  const authorization = `Bearer ${signBound({ account: 'alice', amount: '1' })}`
+  const refund = async (url: string) =>
+    (await app.inject({ method: 'POST', url, headers: { authorization }, body: { amount: '1' } })).statusCode
+  expect(await refund('/accounts/alice/refunds')).toBe(200)
+  expect(await refund('/accounts/mallory/refunds')).toBe(403)
+})
+
 test('serves HTTP/2', async () => {
   const app = fastify({ http2: true })
   app.get('/', { preHandler: requireDelegation(verifyCalls()) }, async () => 'served')
+  app.get('/call', { preHandler: requireDelegation(verifyCalls(), call) }, async () => 'served')
   app.post('/', { preHandler: requireDelegation(verifyCalls(), call) }, async () => 'served')
   await app.ready()
   const url = await listenHttp2((request, response) => app.routing(request, response))
   const token = signBound({ amount: '1' })
   expect(await askHttp2(url, signCall())).toBe(200)
+  expect(await askHttp2(url, token, { path: '/call?amount=1' })).toBe(200)
   expect(await askHttp2(url, token, { body: { amount: '1' } })).toBe(200)
   expect(await askHttp2(url, token, { body: { amount: '2' } })).toBe(403)
 })

@@ -226,6 +226,7 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
       },
       { why: 'of fields that are none', expect: { tool: 'x', call: { bound: [1] } } },
       { why: 'of fields that nobody names', expect: { tool: 'x', call: {} } },
+      { why: 'of a mount that is no path', expect: { tool: 'x', call: { bound: [], mount: 'x' } } },
       { why: 'of fields by another word', expect: { tool: 'x', call: { bound: [], free: ['a'] } } },
     ])('is not made with an expectation that is no check: $why', async ({ expect: misspelt }) => {
       const routes = [{ method: 'GET', path: '/x', expect: misspelt as RouteExpectation }] as const
