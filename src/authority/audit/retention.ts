@@ -22,13 +22,33 @@ export interface RetentionOptions {
   retentionSeconds?: number | undefined
   /** How long addresses and user agents are kept; default: as long as the records. */
   personalSeconds?: number | undefined
+  /** Milliseconds of a clock that is never set. Default: this machine's. */
+  readSteady?: () => number
 }
 
 /** How many bundles of records go at once, so that nobody waits long behind their deletion. */
 const BUNDLES_AT_ONCE = 8
+/** How long the clock has to have run on before anything goes by it: one that is wrong is set right, the log is not. */
+const SETTLE_MS = 600_000
+/** By how much it may depart from the steady one between two looks: what is less is how clocks are kept right. */
+const TOLERANCE_MS = 2_000
 
 export function createRetention(options: RetentionOptions): Retention {
   const { store, audit, sealing, clock, retentionSeconds, personalSeconds } = options
+  const { readSteady = () => performance.now() } = options
+  const keptMs = [retentionSeconds, personalSeconds].flatMap((seconds) => (seconds ? [seconds * 1000] : []))
+  const settleMs = Math.min(SETTLE_MS, ...keptMs)
+  let last: { wall: number; steady: number } | undefined
+  let steppedAt = 0
+
+  /** How long the clock still has to run on without being set, in milliseconds. */
+  function untilSettled(wall: number): number {
+    const steady = readSteady()
+    const drift = last === undefined ? Number.POSITIVE_INFINITY : wall - last.wall - (steady - last.steady)
+    if (Math.abs(drift) > TOLERANCE_MS) steppedAt = steady
+    last = { wall, steady }
+    return steppedAt + settleMs - steady
+  }
 
   /** Below which index everything is too old: where a bundle begins, because bundles are what is published. */
   async function findBound(start: number, size: number, cutoff: number): Promise<number> {
@@ -65,7 +85,10 @@ export function createRetention(options: RetentionOptions): Retention {
 
   return {
     async upkeep() {
+      if (retentionSeconds === undefined && personalSeconds === undefined) return undefined
       const now = clock()
+      const wait = untilSettled(now)
+      if (wait > 0) return now + wait
       if (retentionSeconds !== undefined) await pruneRecords(now - retentionSeconds * 1000)
       if (personalSeconds !== undefined) {
         const before = startOfTimeOrderedIds(now - personalSeconds * 1000)

@@ -6,6 +6,7 @@ import { judgeLog } from '../../../src/core/log-verdict.js'
 import { type AuthorityBench, DAY_MS, openBench, PROVENANCE } from '../../support/authority-bench.js'
 
 const DAY_SECONDS = DAY_MS / 1000
+const MINUTES_MS = 600_000
 
 let bench: AuthorityBench
 let crashes: boolean
@@ -23,20 +24,37 @@ async function record(count: number): Promise<void> {
   await Promise.all(attempts)
 }
 
-function prune(days: number | undefined, personalDays?: number): Promise<number | undefined> {
+function startRetention(days: number | undefined, personalDays?: number) {
   const { audit, sealing, clock } = bench.authority
   const seal = async () => {
     if (crashes) throw new Error('power cut')
     await sealing.seal()
   }
-  return createRetention({
+  let steady = 0
+  const retention = createRetention({
     store: bench.store,
     audit,
     sealing: { seal },
     clock,
     retentionSeconds: days && days * DAY_SECONDS,
     personalSeconds: personalDays && personalDays * DAY_SECONDS,
-  }).upkeep()
+    readSteady: () => steady,
+  })
+  return {
+    /** Time passes, and somebody sets the clock. */
+    async look(ms: number, setBy = 0) {
+      steady += ms
+      bench.clock.now += ms + setBy
+      return await retention.upkeep()
+    },
+  }
+}
+
+/** Once the clock has run on for long enough. */
+async function prune(days: number | undefined, personalDays?: number): Promise<void> {
+  const { look } = startRetention(days, personalDays)
+  await look(0)
+  await look(MINUTES_MS)
 }
 
 const countPrivate = async () => {
@@ -102,6 +120,35 @@ describe('the retention of the audit log', () => {
     await prune(1)
     expect(await pruned()).toEqual([{ below: 256, retention_seconds: DAY_SECONDS }])
     await prune(1)
+    expect(await pruned()).toHaveLength(1)
+  })
+
+  test('takes nothing out by a clock that has been wrong for a while, at the start or later', async () => {
+    await record(300)
+    await bench.authority.sealing.seal()
+    const { look } = startRetention(30)
+    bench.clock.now += 40 * DAY_MS
+    expect(await look(0)).toBe(bench.clock.now + MINUTES_MS)
+    expect(await look(10_000)).toBe(bench.clock.now + MINUTES_MS - 10_000)
+    expect(await look(10_000, -40 * DAY_MS)).toBe(bench.clock.now + MINUTES_MS)
+    await look(MINUTES_MS)
+    await look(10_000, 40 * DAY_MS)
+    await look(10_000, 1_500)
+    await look(10_000, -40 * DAY_MS)
+    expect(await pruned()).toEqual([])
+    expect(await bench.store.audit.first()).toBe(0)
+    // One that is not set back is right.
+    await look(10_000, 40 * DAY_MS)
+    await look(MINUTES_MS)
+    expect(await pruned()).toHaveLength(1)
+  })
+
+  test('does not wait longer than it keeps anything', async () => {
+    await record(300)
+    await bench.authority.sealing.seal()
+    const { look } = startRetention(20 / DAY_SECONDS)
+    await look(0)
+    await look(20_001)
     expect(await pruned()).toHaveLength(1)
   })
 
