@@ -24,7 +24,7 @@ const CODES: Readonly<Record<string, number>> = {
   'authsec dev serve': 130,
   'authsec dev serve --ephemeral --port 0 --ready-file ready.json': 130,
   'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek': 130,
-  'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek': 130,
+  'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water high-water': 130,
   // The token is younger than the moment that is asked about.
   'authsec token verify token.jwt --at 2026-03-01T10:02:11Z': 12,
   // They do differ, and it does have to be renewed.

@@ -348,6 +348,7 @@ export async function openWorld(): Promise<World> {
       // A key that is prepared may sign once every verifier can know it.
       if (/keys (activate|rotate)/.test(line)) server.now += 660_000
       await prepareFiles(line)
+      if (line.includes('audit trace')) await server.exchange()
       // Whoever waits for a refusal is told of one.
       if (line.includes('tail --outcome deny')) await server.exchange({ resource: 'https://nowhere.example' })
       if (line.includes('login --complete')) {
@@ -364,7 +365,9 @@ export async function openWorld(): Promise<World> {
     },
     async adapt(line) {
       const events = line.includes(' audit ') ? await must('audit', 'search', '--json') : ''
-      const last = events.trim() === '' ? undefined : (JSON.parse(events) as { event: Row }[]).at(-1)?.event
+      const rows = events.trim() === '' ? [] : (JSON.parse(events) as { event: Row }[])
+      const last = rows.at(-1)?.event
+      const token = rows.findLast(({ event }) => event['jti'] !== undefined)?.event
       const policy = line.includes(POLICY) ? await find(['policy', 'list'], isExample) : undefined
       const keys = line.includes('--key authsec/') ? await readFile('bundle/keys', 'utf8') : '{}'
       const kid = line.includes('2Z7mJ…') ? await findKey(line) : undefined
@@ -378,7 +381,7 @@ export async function openWorld(): Promise<World> {
         .replace('/var/lib/authsec', join(directory, 'team'))
         .replace(/--confirm (?:7d0c…|"\$AUTHSEC_TENANT")/, `--confirm ${tenantId}`)
         .replace(/(audit show) \S+/, `$1 ${last?.['id']}`)
-        .replace(/(audit trace) [0-9a-f-]{36}/, `$1 ${last?.['jti']}`)
+        .replace(/(audit trace) [0-9a-f-]{36}/, `$1 ${token?.['jti']}`)
         .replace('token mint …', 'token mint --audience https://billing.example')
     },
     async attend(line) {
