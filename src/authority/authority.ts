@@ -148,6 +148,9 @@ export interface AuthorityOptions {
   room?: Room | undefined
 }
 
+/** What nobody can prove for so long is issued no more. */
+const ISSUED_WITHIN_MS = 60_000
+
 /**
  * Opens the authority over a store: names a new state, creates its keys, loads those of an old one. Throws
  * `configuration` for timings of keys that do not go together and `state_unreadable` when the key-encryption key is
@@ -202,7 +205,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     await keyring.assertSigning(key, transaction)
   }
   // Not for sessions, and not for a base token that there is: whoever has to revoke something must be able to log in.
-  const assertRoom = () => options.room?.assertEnough()
+  const assertIssuing = () => {
+    options.room?.assertEnough()
+    sealing.assertTimely(ISSUED_WITHIN_MS)
+  }
   const shared = { store, audit, clock, tenantId }
   const clientAuthentication = createClientAuthentication({
     store,
@@ -244,7 +250,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     clients: { ...createClients(shared), ...createClientChanges(shared) },
     ciba,
     clientAuthentication,
-    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning, assertRoom }),
+    delegations: createDelegations({ ...shared, envelope, keys: base, assertSigning, assertIssuing }),
     delegationEnds: createDelegationEnds(shared),
     devices,
     externalServices: createExternalServices({ ...shared, envelope }),
@@ -254,7 +260,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     introspection: createIntrospection(asking),
     policies: createPolicies(shared),
     quirks: createQuirks({ ...svids, sessionKeys: session }),
-    readiness: createReadiness({ store, keyring, replica, room: options.room, bootId }),
+    readiness: createReadiness({ store, keyring, replica, room: options.room, sealing, bootId }),
     registration: createRegistration({
       ...shared,
       mode,
@@ -272,7 +278,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     tokens: createTokens({
       ...shared,
       callKey(signingAlg) {
-        assertRoom()
+        assertIssuing()
         return keyring.call[signingAlg]
       },
       assertSigning,

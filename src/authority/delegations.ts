@@ -62,14 +62,14 @@ export interface DelegationsOptions {
   envelope: Envelope
   keys: SigningKeys
   assertSigning: AssertSigning
-  /** Throws while there is no room for what is granted. */
-  assertRoom: () => void
+  /** Throws while nothing may be granted: for want of room, or of a log that is signed. */
+  assertIssuing: () => void
   clock: () => number
   tenantId: string
 }
 
 export function createDelegations(options: DelegationsOptions): Delegations {
-  const { store, audit, envelope, keys, assertSigning, assertRoom, clock, tenantId } = options
+  const { store, audit, envelope, keys, assertSigning, assertIssuing, clock, tenantId } = options
 
   // AuthSec publishes one key: what an older one signed has to be signed anew before a verifier can read it.
   async function renew(token: string, delegation: Delegation, transaction: Transaction): Promise<string> {
@@ -93,7 +93,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         aud: [...input.audience],
       }
       return audit.attempt(draft, provenance, async (attempt) => {
-        assertRoom()
+        assertIssuing()
         const terms = await agreeTerms(store, input, user)
         const { client, policy, warnings } = terms
 

@@ -1,12 +1,16 @@
 import { AuthsecError } from '../core/errors.js'
 import { shareNext } from '../store/share-next.js'
 import type { Store } from '../store/store.js'
+import type { Sealing } from './audit/sealing.js'
 import type { Keyring } from './keys.js'
 import type { Replica } from './replica.js'
 import type { Room } from './room.js'
 
-/** What a server needs in order to answer: what it keeps can be written, its keys are loaded, the others know of it. */
-export type ReadinessCheck = 'store' | 'keys' | 'lease'
+/**
+ * What a server needs in order to answer: what it keeps can be written, its keys are loaded, the others know of it, and
+ * its log is signed.
+ */
+export type ReadinessCheck = 'store' | 'keys' | 'lease' | 'log'
 
 /** What is missing, in words that give nothing away; undefined where nothing is. */
 export type ReadinessReport = Readonly<Record<ReadinessCheck, string | undefined>>
@@ -24,6 +28,7 @@ export interface ReadinessOptions {
   replica: Pick<Replica, 'assertCurrent'> | undefined
   /** Default: always enough. */
   room?: Pick<Room, 'assertEnough'> | undefined
+  sealing: Pick<Sealing, 'assertTimely'>
   bootId: string
   /** Milliseconds of a clock that is never set. Default: this machine's. */
   readTime?: () => number
@@ -35,12 +40,15 @@ const PROBE = 'readiness'
  * For so long a store that could be written is taken to be so still: everybody may ask, and each answer costs a commit.
  */
 const TRUST_MS = 1_000
+/** The log is signed every second. */
+const SIGNED_WITHIN_MS = 10_000
 
 export function createReadiness({
   store,
   keyring,
   replica,
   room,
+  sealing,
   bootId,
   readTime = () => performance.now(),
 }: ReadinessOptions): Readiness {
@@ -60,6 +68,7 @@ export function createReadiness({
         store: shortage ?? (isTrusted ? undefined : await explain(write)),
         keys: await explain(() => keyring.active),
         lease: await explain(() => replica?.assertCurrent()),
+        log: await explain(() => sealing.assertTimely(SIGNED_WITHIN_MS)),
       }
     },
   }

@@ -79,6 +79,11 @@ const SHARED_NEEDS: readonly Rule[] = [
     (flags) => flags.state !== undefined || isInDatabase(flags),
     'Name the directory or the database that authsec dev init has filled.',
   ],
+  [
+    '--audit-high-water with a database',
+    (flags) => !isInDatabase(flags) || flags.auditHighWater !== undefined,
+    'Name a file of this server, where no backup of the database reaches: a restored copy is noticed by it.',
+  ],
 ]
 
 /** Refuses what does not go with the mode; throws `usage` naming what to do instead. */

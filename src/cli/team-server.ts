@@ -3,7 +3,7 @@ import type { Context } from './context.js'
 import { readKek } from './kek.js'
 import { readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
-import { isInDatabase, readPlace } from './state-place.js'
+import { readPlace } from './state-place.js'
 
 /** With --mode shared. */
 export interface TeamServerOutput {
@@ -41,10 +41,6 @@ export async function serveTeam(context: Context, flags: ServeFlags): Promise<ne
         'stop with Ctrl-C',
       ]
       for (const line of lines) io.note(line)
-      if (isInDatabase(flags) && flags.auditHighWater === undefined)
-        io.warn(
-          'no restored backup will be noticed: keep the highest head of the log with --audit-high-water',
-        )
       if (flags.rateLimits === 'off') io.warn('nothing limits how often passwords and codes are tried')
     },
     ready: { file: flags.readyFile, content: facts },

@@ -1,36 +1,73 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import type { HighWaterMark } from '../authority/audit/sealing.js'
+import { parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 
+/** More logs than any state has had: each reset and each load begins one. */
+const MAX_LOGS = 64
+
 /**
- * Keeps the highest head that was ever signed in a file, which takes the place of the former one in one step. One that
+ * Keeps the highest heads that were ever signed in a file, which takes the place of the former one in one step. One that
  * a crash has left behind the log is as good as new: it only ever says how far the log was at least. Throws
- * `state_unreadable` where the file cannot be read or written.
+ * `state_unreadable` where the file cannot be read or written, or is none of ours.
  */
 export function createMarkFile(path: string): HighWaterMark {
+  const mark = `the high-water mark ${quote(path, 200)}`
   const fail = (cause: NodeJS.ErrnoException): never => {
-    throw new AuthsecError(
-      'state_unreadable',
-      `the high-water mark ${quote(path, 200)} cannot be kept (${cause.code})`,
-      {
-        hint: 'Name another file with --audit-high-water, on a volume that no backup of the state restores.',
-        cause,
-      },
-    )
+    throw new AuthsecError('state_unreadable', `${mark} cannot be kept (${cause.code})`, {
+      hint: 'Name another file with --audit-high-water, on a volume that no backup of the state restores.',
+      cause,
+    })
   }
+
+  async function read(): Promise<string[]> {
+    const text = await readFile(path, 'utf8').catch((cause) =>
+      cause.code === 'ENOENT' ? undefined : fail(cause),
+    )
+    if (text === undefined) return []
+    // An empty line ends the text of a checkpoint, before its signatures, and stands between two checkpoints.
+    const notes = text.split(/\n\n(?!— )/).map((note) => `${note.trimEnd()}\n`)
+    try {
+      for (const note of notes) parseCheckpoint(note)
+      return notes
+    } catch (cause) {
+      throw new AuthsecError('state_unreadable', `${mark} holds no checkpoints`, {
+        hint: 'It says how far the log was at least. Where you know that the state is the newest one, move it away: the next start makes another.',
+        cause,
+      })
+    }
+  }
+
   return {
-    read: () => readFile(path, 'utf8').catch((cause) => (cause.code === 'ENOENT' ? undefined : fail(cause))),
+    read,
     async raise(note) {
+      const { origin, size } = parseCheckpoint(note)
+      const known = await read()
+      const [own] = known.map(parseCheckpoint).filter((head) => head.origin === origin)
+      // Another server that keeps it here too was faster.
+      if (own !== undefined && own.size > size) return
+      const others = known.filter((other) => parseCheckpoint(other).origin !== origin)
       const temporary = `${path}.${randomUUID()}.tmp`
       try {
-        await writeFile(temporary, note, { mode: 0o600 })
+        await writeDurably(temporary, [...others.slice(1 - MAX_LOGS), note].join('\n'))
         await rename(temporary, path)
       } catch (cause) {
         await rm(temporary, { force: true }).catch(() => {})
         fail(cause as NodeJS.ErrnoException)
       }
     },
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+    // Without it the name may be there after a power cut, and what it names may not.
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }

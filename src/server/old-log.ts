@@ -30,9 +30,9 @@ export async function keepOldLog(
     const handovers = await publishedLog.handovers()
     await keepLog(readLogFiles({ readTile, readKeys: async () => ({ verifierKey, handovers }) }, head))
   }
-  const mark = await highWater?.read()
-  const [highest] = [mark, head?.note]
-    .flatMap((note) => (note === undefined ? [] : [parseCheckpoint(note)]))
+  const marks = (await highWater?.read()) ?? []
+  const [highest] = [...marks, ...(head === undefined ? [] : [head.note])]
+    .map(parseCheckpoint)
     .filter(({ origin }) => origin === identity.logId)
     .sort((one, other) => other.size - one.size)
   const root = highest ? encodeBase64(highest.root) : ''

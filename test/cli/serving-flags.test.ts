@@ -31,7 +31,16 @@ describe('dev serve', () => {
     },
     { args: ['--mode', 'shared'], says: '--mode shared needs --issuer', hint: 'https://authsec.example' },
     { args: SHARED.slice(0, 4), says: '--mode shared needs --state or --store', hint: 'authsec dev init' },
-    { args: [...SHARED, ...STORE], says: 'the state has one place, and more are named', hint: '--store' },
+    {
+      args: [...SHARED, ...STORE, '--audit-high-water', 'mark'],
+      says: 'the state has one place, and more are named',
+      hint: '--store',
+    },
+    {
+      args: [...SHARED.slice(0, 4), ...STORE],
+      says: '--mode shared needs --audit-high-water with a database',
+      hint: 'where no backup of the database reaches',
+    },
     {
       args: STORE,
       says: '--store does not go with --mode dev',

@@ -92,6 +92,8 @@ describe('dev init and dev serve', () => {
         'https://authsec.example',
         '--store-file',
         file,
+        '--audit-high-water',
+        `${file}.mark`,
         '--port',
         '0',
       ],

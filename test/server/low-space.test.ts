@@ -57,7 +57,7 @@ describe('a server whose disk has little room', () => {
     const ready = await fetch(`${url}/readyz`)
     expect([ready.status, await ready.json()]).toEqual([
       503,
-      { status: 'unavailable', checks: { store: SHORTAGE, keys: 'ok', lease: 'ok' } },
+      { status: 'unavailable', checks: { store: SHORTAGE, keys: 'ok', lease: 'ok', log: 'ok' } },
     ])
     const admin = await store.users.findByEmail('admin@authsec.test')
     if (admin === undefined) throw new Error('the seed has no admin')

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createReadiness } from '../../src/authority/readiness.js'
+import { AuthsecError } from '../../src/core/errors.js'
 import { startServer } from '../../src/server/index.js'
 import { openStore } from '../../src/store/open.js'
 import { KEK } from '../support/authority-bench.js'
@@ -10,7 +11,7 @@ import { makePostgresSchema } from '../support/postgres-schema.js'
 import { makeDirectory } from '../support/run-cli.js'
 import { startTestServer } from '../support/running-server.js'
 
-const READY = { status: 'ready', checks: { store: 'ok', keys: 'ok', lease: 'ok' } }
+const READY = { status: 'ready', checks: { store: 'ok', keys: 'ok', lease: 'ok', log: 'ok' } }
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -51,6 +52,7 @@ describe('a server that can do its work', () => {
   test('leaves no record of that, and says how it is about once a second at most', async () => {
     let writes = 0
     let now = 0
+    let unsignedMs = 0
     const store = await openStore(':memory:')
     open.push(store)
     const readiness = createReadiness({
@@ -62,10 +64,15 @@ describe('a server that can do its work', () => {
       },
       keyring: { active: {} as never },
       replica: undefined,
+      sealing: {
+        assertTimely(withinMs) {
+          if (unsignedMs > withinMs) throw new AuthsecError('temporarily_unavailable', 'not signed')
+        },
+      },
       bootId: 'boot',
       readTime: () => now,
     })
-    const fine = { store: undefined, keys: undefined, lease: undefined }
+    const fine = { store: undefined, keys: undefined, lease: undefined, log: undefined }
     expect(await Promise.all([1, 2, 3].map(() => readiness.check()))).toEqual([fine, fine, fine])
     // Whoever came while one was under way shared the next.
     expect(writes).toBe(2)
@@ -75,6 +82,8 @@ describe('a server that can do its work', () => {
     expect(await readiness.check()).toEqual(fine)
     expect(writes).toBe(3)
     expect(await store.audit.head()).toBe(-1)
+    unsignedMs = 10_001
+    expect(await readiness.check()).toEqual({ ...fine, log: 'not signed' })
   })
 })
 
@@ -138,7 +147,7 @@ describe('one of several servers', () => {
       const lost = 'this server has lost touch with the others'
       expect(await untilReadiness(url, 503)).toEqual({
         status: 'unavailable',
-        checks: { store: 'ok', keys: lost, lease: lost },
+        checks: { store: 'ok', keys: lost, lease: lost, log: 'ok' },
       })
       expect(await probe()).toEqual([503, 503])
       expect((await ask(url, '/healthz')).status).toBe(200)

@@ -23,12 +23,15 @@ export interface Sealing {
   rebuildTiles(): Promise<number>
   /** Counts a record; many of them are not left waiting for the next turn of the clock. */
   count(): void
+  /** Throws `temporarily_unavailable` where nothing could be signed for longer than so many milliseconds. */
+  assertTimely(withinMs: number): void
 }
 
-/** The highest head that was ever signed, kept where no backup of the store reaches. */
+/** The highest heads that were ever signed, kept where no backup of the store reaches. */
 export interface HighWaterMark {
-  read(): Promise<string | undefined>
-  /** Keeps a checkpoint before it is published. */
+  /** Checkpoints, one for each log; that of the log which was signed last is the last. */
+  read(): Promise<readonly string[]>
+  /** Keeps a checkpoint, as that of the log which is signed last. */
   raise(note: string): Promise<void>
 }
 
@@ -44,6 +47,8 @@ export interface SealingOptions {
   assertOwnState?: ((transaction: Transaction) => Promise<void>) | undefined
   /** Told what goes wrong where nobody waits for it. */
   onFailure?: ((error: unknown) => void) | undefined
+  /** Milliseconds of a clock that is never set. Default: this machine's. */
+  readSteady?: () => number
 }
 
 /** So many records are not left unsigned until the second is over. */
@@ -57,18 +62,35 @@ const utf8 = new TextEncoder()
 
 export function createSealing(options: SealingOptions): Sealing {
   const { store, keyring, logId, clock, assertOwnState = async () => {}, onFailure = () => {} } = options
+  const { readSteady = () => performance.now() } = options
   const highWater = options.highWater ?? createMemoryMark()
   let unsealed = 0
   let isChecked = false
+  let failingSince: number | undefined
 
   const seal = shareNext(async () => {
+    try {
+      await sealAll()
+      failingSince = undefined
+    } catch (error) {
+      failingSince ??= readSteady()
+      throw error
+    }
+  })
+
+  async function sealAll(): Promise<void> {
     unsealed = 0
     const target = (await store.audit.head()) + 1
     for (let tries = 0; tries < MAX_TRIES; ) {
       const last = await store.auditTree.head()
-      assertHighest(last, await highWater.read(), logId)
+      const highest = findHighest(await highWater.read(), logId)
+      assertHighest(last, highest)
       const from = last?.size ?? 0
-      if (from >= target && isChecked) return
+      if (from >= target && isChecked) {
+        // Another server has signed that, or the mark could not be kept when it was signed here.
+        if (last !== undefined && from > (highest?.size ?? 0)) await highWater.raise(last.note)
+        return
+      }
       const edge = await openEdge(last)
       // The first time also where there is nothing to sign: nothing is added to a log that is not the one that was
       // signed.
@@ -79,7 +101,7 @@ export function createSealing(options: SealingOptions): Sealing {
       else tries++
     }
     throw new AuthsecError('temporarily_unavailable', 'other servers sign the log all the time')
-  })
+  }
 
   /** The end of the log as it was signed last. Whatever is signed next goes on from there, and so agrees with it. */
   async function openEdge(last: SignedHead | undefined): Promise<TileEdge> {
@@ -176,16 +198,22 @@ export function createSealing(options: SealingOptions): Sealing {
       unsealed++
       if (unsealed === SEAL_AFTER) seal().catch(onFailure)
     },
+    assertTimely(withinMs) {
+      if (failingSince === undefined || readSteady() - failingSince <= withinMs) return
+      throw new AuthsecError('temporarily_unavailable', 'the audit log could not be signed for a while', {
+        hint: 'The server says in its log why: what it records is kept, and signed as soon as it can be.',
+      })
+    },
   }
 }
 
 /** Keeps the mark for as long as the process runs: it finds out a store that is exchanged beneath it. */
 function createMemoryMark(): HighWaterMark {
-  let highest: string | undefined
+  let highest: readonly string[] = []
   return {
     read: async () => highest,
     async raise(note) {
-      highest = note
+      highest = [note]
     },
   }
 }
@@ -198,18 +226,33 @@ function readOwnHead({ note }: SignedHead, { audit }: Keyring, logId: string): C
   throw new AuthsecError('state_unreadable', 'the last checkpoint of the audit log is signed by no key of it')
 }
 
-/** Throws `state_rolled_back` where a head of this log has been signed that is higher than what is stored. */
-function assertHighest(stored: SignedHead | undefined, mark: string | undefined, logId: string): void {
-  if (mark === undefined) return
-  const highest = parseCheckpoint(mark)
+/**
+ * The highest head of a log that was ever signed; undefined where none of it is known. Throws `state_rolled_back` where
+ * another log has taken its place since: what was revoked after that would live again.
+ */
+function findHighest(marks: readonly string[], logId: string): Checkpoint | undefined {
+  const heads = marks.map(parseCheckpoint)
+  const highest = heads.find(({ origin }) => origin === logId)
+  const newest = heads.at(-1)
+  if (highest === undefined || highest === newest) return highest
+  throw rolledBack(`is ${logId}, whose place ${newest?.origin} has taken`)
+}
+
+/** Throws `state_rolled_back` where a head of the log has been signed that is higher than what is stored. */
+function assertHighest(stored: SignedHead | undefined, highest: Checkpoint | undefined): void {
   const size = stored?.size ?? 0
-  if (highest.origin !== logId || highest.size < size) return
+  if (highest === undefined || highest.size < size) return
   const isSame = highest.size === size && stored !== undefined
   if (isSame && equalHashes(parseCheckpoint(stored.note).root, highest.root)) return
-  const what = isSame
-    ? `is another one than the log that was signed at ${size}`
-    : `ends at ${size}, and was signed up to ${highest.size}`
-  throw new AuthsecError('state_rolled_back', `the audit log ${what}`, {
+  throw rolledBack(
+    isSame
+      ? `is another one than the log that was signed at ${size}`
+      : `ends at ${size}, and was signed up to ${highest.size}`,
+  )
+}
+
+function rolledBack(what: string): AuthsecError {
+  return new AuthsecError('state_rolled_back', `the audit log ${what}`, {
     hint: 'An older copy of the store has been put back. Restore the newest one, or see authsec dev recover --help.',
   })
 }

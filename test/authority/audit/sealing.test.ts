@@ -5,6 +5,9 @@ import { type Checkpoint, isSignedBy, parseCheckpoint } from '../../../src/core/
 import { createMerkleTree, hashLeaf } from '../../../src/core/merkle.js'
 import { type AuthorityBench, openBench, PROVENANCE, refusalOf } from '../../support/authority-bench.js'
 
+/** The checkpoint of another log. */
+const ANOTHER = `authsec/another\n99\n${Buffer.alloc(32).toString('base64')}\n\n— a AAAAAAA=\n`
+
 let bench: AuthorityBench
 beforeEach(async () => {
   bench = await openBench()
@@ -33,10 +36,10 @@ async function record(count: number): Promise<void> {
 
 function createMark(note?: string): HighWaterMark & { raised: string[] } {
   const raised = note === undefined ? [] : [note]
-  return { raised, read: async () => raised.at(-1), raise: async (next) => void raised.push(next) }
+  return { raised, read: async () => raised.slice(-1), raise: async (next) => void raised.push(next) }
 }
 
-function sealWith(highWater: HighWaterMark) {
+function sealWith(highWater: HighWaterMark, readSteady = () => 0) {
   const { identity, keyring } = bench.authority
   return createSealing({
     store: bench.store,
@@ -44,6 +47,7 @@ function sealWith(highWater: HighWaterMark) {
     logId: identity.logId,
     clock: bench.clock.read,
     highWater,
+    readSteady,
   })
 }
 
@@ -177,11 +181,49 @@ describe('what was signed once', () => {
     expect(mark.raised.at(-1)).toBe(await bench.authority.publishedLog.checkpoint())
   })
 
-  test('of another log says nothing about this one', async () => {
-    const mark = createMark(
-      'authsec/another\n99\n'.concat(`${Buffer.alloc(32).toString('base64')}\n\n— a AAAAAAA=\n`),
-    )
+  test('follows what another server has signed', async () => {
+    const [mark, other] = [createMark(), createMark()]
+    const [sealing, idle] = [sealWith(mark), sealWith(other)]
+    await idle.seal()
+    await record(3)
+    await sealing.seal()
+    await idle.seal()
+    expect(other.raised.at(-1)).toBe(mark.raised.at(-1))
+  })
+
+  test('that cannot be kept is kept later, and meanwhile the log counts as one that is not signed', async () => {
+    const mark = createMark()
+    let [now, isBroken] = [0, true]
+    const raise = async (note: string) => {
+      if (isBroken) throw new Error('no such directory')
+      await mark.raise(note)
+    }
+    const sealing = sealWith({ ...mark, raise }, () => now)
+    sealing.assertTimely(0)
+    for (now of [1_000, 6_000, 11_001]) await expect(sealing.seal()).rejects.toThrow('no such directory')
+    expect(() => sealing.assertTimely(10_000)).toThrow('could not be signed for a while')
+    expect(() => sealing.assertTimely(10_001)).not.toThrow()
+    isBroken = false
+    await sealing.seal()
+    sealing.assertTimely(0)
+    expect(mark.raised).toEqual([await bench.authority.publishedLog.checkpoint()])
+  })
+
+  test('of a log that came after this one ends this one', async () => {
+    const mark = createMark()
     await sealWith(mark).seal()
+    const marks = { ...mark, read: async () => [...mark.raised, ANOTHER] }
+    expect(await refusalOf(sealWith(marks).seal())).toMatchObject({
+      code: 'state_rolled_back',
+      message: expect.stringMatching(
+        /^the audit log is authsec\/\w+, whose place authsec\/another has taken$/,
+      ),
+      hint: expect.stringContaining('dev recover'),
+    })
+  })
+
+  test('of another log says nothing about this one', async () => {
+    await sealWith(createMark(ANOTHER)).seal()
     expect((await readHead()).size).toBe((await bench.events()).length)
   })
 })

@@ -4,7 +4,7 @@ import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { readNewPassword } from '../../password.js'
 import { readSeedFile } from '../../server-run.js'
-import { addStoreFlags, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
+import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
 /** What has been made. */
 export interface Output {
@@ -80,5 +80,7 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
     ['state', made.place],
   ])
   const kekFlag = flags.kekFile === undefined ? '' : ` --kek-file ${flags.kekFile}`
-  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} ${repeatPlace(flags)}${kekFlag}`)
+  const markFlag = isInDatabase(flags) ? ' --audit-high-water FILE' : ''
+  const again = `${repeatPlace(flags)}${kekFlag}${markFlag}`
+  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} ${again}`)
 }

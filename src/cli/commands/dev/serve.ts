@@ -40,7 +40,7 @@ export function addServe(parent: Command, context: Context): void {
         'for a team, behind a proxy',
       ],
       [
-        'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek',
+        'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water high-water',
         'one of several servers of a team; the password of the database is in PGPASSWORD',
       ],
     ],

@@ -92,4 +92,26 @@ describe('a state of which an older copy has been put back', () => {
     const server = await startTestServer({ ...options, auditHighWater: undefined })
     await server.close()
   })
+
+  test('is noticed where the copy is from before a reset, after which its tokens would live again', async () => {
+    const directory = await makeDirectory()
+    const state = join(directory, 'state')
+    const database = join(state, 'authsec.db')
+    const options = { state, clock: Date.now }
+    const { tenantId, close } = await startTestServer(options)
+    await close()
+    await copyFile(database, join(directory, 'copy'))
+    const reset = await runCli(['dev', 'reset', '--state', state, '--confirm', tenantId])
+    expect(reset).toMatchObject({ code: 0 })
+    await (await startTestServer(options)).close()
+    await rm(database)
+    await copyFile(join(directory, 'copy'), database)
+    await expect(startTestServer(options)).rejects.toMatchObject({
+      code: 'state_rolled_back',
+      message: expect.stringContaining('whose place authsec/'),
+    })
+    const recover = ['dev', 'recover', '--state', state, '--accept-loss', '--old-log', join(directory, 'old')]
+    expect(await runCli(recover)).toMatchObject({ code: 0 })
+    await (await startTestServer(options)).close()
+  })
 })
