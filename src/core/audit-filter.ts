@@ -56,6 +56,8 @@ export const AUDIT_FILTER_SYNTAX = {
 } as const
 
 const MAX_CONDITIONS = 20
+/** No id is longer, and any token is. */
+const MAX_RECORDED_LENGTH = 128
 
 /**
  * Reads a filter such as `client=… outcome=deny type~token.* since=1h`; ages count from `nowMs`. Throws `usage`
@@ -75,6 +77,18 @@ export function parseAuditFilter(text: string, nowMs: number): AuditFilter {
 /** Writes a filter as `parseAuditFilter` reads it, whatever the time is then. */
 export function formatAuditFilter(filter: AuditFilter): string {
   return filter.map(({ field, operator, value }) => `${field}${operator}${quoteWord(value)}`).join(' ')
+}
+
+/**
+ * Writes a filter as it may be recorded: a value that can be anything, as the address of a person or a token that was
+ * pasted, stays out of what is kept for ever.
+ */
+export function concealAuditFilter(filter: AuditFilter): string {
+  const isOpen = ({ field, value }: AuditCondition) =>
+    field === 'text' || value.includes('@') || value.length > MAX_RECORDED_LENGTH
+  return formatAuditFilter(
+    filter.map((condition) => (isOpen(condition) ? { ...condition, value: '…' } : condition)),
+  )
 }
 
 /** Whether an event meets every condition of a filter. What an event does not have is nothing, and fits nothing. */

@@ -4,6 +4,7 @@ import {
   AUDIT_FILTER_FIELDS,
   type AuditCondition,
   type AuditFilterField,
+  concealAuditFilter,
   formatAuditFilter,
   matchesAuditFilter,
   parseAuditFilter,
@@ -109,6 +110,19 @@ describe('formatAuditFilter', () => {
 
   test('fixes an age to the instant that it meant', () => {
     expect(formatAuditFilter(parse('since=1h'))).toBe('since=2026-08-21T11:00:00.250Z')
+  })
+})
+
+describe('concealAuditFilter', () => {
+  const token = `eyJhbGciOiJFUzI1NiJ9.${'x'.repeat(120)}.y`
+  test.each([
+    ['client=bot outcome=deny type~token.*', 'client=bot outcome=deny type~token.*'],
+    ['text~alice@authsec.test', 'text~…'],
+    ['text!~alice type=token.issued', 'text!~… type=token.issued'],
+    ['user=alice@authsec.test', 'user=…'],
+    [`jti=${token}`, 'jti=…'],
+  ])('writes %s as it may be kept', (text, kept) => {
+    expect(concealAuditFilter(parseAuditFilter(text, 0))).toBe(kept)
   })
 })
 

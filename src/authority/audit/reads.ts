@@ -1,4 +1,4 @@
-import { type AuditFilter, formatAuditFilter } from '../../core/audit-filter.js'
+import { type AuditFilter, concealAuditFilter } from '../../core/audit-filter.js'
 import type { StoredRecord } from '../../store/store.js'
 import type { Session } from '../sessions.js'
 import type { AuditLog, Provenance } from './log.js'
@@ -88,7 +88,7 @@ export function createAuditReads(audit: Pick<AuditLog, 'attempt'>): AuditReads {
 
   return {
     note(session, { filter: asked, personal = false }, records, provenance) {
-      const filter = formatAuditFilter(asked)
+      const filter = concealAuditFilter(asked)
       const key = JSON.stringify([session.id, provenance.source, filter, personal])
       const range = open.get(key) ?? openRange(key, session, { filter, personal }, provenance)
       range.timer.refresh()

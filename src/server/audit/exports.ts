@@ -1,3 +1,4 @@
+import { concealAuditFilter } from '../../core/audit-filter.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readJson } from '../body.js'
@@ -29,8 +30,8 @@ export const auditExport: Endpoint<'admin'> = {
           hint: `Use one of: ${FORMATS.join(', ')}.`,
         })
       }
-      const filter = readString(body, 'filter')
-      if (filter !== undefined) parseFilter(filter, clock())
+      const asked = readString(body, 'filter')
+      const filter = asked === undefined ? undefined : concealAuditFilter(parseFilter(asked, clock()))
       const personal = readBoolean(body, 'personal') ?? false
       const last = await audit.head()
       attempt.note({

@@ -42,6 +42,12 @@ describe('authsec audit export', () => {
     expect(stdout).not.toContain(event.id)
   })
 
+  test('leaves no address of a person in the log, which keeps everything for ever', async () => {
+    await cli.run(['audit', 'export', '--filter', 'text~alice@authsec.test'])
+    const [{ event }] = (await cli.read(['audit', 'search', '--type', 'audit.exported'])).slice(-1)
+    expect(event.details.filter).toBe('text~…')
+  })
+
   test.each(['jsonl', 'csv', 'ocsf', 'cef'])(
     'writes %s to a new file with as many events as it says',
     async (format) => {
