@@ -2,12 +2,11 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import type { AudienceOptions } from './options.js'
-import type { DelegationRequest } from './request.js'
 
 /** The APIs that a client knows by name. */
 export interface Audiences {
-  /** The request with the API's own name in the place of ours. */
-  resolve(request: DelegationRequest): DelegationRequest
+  /** The API's own name for ours; any other is its own. */
+  resolve(audience: string | undefined): string | undefined
   /** Where tokens of an API may be sent. Throws `request_invalid` without one, `configuration` where nobody has said. */
   originsOf(audience: string | undefined): ReadonlySet<string>
 }
@@ -35,10 +34,7 @@ export function createAudiences(options: Readonly<Record<string, AudienceOptions
   }
 
   return {
-    resolve(request) {
-      const resource = resources.size === 0 ? undefined : resources.get(request.audience)
-      return resource === undefined ? request : { ...request, audience: resource }
-    },
+    resolve: (audience) => (resources.size === 0 ? audience : (resources.get(audience) ?? audience)),
     originsOf(audience) {
       if (audience === undefined) {
         throw new AuthsecError('request_invalid', 'a fetch without an audience', {

@@ -10,7 +10,13 @@ import { createDelegatedFetch, type DelegatedFetchOptions } from './delegated-fe
 import type { DelegationToken } from './delegation-token.js'
 import { createExchanger, type Exchanger } from './exchanger.js'
 import { type AuthsecClientOptions, type ResolvedOptions, resolveOptions } from './options.js'
-import { assertKnownMembers, type CallRequest, type DelegationRequest, readRequest } from './request.js'
+import {
+  type CallRequest,
+  copyRequest,
+  type DelegationRequest,
+  type RequestMembers,
+  readRequest,
+} from './request.js'
 import { throwIfAborted } from './single-flight.js'
 import type { DelegationSubject } from './subject.js'
 import { SubjectTokens } from './subject-tokens.js'
@@ -123,33 +129,29 @@ class Client implements AuthsecClient {
   // Not async: what is kept has a promise already.
   getDelegationToken(request: DelegationRequest = NO_REQUEST): Promise<DelegationToken> {
     try {
-      assertKnownMembers(request)
-      const asked = this.#context.options.audiences.resolve(request)
-      const kept = this.#look(asked, true)
-      if (kept === undefined) return this.#acquire(asked)
-      this.#hits++
-      return kept.answer
+      return this.#answer(this.#read(request))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   peek(request: DelegationRequest = NO_REQUEST): DelegationToken | undefined {
-    assertKnownMembers(request)
-    return this.#look(this.#context.options.audiences.resolve(request), false)?.token
+    return this.#look(this.#read(request), false)?.token
   }
 
   fetch(request: DelegationRequest, options: DelegatedFetchOptions = {}): typeof globalThis.fetch {
     const { audiences, fetch } = this.#context.options
-    const asked = audiences.resolve(request)
+    const asked = this.#read(request)
     const { call } = readRequest(asked)
+    // What a caller does to its lists later changes nothing: the origins are those of this request.
+    const copied = { ...asked, permissions: call?.permissions, call: call?.args }
     const { fetch: send = fetch, replay = 'safe', onToken } = options
     return createDelegatedFetch({
       origins: audiences.originsOf(call?.audience),
       send,
       replay,
       onToken,
-      getToken: (signal) => this.getDelegationToken(withSignal(asked, signal)),
+      getToken: async (signal) => this.#answer(withSignal(copied, signal)),
       isNew: (token) => (this.#calls.source.ageOf(token) ?? Number.POSITIVE_INFINITY) < NEW_MS,
       invalidate: (token) => this.invalidate(token),
       emit: this.#context.emit,
@@ -219,7 +221,20 @@ class Client implements AuthsecClient {
     return `AuthsecClient ${inspect(this.toJSON(), options)}`
   }
 
-  // The way of nearly every call: nothing is awaited, hashed or copied.
+  #answer(asked: DelegationRequest): Promise<DelegationToken> {
+    const kept = this.#look(asked, true)
+    if (kept === undefined) return this.#acquire(asked)
+    this.#hits++
+    return kept.answer
+  }
+
+  #read(request: DelegationRequest): RequestMembers {
+    const asked = copyRequest(request)
+    asked.audience = this.#context.options.audiences.resolve(asked.audience)
+    return asked
+  }
+
+  // The way of nearly every call: nothing is awaited or hashed.
   #look(request: DelegationRequest, mayRefresh: boolean): StoredToken | undefined {
     const { audience, permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
     const { signal, forceRefresh } = request

@@ -41,8 +41,10 @@ export function createDelegatedFetch(parts: DelegatedFetchParts): typeof fetch {
 
   return async (input, init = {}) => {
     const given = input instanceof Request ? input : undefined
-    const { origin } = new URL(given?.url ?? String(input))
+    // Read once: the address that is checked is the one that is sent to, whatever becomes of the caller's meanwhile.
+    const { origin, href } = new URL(given?.url ?? String(input))
     assertOrigin(origin, origins)
+    const sent = { ...init }
     const headers = new Headers(init.headers ?? given?.headers)
     const signal = init.signal ?? given?.signal ?? undefined
     const redirect = (init.redirect ?? given?.redirect) === 'error' ? 'error' : 'manual'
@@ -50,14 +52,14 @@ export function createDelegatedFetch(parts: DelegatedFetchParts): typeof fetch {
     const attempt = async (token: DelegationToken) => {
       onToken?.(token)
       headers.set('authorization', token.authorization())
-      return send(input, { ...init, headers, redirect })
+      return send(given ?? href, { ...sent, headers, redirect })
     }
     const token = await getToken(signal)
     const response = await attempt(token)
     if (response.status !== 401 && response.status !== 403) return response
     const { answerRejection } = await import('./on-demand.js')
-    const method = (init.method ?? given?.method ?? 'GET').toUpperCase()
-    const call = { origin, method, headers, body: init.body, given, signal, attempt }
+    const method = (sent.method ?? given?.method ?? 'GET').toUpperCase()
+    const call = { origin, method, headers, body: sent.body, given, signal, attempt }
     return answerRejection(parts, call, token, response)
   }
 }

@@ -29,14 +29,15 @@ export interface ExchangeParts {
 export interface ExchangeSubject {
   readonly token: string
   readonly tokenType: string
+  readonly userId?: string
   readonly permissions?: readonly string[]
   /** Milliseconds since the epoch. */
   readonly expiresAt?: number
 }
 
 /** The agent's own base token as what is exchanged. */
-export function subjectOfBase({ jwt, permissions, expiresAt }: Grant): ExchangeSubject {
-  return { token: jwt, tokenType: TOKEN_TYPE_JWT, permissions, expiresAt }
+export function subjectOfBase({ jwt, userId, permissions, expiresAt }: Grant): ExchangeSubject {
+  return { token: jwt, tokenType: TOKEN_TYPE_JWT, userId, permissions, expiresAt }
 }
 
 /**
@@ -65,6 +66,7 @@ export async function exchangeToken(
   const claims = readGrantedClaims(body['access_token'])
   const seconds = readLifetime(body, claims)
   assertNotWidened(body, claims, subject, call)
+  assertParties(claims, subject, parts.clientId)
   assertBound(claims, call)
   if (cache.strictTtl && seconds > LONGEST_STRICT) {
     throw invalidResponse(`the token lives ${seconds} s, longer than strictTtl allows`)
@@ -144,6 +146,14 @@ function assertNotWidened(
   }
   if (claims.exp * 1000 > (subject.expiresAt ?? Number.POSITIVE_INFINITY)) {
     throw widened('the token outlives the base token it was made from')
+  }
+}
+
+function assertParties(claims: GrantedClaims, subject: ExchangeSubject, clientId: string): void {
+  const { userId = claims.userId } = subject
+  if (claims.userId !== userId) throw widened(`the token is for the user ${quote(claims.userId)}`)
+  if ((claims.clientId ?? clientId) !== clientId) {
+    throw widened(`the token is for the client ${quote(claims.clientId)}`)
   }
 }
 

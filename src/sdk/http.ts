@@ -96,6 +96,7 @@ export function createHttp(parts: {
 
   async function attemptOnce(request: HttpRequest, limits: Limits): Promise<HttpAnswer | AuthsecError> {
     limits.signal.throwIfAborted()
+    const sent: string[] = []
     const askedAt = readInstant(clock)
     const timeLeft = Math.min(options.attemptTimeoutMs, limits.deadline - askedAt.monotonic)
     const controller = new AbortController()
@@ -103,17 +104,23 @@ export function createHttp(parts: {
     const onAbort = () => controller.abort()
     limits.signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await untilAborted(exchange(request, askedAt, controller.signal), controller.signal)
+      return await untilAborted(exchange(request, askedAt, sent, controller.signal), controller.signal)
     } catch (error) {
       limits.signal.throwIfAborted()
-      return describeFailure(error, request, controller.signal.aborted)
+      return describeFailure(error, request, sent, controller.signal.aborted)
     } finally {
       cancelTimer()
       limits.signal.removeEventListener('abort', onAbort)
     }
   }
 
-  async function exchange(request: HttpRequest, askedAt: Instant, signal: AbortSignal): Promise<HttpAnswer> {
+  // Fills `sent` before anything is: also a failure must repeat none of it.
+  async function exchange(
+    request: HttpRequest,
+    askedAt: Instant,
+    sent: string[],
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
     const { url, form } = request
     const proof = await request.authenticate?.()
     const from = url.replace(/\?.*$/, '')
@@ -124,6 +131,7 @@ export function createHttp(parts: {
       ...proof?.headers,
     }
     const members = form && [...form, ...Object.entries(proof?.form ?? {})]
+    sent.push(...listSentSecrets(headers, members ?? []))
     const response = await send(url, {
       method: members === undefined ? 'GET' : 'POST',
       headers,
@@ -139,7 +147,6 @@ export function createHttp(parts: {
         retryable: false,
       })
     }
-    const sent = listSentSecrets(headers, members ?? [])
     return {
       from,
       status: response.status,
@@ -211,14 +218,29 @@ function isTransient(error: AuthsecError): boolean {
   return error.code === 'network' || error.code === 'timed_out'
 }
 
-function describeFailure(error: unknown, { url }: HttpRequest, isTimeout: boolean): AuthsecError {
+function describeFailure(
+  error: unknown,
+  { url }: HttpRequest,
+  sent: readonly string[],
+  isTimeout: boolean,
+): AuthsecError {
   if (AuthsecError.is(error)) return error
   const { origin } = new URL(url)
   if (isTimeout) return new AuthsecError('timed_out', `${origin} did not answer in time`)
   return new AuthsecError('network', `cannot reach ${origin}: ${describeCause(error)}`, {
     hint: 'Start the server with authsec dev serve, or check the server URL.',
-    cause: error,
+    cause: copyError(error, sent),
   })
+}
+
+// A fetch that was given to us may hang its request on what it throws, with all that is secret in it.
+function copyError(error: unknown, sent: readonly string[], depth = 0): Error | undefined {
+  if (!(error instanceof Error) || depth > 2) return undefined
+  const conceal = (words: unknown) => concealSecrets(String(words), sent)
+  const cause = copyError(error.cause, sent, depth + 1)
+  const copy = new Error(conceal(error.message), cause && { cause })
+  const code = 'code' in error && { code: conceal(error.code) }
+  return Object.assign(copy, { name: conceal(error.name) }, code)
 }
 
 // What fetch fails with says nothing; its cause does, on Node by a code.

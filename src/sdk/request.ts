@@ -35,6 +35,9 @@ export interface DelegationRequest {
   forceRefresh?: boolean | undefined
 }
 
+/** A request of which no member can be missing. */
+export type RequestMembers = { [Name in keyof Required<DelegationRequest>]: DelegationRequest[Name] }
+
 /** A request that has been checked and no longer changes under our feet. */
 export interface CheckedRequest {
   readonly call: CallRequest | undefined
@@ -94,6 +97,29 @@ function isMember(name: keyof DelegationRequest): boolean {
       // Does not compile while a member is missing above.
       name satisfies never
       return false
+  }
+}
+
+/**
+ * What a request says now, by the names of its members, so that nothing is asked for that was not looked at: they may be
+ * inherited, answered by a function, or changed later on. Throws as `assertKnownMembers`.
+ */
+export function copyRequest(request: DelegationRequest): RequestMembers {
+  assertKnownMembers(request)
+  const { audience, permissions, subject, tool, binding, call, oneTime, ttlSeconds } = request
+  const { minValidityMs, signal, forceRefresh } = request
+  return {
+    audience,
+    permissions,
+    subject,
+    tool,
+    binding,
+    call,
+    oneTime,
+    ttlSeconds,
+    minValidityMs,
+    signal,
+    forceRefresh,
   }
 }
 

@@ -70,6 +70,51 @@ describe('a delegated fetch', () => {
     expect(new Set(sent.map(({ authorization }) => authorization)).size).toBe(2)
   })
 
+  test.each<{ why: string; make: () => { input: URL; change: () => void } }>([
+    {
+      why: 'URL',
+      make: () => {
+        const input = new URL(URL_OF_BILL)
+        return { input, change: () => Object.assign(input, { host: 'evil.example' }) }
+      },
+    },
+    {
+      why: 'text that is made anew each time',
+      make: () => {
+        let asked = 0
+        const spell = () => (asked++ === 0 ? URL_OF_BILL : 'https://evil.example/')
+        return { input: { toString: spell } as never, change: () => undefined }
+      },
+    },
+  ])('sends to the address that was checked, whatever becomes of the $why', async ({ make }) => {
+    const { authsec, sent, api } = createApi()
+    const { input, change } = make()
+    const init = { method: 'DELETE' }
+    const calling = authsec.fetch(request, { fetch: api })(input, init)
+    change()
+    init.method = 'POST'
+    await calling
+    expect(sent.map(({ url, method }) => `${method} ${url}`)).toEqual([`DELETE ${URL_OF_BILL}`])
+  })
+
+  test('is for the request as it was when it was made', async () => {
+    const { authsec, stub, api } = createApi()
+    const asked = { ...request, permissions: [...request.permissions] }
+    const call = authsec.fetch(asked, { fetch: api })
+    asked.audience = 'https://profile.example'
+    asked.permissions.push('profile:read')
+    await call(URL_OF_BILL)
+    const { form } = stub.requests.at(-1) ?? {}
+    expect([form?.get('resource'), form?.get('scope')]).toEqual([BILLING, 'billing:read'])
+  })
+
+  test('asks for what the request inherits, with a signal of the call as well', async () => {
+    const { authsec, stub, api } = createApi()
+    const call = authsec.fetch(Object.create(request), { fetch: api })
+    await call(URL_OF_BILL, { signal: new AbortController().signal })
+    expect(stub.requests.at(-1)?.form.get('scope')).toBe('billing:read')
+  })
+
   test('gives up waiting for a token with the request or with the call', async () => {
     const { authsec, api, sent } = createApi()
     const signal = AbortSignal.abort()
@@ -163,6 +208,34 @@ describe('the origins of an API', () => {
     expect(() => createApi([], { audiences: wrong as never })).toThrow(
       expect.objectContaining({ code: 'configuration', message: expect.stringContaining(says) }),
     )
+  })
+
+  test.each<{ why: string; asked: object }>([
+    { why: 'inherited', asked: Object.create({ ...request, audience: 'billing' }) },
+    {
+      why: 'answered by a function',
+      asked: new (class {
+        get audience() {
+          return 'billing'
+        }
+        get permissions() {
+          return request.permissions
+        }
+      })(),
+    },
+  ])('names leave the rest of a request as it is, where it is $why', async ({ asked }) => {
+    const { authsec, stub } = createApi([], { audiences: { billing: { resource: BILLING } } })
+    expect(await authsec.getDelegationToken(asked)).toMatchObject({ permissions: ['billing:read'] })
+    expect(stub.requests.at(-1)?.form.get('scope')).toBe('billing:read')
+    expect(authsec.peek(asked)).toBeDefined()
+  })
+
+  test('a name stands for one resource, also where that is the name of another', async () => {
+    const { authsec, stub, api } = createApi([], {
+      audiences: { billing: { resource: BILLING }, [BILLING]: { resource: 'https://profile.example' } },
+    })
+    await authsec.fetch({ ...request, audience: 'billing' }, { fetch: api })(URL_OF_BILL)
+    expect(stub.requests.at(-1)?.form.get('resource')).toBe(BILLING)
   })
 
   test('names stand for the resource in every request', async () => {

@@ -54,6 +54,8 @@ describe('exchanging the base token', () => {
       why: 'a permission more',
       bend: (claims, body) => widenScope(claims, body, 'billing:read billing:refund'),
     },
+    { why: 'another user', bend: (claims) => Object.assign(claims, { sub: 'user-bob' }) },
+    { why: 'another client', bend: (claims) => Object.assign(claims, { client_id: crypto.randomUUID() }) },
     {
       why: 'a permission more in the token alone',
       bend: (claims) => Object.assign(claims, { permissions: ['billing:read', 'billing:refund'] }),

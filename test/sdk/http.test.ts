@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createHttp, type HttpOptions } from '../../src/sdk/http.js'
 import { createFakeClock, settle } from '../support/fake-clock.js'
@@ -154,6 +155,28 @@ describe('repeating', () => {
       retryable: true,
       message: 'cannot reach http://127.0.0.1:7468: connection refused',
     })
+  })
+
+  test('keeps of a failure what it says, and nothing of the request that hangs on it', async () => {
+    const secret = 'correct-horse-battery'
+    const fail: Reply = (init) => {
+      const cause = Object.assign(new Error(`sent ${init.body}`), { code: 'ECONNRESET', config: init })
+      throw Object.assign(new TypeError('fetch failed', { cause }), { request: init })
+    }
+    const { http, limits } = setUp([fail], { maxAttempts: 1 })
+    const form = new URLSearchParams({ client_secret: secret, scope: 'a:r' })
+    const headers = { authorization: `Bearer ${secret}-2` }
+    const error = await http.send({ url: URL, form, headers }, limits).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'network',
+      message: 'cannot reach http://127.0.0.1:7468: connection lost',
+      cause: {
+        name: 'TypeError',
+        message: 'fetch failed',
+        cause: { code: 'ECONNRESET', message: 'sent client_secret=[secret]&scope=a%3Ar' },
+      },
+    })
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain(secret)
   })
 
   test('waits as long as the server asks', async () => {
