@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import type { Store } from '../store/store.js'
 import { hasClientSignature, parseClientKeys } from './client-keys.js'
+import { useAssertion } from './used-assertions.js'
 
 /** The longest life of an assertion, in seconds, clocks included: it is made for one request. */
 const MAX_ASSERTION_LIFE = 300
@@ -35,11 +35,8 @@ export async function assertAssertion(
 
   const now = clock()
   const { jti, expiresAt } = readClaims(parsed, { clientId, audiences, now: now / 1000 })
-  const jtiHash = createHash('sha256').update(jti).digest('base64url')
-  const isFirst = await store.write(async ({ assertions }) => {
-    await assertions.sweep(now)
-    return assertions.use({ clientId, jtiHash, expiresAt: (expiresAt + CLOCK_TOLERANCE) * 1000 })
-  })
+  const use = { clientId, id: jti, expiresAt: (expiresAt + CLOCK_TOLERANCE) * 1000, now }
+  const isFirst = await store.write((transaction) => useAssertion(use, transaction))
   if (!isFirst) throw failed('it has been used before')
 }
 

@@ -23,7 +23,6 @@ export function listAuthMethods(mode: Mode): readonly ClientAuthMethod[] {
 /** A claim to be a client that is still to be proven. */
 export interface Presenter {
   readonly clientId: string
-  readonly method: ClientAuthMethod
   /**
    * Proves the claim against what is registered, and that the client may use the grant it asks for. Throws
    * `invalid_client`, the same for whatever is wrong with the proof, and `unauthorized_client`.
@@ -42,8 +41,8 @@ export interface Purpose {
 export interface ClientAuthentication {
   /** A claim to be proven later. */
   present(presented: PresentedClient, purpose?: Purpose): Presenter
-  /** The claim of a person who asks in the place of a client: the session is the proof, and asked for elsewhere. */
-  standIn(clientId: string, purpose: Purpose): Presenter
+  /** A claim that something else proves, which is looked at elsewhere: the session of a person, or an assertion. */
+  vouchFor(clientId: string, purpose: Purpose): Presenter
   /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
   find(presenter: Presenter): Promise<Client>
 }
@@ -61,10 +60,9 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
   const { store, mode } = options
   return {
     present(presented, { grantType, endpoint } = {}) {
-      const { clientId, method } = presented
+      const { clientId } = presented
       return {
         clientId,
-        method,
         async prove(registered) {
           assertRegistered(registered, clientId)
           assertMayPresent(registered, mode)
@@ -74,10 +72,9 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
       }
     },
 
-    standIn(clientId, { grantType }) {
+    vouchFor(clientId, { grantType }) {
       return {
         clientId,
-        method: 'none',
         async prove(registered) {
           assertRegistered(registered, clientId)
           if (grantType !== undefined) assertGrantType(registered, grantType)

@@ -38,10 +38,11 @@ export function createTokens({ clientAuthentication, ...context }: TokensOptions
       const grant = findGrant(form.get('grant_type'))
       const { grantType } = grant
       const standInToken = grant.takesSessions && readPresentedSession(form, authorization)
+      const presented = standInToken === undefined ? readPresentedClient(form, authorization) : undefined
       const presenter =
-        standInToken === undefined
-          ? clientAuthentication.present(readPresentedClient(form, authorization), { grantType })
-          : clientAuthentication.standIn(readNamedClient(form), { grantType })
+        presented === undefined || (grant.provesClient && presented.method === 'none')
+          ? clientAuthentication.vouchFor(presented?.clientId ?? readNamedClient(form), { grantType })
+          : clientAuthentication.present(presented, { grantType })
       const findPresenter = () => clientAuthentication.find(presenter)
       return grant.issue(form, { provenance, presenter, standInToken, findPresenter, ...context })
     },

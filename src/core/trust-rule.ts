@@ -6,7 +6,10 @@ import type { Json, JsonObject } from './strict-json.js'
 export interface TrustTerms {
   /** Exactly the `iss`; its key set is found by discovery. */
   issuer: string
-  /** Exactly the `aud`, or one of several. */
+  /**
+   * Exactly the `aud`, and no other beside it: what another service would take as well could have been taken from there
+   * (RFC 7523 §3).
+   */
   audience: string
   /** A pattern for the whole `sub`. */
   subject: string
@@ -24,6 +27,7 @@ export interface TrustComparison {
   matches: boolean
 }
 
+const MAX_TEXT_LENGTH = 512
 const MAX_PATTERN_LENGTH = 512
 const MAX_STARS = 4
 const MAX_CLAIMS = 16
@@ -49,12 +53,17 @@ export function compareTrust(
 ): TrustComparison[] {
   return [
     { field: 'iss', wants: issuer, says: said['iss'], matches: said['iss'] === issuer },
-    { field: 'aud', wants: audience, says: said['aud'], matches: [said['aud']].flat().includes(audience) },
+    { field: 'aud', wants: audience, says: said['aud'], matches: isFor(audience, said['aud']) },
     ...Object.entries({ sub: subject, ...claims }).map(([field, wants]) => {
       const says = Object.hasOwn(said, field) ? said[field] : undefined
       return { field, wants, says, matches: matchesPattern(wants, says) }
     }),
   ]
+}
+
+function isFor(audience: string, aud: Json | undefined): boolean {
+  const named = [aud].flat()
+  return named.length > 0 && named.every((name) => name === audience)
 }
 
 /**
@@ -86,7 +95,8 @@ function advance(places: ReadonlySet<number>, part: string, text: string): Set<n
 
 /** Throws `invalid_request` for a rule that is none and for one that would believe strangers. */
 export function assertTrustTerms({ issuer, audience, subject, claims }: TrustTerms): void {
-  if (audience === '') throw invalid('audience is empty')
+  assertText('issuer', issuer)
+  assertText('audience', audience)
   for (const [name, pattern] of Object.entries({ subject, ...claims })) assertPattern(name, pattern)
   if (Object.keys(claims).length > MAX_CLAIMS) throw invalid(`a rule has at most ${MAX_CLAIMS} claims`)
   const reserved = Object.keys(claims).find((name) => name === '' || RESERVED_CLAIMS.includes(name))
@@ -98,6 +108,13 @@ export function assertTrustTerms({ issuer, audience, subject, claims }: TrustTer
     )
   }
   assertOwner({ issuer, audience, subject, claims })
+}
+
+// It is shown to people, and compared with what strangers send.
+function assertText(name: string, text: string): void {
+  const isShort = text !== '' && text.length <= MAX_TEXT_LENGTH
+  if (isShort && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)) return
+  throw invalid(`${name} ${quote(text)} has to have 1 to ${MAX_TEXT_LENGTH} characters that can be printed`)
 }
 
 function assertPattern(name: string, pattern: string): void {

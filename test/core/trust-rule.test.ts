@@ -47,10 +47,16 @@ describe('a rule', () => {
   test.each([
     { why: 'all matches', claims: { ...said, environment: 'production' }, wrong: [] },
     {
-      why: 'it is one of several audiences',
-      claims: { ...said, aud: ['x', RULE.audience], environment: 'production' },
+      why: 'the audience is a list',
+      claims: { ...said, aud: [RULE.audience], environment: 'production' },
       wrong: [],
     },
+    {
+      why: 'it is one of several audiences',
+      claims: { ...said, aud: ['x', RULE.audience], environment: 'production' },
+      wrong: ['aud'],
+    },
+    { why: 'it is for nobody', claims: { ...said, aud: [], environment: 'production' }, wrong: ['aud'] },
     { why: 'a claim is missing', claims: said, wrong: ['environment'] },
     { why: 'the token says nothing', claims: {}, wrong: ['iss', 'aud', 'sub', 'environment'] },
     {
@@ -77,7 +83,10 @@ describe('a rule', () => {
   test.each([
     { why: 'begins with a star', rule: { subject: '**' }, says: /begins with a star/ },
     { why: 'has no subject', rule: { subject: '' }, says: /"subject" has to have 1 to 512/ },
-    { why: 'has no audience', rule: { audience: '' }, says: /audience is empty/ },
+    { why: 'has no audience', rule: { audience: '' }, says: /audience .* has to have 1 to 512/ },
+    { why: 'has a long audience', rule: { audience: 'a'.repeat(513) }, says: /has to have 1 to 512/ },
+    { why: 'has an unprintable audience', rule: { audience: 'a\u0000' }, says: /has to have 1 to 512/ },
+    { why: 'has a long issuer', rule: { issuer: 'a'.repeat(513) }, says: /has to have 1 to 512/ },
     { why: 'has too many stars', rule: { subject: 'a*b*c*d*e*f' }, says: /at most 4 stars/ },
     { why: 'repeats a field', rule: { claims: { aud: 'x' } }, says: /"aud" cannot be one of the claims/ },
     { why: 'believes all of GitHub', rule: { issuer: GITHUB, subject: 'repo:**' }, says: /names no owner/ },

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -73,7 +74,7 @@ export async function startIdentityIssuer(now: () => number, audience: string): 
         iat,
         nbf: iat,
         exp: iat + 300,
-        jti: `job-${iat}`,
+        jti: randomUUID(),
       }
       return signJwt(
         { alg: 'RS256', typ: 'JWT', kid: key.jwk['kid'], ...header },

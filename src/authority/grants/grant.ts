@@ -16,6 +16,8 @@ export interface Grant {
   grantType: string
   /** Whether a person may ask by it in the place of a client, whose session is then the proof. */
   takesSessions?: true
+  /** Whether what it carries proves the client that names itself, so that nothing else has to. */
+  provesClient?: true
   issue(form: ReadonlyMap<string, string>, context: GrantContext): Promise<TokenResponse>
 }
 

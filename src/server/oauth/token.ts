@@ -12,7 +12,7 @@ export const token: Endpoint<'public'> = {
     'Ask for a token: by exchange, by the identity token of a job, as a client for itself, or after a person has let a device or a program in',
   speaks: 'RFC 6749, RFC 8693, RFC 7523, RFC 8628, OpenID CIBA Core 1.0, RFC 8707',
   differences:
-    'one resource for each token; subject_token_type selects exactly one kind: jwt is an AuthSec base token, id_token a session of a user, access_token a call token; the issuer of an assertion is one that a trust rule of the client names; of dead tokens the error is invalid_grant; an exchange may be asked for by the session of an admin, or of the user for whom the subject token stands, in the place of the client (Bearer, beside client_id); no authorization code, no refresh tokens, no DPoP',
+    'one resource for each token; subject_token_type selects exactly one kind: jwt is an AuthSec base token, id_token a session of a user, access_token a call token; the issuer of an assertion is one that a trust rule of the client names, its type none or JWT, and it is good for one use; of dead tokens the error is invalid_grant; an exchange may be asked for by the session of an admin, or of the user for whom the subject token stands, in the place of the client (Bearer, beside client_id); no authorization code, no refresh tokens, no DPoP',
   event: 'token.exchanged',
   limit: 'token',
   errors: 'oauth',

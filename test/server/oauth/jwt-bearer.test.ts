@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type IdentityIssuer, JOB, startIdentityIssuer } from '../../support/identity-issuer.js'
+import { registerClient } from '../../support/registered-client.js'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -31,6 +32,7 @@ const trust = (name: string, rule: object = {}) =>
     },
   })
 
+const seconds = () => Math.floor(server.now / 1000)
 const ask = (assertion: string, fields: Record<string, string> = {}) =>
   server.call('POST', '/oauth/token', {
     form: { grant_type: GRANT_TYPE, client_id: server.clientId, resource: BILLING, assertion, ...fields },
@@ -85,6 +87,11 @@ describe('the identity token of a job', () => {
       says: /.deploy. wants another environment/,
     },
     { why: 'for another server', claims: { aud: 'https://other.example' }, says: /wants another aud/ },
+    { why: 'for nobody', claims: { aud: [] }, says: /wants another aud/ },
+    { why: 'for a day and more', claims: { exp: () => seconds() + 86_431 }, says: /lives longer than a day/ },
+    { why: 'that is an access token', header: { typ: 'at+jwt' }, says: /its type is .at\+jwt./ },
+    { why: 'that is of another kind', header: { typ: 'oauth-id-jag+jwt' }, says: /its type is/ },
+    { why: 'whose type is no text', header: { typ: 1 }, says: /its type is/ },
     {
       why: 'of another issuer',
       claims: { iss: 'https://evil.example' },
@@ -97,7 +104,11 @@ describe('the identity token of a job', () => {
     { why: 'of a key that nobody knows', header: { kid: 'other' }, says: /no key of its issuer/ },
     { why: 'with a critical extension', header: { crit: ['b64'], b64: false }, says: /no key of its issuer/ },
   ])('$why is refused, and the refusal recorded', async ({ claims = {}, header = {}, says }) => {
-    const { status, json } = await ask(issuer.sign(claims, header))
+    const said = Object.entries(claims).map(([name, value]) => [
+      name,
+      typeof value === 'function' ? value() : value,
+    ])
+    const { status, json } = await ask(issuer.sign(Object.fromEntries(said), header))
     expect({ status, error: json.error }).toEqual({ status: 400, error: 'invalid_grant' })
     expect(json.error_description).toMatch(says)
     expect(json.error_description).not.toContain('production')
@@ -107,7 +118,11 @@ describe('the identity token of a job', () => {
   test.each([
     { why: 'without it', fields: { assertion: '' }, error: 'invalid_request' },
     { why: 'with something else', fields: { assertion: 'nonsense' }, error: 'invalid_request' },
-    { why: 'with a secret beside it', fields: { client_secret: 'x' }, error: 'invalid_request' },
+    {
+      why: 'with a secret that it has not beside it',
+      fields: { client_secret: 'x' },
+      error: 'invalid_client',
+    },
     {
       why: 'for an API outside the delegation',
       fields: { resource: 'https://evil.example' },
@@ -118,10 +133,46 @@ describe('the identity token of a job', () => {
     {
       why: 'as a client that no rule is about',
       fields: { client_id: '00000000-0000-4000-8000-000000000000' },
-      error: 'invalid_grant',
+      error: 'invalid_client',
     },
   ])('is asked for $why in vain', async ({ fields, error }) => {
     expect((await ask(issuer.sign(), fields as Record<string, string>)).json.error).toBe(error)
+  })
+
+  test('that is for another server too is refused', async () => {
+    for (const aud of [
+      [server.issuer, 'https://evil.example'],
+      [server.issuer, 1],
+    ]) {
+      const { json } = await ask(issuer.sign({ aud }))
+      expect(json).toMatchObject({ error: 'invalid_grant' })
+      expect(json.error_description).toMatch(/wants another aud/)
+    }
+    expect((await ask(issuer.sign({ aud: [server.issuer] }))).status).toBe(200)
+  })
+
+  test.each([{ typ: 'JWT' }, { typ: 'jwt' }, { typ: undefined }])('may have the type %j', async (header) => {
+    expect((await ask(issuer.sign({}, header))).status).toBe(200)
+  })
+
+  test.each([
+    { why: 'with a jti', claims: {} },
+    { why: 'without one', claims: { jti: undefined } },
+  ])('$why is good for one use, of two at the same time as well', async ({ claims }) => {
+    const assertion = issuer.sign(claims)
+    const replies = await Promise.all([ask(assertion), ask(assertion)])
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 400])
+    expect((await ask(assertion, { resource: ORDERS })).json).toMatchObject({
+      error: 'invalid_grant',
+      error_description: expect.stringMatching(/has been used before/),
+    })
+    expect(await lastEvent('token.exchanged')).toMatchObject({ outcome: 'deny', reason: 'invalid_grant' })
+  })
+
+  test('that was refused is not used up', async () => {
+    const assertion = issuer.sign()
+    expect((await ask(assertion, { resource: 'https://evil.example' })).json.error).toBe('invalid_target')
+    expect((await ask(assertion)).status).toBe(200)
   })
 
   test('counts no more once its rule is gone', async () => {
@@ -130,6 +181,37 @@ describe('the identity token of a job', () => {
     expect((await ask(assertion, { resource: ORDERS })).status).toBe(200)
     await server.call('DELETE', '/admin/trust-rules/short', { admin: true })
     expect((await ask(assertion, { resource: ORDERS })).json.error).toBe('invalid_grant')
+  })
+})
+
+describe('a registered client', () => {
+  const register = async (metadata: object) => {
+    const client = await registerClient(server, { client_kind: 'agent', ...metadata })
+    await trust(client.id, { client_id: client.id })
+    return client
+  }
+
+  test('without the grant among its own is refused', async () => {
+    const { id } = await register({ grant_types: ['client_credentials'] })
+    const reply = await ask(issuer.sign(), { client_id: id })
+    expect(reply).toMatchObject({ status: 400, json: { error: 'unauthorized_client' } })
+  })
+
+  // RFC 7521 §4.1: beside the grant a client may prove itself too. What it lacks here is a delegation.
+  test('may prove itself beside the assertion', async () => {
+    const { id, secret } = await register({ token_endpoint_auth_method: 'client_secret_post' })
+    const proven = await ask(issuer.sign(), { client_id: id, client_secret: secret })
+    expect(proven.json).toMatchObject({ error: 'invalid_grant' })
+    expect(proven.json.error_description).toMatch(/no delegation/)
+    const wrong = await ask(issuer.sign(), { client_id: id, client_secret: 'x' })
+    expect(wrong).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+  })
+
+  test('that proves itself is the one whose rules count', async () => {
+    const client = await registerClient(server, { token_endpoint_auth_method: 'client_secret_post' })
+    const reply = await ask(issuer.sign(), { client_id: client.id, client_secret: client.secret })
+    expect(reply.json).toMatchObject({ error: 'invalid_grant' })
+    expect(reply.json.error_description).toMatch(/no trust rule of the client/)
   })
 })
 
@@ -187,6 +269,9 @@ describe('the trust rules of an admin', () => {
 
   test.each([
     { why: 'a subject of stars', rule: { subject: '**' }, status: 400 },
+    { why: 'an audience without an end', rule: { audience: 'a'.repeat(513) }, status: 400 },
+    { why: 'an audience with a line break', rule: { audience: 'a\nb' }, status: 400 },
+    { why: 'an issuer without an end', rule: { issuer: `https://${'a'.repeat(600)}` }, status: 400 },
     { why: 'no https address', rule: { issuer: 'http://ci.example' }, status: 400 },
     { why: 'a name with a slash', rule: { name: 'a/b' }, status: 400 },
     { why: 'claims that are no texts', rule: { claims: { a: 1 } }, status: 400 },

@@ -40,7 +40,8 @@ export function addOidc(parent: Command, context: Context): void {
     summary: 'exchange the identity of this job for a call token, without any secret',
     details:
       'The identity token comes from GitHub Actions (the job needs permissions: id-token: write), from GitLab CI ' +
-      '(id_tokens: AUTHSEC_ID_TOKEN), or from a file. The server has to believe it under a trust rule of the agent. ' +
+      '(id_tokens: AUTHSEC_ID_TOKEN), or from a file. The server has to believe it under a trust rule of the agent, ' +
+      'and takes it once: GitHub signs another one for each call, GitLab one for each entry of id_tokens. ' +
       'Standard output is the call token and nothing else; in GitHub Actions it is masked first.',
     examples: [
       [

@@ -17,7 +17,7 @@ export function addTrustCreate(parent: Command, context: Context): void {
     summary: 'let the jobs of another issuer, such as GitHub, act as an agent',
     details:
       'Who holds an identity token of the issuer that says all this can exchange it for call tokens of the agent, ' +
-      'without a secret. In patterns * stands for anything but / and :, and ** for anything.',
+      'without a secret, each token once. In patterns * stands for anything but / and :, and ** for anything.',
     examples: [
       [
         "authsec trust create deploy --client demo-agent --issuer https://token.actions.githubusercontent.com --subject 'repo:acme/shop:ref:refs/heads/main'",
@@ -36,7 +36,11 @@ export function addTrustCreate(parent: Command, context: Context): void {
     .requiredOption('--issuer <url>', 'exactly the iss of their identity tokens')
     .requiredOption('--subject <pattern>', 'the sub of their identity tokens')
     .option('--claim <name=pattern>', 'what else they say; repeatable', collectClaim, {})
-    .option('--identity-audience <text>', 'exactly the aud of their identity tokens; otherwise the server')
+    .option(
+      '--identity-audience <text>',
+      'exactly the aud of their identity tokens, and their only one; otherwise the server. Whoever is sent tokens for this ' +
+        'audience can use them here: name nothing that another service takes',
+    )
     .option('--json', 'print one JSON object', false)
   addConnectionFlags(command).action(async (name, flags) => {
     const { io } = context
