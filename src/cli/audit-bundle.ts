@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { type LogFile, type LogSource, readLogKeys } from '../core/log-source.js'
-import { formatTilePath } from '../core/log-tiles.js'
+import { formatTilePath, parseTilePath, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
 import { quote } from '../core/printable.js'
 import { fillNewPlace } from './new-place.js'
 
@@ -12,7 +12,27 @@ export function openBundle(directory: string): LogSource {
     readCheckpoint: () => readText(join(directory, 'checkpoint')),
     readTile: (tile) => readBytes(join(directory, formatTilePath(tile))),
     readKeys: async () => readLogKeys(await readText(join(directory, 'keys'))),
+    countBehind: (size) => countBehind(directory, size),
   }
+}
+
+// Whoever reads the directory file by file takes these for records of the log.
+async function countBehind(directory: string, size: number): Promise<number> {
+  const { readdir } = await import('node:fs/promises')
+  const root = join(directory, 'tile', 'entries')
+  const names = await readdir(root, { recursive: true }).catch((cause) => {
+    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return []
+    throw new AuthsecError('not_found', `${quote(root, 200)} cannot be read (${cause.code})`, { cause })
+  })
+  let end = size
+  for (const name of names) {
+    const tile = parseTilePath(`tile/entries/${name.split(sep).join('/')}`)
+    // What the log has itself is counted where it is read.
+    if (tile === undefined || tile.width === tileAt('entries', tile.index, size).width) continue
+    const { entries } = splitEntries((await readBytes(join(root, name))) ?? new Uint8Array())
+    end = Math.max(end, tile.index * TILE_WIDTH + entries.length)
+  }
+  return end - size
 }
 
 /**

@@ -1,6 +1,7 @@
 import { encodeBase64 } from '../core/base64.js'
 import type { LogFault } from '../core/log-faults.js'
-import type { KnownKey, LogReport, Signature, Verdict } from '../core/log-verdict.js'
+import type { KnownKey, Signature } from '../core/log-trust.js'
+import type { LogReport, Verdict } from '../core/log-verdict.js'
 import { toPrintable } from '../core/printable.js'
 import { wrapText } from './columns.js'
 import type { Style } from './io.js'
@@ -45,6 +46,8 @@ export interface LogReportOutput {
   fault: FaultOutput | null
   /** The place of the event of the token; null where none was given or it is not there. */
   token_index: number | null
+  /** What was asked for and cannot be told from what is there, in words: then nothing passes. */
+  undecided: readonly string[]
   /** What else should be known, in words. */
   warnings: readonly string[]
 }
@@ -68,6 +71,8 @@ interface RecordCounts {
   out_of_order: number
   /** Those, from the first on, that were taken out by a rule that is itself recorded. */
   pruned: number
+  /** Those that lie after the head, which nobody has signed. */
+  after_checkpoint: number
 }
 
 interface AnchorOutput {
@@ -127,7 +132,7 @@ export function formatLogReport(
   width: number,
   style: Style,
 ): string[] {
-  const { verdict, statement, checkpoint, walk, anchors, firstAt, lastAt, warnings, fault } = report
+  const { verdict, statement, checkpoint, walk, anchors, firstAt, lastAt, warnings, fault, token } = report
   const rows: [string, string][] = []
   if (checkpoint !== undefined) rows.push(['log', `${checkpoint.origin}   ${describeKey(key)}`])
   if (checkpoint !== undefined && walk !== undefined) {
@@ -148,7 +153,11 @@ export function formatLogReport(
         : `consistent with ${anchors.map(({ name, checkpoint: { size } }) => `${name}@${size}`).join(', ')}`,
     ])
   }
-  if (report.tokenIndex !== undefined) rows.push(['token', `its event is record ${report.tokenIndex}`])
+  if (checkpoint !== undefined) rows.push(['tail', `${report.behind} records after the checkpoint`])
+  if (token?.is === 'there') rows.push(['token', `its event is record ${token.index}`])
+  if (token?.is === 'other')
+    rows.push(['token', `record ${token.index}, which it names, is of another token`])
+  for (const question of report.undecided) rows.push(['undecided', question])
   for (const warning of warnings) rows.push(['warning', warning])
   if (fault !== undefined) rows.push(...describeFault(fault))
   rows.push(['proves', PROOFS[verdict]])
@@ -181,6 +190,7 @@ export function describeLogReport(report: LogReport, key: KnownKey | undefined):
       altered: walk.altered,
       out_of_order: walk.moved,
       pruned: walk.pruned,
+      after_checkpoint: report.behind,
     },
     first_at: report.firstAt ?? null,
     last_at: report.lastAt ?? null,
@@ -196,7 +206,8 @@ export function describeLogReport(report: LogReport, key: KnownKey | undefined):
             actual: fault.actual ?? null,
             good: fault.good,
           },
-    token_index: report.tokenIndex ?? null,
+    token_index: report.token?.is === 'there' ? report.token.index : null,
+    undecided: report.undecided,
     warnings: report.warnings,
   }
 }

@@ -10,7 +10,7 @@ import {
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import type { LogSource } from '../core/log-source.js'
 import { findTile, readNode } from '../core/log-tiles.js'
-import type { KnownKey } from '../core/log-verdict.js'
+import type { KnownKey } from '../core/log-trust.js'
 import { proveConsistency, type ReadNodes, verifyConsistency } from '../core/merkle.js'
 import { toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'

@@ -93,6 +93,11 @@ export function parseCheckpoint(note: string): Checkpoint {
   return { ...parseHead(text), text, signatures, note }
 }
 
+/** Whether a checkpoint that cannot be read is the beginning of one, as what is written when a machine stops. */
+export function isCutNote(note: string): boolean {
+  return !note.endsWith('\n') || (!note.includes('\u2014') && note.split('\n').length <= 5)
+}
+
 /**
  * Whether a key has signed a checkpoint. Every signature that claims to be of the key has to hold: throws
  * `checkpoint_forged` for one that does not.

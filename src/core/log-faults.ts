@@ -60,7 +60,8 @@ export function findFault(
     const index = start + at
     const wanted = expected[at]
     if (hash === undefined) {
-      if (index < pruned) continue
+      // What is pruned may be gone, but its hash may not.
+      if (index < pruned && wanted !== undefined) continue
       counts.missing++
       fault ??= { kind: 'missing', index, expected: wanted && toText(wanted), good: index }
       continue
@@ -85,11 +86,12 @@ export async function locateFault(search: FaultSearch): Promise<LogFault | undef
   const [fault] = faults
   const isCut = fault?.kind === 'missing' && reachesEnd(fault.index, faulty, head.size)
   if (isSigned) {
-    // The records are what was signed, as far as they are there: then it is a tile that has changed.
+    // The records are what was signed, as far as they are there: then it is a tile that has changed. One that is cut
+    // off has not.
     const missing = faults.find(({ kind, actual }) => kind === 'missing' && actual === undefined)
     if (missing) return isCut ? { ...missing, kind: 'cut' } : missing
     const bundle = faulty.find(({ expected, actual }) =>
-      actual.some((hash, at) => hash !== undefined && !isSame(hash, expected[at])),
+      actual.some((hash, at) => isOther(hash, expected[at])),
     )
     const level = bundle ? 0 : faultyTiles[0]?.level
     if (level === undefined) return undefined
@@ -170,8 +172,8 @@ async function readHashes(level: number, size: number, readTile: ReadTile): Prom
   return hashes
 }
 
-function isSame(hash: Uint8Array, other: Uint8Array | undefined): boolean {
-  return other !== undefined && equalHashes(hash, other)
+function isOther(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {
+  return hash !== undefined && told !== undefined && !equalHashes(hash, told)
 }
 
 function toText(hash: Uint8Array): string {

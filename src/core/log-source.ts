@@ -1,5 +1,6 @@
+import type { Checkpoint } from './checkpoint.js'
 import type { ReadTile } from './log-faults.js'
-import { countTileLevels, formatTilePath, listTiles } from './log-tiles.js'
+import { countTileLevels, formatTilePath, listTiles, splitEntries, TILE_WIDTH } from './log-tiles.js'
 import { isJsonObject } from './strict-json.js'
 
 /** The key by which a log says it is signed, and the checkpoints by which older keys vouch for newer ones. */
@@ -14,6 +15,8 @@ export interface LogSource {
   readCheckpoint(): Promise<string | undefined>
   readTile: ReadTile
   readKeys(): Promise<LogKeys>
+  /** How many records lie there in further files than a log of this size has; undefined where that cannot be seen. */
+  countBehind?: ((size: number) => Promise<number>) | undefined
 }
 
 /** One file of a log in the layout of C2SP tlog-tiles. */
@@ -24,14 +27,36 @@ export interface LogFile {
 
 const utf8 = new TextEncoder()
 
-/** The files of a log as far as a checkpoint covers it. What is gone at the source is gone here too. */
+/** A signed head, as it came. */
+type LogHead = Pick<Checkpoint, 'note' | 'size'>
+
+/**
+ * The files of a log as far as a head covers it. What is gone at the source is gone here too; why may only be told
+ * behind the head, when records are pruned meanwhile: then `readHead` is asked for the newest one, up to which the
+ * files go instead. Default: nothing is pruned meanwhile.
+ */
 export async function* readLogFiles(
   source: Pick<LogSource, 'readTile' | 'readKeys'>,
-  head: { note: string; size: number },
+  from: LogHead,
+  readHead: () => Promise<LogHead> = async () => from,
 ): AsyncGenerator<LogFile> {
+  let head = from
+  let done = 0
+  for (let hasHole = true; hasHole; ) {
+    hasHole = false
+    for (const tile of listTiles('entries', head.size).slice(done)) {
+      // The last one may grow on.
+      if (tile.width < TILE_WIDTH) break
+      done++
+      const content = await source.readTile(tile)
+      hasHole ||= content === undefined || splitEntries(content).entries.some(({ length }) => length === 0)
+      if (content !== undefined) yield { file: formatTilePath(tile), content }
+    }
+    if (hasHole) head = await readHead()
+  }
   const levels = Array.from({ length: countTileLevels(head.size) }, (_, level) => level)
   for (const tile of [
-    ...listTiles('entries', head.size),
+    ...listTiles('entries', head.size).slice(done),
     ...levels.flatMap((level) => listTiles(level, head.size)),
   ]) {
     const content = await source.readTile(tile)

@@ -1,11 +1,13 @@
 import type { Checkpoint } from './checkpoint.js'
 import { findFault, type HashedBundle, type LogFault, locateFault, type ReadTile } from './log-faults.js'
-import { splitEntries, splitTile, TILE_WIDTH, tileAt } from './log-tiles.js'
+import { formatTilePath, splitEntries, splitTile, TILE_WIDTH, type Tile, tileAt } from './log-tiles.js'
 import { equalHashes, hashLeaf, type Sha256 } from './merkle.js'
 import { createTileEdge, type GrownTile } from './tile-edge.js'
 
 /** What a walk through all records has found. */
 export interface LogWalk {
+  /** The head up to which it went. */
+  head: Checkpoint
   read: number
   altered: number
   missing: number
@@ -13,6 +15,8 @@ export interface LogWalk {
   moved: number
   /** How many records, from the first on, have been taken out by a rule that is itself recorded. */
   pruned: number
+  /** How many records stand in the last bundle behind the head. */
+  behind: number
   /** The last bundle ends in the middle of a record, as a crash leaves it behind. */
   isTorn: boolean
   /** The root over the records, with the hashes of those that are not there. */
@@ -21,13 +25,17 @@ export interface LogWalk {
   roots: ReadonlyMap<number, Uint8Array>
   /** Tiles that are not as the records have them. */
   faultyTiles: readonly GrownTile[]
+  /** The paths of tiles that say nothing wrong, but not all that they should. */
+  cutTiles: readonly string[]
   fault: LogFault | undefined
   first: Uint8Array | undefined
   last: Uint8Array | undefined
 }
 
 export interface WalkOptions {
-  head: Pick<Checkpoint, 'size' | 'root'>
+  head: Checkpoint
+  /** Reads the head once more; undefined where there is none of the same log. */
+  readHead?: () => Promise<Checkpoint | undefined>
   readTile: ReadTile
   sha256: Sha256
   /** At which sizes the root is wanted. */
@@ -38,70 +46,111 @@ export interface WalkOptions {
   prunedBelow: () => number
 }
 
+/** How often a log is followed on that prunes records faster than they can be read. */
+const MAX_HEADS = 5
+
 /**
  * Walks through a log once, hashes every record, and finds the first that is not what the head covers. It trusts
- * nothing but the root of the head: tiles only tell where to look when that does not agree.
+ * nothing but the root of the head: tiles only tell where to look when that does not agree. Where a record is missing
+ * it goes on to the newest head, in which a pruning meanwhile is told of.
  */
 export async function walkLog(options: WalkOptions): Promise<LogWalk> {
-  const { head, readTile, sha256, sizes, onRecords = () => {} } = options
+  const { readHead = async () => undefined, readTile, sha256, prunedBelow } = options
+  const steps = createSteps(options)
+  let head = options.head
+  for (let heads = 1; ; heads++) {
+    await steps.goTo(head.size)
+    if (heads === MAX_HEADS || !hasHole(steps.faulty, prunedBelow())) break
+    const next = await readHead()
+    if (next === undefined || next.size <= head.size) break
+    head = next
+  }
+  const { faulty, faultyTiles, isTorn, root, ...found } = steps.result()
+  const counts = { altered: 0, missing: 0, moved: 0 }
+  const pruned = countPruned(faulty, prunedBelow())
+  for (const bundle of faulty) findFault(bundle, counts, pruned)
+  const isSigned = equalHashes(root, head.root)
+  const fault = await locateFault({ faulty, faultyTiles, isSigned, isTorn, pruned, head, readTile, sha256 })
+  const cutTiles = [...listCutBundles(faulty), ...found.cutTiles].map(formatTilePath)
+  return { head, ...found, ...counts, pruned, isTorn, root, faultyTiles, cutTiles, fault }
+}
+
+/** The walk itself, from where it is to a size, and what it has come past. */
+function createSteps({ readTile, sha256, sizes, onRecords = () => {} }: WalkOptions) {
   const edge = createTileEdge(sha256)
   const roots = new Map<number, Uint8Array>()
   const faulty: HashedBundle[] = []
   const faultyTiles: GrownTile[] = []
-  let [read, isTorn] = [0, false]
+  const cutTiles: Tile[] = []
+  let [read, behind, isTorn] = [0, 0, false]
   let [first, last]: (Uint8Array | undefined)[] = []
+  /** The hashes of the last bundle, which may grow on. */
+  let actual: (Uint8Array | undefined)[] = []
 
-  for (
-    let tile = tileAt('entries', 0, head.size);
-    tile.width > 0;
-    tile = tileAt('entries', tile.index + 1, head.size)
-  ) {
+  async function takeBundle(tile: Tile): Promise<void> {
     const [bytes, expectedBytes] = await Promise.all([readTile(tile), readTile({ ...tile, level: 0 })])
     const bundle = splitEntries(bytes ?? new Uint8Array())
     const expected = splitTile(expectedBytes ?? new Uint8Array())
     const records = bundle.entries.slice(0, tile.width)
     const start = tile.index * TILE_WIDTH
     isTorn ||= bundle.isTorn
-    onRecords(start, records)
+    behind += Math.max(0, bundle.entries.length - tile.width)
+    if (edge.size === start) actual = []
+    else if (faulty.at(-1)?.start === start) faulty.pop()
+    onRecords(edge.size, records.slice(actual.length))
 
-    const actual: (Uint8Array | undefined)[] = []
-    let isFaulty = expected.length !== tile.width
-    for (let at = 0; at < tile.width; at++) {
+    for (let at = actual.length; at < tile.width; at++) {
       const record = records[at]
       const hash = record === undefined || record.length === 0 ? undefined : hashLeaf(record, sha256)
       actual.push(hash)
-      const told = expected[at]
-      isFaulty ||= hash === undefined || told === undefined || !equalHashes(hash, told)
       if (hash !== undefined) {
         read++
         first ??= record
         last = record
       }
-      edge.append(hash ?? told ?? new Uint8Array(32))
+      edge.append(hash ?? expected[at] ?? new Uint8Array(32))
       if (sizes.has(edge.size)) roots.set(edge.size, edge.root())
     }
-    if (isFaulty) faulty.push({ start, expected, actual })
-    for (const grown of edge.takeGrown()) {
+    const isAsTold = actual.every((hash, at) => isSame(hash, expected[at]))
+    if (!isAsTold || expected.length !== tile.width) faulty.push({ start, expected, actual })
+  }
+
+  async function checkGrown(size: number): Promise<void> {
+    for (const { level, index, hashes } of edge.takeGrown()) {
       // Those of the lowest level have just been compared; a tile that grows on is looked at when it is done.
-      const isDone = grown.hashes.length === tileAt(grown.level, grown.index, head.size).width
-      if (grown.level > 0 && isDone && !(await isAsStored(grown, readTile))) faultyTiles.push(grown)
+      const tile = tileAt(level, index, size)
+      if (level === 0 || hashes.length !== tile.width) continue
+      const stored = splitTile((await readTile(tile)) ?? new Uint8Array())
+      if (!stored.every((hash, at) => isSame(hash, hashes[at]))) faultyTiles.push({ level, index, hashes })
+      else if (stored.length < hashes.length) cutTiles.push(tile)
     }
   }
 
-  const root = edge.root()
-  const counts = { altered: 0, missing: 0, moved: 0 }
-  const pruned = countPruned(faulty, options.prunedBelow())
-  for (const bundle of faulty) findFault(bundle, counts, pruned)
-  const isSigned = equalHashes(root, head.root)
-  const fault = await locateFault({ faulty, faultyTiles, isSigned, isTorn, pruned, head, readTile, sha256 })
-  return { read, ...counts, pruned, isTorn, root, roots, faultyTiles, fault, first, last }
+  return {
+    faulty,
+    async goTo(size: number): Promise<void> {
+      while (edge.size < size) {
+        await takeBundle(tileAt('entries', Math.floor(edge.size / TILE_WIDTH), size))
+        await checkGrown(size)
+      }
+    },
+    result: () => ({
+      root: edge.root(),
+      ...{ read, behind, isTorn, roots, faulty, faultyTiles, cutTiles, first, last },
+    }),
+  }
 }
 
-async function isAsStored({ level, index, hashes }: GrownTile, readTile: ReadTile): Promise<boolean> {
-  const stored = splitTile((await readTile({ level, index, width: hashes.length })) ?? new Uint8Array())
-  return (
-    stored.length === hashes.length && hashes.every((hash, at) => equalHashes(hash, stored[at] as Uint8Array))
+function hasHole(faulty: readonly HashedBundle[], below: number): boolean {
+  return faulty.some(({ start, actual }) =>
+    actual.some((hash, at) => hash === undefined && start + at >= below),
   )
+}
+
+function listCutBundles(faulty: readonly HashedBundle[]): Tile[] {
+  return faulty
+    .filter(({ expected, actual }) => expected.length < actual.length)
+    .map(({ start, actual }) => ({ level: 0, index: start / TILE_WIDTH, width: actual.length }))
 }
 
 // From the first record on, as far as they are gone and may be.
@@ -115,4 +164,8 @@ function countPruned(faulty: readonly HashedBundle[], below: number): number {
     }
   }
   return pruned
+}
+
+function isSame(hash: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return hash !== undefined && other !== undefined && equalHashes(hash, other)
 }

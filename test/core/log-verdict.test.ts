@@ -254,6 +254,53 @@ describe('a log', () => {
     },
   )
 
+  test.each(['tile/0/000', 'tile/0/002.p/88', 'tile/1/000.p/2'])(
+    'whose hashes in %s a crash has cut off or taken is what was signed all the same',
+    async (path) => {
+      const cut = new Map(HONEST).set(path, HONEST.get(path)!.subarray(0, -5))
+      const gone = new Map(HONEST)
+      gone.delete(path)
+      for (const files of [cut, gone, new Map(HONEST).set(path, new Uint8Array())]) {
+        expect(await judge(files)).toMatchObject({
+          verdict: 'INTACT',
+          fault: undefined,
+          warnings: [`the hashes in ${path} are cut off or gone, as a crash leaves them`],
+        })
+      }
+    },
+  )
+
+  test('whose hashes are cut off and are other ones as well was altered', async () => {
+    const path = 'tile/0/000'
+    const bytes = Uint8Array.from(HONEST.get(path)!.subarray(0, -5))
+    bytes[40]! ^= 1
+    expect(await judge(new Map(HONEST).set(path, bytes))).toMatchObject({
+      verdict: 'ALTERED',
+      fault: { kind: 'tile', path },
+    })
+  })
+
+  test('whose checkpoint a crash has cut off at any place is incomplete, never unsigned', async () => {
+    const note = HONEST.get('checkpoint')!
+    for (let length = 0; length < note.length; length++) {
+      const report = await judge(new Map(HONEST).set('checkpoint', note.subarray(0, length)))
+      expect(report.verdict, `${length}`).toBe('INCOMPLETE')
+    }
+  })
+
+  test('tells how many records lie behind the head, which nobody has signed', async () => {
+    expect(await judge(HONEST)).toMatchObject({ behind: 0 })
+    const more = changeEntries(HONEST, 2, (entries) => [
+      ...entries,
+      createLogRecord(600),
+      createLogRecord(601),
+    ])
+    const report = await judge(more)
+    expect(report).toMatchObject({ verdict: 'INTACT', behind: 2, walk: { read: SIZE } })
+    expect(report.warnings.join()).toContain('the 2 records after the checkpoint are not signed')
+    expect(await judge(HONEST, { countBehind: async (size) => 1_000 - size })).toMatchObject({ behind: 400 })
+  })
+
   test('without a checkpoint proves nothing', async () => {
     const files = new Map(HONEST)
     files.delete('checkpoint')
@@ -277,6 +324,83 @@ describe('a log', () => {
   })
 })
 
+describe('a log that prunes records while it is walked through', () => {
+  const pruned = (index: number, below: number) =>
+    createLogRecord(index, { type: 'audit.pruned', details: { below } })
+  const later = [...RECORDS, ...[600, 601].map((index) => createLogRecord(index)), pruned(602, 256)]
+  const grown = createBundleFiles(later, [KEY])
+  const files = new Map([...HONEST, ...grown]).set('checkpoint', HONEST.get('checkpoint')!)
+  files.delete('tile/entries/000')
+  const noteOf = (of: Files) => Buffer.from(of.get('checkpoint')!).toString()
+
+  test('is intact up to the head that tells of it', async () => {
+    const report = await judge(files, { readNote: async () => noteOf(grown) })
+    expect(report).toMatchObject({
+      verdict: 'INTACT',
+      checkpoint: { size: 603 },
+      walk: { pruned: 256, missing: 0, read: 603 - 256 },
+    })
+  })
+
+  test('is followed from head to head as far as it is pruned on', async () => {
+    const newest = [...later, ...RECORDS.slice(0, 200), pruned(803, 512)]
+    const last = createBundleFiles(newest, [KEY])
+    const all = new Map([...files, ...last]).set('checkpoint', HONEST.get('checkpoint')!)
+    for (const path of ['tile/entries/000', 'tile/entries/001']) all.delete(path)
+    const notes = [noteOf(grown), noteOf(last)]
+    const report = await judge(all, { readNote: async () => notes.shift() })
+    expect(report).toMatchObject({ verdict: 'INTACT', checkpoint: { size: 804 }, walk: { pruned: 512 } })
+  })
+
+  test.each([
+    { what: 'does not go on', readNote: async () => noteOf(HONEST) },
+    { what: 'has no head any more', readNote: async () => undefined },
+    { what: 'is another one', readNote: async () => noteOf(grown).replace(ORIGIN, 'authsec/other') },
+  ])('is incomplete where it $what', async ({ readNote }) => {
+    expect(await judge(files, { readNote })).toMatchObject({
+      verdict: 'INCOMPLETE',
+      fault: { kind: 'missing', index: 0 },
+    })
+  })
+
+  test('is incomplete where its last records take the place of others', async () => {
+    const report = await judge(
+      changeEntries(files, 1, (entries) => entries.with(3, new Uint8Array())),
+      {
+        readNote: async () => noteOf(grown),
+      },
+    )
+    expect(report).toMatchObject({ verdict: 'INCOMPLETE', fault: { kind: 'missing', index: 259 } })
+  })
+
+  test('lacks the hashes of what was pruned, and is not called altered', async () => {
+    const damaged = new Map(files).set('tile/0/000', new Uint8Array(40))
+    const report = await judge(damaged, { readNote: async () => noteOf(grown) })
+    expect(report).toMatchObject({ verdict: 'INCOMPLETE', fault: { kind: 'missing' } })
+  })
+})
+
+describe('a head that was kept', () => {
+  const kept = signRecords(RECORDS.slice(0, 400), [KEY])
+  const anchor = (note: string) => ({ name: 'head.txt', checkpoint: parseCheckpoint(note) })
+
+  test.each([
+    { what: 'root', note: kept.replace(/\n.{44}\n/, `\n${Buffer.alloc(32, 1).toString('base64')}\n`) },
+    { what: 'size', note: kept.replace('\n400\n', '\n999\n') },
+  ])('accuses nobody where its $what was edited', async ({ note }) => {
+    const report = await judge(HONEST, { anchors: [anchor(note)] })
+    expect(report).toMatchObject({ verdict: 'INTACT', anchors: [], forgedAnchors: [{ name: 'head.txt' }] })
+  })
+
+  test.each([400, 999])('proves nothing where no known key has signed it: at %i', async (size) => {
+    const note = signRecords(RECORDS.slice(0, 400), [createLogKey()]).replace('\n400\n', `\n${size}\n`)
+    const report = await judge(HONEST, { anchors: [anchor(note)] })
+    expect(report).toMatchObject({ verdict: 'INTACT', anchors: [] })
+    expect(report.undecided.join()).toContain('head.txt is signed by no key that is known of this log')
+    expect(proves(report, 'linked')).toBe(false)
+  })
+})
+
 describe('any byte of any file', () => {
   const SMALL = createBundleFiles(RECORDS.slice(0, 300), [KEY])
 
@@ -291,7 +415,10 @@ describe('any byte of any file', () => {
       const at = Math.floor(random() * bytes.length)
       bytes[at]! ^= 1 << Math.floor(random() * 8)
       const report = await judge(new Map(SMALL).set(path, bytes))
-      const expected = path === 'checkpoint' ? ['UNSIGNED', 'KEY'] : ['ALTERED', 'INCOMPLETE', 'TRUNCATED']
+      // What ends without the end of a line may have been cut off.
+      const isEnd = at === bytes.length - 1
+      const head = isEnd ? ['INCOMPLETE'] : ['UNSIGNED', 'KEY']
+      const expected = path === 'checkpoint' ? head : ['ALTERED', 'INCOMPLETE', 'TRUNCATED']
       expect(expected, `${path} at ${at}`).toContain(report.verdict)
       if (path.startsWith('tile/') && !path.includes('entries')) {
         expect(report).toMatchObject({ verdict: 'ALTERED', fault: { kind: 'tile', path } })
@@ -335,7 +462,7 @@ describe('a token', () => {
 
   test('whose event is there is told where', async () => {
     const report = await judge(files, { token: { eventId: 'event-40', hash: 'abc' } })
-    expect(report).toMatchObject({ verdict: 'INTACT', tokenIndex: 40 })
+    expect(report).toMatchObject({ verdict: 'INTACT', token: { is: 'there', index: 40 } })
   })
 
   test('whose event is not there was suppressed', async () => {
@@ -344,10 +471,43 @@ describe('a token', () => {
     expect(proves(report, 'linked')).toBe(false)
   })
 
-  test('is not the one that the record of its event names', async () => {
+  test('is not the one that the record of its event names: the log is as good as before', async () => {
     expect(await judge(files, { token: { eventId: 'event-40', hash: 'other' } })).toMatchObject({
-      verdict: 'ALTERED',
+      verdict: 'INTACT',
+      token: { is: 'other', index: 40 },
     })
+  })
+
+  const idAt = (time: string) =>
+    `${Date.parse(time).toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')}-7000-8000-000000000000`
+  const judgeAt = (time: string, of: Files, request: Partial<VerdictRequest> = {}) =>
+    judge(of, { token: { eventId: idAt(time), hash: 'abc' }, ...request })
+
+  test('that is newer than a copy of the log, or as old as its last request, is not suppressed', async () => {
+    for (const time of ['2026-08-01T09:09:30Z', '2026-08-01T12:00:00Z']) {
+      const report = await judgeAt(time, files)
+      expect(report).toMatchObject({ verdict: 'INTACT', token: { is: 'undecided' } })
+      expect(report.undecided.join()).toContain('it is newer than this copy')
+      expect(proves(report, 'linked')).toBe(false)
+    }
+    expect(await judgeAt('2026-08-01T09:08:00Z', files)).toMatchObject({ verdict: 'SUPPRESSED' })
+  })
+
+  test('that a living log does not have was suppressed, whatever its time', async () => {
+    const report = await judgeAt('2026-08-01T12:00:00Z', files, { isLive: true })
+    expect(report).toMatchObject({ verdict: 'SUPPRESSED' })
+  })
+
+  test('whose record may have been pruned is not suppressed', async () => {
+    const pruning = records.with(599, createLogRecord(599, { type: 'audit.pruned', details: { below: 256 } }))
+    const rest = createBundleFiles(pruning, [KEY])
+    rest.delete('tile/entries/000')
+    for (const time of ['2026-07-01T00:00:00Z', '2026-08-01T09:04:30Z']) {
+      const report = await judgeAt(time, rest)
+      expect(report).toMatchObject({ verdict: 'INTACT', token: { is: 'undecided' } })
+      expect(report.undecided.join()).toContain('as old as the records that have been pruned')
+    }
+    expect(await judgeAt('2026-08-01T09:06:00Z', rest)).toMatchObject({ verdict: 'SUPPRESSED' })
   })
 })
 

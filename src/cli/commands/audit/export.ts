@@ -122,9 +122,18 @@ async function exportBundle(
   const { io, clock, signal } = context
   await recordExport(target, { format: 'bundle', filter: [] })
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
-  const { checkpoint, verifierKey } = await contactLog(context, source, target.serverUrl)
-  const { origin, size, note } = checkpoint
-  await writeBundle(readLogFiles(source, { note, size }), out)
+  let contact = await contactLog(context, source, target.serverUrl)
+  const { origin } = contact.checkpoint
+  const readHead = async () => {
+    contact = await contactLog(context, source, target.serverUrl)
+    if (contact.checkpoint.origin === origin) return contact.checkpoint
+    throw new AuthsecError('conflict', `${target.serverUrl} has begun another log meanwhile`, {
+      hint: 'Export again: that is the new one.',
+    })
+  }
+  await writeBundle(readLogFiles(source, contact.checkpoint, readHead), out)
+  const { checkpoint, verifierKey } = contact
+  const { size } = checkpoint
   if (json) {
     io.json<Output>({ origin, size, verifier_key: verifierKey, out })
     return

@@ -7,21 +7,15 @@ import {
   parseVerifierKey,
   type VerifierKey,
 } from '../../../core/checkpoint.js'
-import { AuthsecError, type ErrorCode } from '../../../core/errors.js'
+import { AuthsecError } from '../../../core/errors.js'
+import type { TokenReceipt } from '../../../core/log-receipt.js'
 import type { LogSource } from '../../../core/log-source.js'
-import {
-  type Anchor,
-  type Evidence,
-  judgeLog,
-  type KnownKey,
-  type LogReport,
-  proves,
-  type Verdict,
-  type VerdictRequest,
-} from '../../../core/log-verdict.js'
+import type { Anchor, KnownKey } from '../../../core/log-trust.js'
+import { type Evidence, judgeLog, type LogReport, type VerdictRequest } from '../../../core/log-verdict.js'
 import { quote } from '../../../core/printable.js'
 import { openBundle } from '../../audit-bundle.js'
 import { type ProofOutput, proveEvent, readProofFile, verifyProof } from '../../audit-event-proof.js'
+import { assertNotForged, assertProven } from '../../audit-evidence.js'
 import { describeLogReport, formatLogReport, type LogReportOutput } from '../../audit-report.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
@@ -71,7 +65,7 @@ export function addAuditVerify(parent: Command, context: Context): void {
       ],
       ['authsec token mint … | authsec audit verify --token -', 'that the event of a token is in the log'],
     ],
-    exits: [0, 2, 4, 5, 6, 16, 18, 19, ...SERVER_EXITS],
+    exits: [0, 2, 4, 5, 6, 13, 16, 18, 19, ...SERVER_EXITS],
     seeAlso: ['authsec audit checkpoint', 'authsec audit export'],
   })
     .argument('[bundle]', 'a directory that authsec audit export wrote, or the proof of an event')
@@ -96,10 +90,13 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
       hint: 'Check one after the other.',
     })
   }
+  if (bundle !== undefined && (await isFile(bundle))) {
+    assertAlone('the file of a proof', flags, ['event', 'token', 'checkpoint', 'require'])
+    return verifyProof(context, await readProofFile(bundle), flags)
+  }
+  if (flags.event !== undefined) assertAlone('--event', flags, ['token', 'checkpoint', 'require'])
   const token = flags.token === undefined ? undefined : await readToken(context, flags.token)
   const anchors = await Promise.all(flags.checkpoint.map(readAnchor))
-  if (bundle !== undefined && (await isFile(bundle)))
-    return verifyProof(context, await readProofFile(bundle), flags)
   const subject = await openSubject(context, bundle, flags)
   if (flags.event !== undefined) return proveEvent(context, flags.event, subject, flags)
   // The proof is only there once the event is signed: the server signs it at once where it has to.
@@ -110,6 +107,22 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
   if (flags.json) io.json<Output>(describeLogReport(report, key))
   else for (const line of formatLogReport(report, key, io.width, await io.style())) io.line(line)
   assertProven(report, flags.require)
+}
+
+/** Throws `usage` for what only a whole log can be checked for. */
+function assertAlone(what: string, flags: VerifyFlags, others: readonly (keyof VerifyFlags)[]): void {
+  const isGiven = (flag: keyof VerifyFlags) =>
+    flag === 'require' ? flags.require === 'anchored' : flags[flag] !== undefined && `${flags[flag]}` !== ''
+  const other = others.find(isGiven)
+  if (other === undefined) return
+  const flag = other === 'require' ? '--require anchored' : `--${other}`
+  throw new AuthsecError(
+    'usage',
+    `${flag} says nothing about the proof of one event, which ${what} is about`,
+    {
+      hint: `Leave ${flag} out, or check the whole log with it.`,
+    },
+  )
 }
 
 /** Checks a whole log with all that this machine knows of it; what is good is remembered. */
@@ -138,13 +151,17 @@ async function judge(
   const report = await judgeLog({
     note,
     readTile: source.readTile,
+    readNote: server && source.readCheckpoint,
+    countBehind: source.countBehind,
     key,
     handovers,
     anchors: [...anchors, ...held],
     token,
+    isLive: server !== undefined,
     sha256,
     verify: verifyEd25519,
   })
+  assertNotForged(report, held, context.knownLogs.path)
   const change = server && origin !== undefined ? await describeNewLog(context, server.url, known) : undefined
   const { checkpoint, verdict } = report
   const isGood = verdict === 'INTACT' || verdict === 'LINKED'
@@ -158,37 +175,6 @@ async function judge(
     },
     key,
   }
-}
-
-const CODES: Partial<Record<Verdict, ErrorCode>> = {
-  ALTERED: 'audit_altered',
-  FORKED: 'audit_altered',
-  UNSIGNED: 'audit_altered',
-  KEY: 'audit_altered',
-}
-
-function assertProven(report: LogReport, required: Evidence): void {
-  if (proves(report, required)) return
-  const { verdict, statement, anchors } = report
-  if (verdict === 'INTACT' && anchors.length === 0) {
-    throw new AuthsecError(
-      'audit_incomplete',
-      'the log is intact, but there is no anchor to hold it against',
-      {
-        hint: 'Give a head that you have kept with --checkpoint.',
-      },
-    )
-  }
-  if (verdict === 'LINKED') {
-    throw new AuthsecError(
-      'audit_incomplete',
-      'the log hangs together, but nobody but itself vouches for its key',
-      {
-        hint: 'Give the key with --key, or be content with --require linked.',
-      },
-    )
-  }
-  throw new AuthsecError(CODES[verdict] ?? 'audit_incomplete', statement)
 }
 
 async function openSubject(
@@ -210,7 +196,7 @@ async function openSubject(
   }
 }
 
-async function readToken({ io }: Context, file: string): Promise<NonNullable<VerdictRequest['token']>> {
+async function readToken({ io }: Context, file: string): Promise<TokenReceipt> {
   const { claims, signingInput } = parseTokenInput(await readTokenInput(io, file))
   const eventId = claims['authsec_audit']
   if (typeof eventId !== 'string' || !/^[\w-]{1,64}$/.test(eventId)) {

@@ -82,6 +82,52 @@ describe('what was done to a log is told by its verdict, its place and the exit 
     expect(await verify(files, ['--key', KEY.text])).toMatchObject({ verdict, index, code })
   })
 
+  test('what a crash leaves of a file is never called altered', async () => {
+    const cut = (path: string, files: Files = store(...RECORDS)) =>
+      files.set(path, files.get(path)!.subarray(0, -5))
+    const key = ['--key', KEY.text]
+    expect(await verify(cut(`tile/0/000.p/${SIZE}`), key)).toMatchObject({ verdict: 'INTACT', code: 0 })
+    expect(await verify(cut('checkpoint'), key)).toMatchObject({ verdict: 'INCOMPLETE', code: 19 })
+    expect(await verify(cut(ENTRIES), key)).toMatchObject({ verdict: 'INCOMPLETE', code: 19 })
+  })
+
+  test.each([
+    { where: 'in the last file', files: store(...RECORDS, ...OTHERS.slice(0, 2)), behind: 2 },
+    {
+      where: 'in a further file',
+      files: store(...RECORDS).set('tile/entries/001', joinEntries(OTHERS.slice(0, 2))),
+      behind: 258 - SIZE,
+    },
+    {
+      where: 'in a longer file beside it',
+      files: store(...RECORDS).set('tile/entries/000.p/21', joinEntries([...RECORDS, OTHERS[0]!])),
+      behind: 1,
+    },
+  ])('what lies behind the head, $where, is told and counts for nothing', async ({ files, behind }) => {
+    const bundle = join(await makeDirectory(), 'bundle')
+    await writeFiles(bundle, files)
+    const { code, stdout } = await runCli(['audit', 'verify', bundle, '--key', KEY.text])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`\ntail {6}${behind} records after the checkpoint\n`))
+    expect(stdout).toMatch(/\nwarning {3}the \d+ records after the checkpoint are not signed/)
+  })
+
+  test('a head that was edited is refused by its name, and accuses nobody', async () => {
+    const head = join(await makeDirectory(), 'head.txt')
+    const bundle = join(await makeDirectory(), 'bundle')
+    await writeFiles(bundle, store(...RECORDS))
+    await writeFile(head, signRecords(RECORDS, [KEY]).replace(`\n${SIZE}\n`, '\n999\n'))
+    const args = ['audit', 'verify', bundle, '--key', KEY.text, '--checkpoint', head]
+    const edited = await runCli(args)
+    expect(edited).toMatchObject({ code: 2, stdout: '' })
+    expect(edited.stderr).toContain(`the checkpoint "${head}" is not as it was signed`)
+
+    await writeFile(head, signRecords(RECORDS.slice(0, 9), [createLogKey()]))
+    const foreign = await runCli(args)
+    expect(foreign).toMatchObject({ code: 19, stdout: expect.stringContaining('\nINTACT  ') })
+    expect(foreign.stderr).toContain(`${head} is signed by no key that is known of this log`)
+  })
+
   test('the copy of yesterday is told from an anchor of today, and from nothing else', async () => {
     const yesterday = createBundleFiles(RECORDS.slice(0, 12), [KEY])
     const head = join(await makeDirectory(), 'head.txt')

@@ -113,6 +113,40 @@ describe('authsec audit verify', () => {
     expect(stderr).toMatch(/^authsec: the event [\w-]+ of the token is not in the log\n$/)
   })
 
+  test('says of a token that was changed that it is not the one that was given out', async () => {
+    const token: string = (await server.exchange()).json.access_token
+    const [header, payload = '', signature] = token.split('.')
+    const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), scope: 'everything' }
+    const forged = [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.')
+    const args = ['verify', '--token', '-', '--key', await readKey()]
+    const { code, stdout, stderr } = await run(args, undefined, { stdin: forged })
+    expect(code).toBe(13)
+    expect(stdout.split('\n').at(-2)).toMatch(/^INTACT/)
+    expect(stderr).toMatch(/^authsec: record \d+, which the token names, is of another token\n/)
+  })
+
+  test('cannot tell of a token that is newer than a copy of the log', async () => {
+    const out = await exportBundle()
+    const token = (await server.exchange()).json.access_token
+    const args = ['verify', out, '--token', '-', '--key', await readKey()]
+    const { code, stdout, stderr } = await run(args, undefined, { stdin: token })
+    expect(code).toBe(19)
+    expect(stdout.split('\n').at(-2)).toMatch(/^INTACT/)
+    expect(stderr).toMatch(/of the token was recorded: it is newer than this copy of the log\n/)
+  })
+
+  test.each([
+    { flags: ['--event', 'x', '--token', '-'], named: '--token' },
+    { flags: ['--event', 'x', '--checkpoint', '/nowhere'], named: '--checkpoint' },
+    { flags: ['--event', 'x', '--require', 'anchored'], named: '--require anchored' },
+  ])('refuses $named beside what it cannot be checked for', async ({ flags, named }) => {
+    const { code, stderr } = await run(['verify', ...flags])
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining(`authsec: ${named} says nothing`),
+    })
+  })
+
   test.each([
     { why: 'a key that is none', args: ['--key', 'nonsense'], code: 2 },
     { why: 'a checkpoint that is not there', args: ['--checkpoint', '/nowhere'], code: 2 },
@@ -212,6 +246,15 @@ describe('the proof of an event', () => {
     expect(JSON.parse(offline.stdout)).toMatchObject({ id, type: 'token.exchanged' })
     expect(await runCli(['audit', 'verify', file])).toMatchObject({ code: 19 })
     expect(await runCli(['audit', 'verify', file, '--key', createLogKey().text])).toMatchObject({ code: 18 })
+    for (const flags of [
+      ['--event', 'nope'],
+      ['--token', '-'],
+      ['--checkpoint', file],
+      ['--require', 'anchored'],
+    ]) {
+      const refused = await runCli(['audit', 'verify', file, '--key', key, ...flags])
+      expect(refused).toMatchObject({ code: 2, stdout: '' })
+    }
     for (const forged of [
       stdout.replace(/index \d+/, 'index 0'),
       stdout.replace(/^extra .+$/m, `extra ${Buffer.from('no JSON').toString('base64')}`),
@@ -289,8 +332,8 @@ describe('authsec audit checkpoint', () => {
     await server.exchange()
     expect(await run(['checkpoint'], home)).toMatchObject({ code: 18, stdout: '' })
     expect(await run(['verify'], home)).toMatchObject({
-      code: 18,
-      stdout: expect.stringContaining('\nFORKED  '),
+      code: 2,
+      stderr: expect.stringMatching(/audit-logs\.json" is not as it was signed\n/),
     })
 
     await writeFile(path, before.replace(known['verifier_key']!, createLogKey(origin).text))
