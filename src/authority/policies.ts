@@ -8,7 +8,7 @@ import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
 import type { Policy, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { isUuid } from './clients.js'
+import { AGENT_TYPE, isUuid } from './clients.js'
 import { assertResourceUri } from './resources.js'
 import type { Session } from './sessions.js'
 
@@ -59,6 +59,10 @@ export interface Policies {
   /** Deletes a policy and every delegation under it. Throws `not_found`. */
   remove(id: string, session: Session, provenance: Provenance): Promise<Policy>
 }
+
+const MAX_ROLE_LENGTH = 256
+// A space may stand inside.
+const ROLE_NAME = /^[^\s\p{C}](?:[^\p{C}\p{Zl}\p{Zp}]*[^\s\p{C}])?$/u
 
 export function createPolicies(options: { store: Store; audit: AuditLog; clock: () => number }): Policies {
   const { store, audit, clock } = options
@@ -112,8 +116,7 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
 /** A policy from what was said of it; throws `invalid_request`, `invalid_scope` or `invalid_target`. */
 export function createPolicy(input: PolicyInput, createdBy: string | undefined, now: number): Policy {
   const { roleName, agentType, maxTtlSeconds, clientId } = input
-  if (roleName === '') throw new AuthsecError('invalid_request', 'role_name is empty')
-  if (agentType === '') throw new AuthsecError('invalid_request', 'agent_type is empty')
+  assertNames(roleName, agentType)
   if (maxTtlSeconds !== undefined && !Number.isSafeInteger(maxTtlSeconds)) {
     throw new AuthsecError('invalid_request', `max_ttl_seconds ${quote(maxTtlSeconds)} is not a whole number`)
   }
@@ -136,6 +139,24 @@ export function createPolicy(input: PolicyInput, createdBy: string | undefined, 
     createdBy,
     createdAt: now,
     updatedAt: now,
+  }
+}
+
+// A policy is for roles and clients that there may be: longer names, and others, no client and no seed can have.
+function assertNames(roleName: string, agentType: string): void {
+  if (roleName === '') throw new AuthsecError('invalid_request', 'role_name is empty')
+  if (agentType === '') throw new AuthsecError('invalid_request', 'agent_type is empty')
+  if (roleName.length > MAX_ROLE_LENGTH || !ROLE_NAME.test(roleName)) {
+    throw new AuthsecError(
+      'invalid_request',
+      `role_name ${quote(roleName)} has to have 1 to ${MAX_ROLE_LENGTH} characters, all of them visible`,
+    )
+  }
+  if (!AGENT_TYPE.test(agentType)) {
+    throw new AuthsecError(
+      'invalid_request',
+      `agent_type ${quote(agentType)} may hold letters, digits, dots, dashes and underscores only, 100 at most`,
+    )
   }
 }
 

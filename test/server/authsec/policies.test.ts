@@ -81,6 +81,16 @@ describe('a policy', () => {
   test.each([
     { why: 'no role', json: { agent_type: 'x' }, error: 'Invalid request: role_name is required' },
     { why: 'no type', json: { role_name: 'member' }, error: 'Invalid request: agent_type is required' },
+    ...['x'.repeat(257), ' member', 'mem\nber', 'member\u200b', '\u2028'].map((role) => ({
+      why: `the role ${JSON.stringify(role).slice(0, 20)}`,
+      json: { role_name: role, agent_type: 'x' },
+      error: expect.stringMatching(/role_name .* has to have 1 to 256 characters, all of them visible$/),
+    })),
+    ...['x'.repeat(101), 'x y', 'x/y', '..', 'x\n'].map((type) => ({
+      why: `the type ${JSON.stringify(type).slice(0, 20)}`,
+      json: { role_name: 'member', agent_type: type },
+      error: expect.stringMatching(/agent_type .* may hold letters, digits, dots, dashes and underscores/),
+    })),
     {
       why: 'a list that is none',
       json: { role_name: 'member', agent_type: 'x', allowed_permissions: 'a:b' },
