@@ -31,7 +31,8 @@ export interface AgentActions {
   find(id: string): Promise<AgentAction | undefined>
   /**
    * Answers for the user of the session, or as an admin. Throws `not_found`, `access_denied` for others and for
-   * sessions that are not a person's own, and `conflict` when it has been answered or has expired.
+   * sessions that are not a person's own, and `conflict` when it has been answered or has expired. Who has approved
+   * what waits for somebody else can still deny it, not approve it again.
    */
   respond(id: string, isApproved: boolean, session: Session, provenance: Provenance): Promise<AgentAction>
   /** What waits for the user of the session; for an admin, everything that waits. Throws `access_denied` as `respond`. */
@@ -99,7 +100,7 @@ export function createAgentActions(options: {
           })
           assertMayAnswer(session)
           assertConcerned(action, session)
-          assertOpen(action, session, clock())
+          assertOpen(action, clock())
           const answered = answer(action, isApproved, session.user.id)
           await transaction.agentActions.update(answered)
           return answered
@@ -147,8 +148,13 @@ function approvalTypeOf(score: number): ApprovalType {
   return score <= MAX_SINGLE_RISK ? 'single' : 'multi'
 }
 
+// Who has approved and then says no takes the approval back: nobody is left who wants it.
 function answer(action: AgentAction, isApproved: boolean, userId: string): AgentAction {
-  if (!isApproved) return { ...action, status: 'denied' }
+  const others = action.approvers.filter((approver) => approver !== userId)
+  if (!isApproved) return { ...action, approvers: others, status: 'denied' }
+  if (others.length < action.approvers.length) {
+    throw new AuthsecError('conflict', 'you have approved it: somebody else has to approve it too')
+  }
   const approvers = [...action.approvers, userId]
   const isEnough = approvers.length >= APPROVALS_NEEDED[action.approvalType]
   return { ...action, approvers, status: isEnough ? 'approved' : 'pending' }
@@ -160,12 +166,9 @@ function assertConcerned({ userId }: AgentAction, { user }: Session): void {
   }
 }
 
-function assertOpen(action: AgentAction, { user }: Session, now: number): void {
+function assertOpen(action: AgentAction, now: number): void {
   if (hasExpired(action, now)) throw new AuthsecError('conflict', 'the action has expired')
   if (action.status !== 'pending') throw new AuthsecError('conflict', `the action is ${action.status}`)
-  if (action.approvers.includes(user.id)) {
-    throw new AuthsecError('conflict', 'you have approved it: somebody else has to approve it too')
-  }
 }
 
 function assertActionInput({ agentId, action, resource, agentName = '', detail = '' }: ActionInput): void {

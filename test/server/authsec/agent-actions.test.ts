@@ -161,6 +161,15 @@ describe('answering', () => {
     expect(await status(id)).toMatchObject({ status: 'denied' })
   })
 
+  test('of something critical can be taken back while it waits for the other', async () => {
+    const id = await idOf({ action: 'delete' })
+    await respond(id, true)
+    expect(await respond(id, false)).toMatchObject({ status: 200, body: { message: 'Action denied' } })
+    expect(await status(id)).toMatchObject({ status: 'denied', decision: 'denied' })
+    for (const session of [alice, admin]) expect((await respond(id, true, session)).status).toBe(409)
+    expect(await door.events('action.denied')).toMatchObject([{ outcome: 'allow' }])
+  })
+
   test('is for the user it is about and for admins', async () => {
     const id = await idOf()
     expect(await respond(id, true, bob)).toMatchObject({ status: 403, body: { error: 'insufficient_scope' } })
