@@ -27,6 +27,9 @@ export function readPresentedClient(
   const secret = form.get('client_secret')
   const assertion = form.get('client_assertion')
   const named = form.get('client_id')
+  if (assertion === undefined && form.has('client_assertion_type')) {
+    throw new AuthsecError('invalid_request', 'client_assertion is missing beside client_assertion_type')
+  }
   const presented =
     authorization !== null
       ? readBasic(authorization)
@@ -88,6 +91,11 @@ function readBasic(authorization: string): PresentedClient {
 }
 
 function readAssertion(assertion: string, type: string | undefined): PresentedClient {
+  if (type === undefined) {
+    throw new AuthsecError('invalid_request', 'client_assertion_type is missing beside client_assertion', {
+      hint: `It is ${ASSERTION_TYPE_JWT}.`,
+    })
+  }
   if (type !== ASSERTION_TYPE_JWT) {
     throw new AuthsecError(
       'invalid_request',

@@ -146,7 +146,7 @@ export function parseKeySource(text: string): KeySourceFlag {
   })
 }
 
-/** Splits a list of names; the server knows which there are, and it is not loaded before it is started. */
+/** Splits a list of names, each of them once; the server knows which there are, and it is not loaded before it is started. */
 export function parseNames(text: string): string[] {
-  return text.split(',').map((name) => name.trim())
+  return [...new Set(text.split(',').map((name) => name.trim()))]
 }

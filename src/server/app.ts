@@ -208,9 +208,10 @@ function complete(
     const init = { headers: { 'content-type': 'application/json', ...headers } }
     return new Response(JSON.stringify(answered.content), init)
   }
-  for (const [name, value] of Object.entries(headers)) {
-    if (name !== 'cache-control' || !answered.headers.has(name)) answered.headers.set(name, value)
-  }
+  const { 'cache-control': caching, pragma, ...others } = headers
+  const own = answered.headers.get('cache-control')
+  if (own === null || own === caching) Object.assign(others, { 'cache-control': caching, pragma })
+  for (const [name, value] of Object.entries(others)) answered.headers.set(name, value)
   return answered
 }
 

@@ -1,6 +1,7 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { isStoreFailure } from '../store/unavailable.js'
 import type { Endpoint } from './endpoint.js'
+import { toErrorDescription } from './error-description.js'
 import { renderProblem } from './login/problem-page.js'
 
 /** The status of each code that a server answers with; what is not here is 400. */
@@ -154,10 +155,8 @@ function createHeaders(error: AuthsecError, requestId: string): Headers {
   return headers
 }
 
-// RFC 6749 §5.2 allows printable ASCII without the quotation mark and the backslash.
 function describe({ message, hint }: AuthsecError): string {
-  const text = hint === undefined ? message : `${message}. ${hint}`
-  return text.replaceAll('"', "'").replace(/[^\x20-\x5b\x5d-\x7e]/g, '?')
+  return toErrorDescription(hint === undefined ? message : `${message}. ${hint}`)
 }
 
 // A surprise is told to nobody outside; the process that runs the server logs it.

@@ -46,7 +46,24 @@ describe('reading who claims to call', () => {
       header: basic(`${ID}:%zz`),
       code: 'invalid_client',
     },
-    { why: 'an assertion of another type', form: { client_assertion: 'y' }, code: 'invalid_request' },
+    {
+      why: 'an assertion of another type',
+      form: { client_assertion: 'y', client_assertion_type: 'x' },
+      code: 'invalid_request',
+      message: /^client_assertion_type "x" is not urn:/,
+    },
+    {
+      why: 'an assertion of no type',
+      form: { client_assertion: 'y' },
+      code: 'invalid_request',
+      message: /^client_assertion_type is missing/,
+    },
+    {
+      why: 'the type of an assertion without one',
+      form: { client_id: ID, client_assertion_type: JWT_BEARER },
+      code: 'invalid_request',
+      message: /^client_assertion is missing/,
+    },
     {
       why: 'an assertion that is no JWT',
       form: { client_assertion: 'y', client_assertion_type: JWT_BEARER },
@@ -60,9 +77,9 @@ describe('reading who claims to call', () => {
       },
       code: 'invalid_client',
     },
-  ])('refuses $why', ({ form, header, code }) => {
+  ])('refuses $why', ({ form, header, code, message = /./ }) => {
     expect(() => read(form as Record<string, string>, header ?? null)).toThrow(
-      expect.objectContaining({ code }),
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
     )
   })
 

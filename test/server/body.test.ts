@@ -243,7 +243,7 @@ describe('a token form', () => {
     {
       why: 'with a NUL in a name',
       call: { form: 'x%00=' },
-      description: "the parameter 'x?u0000' holds a character that is not text",
+      description: "the parameter 'xU+0000' holds a character that is not text",
     },
     {
       why: 'for two APIs',

@@ -1,5 +1,6 @@
 import { AuthsecError } from '../../core/errors.js'
 import { type Permissions, parseScope } from '../../core/permission.js'
+import { quote } from '../../core/printable.js'
 import { assertResourceUri } from '../resources.js'
 
 /**
@@ -25,8 +26,10 @@ export function readScope(form: ReadonlyMap<string, string>): Permissions | unde
   return permissions
 }
 
-/** The life asked for, in seconds; NaN for what is no number, which `callLifetime` refuses by name. */
+/** The life asked for, in whole seconds, which `callLifetime` holds to its bounds. Throws `invalid_request`. */
 export function readTtl(form: ReadonlyMap<string, string>): number | undefined {
   const text = form.get('ttl_seconds')
-  return text === undefined ? undefined : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (text === undefined) return undefined
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new AuthsecError('invalid_request', `ttl_seconds ${quote(text)} is not a whole number of seconds`)
 }

@@ -11,6 +11,7 @@ const DIFFERENCES =
   'Derived from the one audit log; nothing is purged after 90 days. /audit/events can do more.'
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 200
+const MAX_NUMBER = 2 ** 31 - 1
 
 const TYPES = Object.keys(AUDIT_EVENTS)
 // Which of AuthSec's three logs an event stands in.
@@ -118,11 +119,11 @@ function describeAsked({ action, resource, allowed, client }: Asked): AuditFilte
   return conditions.filter((condition) => condition !== undefined)
 }
 
-// What is no number counts as 0, as it does there.
+// What is no number counts as 0, as it does there; a number beyond every page is one.
 function readNumber(query: URLSearchParams, name: string, fallback: number): number {
   const text = readQueryString(query, name)
   if (text === undefined) return fallback
-  return /^-?\d{1,9}$/.test(text) ? Number(text) : 0
+  return /^-?\d+$/.test(text) ? Math.max(-MAX_NUMBER, Math.min(Number(text), MAX_NUMBER)) : 0
 }
 
 function filterTypes(types: readonly string[], action: string | undefined): readonly string[] {

@@ -117,6 +117,9 @@ describe('the logs in AuthSec’s newer form', () => {
     { query: 'limit=-1', page: 1, limit: -1, length: 4 },
     { query: 'limit=many', page: 1, limit: 0, length: 4 },
     { query: 'page=0', page: 0, limit: 50, length: 4 },
+    { query: 'page=x', page: 0, limit: 50, length: 4 },
+    { query: `page=${'9'.repeat(400)}`, page: 2_147_483_647, limit: 50, length: 0 },
+    { query: `page=-${'9'.repeat(20)}`, page: -2_147_483_647, limit: 50, length: 4 },
   ])('turn their pages as AuthSec does: $query', async ({ query, page, limit, length }) => {
     const body = await read(`/m2m/paginated?${query}`)
     expect(body).toMatchObject({ page, limit, total: 4 })

@@ -149,13 +149,13 @@ describe('authsec dev serve', () => {
   })
 
   test('serves what is dangerous when it is asked for by name, and says so', async () => {
-    const running = await serve(['--ephemeral', '--quirks', 'renew,token-generate'])
+    const running = await serve(['--ephemeral', '--quirks', 'renew,token-generate,renew'])
     const status = async (path: string) =>
       (await fetch(`${running.ready.url}${path}`, { method: 'POST', body: '' })).status
     expect(await status('/v1/jwt/renew')).toBe(400)
     expect(await status('/v1/jwt/issue-delegated')).toBe(404)
     const { stderr } = await running.stop()
-    expect(stderr).toContain('dangerous habits of the real server are served: renew, token-generate')
+    expect(stderr).toContain('dangerous habits of the real server are served: renew, token-generate\n')
   })
 
   test('refuses a quirk that it does not know, and lists those there are', async () => {
