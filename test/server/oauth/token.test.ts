@@ -291,15 +291,17 @@ describe('a token request', () => {
     }
   })
 
-  test.each(['Basic ZGVtbzpzZWNyZXQ=', 'Bearer x', ''])(
-    'with the credentials %j is refused, with a challenge',
-    async (authorization) => {
-      const form = { ...exchangeForm(server.clientId), subject_token: await server.pull() }
-      const reply = await server.call('POST', '/oauth/token', { form, headers: { authorization } })
-      expect(reply).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
-      expect(reply.headers['www-authenticate']).toMatch(/^Basic /)
-    },
-  )
+  test.each([
+    { authorization: 'Basic ZGVtbzpzZWNyZXQ=', error: 'invalid_client', challenge: /^Basic / },
+    { authorization: '', error: 'invalid_client', challenge: /^Basic / },
+    // A session may ask in the place of the client: this is none.
+    { authorization: 'Bearer x', error: 'invalid_token', challenge: /^Bearer error="invalid_token"$/ },
+  ])('with $authorization is refused, with a challenge', async ({ authorization, error, challenge }) => {
+    const form = { ...exchangeForm(server.clientId), subject_token: await server.pull() }
+    const reply = await server.call('POST', '/oauth/token', { form, headers: { authorization } })
+    expect(reply).toMatchObject({ status: 401, json: { error } })
+    expect(reply.headers['www-authenticate']).toMatch(challenge)
+  })
 
   test('is refused with every token that is not a live base token of this server', async () => {
     const base = await server.pull()
