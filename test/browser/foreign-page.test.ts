@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ENDPOINTS } from '../../src/server/endpoints.js'
 import { ALICE, type Door, openDoor } from '../server/login/door.js'
 import { isChromiumMissing, launchChromium } from '../support/chromium.js'
 
@@ -91,6 +92,18 @@ describe.skipIf(isChromiumMissing)('a page of another origin, while somebody is 
     // Nothing can be read: it failed, or is opaque.
     expect(statuses).toHaveLength(2 * calls.length)
     expect(statuses.filter((status) => status !== 'failed' && status !== 'opaque 0')).toEqual([])
+    expect(await countAllowed()).toEqual(before)
+  })
+
+  test('reaches nothing that only a developer machine serves', async () => {
+    const calls = ENDPOINTS.filter(({ modes }) => !modes.includes('shared')).map(({ method, paths }) => ({
+      path: paths[0] ?? '',
+      ...(method !== 'GET' && { body: '{}' }),
+    }))
+    expect(calls.map(({ path }) => path)).toEqual(expect.arrayContaining(['/dev/support', '/dev/snapshots']))
+    const before = await countAllowed()
+    const seen = await page.evaluate(`(${CALL_EVERYTHING})(${JSON.stringify([door.server.url, calls])})`)
+    expect(seen).toEqual(calls.flatMap(() => ['failed', 'failed']))
     expect(await countAllowed()).toEqual(before)
   })
 
