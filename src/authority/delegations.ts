@@ -14,7 +14,7 @@ import type {
   Transaction,
   User,
 } from '../store/store.js'
-import type { Attempt, AuditLog, Provenance } from './audit/log.js'
+import type { AddEvent, Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
 import { isUuid } from './clients.js'
 import { recordEnd } from './delegation-ends.js'
@@ -23,7 +23,13 @@ import type { Envelope } from './envelope.js'
 import type { AssertSigning } from './keys.js'
 import { placeOfBaseToken } from './sealed-places.js'
 import { limitUser } from './sessions.js'
-import { hashSigningInput, hasValidSignature, type SigningKeys } from './signer.js'
+import {
+  hashSigningInput,
+  hasValidSignature,
+  type SignedJwt,
+  type SigningKey,
+  type SigningKeys,
+} from './signer.js'
 
 /** A delegation with its base token in the clear. */
 export interface HeldDelegation {
@@ -42,6 +48,10 @@ export interface Delegations {
    */
   grant(input: GrantInput, user: User, provenance: Provenance): Promise<HeldDelegation>
   /**
+   * Delegates as `grant` does, as part of something larger: it is there, and recorded, with all the rest or not at all.
+   */
+  grantWithin(transaction: Transaction, add: AddEvent, input: GrantInput, user: User): Promise<void>
+  /**
    * The agent's base token, for the agent itself unless `puller` is somebody else. Throws `client_not_found`,
    * `no_delegation`, and once `delegation_expired`.
    */
@@ -54,6 +64,14 @@ export interface Delegations {
   list(query: { clientId?: string | undefined; limit: number }): Promise<ListedDelegation[]>
   /** Ends the agent's delegation at once. Throws `no_delegation`. */
   revoke(clientId: string, user: User, provenance: Provenance): Promise<void>
+}
+
+/** A delegation that is signed and not kept yet. */
+interface PreparedDelegation {
+  terms: DelegationTerms
+  key: SigningKey
+  signed: SignedJwt
+  delegation: Delegation
 }
 
 export interface DelegationsOptions {
@@ -83,78 +101,92 @@ export function createDelegations(options: DelegationsOptions): Delegations {
     return signed.token
   }
 
+  /** Signs what has been agreed; nothing is kept yet. */
+  function prepare(terms: DelegationTerms, input: GrantInput, user: User): PreparedDelegation {
+    const { client, policy, permissions, resources, ttlSeconds } = terms
+    const { audience, agentType } = input
+    const now = Math.floor(clock() / 1000)
+    const jti = randomUUID()
+    const claims: BaseClaims = {
+      iss: baseIssuer(tenantId),
+      sub: client.spiffeId,
+      aud: [...audience],
+      exp: now + ttlSeconds,
+      iat: now,
+      nbf: now,
+      jti,
+      user_id: user.id,
+      tenant_id: tenantId,
+      agent_type: agentType,
+      permissions,
+      client_id: client.id,
+    }
+    const key = keys.active
+    const signed = signBaseToken(key, claims)
+    const delegation: Delegation = {
+      id: randomUUID(),
+      clientId: client.id,
+      userId: user.id,
+      policyId: policy.id,
+      permissions,
+      resources,
+      audience,
+      jti,
+      sealedToken: envelope.seal(Buffer.from(signed.token), placeOfBaseToken(client.id)),
+      status: 'active',
+      ttlSeconds,
+      createdAt: now * 1000,
+      updatedAt: now * 1000,
+      expiresAt: claims.exp * 1000,
+    }
+    return { terms, key, signed, delegation }
+  }
+
+  /** Puts a delegation in the place of the one that the agent had; returns it with what the log tells of it. */
+  async function keep(
+    { terms, key, signed, delegation: asked }: PreparedDelegation,
+    transaction: Transaction,
+    add: AddEvent,
+  ): Promise<{ delegation: Delegation; facts: Partial<AuditDraft> }> {
+    const former = await transaction.delegations.findByClient(asked.clientId)
+    if (former?.status === 'active' && former.expiresAt <= clock()) await recordEnd(former, transaction, add)
+    const delegation = await transaction.delegations.replace(asked)
+    const { permissions, resources, ttlSeconds, warnings } = terms
+    const facts: Partial<AuditDraft> = {
+      jti: asked.jti,
+      delegation: delegation.id,
+      token_hash: signed.tokenHash,
+      kid: key.kid,
+      policy: asked.policyId,
+      permissions: { granted: permissions },
+      details: { resources, ttl_seconds: ttlSeconds, ...(warnings.length > 0 && { warnings }) },
+    }
+    return { delegation, facts }
+  }
+
   return {
     grant(input, user, provenance) {
-      const draft: AuditDraft = {
-        type: 'delegation.granted',
-        actor: { type: 'user', id: user.id },
-        subject: { type: 'user', id: user.id },
-        client: isUuid(input.clientId) ? input.clientId.toLowerCase() : undefined,
-        aud: [...input.audience],
-      }
-      return audit.attempt(draft, provenance, async (attempt) => {
+      return audit.attempt(draftGrant(input, user), provenance, async (attempt) => {
         assertIssuing()
         const terms = await agreeTerms(store, input, user)
-        const { client, policy, warnings } = terms
-
-        const now = Math.floor(clock() / 1000)
-        const jti = randomUUID()
-        const claims: BaseClaims = {
-          iss: baseIssuer(tenantId),
-          sub: client.spiffeId,
-          aud: [...input.audience],
-          exp: now + terms.ttlSeconds,
-          iat: now,
-          nbf: now,
-          jti,
-          user_id: user.id,
-          tenant_id: tenantId,
-          agent_type: input.agentType,
-          permissions: terms.permissions,
-          client_id: client.id,
-        }
-        const key = keys.active
-        const signed = signBaseToken(key, claims)
-        const asked: Delegation = {
-          id: randomUUID(),
-          clientId: client.id,
-          userId: user.id,
-          policyId: policy.id,
-          permissions: terms.permissions,
-          resources: terms.resources,
-          audience: input.audience,
-          jti,
-          sealedToken: envelope.seal(Buffer.from(signed.token), placeOfBaseToken(client.id)),
-          status: 'active',
-          ttlSeconds: terms.ttlSeconds,
-          createdAt: now * 1000,
-          updatedAt: now * 1000,
-          expiresAt: claims.exp * 1000,
-        }
+        const prepared = prepare(terms, input, user)
         const delegation = await attempt.commit(async (transaction, add) => {
-          await assertSigning(key, transaction)
+          await assertSigning(prepared.key, transaction)
           assertSameTerms(terms, await agreeTerms(transaction, input, await findCurrent(user, transaction)))
-          const former = await transaction.delegations.findByClient(client.id)
-          if (former?.status === 'active' && former.expiresAt <= clock())
-            await recordEnd(former, transaction, add)
-          const kept = await transaction.delegations.replace(asked)
-          attempt.note({
-            jti,
-            delegation: kept.id,
-            token_hash: signed.tokenHash,
-            kid: key.kid,
-            policy: policy.id,
-            permissions: { granted: terms.permissions },
-            details: {
-              resources: terms.resources,
-              ttl_seconds: terms.ttlSeconds,
-              ...(warnings.length > 0 && { warnings }),
-            },
-          })
-          return kept
+          const kept = await keep(prepared, transaction, add)
+          attempt.note(kept.facts)
+          return kept.delegation
         })
-        return { delegation, client, token: signed.token, warnings }
+        const { client, warnings } = terms
+        return { delegation, client, token: prepared.signed.token, warnings }
       })
+    },
+
+    async grantWithin(transaction, add, input, user) {
+      const prepared = prepare(await agreeTerms(transaction, input, user), input, user)
+      await assertSigning(prepared.key, transaction)
+      const { facts } = await keep(prepared, transaction, add)
+      add({ ...draftGrant(input, user), ...facts })
     },
 
     pull(clientId, provenance, puller = { type: 'client', id: clientId }) {
@@ -215,6 +247,16 @@ export function createDelegations(options: DelegationsOptions): Delegations {
         })
       })
     },
+  }
+}
+
+function draftGrant(input: GrantInput, user: User): AuditDraft {
+  return {
+    type: 'delegation.granted',
+    actor: { type: 'user', id: user.id },
+    subject: { type: 'user', id: user.id },
+    client: isUuid(input.clientId) ? input.clientId.toLowerCase() : undefined,
+    aud: [...input.audience],
   }
 }
 

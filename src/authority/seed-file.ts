@@ -1,17 +1,14 @@
 import { AuthsecError } from '../core/errors.js'
+import { isPermission, parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import { type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import { createClient } from './clients.js'
 import { createPolicy } from './policies.js'
-import { createResource } from './resources.js'
+import { assertResourceUri } from './resources.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedResource, SeedUser } from './seed.js'
+import { addAdmin, isSeedAdmin } from './seed-admin.js'
+import { describeSeedFaults, findSeedFaults, type SeedDemands, type SeedFault } from './seed-faults.js'
 import { ADMIN_PERMISSION } from './sessions.js'
-
-/** Something wrong with a seed, and where. */
-interface Fault {
-  at: string
-  why: string
-}
 
 /** Reads members of one object of the file; what is wrong becomes a fault and stands in as something harmless. */
 interface Reader {
@@ -19,13 +16,15 @@ interface Reader {
   text(name: string): string
   optionalText(name: string): string | undefined
   texts(name: string): string[]
+  /** At most 100 permissions; one that is none is a fault of its own. */
+  permissions(name: string): string[]
   optionalTexts(name: string): string[] | undefined
   textMap(name: string): Record<string, string> | undefined
   wholeNumber(name: string): number | undefined
   yesOrNo(name: string): boolean | undefined
   fault(name: string, why: string): void
-  /** Takes a check of the authority's own as a fault instead of an end. */
-  check(run: () => unknown): void
+  /** Takes a check of the authority's own as a fault instead of an end: of the member it is about, where that is known. */
+  check(run: () => unknown, member?: string): void
 }
 
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
@@ -49,16 +48,22 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
 const ANY_TENANT = '00000000-0000-4000-8000-000000000000'
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
+/** How a seed file is read. */
+interface SeedReading extends SeedDemands {
+  /** The e-mail address of somebody who administers the server, in the seed or beside it. */
+  admin?: string | undefined
+}
+
 /**
  * Reads a seed: a JSON object with `roles` (name to permissions), `users`, `resources`, `clients`, `policies` and
  * `delegations`, in which clients are named by their name and users by their e-mail address. Every fault is
  * reported at once, each with its place. Throws `usage`.
  */
-export function parseSeed(text: string): Seed {
+export function parseSeed(text: string, { admin, ...demands }: SeedReading = {}): Seed {
   const root = parseRoot(text)
-  const faults: Fault[] = []
+  const faults: SeedFault[] = []
   const top = createReader(root, '', 'seed', faults)
-  const seed: Seed = {
+  const read: Seed = {
     tenantId: readTenantId(top),
     roles: readRoles(root, faults),
     users: readList(root, 'users', faults, readUser),
@@ -67,8 +72,16 @@ export function parseSeed(text: string): Seed {
     policies: readList(root, 'policies', faults, readPolicy),
     delegations: readList(root, 'delegations', faults, readDelegation),
   }
-  findContradictions(seed, faults)
-  if (faults.length > 0) throw describeFaults(faults)
+  const seed = admin === undefined ? read : addAdmin(read, admin)
+  if (admin !== undefined && !isSeedAdmin(seed, admin)) {
+    const at = seed.users.findIndex(({ email }) => email === admin)
+    faults.push({
+      at: `users[${at}].roles`,
+      why: `none of them has ${ADMIN_PERMISSION}, for ${quote(admin)}`,
+    })
+  }
+  faults.push(...findSeedFaults(seed, demands))
+  if (faults.length > 0) throw describeSeedFaults(faults)
   return seed
 }
 
@@ -91,7 +104,7 @@ function readTenantId(reader: Reader): string | undefined {
   return tenantId
 }
 
-function readRoles(root: JsonObject, faults: Fault[]): Record<string, readonly string[]> {
+function readRoles(root: JsonObject, faults: SeedFault[]): Record<string, readonly string[]> {
   const roles = root['roles'] ?? {}
   if (!isObject(roles)) {
     faults.push({ at: 'roles', why: 'is not an object' })
@@ -100,25 +113,23 @@ function readRoles(root: JsonObject, faults: Fault[]): Record<string, readonly s
   const reader = createReader(roles, 'roles', undefined, faults)
   return Object.fromEntries(
     Object.keys(roles).map((name) => {
-      const permissions = reader.texts(name)
-      // The rule for permissions is the one for those of an API.
-      reader.check(() => createResource({ uri: 'https://role.example', permissions }, 0))
-      return [name, permissions]
+      if (!isText(name)) faults.push({ at: 'roles', why: `${quote(name)} is no name of a role` })
+      return [name, reader.permissions(name)]
     }),
   )
 }
 
 function readUser(reader: Reader): SeedUser {
   const user = { email: reader.text('email'), roles: reader.texts('roles') }
-  if (!/^[^\s@]+@[^\s@]+$/.test(user.email)) {
+  if (user.email !== '' && !/^[^\s@]+@[^\s@]+$/.test(user.email)) {
     reader.fault('email', `${quote(user.email)} is not an e-mail address`)
   }
   return user
 }
 
 function readResource(reader: Reader): SeedResource {
-  const resource = { uri: reader.text('uri'), permissions: reader.texts('permissions') }
-  reader.check(() => createResource(resource, 0))
+  const resource = { uri: reader.text('uri'), permissions: reader.permissions('permissions') }
+  if (resource.uri !== '') reader.check(() => assertResourceUri(resource.uri), 'uri')
   return resource
 }
 
@@ -140,7 +151,7 @@ function readPolicy(reader: Reader): SeedPolicy {
   const policy: SeedPolicy = {
     roleName: reader.text('role_name'),
     agentType: reader.text('agent_type'),
-    allowedPermissions: reader.texts('allowed_permissions'),
+    allowedPermissions: reader.permissions('allowed_permissions'),
     resources: reader.texts('resources'),
     maxTtlSeconds: reader.wholeNumber('max_ttl_seconds'),
     enabled: reader.yesOrNo('enabled'),
@@ -159,72 +170,27 @@ function readDelegation(reader: Reader): SeedDelegation {
   }
 }
 
-/** What each part by itself cannot show: names that nobody has, or that two have. */
-function findContradictions(seed: Seed, faults: Fault[]): void {
-  const { roles, users, resources, clients, policies, delegations } = seed
-  const emails = users.map(({ email }) => email)
-  const names = clients.map(({ name }) => name)
-  const uris = resources.map(({ uri }) => uri)
-  const fault = (at: string, why: string) => faults.push({ at, why })
-
-  reportTwins('users', 'email', emails, fault)
-  reportTwins('clients', 'name', names, fault)
-  reportTwins('resources', 'uri', uris, fault)
-  const terms = policies.map(({ roleName, agentType }) => `${roleName}/${agentType}`)
-  reportTwins('policies', 'role_name and agent_type', terms, fault)
-
-  users.forEach((user, index) => {
-    for (const role of user.roles) {
-      if (!Object.hasOwn(roles, role)) fault(`users[${index}].roles`, `no role ${quote(role)}`)
-    }
-  })
-  policies.forEach((policy, index) => {
-    const at = `policies[${index}]`
-    if (!Object.hasOwn(roles, policy.roleName)) fault(`${at}.role_name`, `no role ${quote(policy.roleName)}`)
-    if (policy.client !== undefined && !names.includes(policy.client)) {
-      fault(`${at}.client`, `no client ${quote(policy.client)}`)
-    }
-    for (const uri of policy.resources) {
-      if (uri !== '*' && !uris.includes(uri)) fault(`${at}.resources`, `no resource ${quote(uri, 200)}`)
-    }
-  })
-  delegations.forEach(({ client, user }, index) => {
-    if (!names.includes(client)) fault(`delegations[${index}].client`, `no client ${quote(client)}`)
-    if (!emails.includes(user)) fault(`delegations[${index}].user`, `no user ${quote(user)}`)
-  })
-  const isAdmin = ({ roles: held }: SeedUser) =>
-    held.some((role) => Object.hasOwn(roles, role) && roles[role]?.includes(ADMIN_PERMISSION))
-  if (!users.some(isAdmin)) fault('users', `nobody has a role with ${ADMIN_PERMISSION}`)
-}
-
-function reportTwins(
-  list: string,
-  member: string,
-  values: readonly string[],
-  fault: (at: string, why: string) => void,
-): void {
-  values.forEach((value, index) => {
-    const first = values.indexOf(value)
-    if (first < index)
-      fault(`${list}[${index}]`, `has the ${member} ${quote(value, 200)} of ${list}[${first}]`)
-  })
-}
-
-function readList<T>(root: JsonObject, name: string, faults: Fault[], readItem: (reader: Reader) => T): T[] {
+function readList<T>(
+  root: JsonObject,
+  name: string,
+  faults: SeedFault[],
+  readItem: (reader: Reader) => T,
+): T[] {
   const list = root[name] ?? []
   if (!Array.isArray(list)) {
     faults.push({ at: name, why: 'is not a list' })
     return []
   }
-  return list.flatMap((item, index) => {
+  return list.map((item, index) => {
     const at = `${name}[${index}]`
-    if (isObject(item)) return [readItem(createReader(item, at, name, faults))]
+    if (isObject(item)) return readItem(createReader(item, at, name, faults))
     faults.push({ at, why: 'is not an object' })
-    return []
+    // So that what comes after it keeps its place; what is wrong with it has been said.
+    return readItem(createReader({}, at, name, []))
   })
 }
 
-function createReader(object: JsonObject, at: string, kind: string | undefined, faults: Fault[]): Reader {
+function createReader(object: JsonObject, at: string, kind: string | undefined, faults: SeedFault[]): Reader {
   const known = kind === undefined ? undefined : MEMBERS[kind]
   const placeOf = (name: string) => (at === '' ? name : `${at}.${name}`)
   const fault = (name: string, why: string) => {
@@ -250,18 +216,36 @@ function createReader(object: JsonObject, at: string, kind: string | undefined, 
     text: (name) => demand(name, read(name, 'a text', isText), ''),
     optionalTexts: (name) => read(name, 'a list of texts', isTexts),
     texts: (name) => demand(name, read(name, 'a list of texts', isTexts), []),
+    permissions(name) {
+      const list = reader.texts(name)
+      const strangers = list.flatMap((text, index) => (isPermission(text) ? [] : [{ text, index }]))
+      for (const { text, index } of strangers) {
+        fault(`${name}[${index}]`, `${quote(text)} is not a permission such as billing:read`)
+      }
+      if (strangers.length === 0) reader.check(() => parsePermissions(list), name)
+      return list
+    },
     textMap: (name) => read(name, 'an object of texts', isTextMap),
     wholeNumber: (name) => read(name, 'a whole number that is more than 0', isCount),
     yesOrNo: (name) => read(name, 'true or false', (value) => typeof value === 'boolean'),
     fault,
-    check(run) {
+    check(run, member) {
+      const place = member === undefined ? at : placeOf(member)
       // What is missing or of the wrong type has been reported already, and better.
-      if (faults.some((known) => known.at === at || known.at.startsWith(`${at}.`))) return
+      if (faults.some((former) => former.at === place || former.at.startsWith(`${place}.`))) return
       try {
         run()
       } catch (error) {
         if (!AuthsecError.is(error)) throw error
-        faults.push({ at, why: error.message })
+        const { message } = error
+        // Most say first which member they mean.
+        const [first = ''] = message.split(' ')
+        const isMember = member === undefined && known?.includes(first)
+        faults.push(
+          isMember
+            ? { at: placeOf(first), why: message.slice(first.length + 1) }
+            : { at: place, why: message },
+        )
       }
     },
   }
@@ -286,10 +270,4 @@ function isTextMap(value: Json): value is Record<string, string> {
 
 function isCount(value: Json): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
-}
-
-function describeFaults(faults: readonly Fault[]): AuthsecError {
-  const list = faults.map(({ at, why }) => `${at}: ${why}`).join('; ')
-  const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
-  return new AuthsecError('usage', `the seed has ${count}: ${list}`)
 }

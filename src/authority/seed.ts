@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
-import type { Policy, Store, Transaction, User } from '../store/store.js'
-import type { AuditLog } from './audit/log.js'
+import type { Policy, Queries, Store, Transaction, User } from '../store/store.js'
+import { isStoreFailure } from '../store/unavailable.js'
+import type { AddEvent, AuditLog } from './audit/log.js'
 import { AGENT_CLIENT_TYPE, type ClientInput, createClient, describeClient } from './clients.js'
+import type { Delegations } from './delegations.js'
 import { createPolicy, describePolicy, type PolicyInput } from './policies.js'
 import { createResource, describeResource, type ResourceInput } from './resources.js'
+import { assertSeed, describeSeedFaults } from './seed-faults.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
 /** What a new state starts with. Clients are named by their name, users by their e-mail address. */
@@ -112,6 +115,10 @@ interface Planted {
 export interface SeedPlace {
   store: Store
   audit: Pick<AuditLog, 'record'>
+  /** Grants the delegations of the seed together with all the rest; default: they are left to the caller. */
+  delegations?: Pick<Delegations, 'grantWithin'> | undefined
+  /** The hashes of passwords by the e-mail addresses of users of the seed. */
+  passwords?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -141,7 +148,20 @@ async function findPlanted(store: Store): Promise<Planted | undefined> {
   return agentId === undefined ? undefined : { seed: DEV_SEED, clients: { 'demo-agent': agentId } }
 }
 
-async function findSeeded(store: Store, { seed, clients }: Planted): Promise<Seeded> {
+/** Whether a state has been filled: the last thing that its first start does. */
+export async function isPlanted(store: Store): Promise<boolean> {
+  return (await findPlanted(store)) !== undefined
+}
+
+/**
+ * Fills a new state as `applySeed` does. Throws `conflict` on one that has been filled, and `usage` for a seed with
+ * faults and for a delegation that is not granted; then nothing is there.
+ */
+export async function plantSeed(place: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<void> {
+  await plant(place, seed, tenantId, now)
+}
+
+async function findSeeded(store: Pick<Queries, 'users'>, { seed, clients }: Planted): Promise<Seeded> {
   const people = new Map<string, User>()
   for (const email of new Set([findAdminEmail(seed), ...seed.delegations.map(({ user }) => user)])) {
     const user = await store.users.findByEmail(email)
@@ -175,12 +195,18 @@ async function plantOnce(place: SeedPlace, seed: Seed, tenantId: string, now: nu
   }
 }
 
-function plant({ audit }: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<Planted> {
+async function plant(
+  { audit, delegations, passwords = {} }: SeedPlace,
+  seed: Seed,
+  tenantId: string,
+  now: number,
+): Promise<Planted> {
+  assertSeed(seed)
   const clients = seed.clients.map((client) => createClient(client, tenantId, now))
   const ids = Object.fromEntries(clients.map(({ name, id }) => [name, id]))
   const planted = { seed, clients: ids }
   return audit.record(async (transaction, add) => {
-    await plantPeople(transaction, seed, now)
+    await plantPeople(transaction, seed, passwords, now)
     for (const input of seed.resources) {
       const resource = createResource(input, now)
       await transaction.resources.insert(resource)
@@ -194,9 +220,26 @@ function plant({ audit }: SeedPlace, seed: Seed, tenantId: string, now: number):
       await transaction.policies.insert(policy)
       add({ type: 'policy.created', ...describePolicy(policy) })
     }
+    if (delegations !== undefined) await grantAll(delegations, planted, transaction, add)
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted
   })
+}
+
+async function grantAll(
+  { grantWithin }: Pick<Delegations, 'grantWithin'>,
+  planted: Planted,
+  transaction: Transaction,
+  add: AddEvent,
+): Promise<void> {
+  const seeded = await findSeeded(transaction, planted)
+  for (const [index, { user, ...input }] of seeded.delegations.entries()) {
+    await grantWithin(transaction, add, input, user).catch((cause) => {
+      // What was asked for is refused; what failed by itself may succeed the next time.
+      if (!AuthsecError.is(cause) || cause.retryable || isStoreFailure(cause)) throw cause
+      throw describeSeedFaults([{ at: `delegations[${index}]`, why: cause.message }])
+    })
+  }
 }
 
 // Where several apply the oldest counts, and of those made at once the one with the least id: the order of the seed.
@@ -209,9 +252,17 @@ function createPolicies(seed: Seed, clients: Readonly<Record<string, string>>, n
   return policies.map((policy, index) => ({ ...policy, id: ids[index] ?? policy.id }))
 }
 
-async function plantPeople({ users }: Transaction, seed: Seed, now: number): Promise<void> {
+async function plantPeople(
+  { users, passwords }: Transaction,
+  seed: Seed,
+  hashes: Readonly<Record<string, string>>,
+  now: number,
+): Promise<void> {
   for (const [name, permissions] of Object.entries(seed.roles)) await users.insertRole({ name, permissions })
   for (const { email, roles } of seed.users) {
-    await users.insert({ id: randomUUID(), email, roles, createdAt: now })
+    const id = randomUUID()
+    await users.insert({ id, email, roles, createdAt: now })
+    const hash = Object.hasOwn(hashes, email) ? hashes[email] : undefined
+    if (hash !== undefined) await passwords.replace({ userId: id, hash, failures: 0 })
   }
 }

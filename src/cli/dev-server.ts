@@ -39,7 +39,9 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     quirks: flags.quirks,
     ...(await readKeySource(flags)),
     ...(flags.ciba !== undefined && { ciba: flags.ciba }),
-    ...(flags.seed !== undefined && { seed: parseSeed(await readSeedFile(flags.seed)) }),
+    ...(flags.seed !== undefined && {
+      seed: parseSeed(await readSeedFile(flags.seed), { delegation: true }),
+    }),
   })
   const facts = describeServer(server)
   let giveBackProfile = async () => {}

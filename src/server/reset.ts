@@ -23,18 +23,27 @@ export async function resetState(options: ReplaceOptions): Promise<Replaced & { 
       })
     }
     const replaced = await replaceState(state, options, async (old) => ({
-      tenantId,
-      schema: SCHEMA_VERSION,
-      rows: listSettings({ tenant_id: tenantId, issuer }),
-      hasKeys: false,
-      opensCredentials: true,
-      kek,
-      check: { version: 1, fingerprint: fingerprintKek(kek) },
+      ...describeEmptyState({ tenantId, issuer, kek }),
       event: { type: 'state.reset', ...(old && { details: { old: { ...old } } }) },
     }))
     return { ...replaced, tenantId }
   } finally {
     await state.close()
+  }
+}
+
+/** A state of which there is nothing but its name. */
+export function describeEmptyState(of: { tenantId: string; issuer: string; kek: Uint8Array }): NewState {
+  const { tenantId, issuer, kek } = of
+  return {
+    tenantId,
+    schema: SCHEMA_VERSION,
+    rows: listSettings({ tenant_id: tenantId, issuer }),
+    hasKeys: false,
+    opensCredentials: true,
+    kek,
+    check: { version: 1, fingerprint: fingerprintKek(kek) },
+    event: { type: 'state.reset' },
   }
 }
 

@@ -4,6 +4,7 @@ import type { CibaMode } from '../authority/ciba.js'
 import { parseKeys } from '../authority/key-files.js'
 import type { KeySource } from '../authority/key-source.js'
 import { applySeed, type Seed, type SeededDelegation } from '../authority/seed.js'
+import { assertSeed } from '../authority/seed-faults.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLocalPostgres } from '../store/postgres-url.js'
@@ -78,6 +79,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { seed, passwords = {}, onSurprise = () => {} } = options
   const host = readHost(options.host ?? '127.0.0.1')
   const quirks = parseQuirks(options.quirks ?? [])
+  // Whatever can be wrong with a seed is found before there is a state.
+  if (seed !== undefined) assertSeed(seed, { delegation: true })
   const keySource = await readKeySource(options)
   const plan = {
     state: await openDevState(options),
@@ -90,9 +93,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     quirks,
   } as const
   const { url, authority, fetch, close, prepared } = await runServer(plan, options, async (opened) => {
-    const { identity, clock, sessions, audit } = opened
+    const { identity, clock, sessions, audit, delegations } = opened
     const { store } = plan.state
-    const seeded = await applySeed({ store, audit }, seed, identity.tenantId, clock())
+    const seeded = await applySeed({ store, audit, delegations }, seed, identity.tenantId, clock())
     const [first] = seeded.delegations
     if (first === undefined) throw new AuthsecError('usage', 'the seed has no delegation to start with')
     await seedPasswords({

@@ -1,10 +1,14 @@
-import { SERVER_ITSELF } from '../authority/audit/log.js'
+import { randomUUID } from 'node:crypto'
 import { openAuthority } from '../authority/authority.js'
+import { installState } from '../authority/new-state.js'
 import { CHOSEN_PASSWORD_COST, hashPassword } from '../authority/passwords.js'
-import { applySeed, type Seed } from '../authority/seed.js'
+import { isPlanted, plantSeed, type Seed } from '../authority/seed.js'
+import { addAdmin, isSeedAdmin } from '../authority/seed-admin.js'
+import { assertSeed } from '../authority/seed-faults.js'
 import { ADMIN_PERMISSION } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { describeEmptyState } from './reset.js'
 import { runServer, type ServingOptions } from './run.js'
 import { type OpenState, openState, type StatePlace } from './state.js'
 
@@ -41,7 +45,12 @@ export interface InitOptions extends StatePlace, Pick<SharedServerOptions, 'kek'
 
 /** What a shared server starts with when no seed says more: somebody who may administer it. */
 const EMPTY_SEED: Seed = { roles: {}, users: [], resources: [], clients: [], policies: [], delegations: [] }
-const ADMIN_ROLE = 'admin'
+
+/** What there is to know of a state before it is filled. */
+interface FirstStart {
+  tenantId: string | undefined
+  clock: () => number
+}
 
 /**
  * Starts a server that a team shares: no default seed, no public pull, rate limits on. Throws `configuration` for
@@ -72,7 +81,8 @@ export async function startSharedServer(options: SharedServerOptions): Promise<S
 
 /**
  * Fills the empty state of a shared server, once: its tenant, its keys, its seed, and the password of its first
- * admin. Throws `conflict` on a state that is not empty and `usage` for a password or an admin that cannot be.
+ * admin, all at once: whatever fails, it can be begun again. Throws `conflict` on a state that is not empty and `usage`
+ * for a password, an admin or a seed that cannot be.
  */
 export async function initServer(
   options: InitOptions,
@@ -84,11 +94,7 @@ export async function initServer(
   const state = await openState(options, options.kek)
   const { store, kek } = state
   try {
-    if ((await store.settings.find('tenant_id')) !== undefined) {
-      throw new AuthsecError('conflict', `${state.name} has been initialised already`, {
-        hint: 'One server serves one tenant: name another state for another one.',
-      })
-    }
+    await makeRoom(state, issuer, { tenantId: seed.tenantId, clock })
     const authority = await openAuthority({
       store,
       kek,
@@ -99,14 +105,9 @@ export async function initServer(
       isBrief: true,
     })
     const { tenantId } = authority.identity
-    const { delegations } = await applySeed({ store, audit: authority.audit }, seed, tenantId, clock())
-    await store.write(async ({ users, passwords }) => {
-      const user = await users.findByEmail(admin.email)
-      if (user !== undefined) await passwords.replace({ userId: user.id, hash, failures: 0 })
-    })
-    for (const { user, ...grant } of delegations)
-      await authority.delegations.grant(grant, user, SERVER_ITSELF)
-    await authority.close()
+    const { audit, delegations } = authority
+    const plot = { store, audit, delegations, passwords: { [admin.email]: hash } }
+    await plantSeed(plot, seed, tenantId, clock()).finally(() => authority.close())
     return { tenantId, issuer, place: state.name }
   } finally {
     await state.close()
@@ -123,7 +124,7 @@ function readIssuer(text: string): string {
 
 async function assertInitialised({ store }: OpenState, issuer: string): Promise<void> {
   const known = await store.settings.find('issuer')
-  if (known === undefined) {
+  if (known === undefined || !(await isPlanted(store))) {
     throw new AuthsecError('configuration', 'the state of this server is empty', {
       hint: 'Name its first admin with: authsec dev init.',
     })
@@ -135,19 +136,27 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
   }
 }
 
-function withAdmin(seed: Seed, email: string): Seed {
-  const known = seed.users.find((user) => user.email === email)
-  if (known !== undefined) {
-    if (known.roles.some((role) => seed.roles[role]?.includes(ADMIN_PERMISSION))) return seed
+function withAdmin(asked: Seed, email: string): Seed {
+  const seed = addAdmin(asked, email)
+  if (!isSeedAdmin(seed, email)) {
     throw new AuthsecError('usage', `${quote(email)} has no role with ${ADMIN_PERMISSION} in the seed`)
   }
-  if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
-    throw new AuthsecError('usage', `${quote(email)} is not an e-mail address`)
+  assertSeed(seed)
+  return seed
+}
+
+/**
+ * Makes sure that a state is empty. What a first start has left that came to no end makes room: nobody has had anything
+ * of it. Throws `conflict` for a state that has been filled, or is that of another kind of server.
+ */
+async function makeRoom({ store, name, kek }: OpenState, issuer: string, plan: FirstStart): Promise<void> {
+  const former = await store.settings.find('issuer')
+  if (former === undefined) return
+  if (!former.startsWith('https:') || (await isPlanted(store))) {
+    throw new AuthsecError('conflict', `${name} has been initialised already`, {
+      hint: 'One server serves one tenant: name another state for another one.',
+    })
   }
-  const permissions = [...new Set([...(seed.roles[ADMIN_ROLE] ?? []), ADMIN_PERMISSION])]
-  return {
-    ...seed,
-    roles: { ...seed.roles, [ADMIN_ROLE]: permissions },
-    users: [...seed.users, { email, roles: [ADMIN_ROLE] }],
-  }
+  const { tenantId = randomUUID(), clock } = plan
+  await installState(store, describeEmptyState({ tenantId, issuer, kek }), clock)
 }

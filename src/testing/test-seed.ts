@@ -41,7 +41,12 @@ export function createTestSeed({ users, agents, policies }: TestWorld): Seed {
   return {
     roles: {
       ...users,
-      'authsec-admin': [ADMIN_PERMISSION, ...Object.values(users).flat()],
+      // A test may well have a policy over what no user of it may do.
+      'authsec-admin': [
+        ADMIN_PERMISSION,
+        ...Object.values(users).flat(),
+        ...policies.flatMap(({ permissions }) => permissions),
+      ],
     },
     users: [
       { email: emailOf('authsec-admin'), roles: ['authsec-admin'] },

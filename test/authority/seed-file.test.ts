@@ -96,22 +96,22 @@ describe('a seed file', () => {
     ],
     [
       'a role nobody has defined',
-      'users[1].roles: no role "clark"',
+      'users[1].roles[0]: no role "clark"',
       ({ users }) => Object.assign(users[1] ?? {}, { roles: ['clark'] }),
     ],
     [
       'a role named like a member of every object',
-      'users[1].roles: no role "toString"',
+      'users[1].roles[0]: no role "toString"',
       ({ users }) => Object.assign(users[1] ?? {}, { roles: ['toString'] }),
     ],
     [
       'a permission that is none',
-      'roles: ',
+      'roles.clerk[0]: "read billing" is not a permission',
       ({ roles }) => Object.assign(roles, { clerk: ['read billing'] }),
     ],
     [
       'a resource with a fragment',
-      'resources[0]: ',
+      'resources[0].uri: "https://a.example#b" is not',
       ({ resources }) => Object.assign(resources[0] ?? {}, { uri: 'https://a.example#b' }),
     ],
     [
@@ -126,7 +126,7 @@ describe('a seed file', () => {
     ],
     [
       'an agent type that fits no SPIFFE id',
-      'clients[0]: agent_type "a b"',
+      'clients[0].agent_type: "a b" may hold',
       ({ clients }) => Object.assign(clients[0] ?? {}, { agent_type: 'a b' }),
     ],
     [
@@ -136,7 +136,7 @@ describe('a seed file', () => {
     ],
     [
       'a policy over a resource that is missing',
-      'policies[0].resources: no resource',
+      'policies[0].resources[0]: no resource "https://x.example"',
       ({ policies }) => Object.assign(policies[0] ?? {}, { resources: ['https://x.example'] }),
     ],
     [
@@ -165,6 +165,63 @@ describe('a seed file', () => {
       ({ delegations }) => Object.assign(delegations[0] ?? {}, { client: 'x' }),
     ],
     [
+      'a role without a name',
+      'roles: "" is no name of a role',
+      ({ roles }) => Object.assign(roles, { '': ['billing:read'] }),
+    ],
+    [
+      'a permission of a policy that no role has',
+      'policies[0].allowed_permissions[1]: no role has "billing:write"',
+      ({ policies }) => policies[0]?.allowed_permissions.push('billing:write'),
+    ],
+    [
+      'a delegation to what is no agent',
+      'delegations[0].client: client "Invoice bot" is no agent',
+      ({ clients }) => Object.assign(clients[0] ?? {}, { client_type: 'application' }),
+    ],
+    [
+      'a delegation to an agent of another kind than the policies',
+      'delegations[0]: no enabled policy lets clerk delegate to agent type "crewai"',
+      ({ clients }) => Object.assign(clients[0] ?? {}, { agent_type: 'crewai' }),
+    ],
+    [
+      'a delegation to an agent of no kind',
+      'delegations[0].client: agent "Invoice bot" has no agent_type',
+      ({ clients }) => Reflect.deleteProperty(clients[0] ?? {}, 'agent_type'),
+    ],
+    [
+      'a delegation under a policy that is off',
+      'delegations[0]: no enabled policy lets clerk',
+      ({ policies }) => Object.assign(policies[0] ?? {}, { enabled: false }),
+    ],
+    [
+      'a delegation under a policy for another client',
+      'delegations[0]: the policy is for client "Other", not "Invoice bot"',
+      ({ clients, policies }) => {
+        clients.push({ ...(clients[0] as (typeof clients)[number]), name: 'Other' })
+        Object.assign(policies[0] ?? {}, { client: 'Other' })
+      },
+    ],
+    [
+      'a delegation of nothing',
+      'delegations[0]: "carol@example.test" holds no permission that the policy allows',
+      ({ roles }) => Object.assign(roles, { boss: ['admin:access', 'billing:read'], clerk: ['x:y'] }),
+    ],
+    [
+      'a delegation for an API that is not registered',
+      'delegations[0].audience[1]: no resource "https://zz"',
+      ({ delegations }) =>
+        Object.assign(delegations[0] ?? {}, { audience: ['https://billing.example', 'https://zz'] }),
+    ],
+    [
+      'a delegation for an API outside the policy',
+      'delegations[0].audience[0]: the policy does not reach "https://x.example"',
+      ({ delegations, resources }) => {
+        resources.push({ uri: 'https://x.example', permissions: [] })
+        Object.assign(delegations[0] ?? {}, { audience: ['https://x.example'] })
+      },
+    ],
+    [
       'nobody who may administer',
       'users: nobody has a role with admin:access',
       ({ roles }) => Object.assign(roles, { boss: [] }),
@@ -180,8 +237,40 @@ describe('a seed file', () => {
       Object.assign(seed.delegations[0] ?? {}, { client: 'y' })
     })
     expect(message).toMatch(
-      /^the seed has 3 faults: tenant_id: .+; users\[1\]\.roles: .+; delegations\[0\]\.client: /,
+      /^the seed has 3 faults: tenant_id: .+; users\[1\]\.roles\[0\]: .+; delegations\[0\]\.client: /,
     )
+  })
+
+  test('reports nothing twice, and keeps the places of what comes after what cannot be read', () => {
+    const message = refusalOf((seed) => {
+      Reflect.deleteProperty(seed.users[0] ?? {}, 'email')
+      seed.users.unshift('eve' as never)
+      Object.assign(seed.users[2] ?? {}, { roles: ['x'] })
+    })
+    expect(message).toBe(
+      'the seed has 3 faults: users[0]: is not an object; users[1].email: is missing; users[2].roles[0]: no role "x"',
+    )
+  })
+
+  test('needs neither a delegation nor an admin where that is not asked of it', () => {
+    const { delegations: _, ...rest } = SEED
+    const text = JSON.stringify({ ...rest, users: SEED.users.slice(1), roles: { clerk: ['billing:read'] } })
+    const seed = parseSeed(text, { admin: 'ada@example.test' })
+    expect(seed.users.at(-1)).toEqual({ email: 'ada@example.test', roles: ['admin'] })
+    expect(() => parseSeed(JSON.stringify(rest), { delegation: true })).toThrow('delegations: is empty')
+    expect(() => parseSeed(JSON.stringify(SEED), { admin: 'carol@example.test' })).toThrow(
+      'users[1].roles: none of them has admin:access',
+    )
+  })
+
+  test('makes nobody an admin but the one who is named', () => {
+    const roles = { admin: ['billing:read'], 'server-admin': ['billing:read'] }
+    const users = [{ email: 'bob@example.test', roles: ['admin', 'server-admin'] }]
+    const seed = parseSeed(JSON.stringify({ roles, users }), { admin: 'ada@example.test' })
+    const admins = seed.users.filter((user) =>
+      user.roles.some((role) => seed.roles[role]?.includes('admin:access')),
+    )
+    expect(admins).toEqual([{ email: 'ada@example.test', roles: ['server-server-admin'] }])
   })
 
   test.each(['', '[]', '{"users":[],"users":[]}', '{'])('that is no JSON object is refused: %s', (text) => {

@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createAuditLog } from '../../src/authority/audit/log.js'
 import { applySeed, DEV_SEED, type Seed } from '../../src/authority/seed.js'
@@ -157,6 +157,20 @@ describe('a server with a seed', () => {
     await second.close()
     expect(second).toMatchObject({ tenantId: TENANT, clientId: first.clientId, user: first.user })
     await expect(startServer({ state, port: 0, seed: DEV_SEED })).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('that cannot be granted leaves nothing, and the corrected one starts', async () => {
+    const state = join(await mkdtemp(join(tmpdir(), 'authsec-seed-')), 'state')
+    endings.push(() => rm(dirname(state), { recursive: true }))
+    const bad: Seed = { ...OTHER, delegations: [{ client: 'demo-agent', user: 'admin@authsec.test' }] }
+    await expect(startServer({ state, port: 0, seed: bad })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('delegations[0]: no enabled policy lets admin'),
+    })
+    await expect(readdir(state)).rejects.toThrow('ENOENT')
+    const server = await startServer({ state, port: 0, seed: OTHER })
+    await server.close()
+    expect(server.user.email).toBe('carol@authsec.test')
   })
 
   test('has to have a delegation to start with', async () => {

@@ -25,6 +25,28 @@ const init = (args: readonly string[] = [], stdin = `${PASSWORD}\n`) =>
     { stdin, env: { AUTHSEC_CONFIG_DIR: configuration } },
   )
 
+const TEAM = {
+  roles: { member: ['billing:read'] },
+  users: [{ email: 'bob@team.example', roles: ['member'] }],
+  resources: [{ uri: 'https://billing.example', permissions: ['billing:read'] }],
+  clients: [{ name: 'bot', client_type: 'ai_agent', agent_type: 'langchain' }, { name: 'tool' }],
+  policies: [
+    {
+      role_name: 'member',
+      agent_type: 'langchain',
+      allowed_permissions: ['billing:read'],
+      resources: ['https://billing.example'],
+    },
+  ],
+  delegations: [{ client: 'bot', user: 'bob@team.example', audience: ['https://billing.example'] }],
+}
+
+async function writeSeed(content: object): Promise<string> {
+  const seed = join(await makeDirectory(), 'seed.json')
+  await writeFile(seed, JSON.stringify(content))
+  return seed
+}
+
 /** Serves what init has made while `use` runs; returns how it ended. */
 async function serve(
   use: (ready: { url: string }) => Promise<void>,
@@ -162,6 +184,29 @@ describe('dev init', () => {
     await writeFile(seed, JSON.stringify(content))
     expect(await init(['--password-stdin', '--seed', seed])).toMatchObject({ code: 0 })
     await serve(async ({ url }) => expect((await logIn(url)).status).toBe(200))
+  })
+
+  test('takes a seed that lists no admin: the flag names one', async () => {
+    const seed = await writeSeed({
+      roles: { member: ['billing:read'] },
+      users: [{ email: 'bob@team.example', roles: ['member'] }],
+    })
+    expect(await init(['--password-stdin', '--seed', seed])).toMatchObject({ code: 0 })
+    await serve(async ({ url }) => expect((await logIn(url)).status).toBe(200))
+  })
+
+  test('says of a seed everything that is wrong, makes nothing, and takes the one that is right', async () => {
+    const bad = structuredClone(TEAM)
+    bad.delegations.push({ client: 'bot', user: 'bob@team.example', audience: ['https://zz'] })
+    bad.delegations.push({ client: 'tool', user: 'bob@team.example', audience: ['authsec-api'] })
+    const refused = await init(['--password-stdin', '--seed', await writeSeed(bad)])
+    expect(refused).toMatchObject({ code: 2 })
+    expect(refused.stderr).toContain(
+      'the seed has 2 faults: delegations[1].audience[0]: no resource "https://zz"',
+    )
+    expect(refused.stderr).toContain('delegations[2].client: client "tool" is no agent')
+    await expect(readdir(state)).rejects.toThrow('ENOENT')
+    expect(await init(['--password-stdin', '--seed', await writeSeed(TEAM)])).toMatchObject({ code: 0 })
   })
 
   test('is refused the second time', async () => {

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openAuthority } from '../../src/authority/authority.js'
 import type { Seed } from '../../src/authority/seed.js'
 import { ENDPOINTS } from '../../src/server/endpoints.js'
 import {
@@ -11,6 +12,7 @@ import {
   startServer,
   startSharedServer,
 } from '../../src/server/index.js'
+import { openState } from '../../src/server/state.js'
 
 const ISSUER = 'https://authsec.example'
 const KEK = new Uint8Array(32).fill(9)
@@ -75,6 +77,49 @@ describe('the first start of a shared server', () => {
     await expect(initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN })).rejects.toMatchObject({
       code: 'conflict',
     })
+  })
+
+  test('that was interrupted is begun again, and nothing of it is served', async () => {
+    const state = join(place, `state-${count++}`)
+    const options = { state, kek: KEK, issuer: ISSUER, admin: ADMIN, clock: () => NOW }
+    // The keys are there, and what fills the state is not: as after a kill between the two.
+    const half = await openState({ state }, KEK)
+    const tenantId = '11111111-1111-4111-8111-111111111111'
+    const interrupted = {
+      store: half.store,
+      kek: KEK,
+      issuer: ISSUER,
+      mode: 'shared',
+      isBrief: true,
+    } as const
+    await (await openAuthority({ ...interrupted, tenantId, clock: () => NOW })).close()
+    await half.close()
+    await expect(start(state)).rejects.toMatchObject({ code: 'configuration' })
+    const other = '22222222-2222-4222-8222-222222222222'
+    expect(await initServer({ ...options, seed: { ...SEED, tenantId: other } })).toMatchObject({
+      tenantId: other,
+    })
+    const server = await start(state)
+    expect((await logIn(server, ADMIN.email, ADMIN.password)).status).toBe(200)
+  })
+
+  test('leaves nothing where a delegation is refused that only the server can judge', async () => {
+    const state = join(place, `state-${count++}`)
+    const options = { state, kek: KEK, issuer: ISSUER, admin: ADMIN, clock: () => NOW }
+    const audience = Array.from({ length: 300 }, (_, at) => `https://api-${at}.a-rather-long-name.example`)
+    const seed: Seed = {
+      ...SEED,
+      resources: [...SEED.resources, ...audience.map((uri) => ({ uri, permissions: ['billing:read'] }))],
+      policies: SEED.policies.map((policy) => ({ ...policy, resources: ['*'] })),
+      delegations: [{ client: 'demo-agent', user: 'alice@authsec.test', audience }],
+    }
+    await expect(initServer({ ...options, seed })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('the seed has a fault: delegations[0]: '),
+    })
+    await initServer({ ...options, seed: SEED })
+    const server = await start(state)
+    expect((await logIn(server, ADMIN.email, ADMIN.password)).status).toBe(200)
   })
 
   test('leaves no password and no key on disk', async () => {

@@ -19,12 +19,14 @@ interface Topic {
 /** What a seed file holds, for the help. */
 const SEED_MEANINGS = {
   tenant_id: 'UUID of the tenant; random when left out',
-  roles: '{"<name>": ["<resource>:<action>", …]}; one of them has admin:access',
+  roles:
+    '{"<name>": ["<resource>:<action>", …]}; one of them has admin:access, unless dev init names an admin',
   users: '[{email, roles}]',
   resources: '[{uri, permissions}]: the APIs',
   clients: '[{name, email?, client_type?, agent_type?, platform?, selectors?}]; an agent is an ai_agent',
   policies: '[{role_name, agent_type, allowed_permissions, resources, max_ttl_seconds?, enabled?, client?}]',
-  delegations: '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile',
+  delegations:
+    '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile, so dev serve needs one; a shared server none',
 } as const
 
 /** How output is shaped, for the help. */

@@ -66,7 +66,7 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
   // Whatever can be wrong is found before somebody types a password.
   const kek = await readKek(context, flags.kekFile)
   const { initServer, parseSeed } = await import('../../../server/index.js')
-  const seed = flags.seed === undefined ? undefined : parseSeed(await readSeedFile(flags.seed))
+  const seed = flags.seed === undefined ? undefined : parseSeed(await readSeedFile(flags.seed), { admin })
   const password = await readNewPassword(context, flags.passwordStdin)
   const made = await initServer({ ...place, issuer, kek, seed, admin: { email: admin, password } })
   if (flags.json) {
