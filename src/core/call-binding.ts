@@ -134,9 +134,7 @@ function canonicalize(args: JsonObject): string {
     return canonicalJson(args)
   } catch (error) {
     if (error instanceof TypeError) {
-      throw invalid(
-        'holds what JSON cannot carry: a number that is not finite or beyond ±(2^53−1), half a character, or an object of a class',
-      )
+      throw invalid('holds no JSON, a number that is not finite or beyond ±(2^53−1), or half a character')
     }
     throw error
   }

@@ -16,6 +16,7 @@ export interface ApprovalInterrupt {
 /** A call that a person has to approve. */
 export interface CallToApprove {
   tool: string
+  audience: string
   input: unknown
   permissions: readonly string[]
   /** For whom the run acts. */
@@ -25,25 +26,37 @@ export interface CallToApprove {
 
 const LONGEST_MESSAGE = 256
 
+/** Whoever has let a call through: each of them lets one. */
+const spent = new WeakSet<DelegationSubject>()
+
 /**
  * Asks a person, and resolves with them as the subject of this one call. A run that is interrupted and goes on finds the
- * question that was put, by its thread and the id of the tool call; what it is resumed with decides nothing.
+ * question that was put, by its thread and the id of the tool call; what it is resumed with decides nothing. No other call
+ * finds it, however its model numbers calls, and an answer is the answer for one call.
  */
 export async function obtainApproval(
   authsec: Pick<AuthsecClient, 'requestApproval'>,
-  { tool, input, permissions, subject, prompt }: CallToApprove,
-  { toolCall, configurable, signal, ...config }: ToolRunnableConfig,
+  call: CallToApprove,
+  config: ToolRunnableConfig,
 ): Promise<DelegationSubject> {
+  const { tool, audience, input, permissions, subject, prompt } = call
+  const { toolCall, configurable, signal } = config
   const { user, surface = 'await' } = prompt
   const message = prompt.message ?? describeCall(tool, input)
   const toolCallId = toolCall?.id
-  const id = toolCallId === undefined ? toolCallId : JSON.stringify([configurable?.['thread_id'], toolCallId])
-  const approval = await authsec.requestApproval({ permissions, message, user, subject, id, signal })
+  const thread: unknown = configurable?.['thread_id']
+  const isResumed = surface === 'interrupt' && thread !== undefined && toolCallId !== undefined
+  const id = isResumed ? JSON.stringify([thread, tool, toolCallId]) : undefined
+  const question = { audience, permissions, message, user, subject, id, signal }
+  const approval = await authsec.requestApproval(question)
   if (surface === 'interrupt') {
     const expiresAt = approval.expiresAt.toISOString()
     findInterrupt(tool, config)({ type: 'authsec.approval', tool, toolCallId, message, expiresAt })
   }
-  return approval.settled({ signal })
+  const approved = await approval.settled({ signal })
+  if (spent.has(approved)) return obtainApproval(authsec, call, config)
+  spent.add(approved)
+  return approved
 }
 
 // Whoever approves has to see all of what is done.

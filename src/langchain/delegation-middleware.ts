@@ -1,6 +1,7 @@
 import type { AgentMiddleware } from 'langchain'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { readSubject } from './delegation-context.js'
 import { assertDelegation, type ToolDelegation } from './tool-delegation.js'
 import { answerFailure, delegate, type OnDenied, type TokenGiver } from './with-delegation.js'
 
@@ -16,7 +17,8 @@ export interface DelegationMiddlewareOptions {
 /**
  * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
  * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in
- * the loop. Throws `configuration` for a delegation that is not well formed.
+ * the loop. An identity that enters a run in any other way than by `delegationContext` ends it with `configuration`, which
+ * without this middleware the model is told. Throws `configuration` for a delegation that is not well formed.
  */
 export function delegationMiddleware(
   authsec: TokenGiver,
@@ -31,7 +33,9 @@ export function delegationMiddleware(
     [Symbol.for('AgentMiddleware')]: true,
     name: 'authsec',
     wrapToolCall(request, handler) {
-      const { tool, toolCall } = request
+      const { tool, toolCall, runtime } = request
+      // Ends the run, as what a tool throws does not: no model can mend an identity that was passed wrongly.
+      readSubject(runtime as Parameters<typeof readSubject>[0])
       const delegation = delegations.get(toolCall.name)
       if (delegation === undefined && undeclared === 'pass') return handler(request)
       // A tool that somebody adds further in can be given nothing here, and must not run without it.

@@ -151,10 +151,13 @@ async function approve(
   prompt: ApprovalPrompt,
   config: ToolRunnableConfig,
 ): Promise<Terms> {
-  const permissions = permissionsOf(delegation, input)
-  const approved = await obtainApproval(authsec, { tool, input, permissions, subject, prompt }, config)
-  const { binding = 'call' } = delegation
-  return { delegation: { ...delegation, binding }, subject: approved }
+  const { audience, binding = 'call' } = delegation
+  const permissions = [...permissionsOf(delegation, input)]
+  // Whatever the tool makes of its input meanwhile, this is what the person has read.
+  const args = binding === 'call' ? structuredClone(argumentsOf(delegation, input)) : undefined
+  const asked = { tool, audience, input, permissions, subject, prompt }
+  const approved = await obtainApproval(authsec, asked, config)
+  return { delegation: { ...delegation, binding, permissions, call: () => args }, subject: approved }
 }
 
 function createContext(
@@ -171,9 +174,9 @@ function createContext(
   }
   // Spelt out: members added behind a spread cost Node 20 a microsecond each, here and wherever the request is read.
   const request = (): DelegationRequest => {
-    const { audience, binding = 'none', call: choose, oneTime } = delegation
+    const { audience, binding = 'none', oneTime } = delegation
     const permissions = permissionsOf(delegation, input)
-    const call = binding !== 'call' ? undefined : choose === undefined ? input : choose(input)
+    const call = binding === 'call' ? argumentsOf(delegation, input) : undefined
     return { audience, permissions, tool, binding, call, oneTime, subject, signal }
   }
   return {
@@ -194,6 +197,10 @@ function createContext(
 
 function permissionsOf({ permissions }: ToolDelegation, input: unknown): readonly string[] {
   return typeof permissions === 'function' ? permissions(input) : permissions
+}
+
+function argumentsOf({ call: choose }: ToolDelegation, input: unknown): unknown {
+  return choose === undefined ? input : choose(input)
 }
 
 function assertCallable(tool: { name: string }): asserts tool is CallableTool {

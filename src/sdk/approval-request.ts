@@ -15,8 +15,13 @@ export interface ApprovalRequest {
   /** The user for whom the agent acts; left out, the one who has delegated to it. */
   subject?: DelegationSubject | undefined
   /**
-   * Names the occasion. The same question for the same occasion joins the one that waits, rather than asking the person
-   * twice; left out, each call is an occasion of its own.
+   * The API at which the permissions are wanted. Where the server has not named the user of the subject yet, one token of
+   * four seconds is asked for there, so that it does; without an API such a user cannot be asked.
+   */
+  audience?: string | undefined
+  /**
+   * Names the occasion. The same question on behalf of the same user for the same occasion joins the one that waits, rather
+   * than asking the person twice, and whoever joins gets the same answer; left out, each call is an occasion of its own.
    */
   id?: string | undefined
   /** How long the person may take, 1 to 300 seconds; the server's default is 300. */
@@ -39,6 +44,7 @@ const MEMBERS: ReadonlySet<string> = new Set<keyof ApprovalRequest>([
   'message',
   'user',
   'subject',
+  'audience',
   'id',
   'expiresInSeconds',
   'signal',
@@ -46,7 +52,7 @@ const MEMBERS: ReadonlySet<string> = new Set<keyof ApprovalRequest>([
 
 /** Checks and copies a request; throws `request_invalid` or `invalid_scope` naming the value. */
 export function readApprovalRequest(request: ApprovalRequest): ApprovalQuestion {
-  const { permissions, message, user, id, expiresInSeconds } = request
+  const { permissions, message, user, id, audience, expiresInSeconds } = request
   const unknown = Object.keys(request).find((name) => !MEMBERS.has(name))
   if (unknown !== undefined) throw invalid(`${quote(unknown)} is not a member of a request for approval`)
   if (!Array.isArray(permissions) || permissions.length === 0) {
@@ -55,7 +61,7 @@ export function readApprovalRequest(request: ApprovalRequest): ApprovalQuestion 
   if (typeof message !== 'string' || message.trim() === '' || message.length > MAX_APPROVAL_MESSAGE) {
     throw invalid(`the message ${quote(message)} is not a text of 1 to ${MAX_APPROVAL_MESSAGE} characters`)
   }
-  for (const [name, value] of Object.entries({ user, id })) {
+  for (const [name, value] of Object.entries({ user, id, audience })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) {
       throw invalid(`${name} ${quote(value)} is not a text with something in it`)
     }
@@ -74,10 +80,11 @@ export function readApprovalRequest(request: ApprovalRequest): ApprovalQuestion 
 
 /** What two requests have to have in common to be one question. */
 export function formatQuestionKey(
-  { id = crypto.randomUUID(), permissions, message }: ApprovalQuestion,
+  { id = crypto.randomUUID(), audience = '', permissions, message }: ApprovalQuestion,
   person: string,
+  onBehalfOf: string,
 ): string {
-  return formatParties([id, person, message, ...permissions])
+  return formatParties([id, person, onBehalfOf, audience, message, ...permissions])
 }
 
 function invalid(message: string): AuthsecError {

@@ -12,6 +12,7 @@ import type { ClientContext } from './client-context.js'
 import { invalidResponse } from './grant.js'
 import { pause } from './http.js'
 import { readSuccess } from './refusal.js'
+import type { DelegationRequest } from './request.js'
 import { SingleFlight } from './single-flight.js'
 import type { DelegationSubject } from './subject.js'
 import type { Subjects } from './subjects.js'
@@ -43,6 +44,19 @@ interface Waiting {
   outcome: { subject: DelegationSubject } | { error: unknown } | undefined
 }
 
+/** Who is asked, and for whom. */
+interface Person {
+  readonly hint: string
+  /** Whom the answer has to be of, where that is known. */
+  readonly userId: string | undefined
+  readonly onBehalfOf: string
+}
+
+/** Gets a token, only to find out whom the server names as its user. */
+type LearnUser = (request: DelegationRequest) => Promise<unknown>
+
+// Too short to be kept: nobody gets this token.
+const LEARNING_TTL_S = 4
 const LEAST_INTERVAL_S = 5
 const SLOW_DOWN_MS = 5_000
 
@@ -51,14 +65,16 @@ export class Approvals {
   readonly #context: ClientContext
   readonly #bases: BaseTokens
   readonly #subjects: Subjects
+  readonly #learn: LearnUser
   readonly #asking = new SingleFlight<Waiting>()
   readonly #polling = new SingleFlight<DelegationSubject>()
   readonly #waiting = new Map<string, Waiting>()
 
-  constructor(context: ClientContext, bases: BaseTokens, subjects: Subjects) {
+  constructor(context: ClientContext, bases: BaseTokens, subjects: Subjects, learn: LearnUser) {
     this.#context = context
     this.#bases = bases
     this.#subjects = subjects
+    this.#learn = learn
   }
 
   /** Puts a question to a person, or joins the same one that waits for its answer. */
@@ -68,7 +84,7 @@ export class Approvals {
     const question = readApprovalRequest(request)
     const deadline = newDeadline()
     const person = await this.#findPerson(question, deadline)
-    const key = formatQuestionKey(question, person.hint)
+    const key = formatQuestionKey(question, person.hint, person.onBehalfOf)
     const known = this.#waiting.get(key)
     const waiting =
       known !== undefined && clock.monotonic() < known.until
@@ -88,36 +104,39 @@ export class Approvals {
     this.#waiting.clear()
   }
 
-  async #findPerson(
-    { user, subject, signal }: ApprovalQuestion,
-    deadline: number,
-  ): Promise<{ hint: string; userId: string | undefined }> {
+  async #findPerson(question: ApprovalQuestion, deadline: number): Promise<Person> {
+    const { user, subject, signal } = question
+    if (subject !== undefined) return this.#findUser(question, subject)
+    if (user !== undefined) return { hint: user, userId: undefined, onBehalfOf: '' }
     const forBase = { signal, minValidityMs: 0, forceRefresh: false }
-    const userId =
-      subject !== undefined
-        ? this.#readUser(subject)
-        : user === undefined
-          ? (await this.#bases.obtain(forBase, deadline)).grant.userId
-          : undefined
-    const hint = user ?? userId
-    if (hint !== undefined) return { hint, userId }
-    // What the user's token says of itself decides nothing: it might make us ask somebody else.
-    throw new AuthsecError('request_invalid', 'nobody has named the person to ask', {
-      hint: 'Name the user: the server has not been asked yet whom this subject stands for.',
-    })
+    const { userId } = (await this.#bases.obtain(forBase, deadline)).grant
+    return { hint: userId, userId, onBehalfOf: '' }
   }
 
-  // Compared first: the newest token of a subject may be somebody else's, who has nothing to do with the question.
-  #readUser(subject: DelegationSubject): string | undefined {
+  async #findUser(
+    { user, audience, permissions, signal }: ApprovalQuestion,
+    subject: DelegationSubject,
+  ): Promise<Person> {
     const state = this.#subjects.find(subject)
+    const readUser = () => state.known?.group.userId
+    // Compared first: the newest token of a subject may be somebody else's, who has nothing to do with the question.
     this.#subjects.assertAlive(state)
-    return state.known?.group.userId
+    if (user !== undefined) return { hint: user, userId: undefined, onBehalfOf: readUser() ?? `#${state.id}` }
+    // What the user's token says of itself decides nothing: it might make us ask somebody else.
+    if (readUser() === undefined && audience !== undefined) {
+      await this.#learn({ audience, permissions, subject, signal, ttlSeconds: LEARNING_TTL_S })
+    }
+    const userId = readUser()
+    if (userId !== undefined) return { hint: userId, userId, onBehalfOf: userId }
+    throw new AuthsecError('request_invalid', 'nobody has named the person to ask', {
+      hint: 'Name the audience, so that the server can be asked whom this subject stands for, or the user.',
+    })
   }
 
   async #ask(
     key: string,
     { permissions, message, expiresInSeconds }: ApprovalQuestion,
-    { hint, userId }: { hint: string; userId: string | undefined },
+    { hint, userId }: Person,
     signal: AbortSignal,
     deadline: number,
   ): Promise<Waiting> {

@@ -296,7 +296,9 @@ class Client implements AuthsecClient {
   async #loadApprovals(): Promise<Approvals> {
     const { Approvals } = await import('./on-demand.js')
     if (this.#isClosed) throw closedError()
-    this.#approvals ??= new Approvals(this.#context, this.#bases, this.#subjects)
+    this.#approvals ??= new Approvals(this.#context, this.#bases, this.#subjects, (request) =>
+      this.getDelegationToken(request),
+    )
     return this.#approvals
   }
 

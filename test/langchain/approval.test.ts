@@ -3,11 +3,17 @@ import { Command, MemorySaver } from '@langchain/langgraph'
 import { createAgent, fakeModel } from 'langchain'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type ApprovalPrompt, delegatedTool, type ToolDelegation } from '../../src/langchain/index.js'
+import {
+  type ApprovalPrompt,
+  delegatedTool,
+  delegationContext,
+  type ToolDelegation,
+} from '../../src/langchain/index.js'
 import type { AuthsecClient } from '../../src/sdk/index.js'
 import { settle } from '../support/fake-clock.js'
 import type { StubAuthsec } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 interface RefundInput {
   amount: string
@@ -112,6 +118,46 @@ describe('a tool that a person has to approve', () => {
     expect([stub.count('approval'), stub.count('exchange')]).toEqual([2, 2])
   })
 
+  test('lets one call through with each answer, however its model numbers calls', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.person.answers = 'yes'
+    const { refund } = createRefundTool(authsec, true)
+    await Promise.all([refund.invoke(call), refund.invoke(call), refund.invoke(call)])
+    expect([stub.count('approval'), stub.count('exchange')]).toEqual([3, 3])
+  })
+
+  test('asks the user of its run, whom the server may never have named', async () => {
+    const { authsec, stub } = createStubbedClient()
+    Object.assign(stub.person, { answers: 'yes', userId: 'user-bob' })
+    const { refund, started } = createRefundTool(authsec, true)
+    const bob = authsec.subject(formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' }))
+    const answer = await refund.invoke(call, { context: delegationContext(bob) })
+    expect(answer).toMatchObject({ content: expect.stringContaining('refunded 120.00') })
+    expect(formOf(stub, 'approval')['login_hint']).toBe('user-bob')
+    expect(started).toEqual(['120.00'])
+  })
+
+  test('is bound to what was approved, whatever the tool makes of its input', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.person.answers = 'yes'
+    const permissions = ['billing:refund']
+    const refund = delegatedTool(
+      authsec,
+      async (input: RefundInput, { token }) => {
+        input.amount = '999.00'
+        permissions.push('billing:admin')
+        await token()
+      },
+      {
+        name: 'refund',
+        schema: z.object({ amount: z.string() }),
+        delegation: { audience: 'https://billing.example', permissions: () => permissions, approval: true },
+      },
+    )
+    await refund.invoke(call)
+    expect(formOf(stub, 'exchange')).toMatchObject({ scope: 'billing:refund', call: '{"amount":"120.00"}' })
+  })
+
   test('never hides arguments from the person', async () => {
     const { authsec, stub } = createStubbedClient()
     const { refund } = createRefundTool(authsec, true)
@@ -134,11 +180,11 @@ describe('a tool that a person has to approve', () => {
 })
 
 describe('an approval that interrupts the run', () => {
-  function createRefundAgent() {
+  function createRefundAgent(ids = ['a']) {
     const stubbed = createStubbedClient()
     const { refund, started } = createRefundTool(stubbed.authsec, () => ({ surface: 'interrupt' }))
     const model = fakeModel()
-      .respondWithTools([{ name: 'refund', args: { amount: '120.00' }, id: 'a' }])
+      .respondWithTools(ids.map((id) => ({ name: 'refund', args: { amount: '120.00' }, id })))
       .respond(new AIMessage('done'))
     const agent = createAgent({ model, tools: [refund], checkpointer: new MemorySaver() })
     const config = { configurable: { thread_id: 'thread-1' } }
@@ -179,6 +225,16 @@ describe('an approval that interrupts the run', () => {
       artifact: { code: 'approval_rejected' },
     })
     expect([started, stub.count('exchange')]).toEqual([[], 0])
+  })
+
+  test('is the answer for one of two calls with the same id', async () => {
+    const { stub, started, ask, resume } = createRefundAgent(['a', 'a'])
+    const { __interrupt__: interrupts } = (await ask()) as unknown as { __interrupt__: { id: string }[] }
+    expect([interrupts.length, stub.count('approval')]).toEqual([2, 1])
+    stub.person.answers = 'yes'
+    const goOn = Object.fromEntries(interrupts.map(({ id }) => [id, 'go on']))
+    expect(await resume(goOn)).toMatchObject({ __interrupt__: [{}] })
+    expect([started.length, stub.count('approval')]).toEqual([1, 2])
   })
 
   test('is a mistake where there is no run to interrupt', async () => {

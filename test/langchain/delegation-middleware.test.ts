@@ -170,3 +170,13 @@ describe('delegationMiddleware', () => {
     expect(create).toThrow(expect.objectContaining({ code: 'configuration' }))
   })
 })
+
+test.each<{ why: string; config: object }>([
+  { why: 'a text instead of a subject', config: { context: { authsec: 'a token' } } },
+  { why: 'an identity in configurable', config: { configurable: { authsec: 'a token' } } },
+])('delegationMiddleware ends a run with $why', async ({ config }) => {
+  const { authsec, stub } = createStubbedClient()
+  const run = createBillAgent(authsec).invoke({ messages: [{ role: 'user', content: 'x' }] }, config)
+  await expect(run).rejects.toMatchObject({ cause: { code: 'configuration' } })
+  expect(stub.requests).toEqual([])
+})

@@ -100,6 +100,38 @@ describe('a person who is asked for approval', () => {
     expect(lastForm(stub, 'approval')['login_hint']).toBe('user-bob')
   })
 
+  test('is the user of a subject whom the server names when it is asked for a short token', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
+    const asked = { ...question, audience: BILLING, subject: authsec.subject(async () => bob) }
+    await authsec.requestApproval(asked)
+    await authsec.requestApproval(asked)
+    expect(lastForm(stub, 'exchange')).toMatchObject({
+      subject_token: bob,
+      resource: BILLING,
+      scope: 'billing:refund',
+      ttl_seconds: '4',
+    })
+    expect([stub.count('exchange'), authsec.stats().entries]).toEqual([1, 0])
+    expect(lastForm(stub, 'approval')['login_hint']).toBe('user-bob')
+  })
+
+  test('may be somebody else than the user of the subject', async () => {
+    const { authsec, stub } = createStubbedClient()
+    Object.assign(stub.person, { answers: 'yes', userId: 'user-boss' })
+    const read = { audience: BILLING, permissions: ['billing:read'] }
+    const alice = authsec.subject(ALICE)
+    await authsec.getDelegationToken({ ...read, subject: alice })
+    const asked = { ...question, subject: alice, user: 'boss@example.com' }
+    const subject = await (await authsec.requestApproval(asked)).settled()
+    const token = await authsec.getDelegationToken({
+      audience: BILLING,
+      permissions: ['billing:refund'],
+      subject,
+    })
+    expect(token.permissions).toEqual(['billing:refund'])
+  })
+
   test('is nobody where the subject has been given the token of another user', async () => {
     const { authsec, stub } = createStubbedClient()
     const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
@@ -169,12 +201,23 @@ describe('waiting for an answer', () => {
     { why: 'an occasion without a name', other: { id: undefined } },
     { why: 'other words for it', other: { message: 'Refund 1200.00 EUR to Alice?' } },
     { why: 'another person', other: { user: 'bob@example.com' } },
+    { why: 'another API', other: { audience: 'https://profile.example' } },
     { why: 'another permission', other: { permissions: ['billing:read'] } },
   ])('is not shared with $why', async ({ other }) => {
     const { authsec, stub } = createStubbedClient()
     const asked = { ...question, id: 'call-1' }
     await authsec.requestApproval(asked)
     await authsec.requestApproval({ ...asked, ...other })
+    expect(stub.count('approval')).toBe(2)
+  })
+
+  test('is not shared by two users who have the same approver', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const tokens = ['user-alice', 'user-bob'].map((sub) =>
+      formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub }),
+    )
+    const asked = { ...question, user: 'boss@example.com', id: 'call-1' }
+    for (const token of tokens) await authsec.requestApproval({ ...asked, subject: authsec.subject(token) })
     expect(stub.count('approval')).toBe(2)
   })
 
