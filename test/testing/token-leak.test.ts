@@ -3,11 +3,38 @@ import { RunCollectorCallbackHandler } from '@langchain/core/tracers/run_collect
 import { MemorySaver } from '@langchain/langgraph'
 import { createAgent, fakeModel } from 'langchain'
 import { describe, expect, test } from 'vitest'
-import { AuthsecCallbackHandler, delegatedTool } from '../../src/langchain/index.js'
+import { AuthsecCallbackHandler, delegatedTool, delegationContext } from '../../src/langchain/index.js'
+import { requireDelegation } from '../../src/middleware/web.js'
 import { expectNoTokenLeak, type WatchedRun } from '../../src/testing/index.js'
 
 const BILLING = 'https://billing.example'
 const request = { audience: BILLING, permissions: ['billing:read'] }
+
+/** A value within others, next to what cannot be read. */
+function bury(value: unknown, depth: number): object {
+  const bad = () => {
+    throw new Error('not readable')
+  }
+  const within = depth === 0 ? value : bury(value, depth - 1)
+  return Object.defineProperty({ within }, 'bad', { enumerable: true, get: bad })
+}
+
+/** Shows nothing of itself where it is asked, and has it all the same. */
+class Shy {
+  readonly kept: string
+
+  constructor(kept: string) {
+    this.kept = kept
+  }
+
+  toJSON(): string {
+    return 'Shy'
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return 'Shy'
+  }
+}
 
 describe('expectNoTokenLeak', () => {
   test('finds nothing after a whole run: tracer, handler, checkpointer, errors, console and inspect', async () => {
@@ -54,6 +81,57 @@ describe('expectNoTokenLeak', () => {
     expect(answer).toBe('done')
   })
 
+  test('finds nothing after a run for a user who approves a call of the delegated fetch', async () => {
+    const policies = [{ permissions: ['billing:refund'], resources: [BILLING] }]
+    const answer = await expectNoTokenLeak(
+      async ({ authsec, callbacks, watch, signIn, createVerifier }) => {
+        const verifier = createVerifier(BILLING)
+        const api = requireDelegation(
+          verifier,
+          { tool: 'refund', call: { bound: ['amount'] } },
+          (_request, { user }) => Response.json({ for: user.id }),
+        )
+        const refund = delegatedTool(
+          authsec,
+          async (input: object, { fetch }) => {
+            const sent = await fetch(`${BILLING}/refunds`, { method: 'POST', body: JSON.stringify(input) })
+            return sent.text()
+          },
+          {
+            name: 'refund',
+            schema: { type: 'object', properties: { amount: { type: 'string' } } },
+            delegation: {
+              audience: BILLING,
+              permissions: ['billing:refund'],
+              approval: true,
+              requireSubject: true,
+              fetch: (input, init) => api(new Request(input, init)),
+            },
+          },
+        )
+        const model = fakeModel()
+          .respondWithTools([{ name: 'refund', args: { amount: '1' }, id: 'a' }])
+          .respond(new AIMessage('done'))
+        const tracer = new RunCollectorCallbackHandler()
+        const checkpointer = new MemorySaver()
+        const agent = createAgent({ model, tools: [refund], checkpointer })
+        const subject = await signIn('bob')
+        const input = { messages: [{ role: 'user', content: 'refund me' }] }
+        const config: object = {
+          callbacks: [...callbacks, tracer],
+          configurable: { thread_id: 'thread-1' },
+          context: delegationContext(subject),
+        }
+        const { messages } = await agent.invoke(input, config)
+        for (const [place, value] of Object.entries({ tracer, checkpointer, subject, config }))
+          watch(place, value)
+        return messages.find((message) => message.type === 'tool')?.text
+      },
+      { policies, approvals: 'auto-approve' },
+    )
+    expect(answer).toMatch(/^\{"for":"[\w-]+"\}$/)
+  })
+
   test.each<{ where: string; leak: (run: WatchedRun, jwt: string) => unknown }>([
     { where: 'the result', leak: (_run, jwt) => ({ deep: [{ jwt }] }) },
     { where: 'the output', leak: (_run, jwt) => console.log('got %s', jwt) },
@@ -66,7 +144,22 @@ describe('expectNoTokenLeak', () => {
     },
     { where: 'a list', leak: ({ watch }, jwt) => watch('a list', [new Map([['token', jwt]])]) },
     { where: 'a checkpoint', leak: ({ watch }, jwt) => watch('a checkpoint', new TextEncoder().encode(jwt)) },
+    {
+      where: 'a driver',
+      leak: ({ watch }, jwt) => watch('a driver', { rows: [Buffer.from(`{"a":"${jwt}"}`)] }),
+    },
+    {
+      where: 'raw memory',
+      leak: ({ watch }, jwt) => watch('raw memory', new TextEncoder().encode(jwt).buffer),
+    },
     { where: 'the result', leak: (_run, jwt) => jwt.split('.')[1] },
+    ...['x', 'xx', 'xxx'].map((user) => ({
+      where: 'the result',
+      leak: (_run: WatchedRun, jwt: string) => btoa(`${user}:${jwt}:`),
+    })),
+    { where: 'the result', leak: (_run, jwt) => Buffer.from(`?${jwt}`).toString('base64url') },
+    { where: 'a deep place', leak: ({ watch }, jwt) => watch('a deep place', bury(jwt, 40)) },
+    { where: 'a shy class', leak: ({ watch }, jwt) => watch('a shy class', new Shy(jwt)) },
     { where: 'the result', leak: (_run, jwt) => Buffer.from(jwt).toString('base64') },
     {
       where: 'a callback',
