@@ -183,6 +183,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
     },
 
     async grantWithin(transaction, add, input, user) {
+      assertIssuing()
       const prepared = prepare(await agreeTerms(transaction, input, user), input, user)
       await assertSigning(prepared.key, transaction)
       const { facts } = await keep(prepared, transaction, add)

@@ -24,14 +24,19 @@ export function createPassword(): string {
   return randomBytes(15).toString('base64url')
 }
 
-/** Hashes a password with scrypt and a salt of its own; throws `usage` for its length. */
-export async function hashPassword(password: string, cost: PasswordCost): Promise<string> {
+/** Throws `usage` for the length of a password. */
+export function assertPassword(password: string): void {
   if (password.length < MIN_PASSWORD_LENGTH || password.length > MAX_PASSWORD_LENGTH) {
     throw new AuthsecError(
       'usage',
       `a password has to have ${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters`,
     )
   }
+}
+
+/** Hashes a password with scrypt and a salt of its own; throws `usage` for its length. */
+export async function hashPassword(password: string, cost: PasswordCost): Promise<string> {
+  assertPassword(password)
   const salt = randomBytes(16)
   const hash = await derive(password, salt, cost)
   return ['scrypt', cost.N, cost.r, cost.p, salt.toString('base64url'), hash.toString('base64url')].join('$')

@@ -4,6 +4,7 @@ import { isPermission } from '../core/permission.js'
 import { choosePolicy, delegablePermissions } from '../core/policy.js'
 import { quote, toPrintable } from '../core/printable.js'
 import { AGENT_CLIENT_TYPE } from './clients.js'
+import { assertPassword } from './passwords.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedUser } from './seed.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
@@ -75,12 +76,22 @@ function reportTwins({ users, clients, resources, policies }: Seed, report: Repo
 
 function reportUsers({ users, roles }: Seed, report: Report): void {
   users.forEach((user, index) => {
+    reportPassword(user, index, report)
     user.roles.forEach((role, at) => {
       if (!Object.hasOwn(roles, role)) report(`users[${index}].roles[${at}]`, `no role ${quote(role)}`)
     })
   })
   const isAdmin = (user: SeedUser) => permissionsOf(user, roles).has(ADMIN_PERMISSION)
   if (!users.some(isAdmin)) report('users', `nobody has a role with ${ADMIN_PERMISSION}`)
+}
+
+function reportPassword({ password }: SeedUser, index: number, report: Report): void {
+  try {
+    if (password !== undefined) assertPassword(password)
+  } catch (error) {
+    if (!AuthsecError.is(error)) throw error
+    report(`users[${index}].password`, error.message)
+  }
 }
 
 function reportPolicies({ policies, roles, clients, resources }: Seed, report: Report): void {

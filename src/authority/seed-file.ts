@@ -3,6 +3,7 @@ import { isPermission, parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import { type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import { createClient } from './clients.js'
+import { assertPassword } from './passwords.js'
 import { createPolicy } from './policies.js'
 import { assertResourceUri } from './resources.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedResource, SeedUser } from './seed.js'
@@ -29,7 +30,7 @@ interface Reader {
 
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   seed: ['tenant_id', 'roles', 'users', 'resources', 'clients', 'policies', 'delegations'],
-  users: ['email', 'roles'],
+  users: ['email', 'roles', 'password_file'],
   resources: ['uri', 'permissions'],
   clients: ['name', 'email', 'client_type', 'agent_type', 'platform', 'selectors'],
   policies: [
@@ -52,6 +53,8 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 interface SeedReading extends SeedDemands {
   /** The e-mail address of somebody who administers the server, in the seed or beside it. */
   admin?: string | undefined
+  /** The password in a file that a user of the seed names; throws `usage`. Without it no user may name one. */
+  readPassword?: ((path: string) => string) | undefined
 }
 
 /**
@@ -59,14 +62,14 @@ interface SeedReading extends SeedDemands {
  * `delegations`, in which clients are named by their name and users by their e-mail address. Every fault is
  * reported at once, each with its place. Throws `usage`.
  */
-export function parseSeed(text: string, { admin, ...demands }: SeedReading = {}): Seed {
+export function parseSeed(text: string, { admin, readPassword, ...demands }: SeedReading = {}): Seed {
   const root = parseRoot(text)
   const faults: SeedFault[] = []
   const top = createReader(root, '', 'seed', faults)
   const read: Seed = {
     tenantId: readTenantId(top),
     roles: readRoles(root, faults),
-    users: readList(root, 'users', faults, readUser),
+    users: readList(root, 'users', faults, (reader) => readUser(reader, readPassword)),
     resources: readList(root, 'resources', faults, readResource),
     clients: readList(root, 'clients', faults, readClient),
     policies: readList(root, 'policies', faults, readPolicy),
@@ -78,6 +81,13 @@ export function parseSeed(text: string, { admin, ...demands }: SeedReading = {})
     faults.push({
       at: `users[${at}].roles`,
       why: `none of them has ${ADMIN_PERMISSION}, for ${quote(admin)}`,
+    })
+  }
+  const twice = seed.users.findIndex(({ email, password }) => email === admin && password !== undefined)
+  if (twice !== -1) {
+    faults.push({
+      at: `users[${twice}].password_file`,
+      why: 'the password of the admin is asked for instead',
     })
   }
   faults.push(...findSeedFaults(seed, demands))
@@ -119,12 +129,29 @@ function readRoles(root: JsonObject, faults: SeedFault[]): Record<string, readon
   )
 }
 
-function readUser(reader: Reader): SeedUser {
-  const user = { email: reader.text('email'), roles: reader.texts('roles') }
+function readUser(reader: Reader, readFile: SeedReading['readPassword']): SeedUser {
+  const user = {
+    email: reader.text('email'),
+    roles: reader.texts('roles'),
+    ...readPassword(reader, readFile),
+  }
   if (user.email !== '' && !/^[^\s@]+@[^\s@]+$/.test(user.email)) {
     reader.fault('email', `${quote(user.email)} is not an e-mail address`)
   }
   return user
+}
+
+function readPassword(reader: Reader, readFile: SeedReading['readPassword']): { password?: string } {
+  const path = reader.optionalText('password_file')
+  if (path === undefined) return {}
+  let known: { password?: string } = {}
+  reader.check(() => {
+    if (readFile === undefined) throw new AuthsecError('usage', 'is for a seed that is a file')
+    const password = readFile(path)
+    assertPassword(password)
+    known = { password }
+  }, 'password_file')
+  return known
 }
 
 function readResource(reader: Reader): SeedResource {

@@ -6,6 +6,7 @@ import { isStoreFailure } from '../store/unavailable.js'
 import type { AddEvent, AuditLog } from './audit/log.js'
 import { AGENT_CLIENT_TYPE, type ClientInput, createClient, describeClient } from './clients.js'
 import type { Delegations } from './delegations.js'
+import { CHOSEN_PASSWORD_COST, hashPassword } from './passwords.js'
 import { createPolicy, describePolicy, type PolicyInput } from './policies.js'
 import { createResource, describeResource, type ResourceInput } from './resources.js'
 import { assertSeed, describeSeedFaults } from './seed-faults.js'
@@ -29,6 +30,8 @@ export interface Seed {
 export interface SeedUser {
   email: string
   roles: readonly string[]
+  /** What they log in with from the first start on; kept nowhere but hashed. */
+  password?: string | undefined
 }
 export type SeedResource = ResourceInput
 export type SeedClient = ClientInput
@@ -84,8 +87,10 @@ export const DEV_SEED: Seed = {
 
 /** Who the seed put there. */
 export interface Seeded {
-  /** What the state was filled with. */
+  /** What the state was filled with, without the passwords. */
   seed: Seed
+  /** The e-mail addresses of those whose passwords came with it. */
+  withPassword: readonly string[]
   /** The first user with `admin:access`. */
   admin: User
   delegations: readonly SeededDelegation[]
@@ -106,7 +111,9 @@ const SEED_SETTING = 'seed'
 const FIRST_SEED_SETTING = 'seeded_agent'
 
 interface Planted {
+  /** Without the passwords. */
   seed: Seed
+  withPassword?: readonly string[]
   /** The id of each client by name. */
   clients: Readonly<Record<string, string>>
 }
@@ -133,7 +140,7 @@ export async function applySeed(
 ): Promise<Seeded> {
   const { store } = place
   const planted = (await findPlanted(store)) ?? (await plantOnce(place, asked ?? DEV_SEED, tenantId, now))
-  if (asked !== undefined && JSON.stringify(asked) !== JSON.stringify(planted.seed)) {
+  if (asked !== undefined && JSON.stringify(omitPasswords(asked)) !== JSON.stringify(planted.seed)) {
     throw new AuthsecError('conflict', 'the state was made with another seed', {
       hint: 'A seed fills a new state only: name another one with --state, or leave --seed out.',
     })
@@ -161,7 +168,10 @@ export async function plantSeed(place: SeedPlace, seed: Seed, tenantId: string, 
   await plant(place, seed, tenantId, now)
 }
 
-async function findSeeded(store: Pick<Queries, 'users'>, { seed, clients }: Planted): Promise<Seeded> {
+async function findSeeded(
+  store: Pick<Queries, 'users'>,
+  { seed, clients, withPassword = [] }: Planted,
+): Promise<Seeded> {
   const people = new Map<string, User>()
   for (const email of new Set([findAdminEmail(seed), ...seed.delegations.map(({ user }) => user)])) {
     const user = await store.users.findByEmail(email)
@@ -175,7 +185,7 @@ async function findSeeded(store: Pick<Queries, 'users'>, { seed, clients }: Plan
     audience: audience ?? [AUTHSEC_AUDIENCE],
     ttlSeconds: ttlSeconds ?? MAX_BASE_TTL,
   }))
-  return { seed, admin: people.get(findAdminEmail(seed)) as User, delegations }
+  return { seed, withPassword, admin: people.get(findAdminEmail(seed)) as User, delegations }
 }
 
 function findAdminEmail({ users, roles }: Seed): string {
@@ -196,17 +206,20 @@ async function plantOnce(place: SeedPlace, seed: Seed, tenantId: string, now: nu
 }
 
 async function plant(
-  { audit, delegations, passwords = {} }: SeedPlace,
-  seed: Seed,
+  { audit, delegations, passwords }: SeedPlace,
+  asked: Seed,
   tenantId: string,
   now: number,
 ): Promise<Planted> {
-  assertSeed(seed)
+  assertSeed(asked)
+  const hashes = { ...(await hashPasswords(asked)), ...passwords }
+  const seed = omitPasswords(asked)
   const clients = seed.clients.map((client) => createClient(client, tenantId, now))
   const ids = Object.fromEntries(clients.map(({ name, id }) => [name, id]))
-  const planted = { seed, clients: ids }
+  const withPassword = Object.keys(hashes)
+  const planted: Planted = { seed, clients: ids, ...(withPassword.length > 0 && { withPassword }) }
   return audit.record(async (transaction, add) => {
-    await plantPeople(transaction, seed, passwords, now)
+    await plantPeople(transaction, seed, hashes, now)
     for (const input of seed.resources) {
       const resource = createResource(input, now)
       await transaction.resources.insert(resource)
@@ -224,6 +237,19 @@ async function plant(
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted
   })
+}
+
+/** What of a seed is kept and compared. */
+function omitPasswords(seed: Seed): Seed {
+  return { ...seed, users: seed.users.map(({ password: _, ...user }) => user) }
+}
+
+// Outside of the transaction, because a hash takes its time.
+async function hashPasswords({ users }: Seed): Promise<Record<string, string>> {
+  const hashed = users.map(async ({ email, password }) =>
+    password === undefined ? [] : [[email, await hashPassword(password, CHOSEN_PASSWORD_COST)] as const],
+  )
+  return Object.fromEntries((await Promise.all(hashed)).flat())
 }
 
 async function grantAll(

@@ -3,7 +3,8 @@ import type { Context } from './context.js'
 import { takeDevProfile } from './dev-profile.js'
 import { findKek, readKek } from './kek.js'
 import { describeNewLog } from './log-contact.js'
-import { readSeedFile, readServingOptions, runUntilStopped } from './server-run.js'
+import { readSeed } from './seed-input.js'
+import { readServingOptions, runUntilStopped } from './server-run.js'
 import type { ServeFlags } from './serving-flags.js'
 import { isInDatabase, readPlace } from './state-place.js'
 
@@ -32,7 +33,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
   const place = await readDevPlace(context, flags)
   // Only of a directory is anything written down: one server has it, and for a while.
   const state = place.state === EPHEMERAL ? undefined : place.state
-  const { parseSeed, startServer } = await import('../server/index.js')
+  const { startServer } = await import('../server/index.js')
   const server = await startServer({
     ...readServingOptions(context, flags),
     ...place,
@@ -40,7 +41,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
     ...(await readKeySource(flags)),
     ...(flags.ciba !== undefined && { ciba: flags.ciba }),
     ...(flags.seed !== undefined && {
-      seed: parseSeed(await readSeedFile(flags.seed), { delegation: true }),
+      seed: await readSeed(flags.seed, { delegation: true }),
     }),
   })
   const facts = describeServer(server)

@@ -1,5 +1,4 @@
-import { AuthsecError } from '../core/errors.js'
-import { quote, toPrintable } from '../core/printable.js'
+import { toPrintable } from '../core/printable.js'
 import type { ServingOptions } from '../server/run.js'
 import type { Context } from './context.js'
 import { writePrivateFile } from './private-file.js'
@@ -76,14 +75,6 @@ export function readServingOptions(
     onSurprise: (error, { source, requestId }) =>
       io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),
   }
-}
-
-/** Reads the file of a seed; throws `usage`. */
-export async function readSeedFile(path: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  return readFile(path, 'utf8').catch((cause) => {
-    throw new AuthsecError('usage', `the seed ${quote(path)} cannot be read (${cause.code})`, { cause })
-  })
 }
 
 function describeSurprise(error: unknown): string {

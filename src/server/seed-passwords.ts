@@ -17,7 +17,7 @@ import type { Store } from '../store/store.js'
 export const PASSWORD_FILE = 'passwords.json'
 
 /**
- * Gives every seeded user a password. Those chosen by the caller are kept nowhere but hashed. The others are random,
+ * Gives every seeded user a password who has none from the seed. Those chosen by the caller are kept nowhere but hashed. The others are random,
  * one set for each state, and lie in `passwords.json` (0600) of the state directory: a state without that file gets
  * new ones, so deleting it changes them. A state in memory keeps no file; there only chosen ones are known.
  *
@@ -26,11 +26,13 @@ export const PASSWORD_FILE = 'passwords.json'
 export async function seedPasswords(options: {
   store: Store
   seed: Seed
+  /** Those whose passwords came with the seed: what they are now is theirs. */
+  settled: readonly string[]
   /** A directory; `:memory:` and a database keep no file. */
   place: string | undefined
   chosen: Readonly<Record<string, string>>
 }): Promise<void> {
-  const { store, seed, place, chosen } = options
+  const { store, seed, settled, place, chosen } = options
   const stranger = Object.keys(chosen).find((email) => !seed.users.some((user) => user.email === email))
   if (stranger !== undefined) throw new AuthsecError('usage', `${quote(stranger)} is not a seeded user`)
 
@@ -38,6 +40,7 @@ export async function seedPasswords(options: {
   const known = file === undefined ? {} : readPasswords(file)
   const random = Object.fromEntries(
     seed.users
+      .filter(({ email }) => !settled.includes(email))
       .filter(({ email }) => !Object.hasOwn(chosen, email) && !Object.hasOwn(known, email))
       .map(({ email }) => [email, createPassword()]),
   )

@@ -101,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await seedPasswords({
       store,
       seed: seeded.seed,
+      settled: seeded.withPassword,
       place: options.state,
       chosen: passwords,
     })

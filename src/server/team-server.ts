@@ -82,11 +82,11 @@ export async function startSharedServer(options: SharedServerOptions): Promise<S
 /**
  * Fills the empty state of a shared server, once: its tenant, its keys, its seed, and the password of its first
  * admin, all at once: whatever fails, it can be begun again. Throws `conflict` on a state that is not empty and `usage`
- * for a password, an admin or a seed that cannot be.
+ * for a password, an admin or a seed that cannot be. Says which users have no password, and so cannot log in.
  */
 export async function initServer(
   options: InitOptions,
-): Promise<{ tenantId: string; issuer: string; place: string }> {
+): Promise<{ tenantId: string; issuer: string; place: string; withoutPassword: string[] }> {
   const { admin, clock = Date.now } = options
   const issuer = readIssuer(options.issuer)
   const seed = withAdmin(options.seed ?? EMPTY_SEED, admin.email)
@@ -108,7 +108,10 @@ export async function initServer(
     const { audit, delegations } = authority
     const plot = { store, audit, delegations, passwords: { [admin.email]: hash } }
     await plantSeed(plot, seed, tenantId, clock()).finally(() => authority.close())
-    return { tenantId, issuer, place: state.name }
+    const withoutPassword = seed.users
+      .filter(({ email, password }) => email !== admin.email && password === undefined)
+      .map(({ email }) => email)
+    return { tenantId, issuer, place: state.name, withoutPassword }
   } finally {
     await state.close()
   }
@@ -140,6 +143,12 @@ function withAdmin(asked: Seed, email: string): Seed {
   const seed = addAdmin(asked, email)
   if (!isSeedAdmin(seed, email)) {
     throw new AuthsecError('usage', `${quote(email)} has no role with ${ADMIN_PERMISSION} in the seed`)
+  }
+  if (seed.users.some((user) => user.email === email && user.password !== undefined)) {
+    throw new AuthsecError(
+      'usage',
+      `${quote(email)} has two passwords: that of the admin and one in the seed`,
+    )
   }
   assertSeed(seed)
   return seed

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { DEV_SEED } from '../../src/authority/seed.js'
 import { parseSeed } from '../../src/authority/seed-file.js'
+import { AuthsecError } from '../../src/core/errors.js'
 
 const SEED = {
   tenant_id: '11111111-1111-4111-8111-111111111111',
@@ -260,6 +261,39 @@ describe('a seed file', () => {
     expect(() => parseSeed(JSON.stringify(rest), { delegation: true })).toThrow('delegations: is empty')
     expect(() => parseSeed(JSON.stringify(SEED), { admin: 'carol@example.test' })).toThrow(
       'users[1].roles: none of them has admin:access',
+    )
+  })
+
+  test('takes passwords from the files that it names, and says what is wrong with them', () => {
+    const files: Record<string, string> = { 'carol.txt': 'correct horse battery', 'short.txt': 'short' }
+    const readPassword = (path: string) => {
+      const password = files[path]
+      if (password === undefined) throw new AuthsecError('usage', `${path} cannot be read`)
+      return password
+    }
+    const [root, carol] = SEED.users
+    const read = (first: string, second: string, admin?: string) =>
+      parseSeed(
+        JSON.stringify({
+          ...SEED,
+          users: [
+            { ...root, password_file: first },
+            { ...carol, password_file: second },
+          ],
+        }),
+        { readPassword, admin },
+      )
+    expect(read('carol.txt', 'carol.txt').users[1]).toEqual({ ...carol, password: 'correct horse battery' })
+    expect(() => read('none.txt', 'short.txt')).toThrow(
+      'the seed has 2 faults: users[0].password_file: none.txt cannot be read; ' +
+        'users[1].password_file: a password has to have 10 to 1024 characters',
+    )
+    expect(() => read('carol.txt', 'carol.txt', 'root@example.test')).toThrow(
+      'users[0].password_file: the password of the admin is asked for instead',
+    )
+    const withFile = { ...SEED, users: [root, { ...carol, password_file: 'carol.txt' }] }
+    expect(() => parseSeed(JSON.stringify(withFile))).toThrow(
+      'users[1].password_file: is for a seed that is a file',
     )
   })
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -157,6 +157,36 @@ describe('a server with a seed', () => {
     await second.close()
     expect(second).toMatchObject({ tenantId: TENANT, clientId: first.clientId, user: first.user })
     await expect(startServer({ state, port: 0, seed: DEV_SEED })).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('has the passwords of the seed, which stay when it starts without it, and are written down nowhere', async () => {
+    const state = await mkdtemp(join(tmpdir(), 'authsec-seed-'))
+    endings.push(() => rm(state, { recursive: true }))
+    const password = 'carols own battery'
+    const seed: Seed = {
+      ...OTHER,
+      users: OTHER.users.map((user) => (user.email === 'carol@authsec.test' ? { ...user, password } : user)),
+    }
+    for (const asked of [{ seed }, {}, { seed: OTHER }]) {
+      const server = await startServer({ state, port: 0, ...asked })
+      const reply = await server.fetch(
+        new Request(`${server.url}/uflow/auth/admin/login`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ email: 'carol@authsec.test', password }),
+        }),
+      )
+      await server.close()
+      expect(reply.status).toBe(200)
+    }
+    for (const file of await readdir(state)) {
+      expect(await readFile(join(state, file), 'latin1'), file).not.toContain(password)
+    }
+    expect(await readFile(join(state, 'passwords.json'), 'utf8')).not.toContain('carol')
+    const short = { ...seed, users: [...OTHER.users, { email: 'x@y', roles: [], password: 'short' }] }
+    await expect(startServer({ state: ':memory:', port: 0, seed: short })).rejects.toThrow(
+      'users[4].password: a password has to have',
+    )
   })
 
   test('that cannot be granted leaves nothing, and the corrected one starts', async () => {

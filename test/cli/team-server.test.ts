@@ -1,5 +1,5 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { makeDirectory, type Run, runCli } from '../support/run-cli.js'
@@ -85,11 +85,15 @@ async function serve(
   return done
 }
 
-function logIn(url: string, headers: Record<string, string> = {}): Promise<Response> {
+function logIn(
+  url: string,
+  headers: Record<string, string> = {},
+  who: object = { email: ADMIN, password: PASSWORD },
+): Promise<Response> {
   return fetch(`${url}/authsec/uflow/auth/admin/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ email: ADMIN, password: PASSWORD }),
+    body: JSON.stringify(who),
   })
 }
 
@@ -207,6 +211,36 @@ describe('dev init', () => {
     expect(refused.stderr).toContain('delegations[2].client: client "tool" is no agent')
     await expect(readdir(state)).rejects.toThrow('ENOENT')
     expect(await init(['--password-stdin', '--seed', await writeSeed(TEAM)])).toMatchObject({ code: 0 })
+  })
+
+  test('gives people the passwords of files beside the seed, and says who has none', async () => {
+    const content = structuredClone(TEAM)
+    const users = [
+      { email: 'bob@team.example', roles: ['member'], password_file: 'bob.password' },
+      { email: 'eve@team.example', roles: ['member'] },
+    ]
+    const seed = await writeSeed({ ...content, users })
+    const file = join(dirname(seed), 'bob.password')
+    const password = 'bobs own battery'
+    await writeFile(file, `${password}\n`, { mode: 0o644 })
+    const open = await init(['--password-stdin', '--seed', seed])
+    expect(open).toMatchObject({ code: 2 })
+    expect(open.stderr).toContain(`users[0].password_file: "${file}" is open to others: chmod 600 it`)
+    await chmod(file, 0o600)
+    await writeFile(file, `${password}\nand another\n`)
+    const two = await init(['--password-stdin', '--seed', seed])
+    expect(two.stderr).toContain('has more than one line')
+    expect(two.stderr).not.toContain(password)
+    await writeFile(file, `${password}\n`)
+    const made = await init(['--password-stdin', '--seed', seed])
+    expect(made).toMatchObject({ code: 0 })
+    expect(made.stderr).toContain('unable to log in: eve@team.example\n')
+    expect(`${made.stdout}${made.stderr}`).not.toContain(password)
+    await serve(async ({ url }) => {
+      const as = (email: string, secret: string) => logIn(url, {}, { email, password: secret })
+      expect((await as('bob@team.example', password)).status).toBe(200)
+      expect((await as('eve@team.example', password)).status).toBe(401)
+    })
   })
 
   test('is refused the second time', async () => {

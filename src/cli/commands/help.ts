@@ -21,7 +21,8 @@ const SEED_MEANINGS = {
   tenant_id: 'UUID of the tenant; random when left out',
   roles:
     '{"<name>": ["<resource>:<action>", …]}; one of them has admin:access, unless dev init names an admin',
-  users: '[{email, roles}]',
+  users:
+    '[{email, roles, password_file?}]; that file, named from where the seed lies, holds the first password in one line and is yours alone (chmod 600); who has none cannot log in to a shared server',
   resources: '[{uri, permissions}]: the APIs',
   clients: '[{name, email?, client_type?, agent_type?, platform?, selectors?}]; an agent is an ai_agent',
   policies: '[{role_name, agent_type, allowed_permissions, resources, max_ttl_seconds?, enabled?, client?}]',

@@ -1,9 +1,10 @@
 import type { Command } from '@commander-js/extra-typings'
+import { toPrintable } from '../../../core/printable.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { readNewPassword } from '../../password.js'
-import { readSeedFile } from '../../server-run.js'
+import { readSeed } from '../../seed-input.js'
 import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
 /** What has been made. */
@@ -65,10 +66,14 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
   const place = await readPlace(flags)
   // Whatever can be wrong is found before somebody types a password.
   const kek = await readKek(context, flags.kekFile)
-  const { initServer, parseSeed } = await import('../../../server/index.js')
-  const seed = flags.seed === undefined ? undefined : parseSeed(await readSeedFile(flags.seed), { admin })
+  const { initServer } = await import('../../../server/index.js')
+  const seed = flags.seed === undefined ? undefined : await readSeed(flags.seed, { admin })
   const password = await readNewPassword(context, flags.passwordStdin)
   const made = await initServer({ ...place, issuer, kek, seed, admin: { email: admin, password } })
+  if (made.withoutPassword.length > 0) {
+    const who = made.withoutPassword.map((email) => toPrintable(email)).join(', ')
+    io.warn(`without a password_file in the seed, and so unable to log in: ${who}`)
+  }
   if (flags.json) {
     io.json<Output>({ tenant_id: made.tenantId, issuer: made.issuer, admin, state: made.place })
     return
