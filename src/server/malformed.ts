@@ -11,6 +11,13 @@ interface Malformed {
   why: string
 }
 
+/** What Node's parser says of bytes that it cannot read, and the bytes. */
+interface ClientError extends NodeJS.ErrnoException {
+  rawPacket?: Buffer
+}
+
+const HEAD = Buffer.from('HEAD ')
+
 /** Of the faults that Node's parser tells apart; every other is 400. */
 const FAULTS: Readonly<Record<string, Malformed>> = {
   HPE_HEADER_OVERFLOW: { status: 431, why: 'the request line and the headers are larger than 16 KiB' },
@@ -29,11 +36,14 @@ export function answerMalformed(
   /** Whether an answer over the connection has begun: nothing can be said any more then. */
   hasBegun: (socket: Duplex) => boolean,
 ): void {
-  server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
-    endWith(hasBegun(socket) ? undefined : (FAULTS[code] ?? NOT_HTTP), socket)
+  server.on('clientError', ({ code = '', rawPacket }: ClientError, socket) => {
+    const malformed = FAULTS[code] ?? NOT_HTTP
+    // To a HEAD nobody expects a body: its bytes would be the head of the next answer.
+    const isHead = rawPacket?.subarray(0, HEAD.length).equals(HEAD) ?? false
+    endWith(hasBegun(socket) ? undefined : toBytes(malformed, { isHead }), socket)
   })
   server.on('connect', (_request, socket) => {
-    endWith({ status: 405, why: 'CONNECT is not served here' }, socket)
+    endWith(toBytes({ status: 405, why: 'CONNECT is not served here' }), socket)
   })
   server.on('checkExpectation', (_request, outgoing) => {
     writeMalformed(outgoing, { status: 417, why: 'nothing but 100-continue can be expected' })
@@ -62,10 +72,10 @@ export function writeMalformed(outgoing: ServerResponse, malformed: Malformed): 
   outgoing.writeHead(status, headers).end(body)
 }
 
-function toBytes(malformed: Malformed): string {
+function toBytes(malformed: Malformed, { isHead = false } = {}): string {
   const { status, headers, body } = describe(malformed)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${isHead ? '' : body}`
 }
 
 function describe({ status, why }: Malformed): {
@@ -88,9 +98,9 @@ function describe({ status, why }: Malformed): {
 }
 
 /** Ends a connection, once what there is to say has left. */
-function endWith(malformed: Malformed | undefined, socket: Duplex): void {
+function endWith(answer: string | undefined, socket: Duplex): void {
   // Whoever hangs up meanwhile is no fault of this server; of a tunnel Node listens to nothing any more.
   socket.on('error', () => {})
-  if (malformed !== undefined && socket.writable) socket.end(toBytes(malformed), () => socket.destroy())
+  if (answer !== undefined && socket.writable) socket.end(answer, () => socket.destroy())
   else socket.destroy()
 }

@@ -266,6 +266,12 @@ describe('what is hardly HTTP', () => {
     expect((await server.call('GET', '/oauth/jwks')).status).toBe(200)
   })
 
+  test('is refused without a body when it is a HEAD', async () => {
+    const bytes = `HEAD /oauth/jwks HTTP/1.1\r\n${HEAD}X: ${'a'.repeat(20_000)}\r\n\r\n`
+    const reply = parseReply(await sendBytes(server.port, bytes))
+    expect(reply).toMatchObject({ status: 431, body: '', headers: { 'content-type': 'application/json' } })
+  })
+
   test('garbage after a request whose answer has begun cuts that off, and adds nothing to it', async () => {
     const stream = `GET /audit/events/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${server.adminToken}\r\n\r\n`
     const reply = await new Promise<string>((resolve) => {
