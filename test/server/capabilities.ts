@@ -2,7 +2,7 @@
 export interface Proof {
   file: string
   title: string
-  /** What the file, or one that it imports from the tests, has to mention; default: the value that is advertised. */
+  /** What the test, or something that it uses, has to mention; default: the value that is advertised. */
   word?: string
 }
 
@@ -85,8 +85,14 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
     title: 'is worth what the base token of the client is worth, and the log says by which rule',
   },
   'grant_types_supported client_credentials': { ...authenticated, word: 'clientCredentialsGrantRequest' },
-  'grant_types_supported urn:ietf:params:oauth:grant-type:device_code': device,
-  'grant_types_supported urn:openid:params:grant-type:ciba': ciba,
+  'grant_types_supported urn:ietf:params:oauth:grant-type:device_code': {
+    ...device,
+    word: 'pollDeviceAuthorizationGrant',
+  },
+  'grant_types_supported urn:openid:params:grant-type:ciba': {
+    ...ciba,
+    word: 'pollBackchannelAuthenticationGrant',
+  },
 
   'token_endpoint_auth_methods_supported none': { ...exchanged, word: 'client_id: clientId' },
   ...proveEach('token_endpoint_auth_methods_supported', METHODS, authenticated),

@@ -98,12 +98,11 @@ describe('what is advertised', () => {
     expect(proven.filter((capability) => !advertised.has(capability))).toEqual([])
   })
 
-  test.each(Object.entries(PROOFS))('has a test that exists and names it: %s', (capability, proof) => {
+  test.each(Object.entries(PROOFS))('has a test that exists and uses it: %s', (capability, proof) => {
     const { file, title, word = capability.split(' ').at(-1) as string } = proof
-    const text = readFileSync(path.join(ROOT, file), 'utf8')
-    expect(listTitles(file, text)).toContain(title)
-    const mentioned = [text, ...readImportedTests(file, text)].some((source) => source.includes(word))
-    expect(mentioned, `${file} says nothing of ${word}`).toBe(true)
+    const used = readTest(file, title)
+    expect(used, `${file} has no test "${title}"`).toBeDefined()
+    expect(used?.includes(word), `"${title}" of ${file} does nothing with ${word}`).toBe(true)
   })
 })
 
@@ -135,22 +134,67 @@ function flatten(value: unknown, name = ''): string[] {
   )
 }
 
-/** The title of every `test(…)` and `test.each(…)(…)` of a file, as written. */
-function listTitles(file: string, text: string): string[] {
-  const titles: string[] = []
-  visitNodes(ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true), (node) => {
-    if (!ts.isCallExpression(node) || !/^test\b/.test(node.expression.getText())) return
-    const [title] = node.arguments
-    if (title !== undefined && ts.isStringLiteralLike(title)) titles.push(title.text)
+/** A test, the tables of what stands around it, and every declaration that it uses, in its file or one that it imports. */
+function readTest(file: string, title: string): string | undefined {
+  const found: string[] = []
+  visitNodes(parse(file), (node) => {
+    if (!ts.isCallExpression(node) || !/^test\b(?!\.(?:skip|todo))/.test(node.expression.getText())) return
+    const [first] = node.arguments
+    if (first !== undefined && ts.isStringLiteralLike(first) && first.text === title) {
+      found.push(node.getText(), ...listTables(node))
+    }
   })
-  return titles
+  if (found.length === 0) return undefined
+  const declared = new Map(listTestFiles(file).flatMap(listDeclarations))
+  // A set grows while it is walked through: what is used uses something too.
+  const used = new Set(found)
+  for (const text of used) {
+    for (const [name] of text.matchAll(/[A-Za-z_$][\w$]*/g)) {
+      const declaration = declared.get(name)
+      if (declaration !== undefined) used.add(declaration)
+    }
+  }
+  return [...used].join('\n')
 }
 
-/** What a test shares with others: the values of a table may stand there. */
-function readImportedTests(file: string, text: string): string[] {
-  const files = listFiles('test')
-  return [...text.matchAll(/from '(\.[^']+)\.js'/g)]
-    .map(([, specifier]) => `${path.posix.join(path.posix.dirname(file), specifier as string)}.ts`)
-    .filter((imported) => files.includes(imported))
-    .map((imported) => readFileSync(path.join(ROOT, imported), 'utf8'))
+/** The `describe.each(…)` around a test, without what stands in them. */
+function listTables(node: ts.Node): string[] {
+  const tables: string[] = []
+  for (let parent = node.parent; parent !== undefined; parent = parent.parent) {
+    if (ts.isCallExpression(parent)) tables.push(parent.expression.getText())
+  }
+  return tables
+}
+
+/** Whatever has a name, wherever it stands in a file. */
+function listDeclarations(file: string): [name: string, text: string][] {
+  const declarations: [string, string][] = []
+  visitNodes(parse(file), (node) => {
+    if (!ts.isFunctionDeclaration(node) && !ts.isVariableDeclaration(node)) return
+    if (node.name !== undefined && ts.isIdentifier(node.name)) {
+      declarations.push([node.name.text, node.getText()])
+    }
+  })
+  return declarations
+}
+
+/** A file, and every file of the tests that it imports, itself or by another. */
+function listTestFiles(file: string): string[] {
+  const all = listFiles('test')
+  const files = new Set([file])
+  for (const current of files) {
+    for (const [, specifier = ''] of readText(current).matchAll(/from '(\.[^']+)\.js'/g)) {
+      const imported = `${path.posix.join(path.posix.dirname(current), specifier)}.ts`
+      if (all.includes(imported)) files.add(imported)
+    }
+  }
+  return [...files]
+}
+
+function parse(file: string): ts.SourceFile {
+  return ts.createSourceFile(file, readText(file), ts.ScriptTarget.Latest, true)
+}
+
+function readText(file: string): string {
+  return readFileSync(path.join(ROOT, file), 'utf8')
 }
