@@ -6,19 +6,30 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createAuthsecClient } from '../../src/sdk/index.js'
-import { startServer } from '../../src/server/index.js'
+import { createAuthsecClient, type DelegationToken } from '../../src/sdk/index.js'
+import { DEV_SEED, startServer } from '../../src/server/index.js'
 import { createVerifier } from '../../src/verify/index.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BILLING = 'https://billing.example'
+const BOB = { email: 'bob@authsec.test', password: 'correct horse battery staple' }
 const APIS = ['protected-api.ts', 'fastify-api.ts', 'hono-api.ts', 'web-api.ts']
 
 let authsec: Awaited<ReturnType<typeof startServer>>
 let billing: Awaited<ReturnType<typeof startBilling>>
 
 beforeAll(async () => {
-  authsec = await startServer({ port: 0, state: ':memory:' })
+  const policies = DEV_SEED.policies.map((policy) => ({
+    ...policy,
+    allowedPermissions: [...policy.allowedPermissions, 'billing:refund'],
+  }))
+  authsec = await startServer({
+    port: 0,
+    state: ':memory:',
+    seed: { ...DEV_SEED, policies },
+    passwords: { [BOB.email]: BOB.password },
+    ciba: 'auto-approve',
+  })
   billing = await startBilling(authsec.url)
 })
 
@@ -28,7 +39,8 @@ afterAll(async () => {
 })
 
 describe('the programs of the README', () => {
-  test.each(['five-lines.ts', 'langchain-tool.ts', 'existing-tools.ts', 'test-kit.ts', ...APIS])(
+  const programs = ['five-lines.ts', 'langchain-tool.ts', 'existing-tools.ts', 'test-kit.ts', ...APIS]
+  test.each([...programs, 'approved-refund.ts', 'one-time-api.ts'])(
     '%s stands there as it runs',
     async (name) => {
       const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
@@ -47,6 +59,49 @@ describe('the programs of the README', () => {
   test('a LangChain tool that existed gets one as well', async () => {
     const run = await runExample('existing-tools.ts')
     expect(run).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('list_bills') })
+  })
+
+  test('three tools of an agent are secured with a diff of at most three lines each', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, diff = ''] = /```diff\n(.*?)```\n/s.exec(readme) ?? []
+    const lines = diff.split('\n').slice(0, -1)
+    const secured = lines.filter((line) => !line.startsWith('-')).map((line) => line.slice(1))
+    const program = await readFile(new URL('three-tools.ts', import.meta.url), 'utf8')
+    expect(`${secured.join('\n')}\n`).toBe(program)
+    const changed = lines.filter((line) => /^[+-]/.test(line))
+    const tools = diff.split(/^ const (?=.* = tool\()/m).slice(1)
+    expect(tools).toHaveLength(3)
+    for (const text of tools) {
+      const [, name = ''] = /name: '(\w+)'/.exec(text) ?? []
+      const inside = text.slice(0, text.indexOf('\n )')).match(/^[+-]/gm) ?? []
+      const about = changed.filter((line) => line.includes(`${name}:`))
+      expect(about).toHaveLength(1)
+      expect(inside.length + about.length).toBeLessThanOrEqual(3)
+    }
+    const run = await runExample('three-tools.ts')
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    for (const tool of ['get_bill', 'list_bills', 'get_plan']) {
+      const bill = { for: authsec.user.id, by: authsec.clientId, tool }
+      expect(run.stdout).toContain(`${tool} ${JSON.stringify(bill)}`)
+    }
+  })
+
+  test('a refund is approved by the user for whom the run acts', async () => {
+    const { url, stop } = await startExample('protected-api.ts')
+    try {
+      const login = await fetch(`${authsec.url}/authsec/uflow/auth/admin/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(BOB),
+      })
+      const { token } = (await login.json()) as { token: string }
+      const run = await runExample('approved-refund.ts', { BILLING_URL: url, USER_TOKEN: token })
+      expect(run).toMatchObject({ code: 0, stderr: '' })
+      const refunded = JSON.stringify({ refunded: { invoice: 'in_1', amount: '120.00' } })
+      expect(run.stdout).toBe(`refund done billing:refund\nsuccess ${refunded}\n`)
+    } finally {
+      await stop()
+    }
   })
 
   test('the test kit does what it says', async () => {
@@ -75,6 +130,54 @@ describe('the APIs of the README', () => {
       expect(refused.headers.get('www-authenticate')).toBe(
         `Bearer resource_metadata="${BILLING}/.well-known/oauth-protected-resource"`,
       )
+    } finally {
+      await client.close()
+      await stop()
+    }
+  })
+
+  test('one-time-api.ts serves a token once, asks whether one is alive, and tells of each use', async () => {
+    const admin = async (method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${authsec.adminToken}`, 'content-type': 'application/json' }
+      return fetch(authsec.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })
+    }
+    const permissions = ['billing:read', 'billing:refund']
+    await admin('DELETE', `/admin/resources/${encodeURIComponent(BILLING)}`)
+    const registered = await admin('POST', '/oauth/register', {
+      client_name: 'billing',
+      scope: 'billing:read',
+    })
+    const { client_id, client_secret } = (await registered.json()) as Record<string, string>
+    await admin('POST', '/admin/resources', { uri: BILLING, permissions, client_id })
+    const env = { BILLING_CLIENT_ID: client_id!, BILLING_SECRET: client_secret! }
+    const { url, stop } = await startExample('one-time-api.ts', env)
+    const { email, password } = BOB
+    const login = await admin('POST', '/authsec/uflow/auth/admin/login', { email, password })
+    const { token: session } = (await login.json()) as { token: string }
+    const client = createAuthsecClient({ serverUrl: authsec.url, clientId: authsec.clientId })
+    const post = async (path: string, token: DelegationToken) => {
+      const headers = { authorization: token.authorization() }
+      const response = await fetch(url + path, { method: 'POST', headers })
+      return [response.status, ((await response.json()) as { code?: string }).code]
+    }
+    try {
+      const read = { audience: BILLING, permissions: ['billing:read'] }
+      const metadata = await fetch(`${url}/.well-known/oauth-protected-resource`)
+      expect(await metadata.json()).toMatchObject({ resource: BILLING, authorization_servers: [authsec.url] })
+
+      const once = await client.getDelegationToken({ ...read, oneTime: true })
+      expect(await post('/once', once)).toEqual([200, undefined])
+      expect(await post('/once', once)).toEqual([403, 'replayed'])
+
+      const refund = { audience: BILLING, permissions: ['billing:refund'], subject: client.subject(session) }
+      const token = await client.getDelegationToken(refund)
+      expect(await post('/refunds', token)).toEqual([200, undefined])
+      await expect
+        .poll(async () => (await admin('GET', '/audit/events?type=token.used')).text())
+        .toContain(token.jti)
+      const form = new URLSearchParams({ token: token.reveal(), client_id: authsec.clientId })
+      await fetch(`${authsec.url}/oauth/revoke`, { method: 'POST', body: form })
+      expect(await post('/refunds', token)).toEqual([401, 'token_inactive'])
     } finally {
       await client.close()
       await stop()
@@ -111,6 +214,9 @@ describe('the APIs of the README', () => {
   })
 })
 
+/** What a program finds in its environment besides. */
+type Variables = Readonly<Record<string, string>>
+
 /** An API that answers with what it knows of its caller. */
 async function startBilling(serverUrl: string): Promise<{ url: string; close(): Promise<void> }> {
   const verifier = createVerifier({ serverUrl, audience: BILLING })
@@ -130,8 +236,11 @@ async function startBilling(serverUrl: string): Promise<{ url: string; close(): 
 }
 
 /** Starts a program that listens and says where; ends it by `stop`. */
-async function startExample(name: string): Promise<{ url: string; stop(): Promise<void> }> {
-  const child = await spawnExample(name)
+async function startExample(
+  name: string,
+  more: Variables = {},
+): Promise<{ url: string; stop(): Promise<void> }> {
+  const child = await spawnExample(name, more)
   const [said] = await once(child.stdout, 'data')
   const port = /port: (\d+)/.exec(String(said))?.[1]
   return {
@@ -144,8 +253,11 @@ async function startExample(name: string): Promise<{ url: string; stop(): Promis
 }
 
 /** Runs a program to its end. */
-async function runExample(name: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = await spawnExample(name)
+async function runExample(
+  name: string,
+  more: Variables = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = await spawnExample(name, more)
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk
@@ -158,7 +270,7 @@ async function runExample(name: string): Promise<{ code: number | null; stdout: 
 }
 
 /** Starts a program as a user of the package would: as a process of its own, against the built package. */
-async function spawnExample(name: string): Promise<ChildProcessWithoutNullStreams> {
+async function spawnExample(name: string, more: Variables): Promise<ChildProcessWithoutNullStreams> {
   const source = await readFile(new URL(name, import.meta.url), 'utf8')
   const { code: program } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
   const env = {
@@ -167,6 +279,7 @@ async function spawnExample(name: string): Promise<ChildProcessWithoutNullStream
     AUTHSEC_CLIENT_ID: authsec.clientId,
     BILLING_URL: billing.url,
     PORT: '0',
+    ...more,
   }
   const child = spawn(process.execPath, ['--input-type=module', '-'], { cwd: ROOT, env })
   child.stdin.end(program)
