@@ -152,7 +152,8 @@ function refuse(
     return { member: '.client', why: `agent ${quote(name)} has no agent_type, by which policies know it` }
   }
   if (policy === undefined) {
-    const held = user.roles.length === 0 ? 'nobody' : toPrintable(user.roles.join(' or '))
+    const held = toPrintable(user.roles.join(' or '))
+    if (held === '') return { member: '', why: `${quote(user.email)} has no roles` }
     return { member: '', why: `no enabled policy lets ${held} delegate to agent type ${quote(agentType)}` }
   }
   if (policy.client !== undefined && policy.client !== name) {

@@ -8,6 +8,7 @@ import { assertSeed } from '../authority/seed-faults.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLocalPostgres } from '../store/postgres-url.js'
+import { isStoreFailure } from '../store/unavailable.js'
 import { parseQuirks } from './quirks.js'
 import { runServer, type ServingOptions } from './run.js'
 import { seedPasswords } from './seed-passwords.js'
@@ -105,7 +106,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       place: options.state,
       chosen: passwords,
     })
-    for (const delegation of seeded.delegations) await keepAlive(opened, delegation, 'start')
+    for (const delegation of seeded.delegations) {
+      // What an admin has taken away meanwhile ends the delegation, not the server.
+      await keepAlive(opened, delegation, 'start').catch((error) => {
+        if (!AuthsecError.is(error) || error.retryable || isStoreFailure(error)) throw error
+        onSurprise(error, SERVER_ITSELF)
+      })
+    }
     return { ...seeded, first, adminToken: await sessions.start(seeded.admin) }
   })
   const { delegations, first, adminToken } = prepared

@@ -204,6 +204,11 @@ describe('a seed file', () => {
       },
     ],
     [
+      'a delegation of somebody without a role',
+      'delegations[0]: "carol@example.test" has no roles',
+      ({ users }) => Object.assign(users[1] ?? {}, { roles: [] }),
+    ],
+    [
       'a delegation of nothing',
       'delegations[0]: "carol@example.test" holds no permission that the policy allows',
       ({ roles }) => Object.assign(roles, { boss: ['admin:access', 'billing:read'], clerk: ['x:y'] }),

@@ -203,6 +203,24 @@ describe('a server with a seed', () => {
     expect(server.user.email).toBe('carol@authsec.test')
   })
 
+  test('starts, and says so, where an admin has taken away what one of its delegations needs', async () => {
+    const state = await mkdtemp(join(tmpdir(), 'authsec-seed-'))
+    endings.push(() => rm(state, { recursive: true }))
+    const first = await startServer({ state, port: 0 })
+    const headers = { authorization: `Bearer ${first.adminToken}` }
+    const ask = (path: string, method = 'GET') =>
+      first.fetch(new Request(`${first.url}/uflow/delegation-policies${path}`, { method, headers }))
+    const [policy] = (await (await ask('')).json()) as { id: string }[]
+    expect((await ask(`/${policy?.id}`, 'DELETE')).ok).toBe(true)
+    await first.close()
+    const complaints: unknown[] = []
+    const onSurprise = (error: unknown) => complaints.push(error)
+    const second = await startServer({ state, port: 0, onSurprise })
+    await second.close()
+    expect(second.clientId).toBe(first.clientId)
+    expect(complaints).toEqual([expect.objectContaining({ code: 'delegation_not_allowed' })])
+  })
+
   test('has to have a delegation to start with', async () => {
     const seed = { ...DEV_SEED, delegations: [] }
     await expect(startServer({ state: ':memory:', port: 0, seed })).rejects.toMatchObject({ code: 'usage' })
