@@ -166,7 +166,8 @@ export async function openWorld(): Promise<World> {
     if (line.includes('client register')) {
       for (const name of ['billing-bot', 'billing-app']) await forget(name)
     } else if (/billing-bot|leaked/.test(line)) {
-      await forget('billing-agent')
+      // One that an example has given another name, or keys, is not the one that the next means.
+      for (const name of ['billing-agent', 'billing-bot']) await forget(name)
       await registerBot('billing-bot')
     }
     if (/orders-bot|--chain/.test(line)) await registerBot('orders-bot')
@@ -218,6 +219,7 @@ export async function openWorld(): Promise<World> {
       'old.pem': async () => text('ec'),
       'key.jwk': async () => jwk(),
       'agent.jwk': async () => jwk(),
+      'jwks.json': async () => ({ keys: [FOREIGN.jwk] }),
       'new.jwk': async () => jwk(),
       'clients.json': async () => [{ name: 'declared-bot', agent_type: 'langchain' }],
       'policies.json': async () => [
