@@ -115,9 +115,10 @@ export function chooseKey(
 ): KnownKey | undefined {
   if (given !== undefined) return { key: given, source: 'the key you supplied', isPinned: true }
   if (known !== undefined) {
-    const source =
-      known.source === 'start' ? 'the key of your server' : 'the key known here since the first contact'
-    return { key: parseVerifierKey(known.verifier_key, sha256), source, isPinned: true }
+    // What was told at the first contact is the word of the log itself: that it is told once more proves nothing new.
+    const isPinned = known.source === 'start'
+    const source = isPinned ? 'the key of your server' : 'the key known here since the first contact'
+    return { key: parseVerifierKey(known.verifier_key, sha256), source, isPinned }
   }
   if (told === undefined) return undefined
   return { key: parseVerifierKey(told, sha256), source: 'the key that the log names itself', isPinned: false }

@@ -74,10 +74,13 @@ describe('authsec audit verify', () => {
     const home = await makeDirectory()
     await run(['verify', '--require', 'linked'], home)
     await server.exchange()
-    const { code, stdout } = await run(['verify', '--require', 'anchored'], home)
-    expect(code).toBe(0)
-    expect(stdout).toContain('the key known here since the first contact')
-    expect(stdout).toMatch(/\nhistory {3}consistent with last contact@\d+\n/)
+    const again = await run(['verify'], home)
+    expect(again.stdout).toContain('the key known here since the first contact: nobody else vouches for it')
+    expect(again.stdout).toMatch(/\nhistory {3}consistent with last contact@\d+\n/)
+    // What one run has kept must not let the next one pass without anybody's doing.
+    expect(again).toMatchObject({ code: 19, stdout: expect.stringContaining('\nLINKED  ') })
+    const key = ['--key', await readKey()]
+    expect(await run(['verify', '--require', 'anchored', ...key], home)).toMatchObject({ code: 0 })
   })
 
   test('is as clear to a program', async () => {
@@ -181,7 +184,7 @@ describe('a bundle', () => {
     await run(['verify', '--event', (await server.exchange()).json.authsec_audit], home)
     const head = join(home, 'head.txt')
     await run(['checkpoint', '--out', head], home)
-    const { code, stdout } = await run(['verify', out], home)
+    const { code, stdout } = await run(['verify', out, '--key', await readKey()], home)
     expect(code).toBe(0)
     expect(stdout).toMatch(/\nwarning {3}this copy is older than the last contact, at \d+ records\n/)
     expect(stdout.split('\n').at(-2)).toMatch(/^INTACT/)
