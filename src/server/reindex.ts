@@ -1,5 +1,6 @@
 import { openAuthority } from '../authority/authority.js'
 import { AuthsecError } from '../core/errors.js'
+import { reindexAudit } from '../store/audit-terms.js'
 import { openState, type StatePlace } from './state.js'
 
 /** What has been made anew. */
@@ -20,7 +21,7 @@ export async function reindex(place: StatePlace, kek?: Uint8Array): Promise<Rein
   try {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    const records = await store.write(({ audit }) => audit.reindex())
+    const records = await reindexAudit(store)
     const authority = await openAuthority({
       store,
       kek: opened,

@@ -7,6 +7,7 @@ import {
   sql,
 } from 'kysely'
 import { type AuditCondition, type AuditFilter, matchesAuditFilter } from '../core/audit-filter.js'
+import { parseStoredRecord } from '../core/stored-record.js'
 import type { AuditRow, Schema } from './schema.js'
 import type { AuditQuery, AuditScan, StoredRecord } from './store.js'
 
@@ -56,7 +57,7 @@ export async function scanAudit(
     looked += step.looked
     for (const row of step.rows) {
       if (records.length === limit) break
-      if (step.rest.length === 0 || matchesAuditFilter(JSON.parse(row.record), step.rest)) records.push(row)
+      if (step.rest.length === 0 || matchesAuditFilter(parseStoredRecord(row), step.rest)) records.push(row)
       if (records.length === limit) step.end = row.seq
     }
     if (newest) high = step.end - 1

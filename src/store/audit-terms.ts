@@ -1,8 +1,10 @@
 import { type Kysely, sql } from 'kysely'
 import type { AuditEvent } from '../core/audit-record.js'
+import { AuthsecError } from '../core/errors.js'
+import { parseStoredRecord } from '../core/stored-record.js'
 import type { Engine } from './engine.js'
 import type { AuditRow, AuditTermRow, Schema } from './schema.js'
-import type { AuditTerms } from './store.js'
+import type { AuditTerms, Store } from './store.js'
 
 /** The columns of a record that are there for the search alone. */
 export type AuditTermColumns = Omit<AuditRow, 'seq' | 'record'>
@@ -35,7 +37,8 @@ const TERMS = [
   'occurred_at',
 ] as const satisfies readonly (keyof AuditTermRow)[]
 
-const BATCH = 1_000
+/** How many records one transaction makes anew, so that nobody waits long behind it. */
+const BATCH = 500
 
 /** What the search needs of an event: all of it is in the record, from which it can be made again. */
 export function indexAuditEvent(event: AuditEvent): AuditTerms {
@@ -87,7 +90,84 @@ export async function readIndexed(db: Kysely<Schema>): Promise<number> {
  * commit would write: hundreds of records share them when they follow behind.
  */
 export async function growAuditIndex(trx: Kysely<Schema>, end: number): Promise<void> {
-  const indexed = await readIndexed(trx)
+  await copyTerms(trx, await readIndexed(trx), end)
+}
+
+/**
+ * Makes everything that was derived from the records for the search anew, in many short transactions that let others in
+ * between; says how many records there are. Throws `state_unreadable` naming a record that is no event any more, when
+ * all others are done.
+ */
+export async function reindexAudit({ write }: Pick<Store, 'write'>): Promise<number> {
+  let records = 0
+  let damaged: AuthsecError | undefined
+  for (let after: number | undefined = -1; after !== undefined; ) {
+    const from: number = after
+    const step = await write(({ audit }) => audit.reindex(from))
+    records += step.records
+    damaged ??= step.damaged
+    after = step.last
+  }
+  for (const name of Object.keys(AUDIT_INDEXES)) await write(({ audit }) => audit.renewIndex(name))
+  if (damaged !== undefined) throw damaged
+  return records
+}
+
+/** What a step of making the search anew has come to. */
+export interface IndexStep {
+  records: number
+  /** The last of them; undefined where none are left after it. */
+  last: number | undefined
+  /** The first that is no event any more: what was derived from it stays as it is. */
+  damaged: AuthsecError | undefined
+}
+
+/**
+ * Makes what was derived for the search anew for the next records after a number, within a transaction. Whatever comes
+ * between two steps finds every record: those that are done as they are, the others as they were.
+ */
+export async function renewAuditTerms(trx: Kysely<Schema>, after: number): Promise<IndexStep> {
+  const rows = await trx
+    .selectFrom('audit_events')
+    .selectAll()
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(BATCH)
+    .execute()
+  let damaged: AuthsecError | undefined
+  for (const row of rows) {
+    try {
+      await renewColumns(trx, row)
+    } catch (error) {
+      if (!AuthsecError.is(error, 'state_unreadable')) throw error
+      damaged ??= error
+    }
+  }
+  const last = rows.length < BATCH ? undefined : rows.at(-1)?.seq
+  const end = (last ?? Number.MAX_SAFE_INTEGER - 1) + 1
+  await trx.deleteFrom('audit_terms').where('seq', '>', after).where('seq', '<', end).execute()
+  await copyTerms(trx, after, end)
+  return { records: rows.length, last, damaged }
+}
+
+async function renewColumns(trx: Kysely<Schema>, row: AuditRow): Promise<void> {
+  const columns = toTermColumns(indexAuditEvent(parseStoredRecord(row)))
+  const names = Object.keys(columns) as (keyof AuditTermColumns)[]
+  if (names.every((name) => columns[name] === row[name])) return
+  await trx.updateTable('audit_events').set(columns).where('seq', '=', row.seq).execute()
+}
+
+/** Makes one of `AUDIT_INDEXES` anew, within a transaction. */
+export async function renewAuditIndex(
+  trx: Kysely<Schema>,
+  name: string,
+  adaptStatement: Engine['adaptStatement'],
+): Promise<void> {
+  await sql`drop index if exists ${sql.ref(name)}`.execute(trx)
+  await sql.raw(adaptStatement(`create index ${name} on audit_terms ${AUDIT_INDEXES[name]}`)).execute(trx)
+}
+
+async function copyTerms(trx: Kysely<Schema>, after: number, end: number): Promise<void> {
   await trx
     .insertInto('audit_terms')
     .columns(['seq', ...TERMS])
@@ -95,44 +175,8 @@ export async function growAuditIndex(trx: Kysely<Schema>, end: number): Promise<
       trx
         .selectFrom('audit_events')
         .select(['seq', ...TERMS])
-        .where('seq', '>', indexed)
+        .where('seq', '>', after)
         .where('seq', '<', end),
     )
     .execute()
-}
-
-/**
- * Drops everything that was derived for the search and makes it again from the records, within a transaction. Says how
- * many records there are.
- */
-export async function rebuildAuditIndex(
-  trx: Kysely<Schema>,
-  adaptStatement: Engine['adaptStatement'],
-): Promise<number> {
-  for (const name of Object.keys(AUDIT_INDEXES)) {
-    await sql`drop index if exists ${sql.ref(name)}`.execute(trx)
-  }
-  await trx.deleteFrom('audit_terms').execute()
-  let count = 0
-  for (let after = -1; ; ) {
-    const rows = await trx
-      .selectFrom('audit_events')
-      .select(['seq', 'record'])
-      .where('seq', '>', after)
-      .orderBy('seq')
-      .limit(BATCH)
-      .execute()
-    for (const { seq, record } of rows) {
-      const columns = toTermColumns(indexAuditEvent(JSON.parse(record)))
-      await trx.updateTable('audit_events').set(columns).where('seq', '=', seq).execute()
-    }
-    count += rows.length
-    if (rows.length < BATCH) break
-    after = rows.at(-1)?.seq ?? after
-  }
-  await growAuditIndex(trx, Number.MAX_SAFE_INTEGER)
-  for (const [name, columns] of Object.entries(AUDIT_INDEXES)) {
-    await sql.raw(adaptStatement(`create index ${name} on audit_terms ${columns}`)).execute(trx)
-  }
-  return count
 }

@@ -4,7 +4,7 @@ import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
 import { createAppendRecords, createAuditQueries, erasePersonal, pruneRecords } from './audit.js'
-import { growAuditIndex, rebuildAuditIndex } from './audit-terms.js'
+import { growAuditIndex, renewAuditIndex, renewAuditTerms } from './audit-terms.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
 import type { DatabaseTime } from './database-time.js'
@@ -211,7 +211,8 @@ function createTransaction(
         await pruneRecords(trx, below)
       },
       erasePersonal: (beforeId) => erasePersonal(trx, beforeId),
-      reindex: () => rebuildAuditIndex(trx, engine.adaptStatement),
+      reindex: (after) => renewAuditTerms(trx, after),
+      renewIndex: (name) => renewAuditIndex(trx, name, engine.adaptStatement),
     },
     auditTree: createAuditTree(trx),
   }

@@ -4,6 +4,7 @@ import type { AgentActionChanges, AgentActionQueries } from './agent-actions.js'
 import type { ApprovalChanges, ApprovalQueries } from './approvals.js'
 import type { AssertionChanges } from './assertions.js'
 import type { AuditPage, AuditPageQuery } from './audit-pages.js'
+import type { IndexStep } from './audit-terms.js'
 import type { AuditTreeChanges, AuditTreeQueries } from './audit-tree.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
@@ -360,6 +361,8 @@ export interface AuditChanges extends AuditQueries {
   prune(below: number): Promise<void>
   /** Removes what is kept beside the records whose ids sort before one; says of how many. */
   erasePersonal(beforeId: string): Promise<number>
-  /** Drops whatever was derived from the records for the search, and makes it again; says how many there are. */
-  reindex(): Promise<number>
+  /** Makes what was derived for the search anew for the next records after a number; `reindexAudit` does so for all. */
+  reindex(after: number): Promise<IndexStep>
+  /** Makes one of the indexes of the search anew. */
+  renewIndex(name: string): Promise<void>
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { AuditCondition, AuditFilterField } from '../../src/core/audit-filter.js'
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventType } from '../../src/core/audit-record.js'
-import { AUDIT_INDEXES } from '../../src/store/audit-terms.js'
+import { AUDIT_INDEXES, reindexAudit } from '../../src/store/audit-terms.js'
 import type { AuditQuery, Store } from '../../src/store/store.js'
 import type { GetOpened, OpenStore } from './contract.js'
 import { createRecord, NOW, recordEvent } from './samples.js'
@@ -138,8 +138,23 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
         JSON.stringify(await readAll(store, query)) !== JSON.stringify(scan(events, query))
       expect((await Promise.all(queries.map(isWrong))).filter(Boolean).length).toBeGreaterThan(5)
 
-      expect(await store.write(({ audit }) => audit.reindex())).toBe(1_200)
+      expect(await reindexAudit(store)).toBe(1_200)
       for (const query of queries) expect(await readAll(store, query)).toEqual(scan(events, query))
+    })
+
+    test('is made anew in steps, between which others read and write', async () => {
+      const { store } = getOpened()
+      const events = await keep(store, fc.sample(EVENT, { numRuns: 1_200, seed: 4 }))
+      const late = { ...events[0]!, id: 'the last event' }
+      const order: string[] = []
+      await Promise.all([
+        reindexAudit(store).then(() => order.push('made anew')),
+        store.write(async ({ audit }) => audit.append(recordEvent(late))).then(() => order.push('appended')),
+      ])
+      expect(order).toEqual(['appended', 'made anew'])
+      for (const query of fc.sample(QUERY, { numRuns: 20, seed: 4 })) {
+        expect(await readAll(store, query)).toEqual(scan([...events, late], query))
+      }
     })
 
     test('makes anew what was derived from records of an older version, which lack a column', async () => {
@@ -148,7 +163,7 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       await tamper(['update audit_events set policy = null'])
       const query = { filter: [{ field: 'policy', operator: '=', value: 'p' }], limit: 1 } as const
       expect(await readAll(store, query)).toEqual([])
-      await store.write(({ audit }) => audit.reindex())
+      await reindexAudit(store)
       expect(await readAll(store, query)).toEqual([{ seq: 0, event }])
     })
 

@@ -1,6 +1,6 @@
 import { Kysely, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { AUDIT_INDEXES } from '../../src/store/audit-terms.js'
+import { AUDIT_INDEXES, reindexAudit } from '../../src/store/audit-terms.js'
 import { createStore } from '../../src/store/open.js'
 import { openSqlite } from '../../src/store/sqlite.js'
 import { describeStore, type OpenedStore } from './contract.js'
@@ -74,7 +74,7 @@ test('the search index that is made again has the indexes that the migrations ha
     return rows.map(({ sql: text }) => text.toLowerCase().replaceAll('"', ''))
   }
   const before = await readIndexes()
-  await store.write(({ audit }) => audit.reindex())
+  await reindexAudit(store)
   expect(await readIndexes()).toEqual(before)
   expect(before).toHaveLength(Object.keys(AUDIT_INDEXES).length)
   await store.close()

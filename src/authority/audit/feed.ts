@@ -1,4 +1,5 @@
 import { type AuditFilter, matchesAuditFilter } from '../../core/audit-filter.js'
+import { parseStoredRecord } from '../../core/stored-record.js'
 import type { StoredRecord } from '../../store/store.js'
 import type { AuditLog } from './log.js'
 
@@ -140,7 +141,7 @@ function readKept(recent: readonly StoredRecord[], after: number): readonly Stor
 }
 
 function look(known: readonly StoredRecord[], after: number, filter: AuditFilter): FeedPage {
-  const fits = ({ record }: StoredRecord) => matchesAuditFilter(JSON.parse(record), filter)
+  const fits = (stored: StoredRecord) => matchesAuditFilter(parseStoredRecord(stored), filter)
   return {
     records: filter.length === 0 ? known : known.filter(fits),
     seen: known.at(-1)?.seq ?? after,

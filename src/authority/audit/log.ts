@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AuditDraft, AuditEntry, AuditOutcome, PersonalData } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
+import { parseStoredRecord } from '../../core/stored-record.js'
 import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { isStoreFailure } from '../../store/unavailable.js'
@@ -202,14 +203,17 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
 
     async search(query) {
       const rows = await store.audit.search(query)
-      return rows.map(({ seq, record }) => ({ seq, event: JSON.parse(record) }))
+      return rows.map((row) => ({ seq: row.seq, event: parseStoredRecord(row) }))
     },
 
     scan: (query) => store.audit.scan(query, SCAN_BUDGET),
 
     async page(query) {
       const { records, total } = await store.audit.page(query)
-      const entries = records.map(({ record, ...rest }) => ({ ...rest, event: JSON.parse(record) }))
+      const entries = records.map(({ record, ...rest }) => ({
+        ...rest,
+        event: parseStoredRecord({ seq: rest.seq, record }),
+      }))
       return { entries, total }
     },
 

@@ -2,6 +2,7 @@ import type { AuditLog } from '../../authority/audit/log.js'
 import { type AuditFilter, parseAuditFilter } from '../../core/audit-filter.js'
 import type { PersonalData } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
+import { parseStoredRecord } from '../../core/stored-record.js'
 import { parseTime } from '../../core/time.js'
 import type { AuditQuery, StoredRecord } from '../../store/store.js'
 import type { Endpoint } from '../endpoint.js'
@@ -76,8 +77,13 @@ function formatPage(
   return new Response(body, { headers: { 'content-type': 'application/json' } })
 }
 
-/** A record as it is stored, with its place in the log, and with what is kept beside it where that is wanted. */
-export function formatRecord({ seq, record }: StoredRecord, personal?: PersonalData): string {
+/**
+ * A record as it is stored, with its place in the log, and with what is kept beside it where that is wanted. Throws
+ * `state_unreadable` for one that is no event: nobody could read the answer that it stands in.
+ */
+export function formatRecord(stored: StoredRecord, personal?: PersonalData): string {
+  parseStoredRecord(stored)
+  const { seq, record } = stored
   const beside = personal === undefined ? '' : `,"personal":${JSON.stringify(personal)}`
   return `{"seq":${seq},"event":${record}${beside}}`
 }

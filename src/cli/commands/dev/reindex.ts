@@ -16,8 +16,8 @@ export function addReindex(parent: Command, context: Context): void {
     summary: 'make the search index and the hashes of the audit log anew',
     details:
       'Both follow from the records, which are what is signed: nothing is lost with them. It works on a state ' +
-      'directory while no server runs on it, and on a database at any time. Where the records are not what was ' +
-      'signed it says so, and leaves the hashes as they are.',
+      'directory while no server runs on it, and on a database beside its servers, in steps that let them in between. ' +
+      'Where the records are not what was signed it says so, and leaves the hashes as they are.',
     examples: [
       ['authsec dev reindex', 'the state of authsec dev serve'],
       [

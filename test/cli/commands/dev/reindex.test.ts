@@ -70,6 +70,42 @@ describe('authsec dev reindex', () => {
     expect(stderr).toContain('the audit log is not the one that was signed at')
   })
 
+  test('names a record that is no event any more, as whoever reads the log is told, and does all others', async () => {
+    const { state, count } = await makeState()
+    tamper(state, [
+      `update audit_events set record = substr(record, 2) where seq = 3`,
+      `update audit_events set client = 'x'`,
+      'delete from audit_terms',
+    ])
+    const { code, stderr } = await runCli(['dev', 'reindex', '--state', state])
+    expect(code).toBe(7)
+    expect(stderr).toMatch(
+      /^authsec: record 3 of the audit log is damaged\nhint: See with authsec audit verify/,
+    )
+    const database = new Database(join(state, 'authsec.db'))
+    const countRows = (from: string) => database.prepare(`select seq from ${from}`).all().length
+    expect(countRows('audit_terms')).toBe(countRows('audit_events'))
+    expect(countRows(`audit_events where client = 'x'`)).toBe(1)
+    database.close()
+
+    const server = await startTestServer({ state })
+    const read = (query: string) => server.call('GET', `/audit/events?${query}`, { admin: true })
+    for (const query of ['limit=1000', `limit=1000&filter=${encodeURIComponent('text~billing')}`]) {
+      const { status, text } = await read(query)
+      expect({ status, text }).toEqual({
+        status: 500,
+        text: expect.stringContaining('record 3 of the audit log is damaged'),
+      })
+    }
+    // Whoever runs the server hears of it as well.
+    expect(server.surprises.splice(0)).toMatchObject([
+      { code: 'state_unreadable' },
+      { code: 'state_unreadable' },
+    ])
+    expect((await read('after=3&limit=1000')).json.events.length).toBeGreaterThan(count - 5)
+    await server.close()
+  })
+
   test('is refused while a server runs, and for a state that is none', async () => {
     const state = join(await makeDirectory(), 'state')
     const server = await startTestServer({ state })
