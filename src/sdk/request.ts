@@ -68,7 +68,7 @@ const BINDS: ReadonlyMap<unknown, readonly Binding[]> = new Map<unknown, readonl
  * Throws `request_invalid` for a member the client does not know: a misspelt `permissions` would otherwise mean
  * all of them, and a condition that is not understood must not be dropped.
  */
-export function assertKnownMembers(request: DelegationRequest): void {
+function assertKnownMembers(request: DelegationRequest): void {
   for (const name in request) {
     if (isMember(name as keyof DelegationRequest)) continue
     throw invalidRequest(

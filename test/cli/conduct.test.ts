@@ -38,7 +38,7 @@ const MODES: readonly Mode[] = [
   { name: 'where nobody reads standard output', options: { isOutputClosed: true } },
 ]
 /** These print what another program reads, what is to be pasted, or one line for each event. */
-const VERBATIM = ['ci setup', 'completion', 'help', 'audit tail', 'audit search'].map(
+const VERBATIM = ['ci setup', 'completion', 'help', 'audit tail', 'audit search', 'audit trace'].map(
   (name) => `authsec ${name}`,
 )
 
