@@ -85,7 +85,13 @@ export function createRemoteKeySet(options: RemoteKeySetOptions): KeySet {
     onEvent({ type: 'keys.unavailable', url: url.href, code, usableForMs })
   }
 
-  const age = () => elapsedSince(loadedAt, clock)
+  // From a clock that was set back nobody knows how old they are: too old to be fresh, and not yet too old for the grace.
+  function age(): number {
+    const elapsed = clock() - loadedAt
+    if (elapsed >= 0) return elapsed
+    loadedAt = clock() - freshFor - 1
+    return freshFor + 1
+  }
   const isFresh = () => age() <= freshFor
   const isRenewalDue = () => age() > freshFor * RENEWAL
   const isUsable = () => age() <= freshFor + staleGraceMs

@@ -118,5 +118,7 @@ function isSpiffeId(value: Json | undefined): boolean {
 function isActor(value: Json | undefined): boolean {
   if (!isJsonObject(value)) return false
   const { sub, client_id: clientId, act } = value as { sub?: Json; client_id?: Json; act?: Json }
+  // They would say something of the token, which only its own claims do (RFC 8693 §4.1).
+  if (['exp', 'nbf', 'aud'].some((claim) => claim in value)) return false
   return isText(sub) && isText(clientId) && (act === undefined || isActor(act))
 }

@@ -44,13 +44,15 @@ export function createMemoryReplayStore(options: MemoryReplayOptions): MemoryRep
   if (!Number.isInteger(entries) || entries < 1) {
     throw new TypeError('the option "entries" is not a whole number from 1')
   }
-  const expiries = new Map<string, number>()
+  // A clock that was set ahead and back would forget what is alive again then: a steady one has to agree.
+  const readSteady = options.clock ?? (() => performance.now())
+  const expiries = new Map<string, { wall: number; steady: number }>()
 
   // What was remembered first has, give or take a token's life, expired first: it is enough to look at the start, and
   // at everything only before a token would be turned away.
-  function forget(now: number, all: boolean): void {
-    for (const [key, expiresAt] of expiries) {
-      if (expiresAt <= now) expiries.delete(key)
+  function forget(now: number, steadyNow: number, all: boolean): void {
+    for (const [key, { wall, steady }] of expiries) {
+      if (wall <= now && steady <= steadyNow) expiries.delete(key)
       else if (!all) return
     }
   }
@@ -58,8 +60,8 @@ export function createMemoryReplayStore(options: MemoryReplayOptions): MemoryRep
   return {
     synchronous: true,
     add(key, ttlSeconds) {
-      const now = clock()
-      forget(now, expiries.size >= entries)
+      const [now, steadyNow] = [clock(), readSteady()]
+      forget(now, steadyNow, expiries.size >= entries)
       if (expiries.has(key)) return false
       if (expiries.size >= entries) {
         throw new AuthsecError(
@@ -67,7 +69,8 @@ export function createMemoryReplayStore(options: MemoryReplayOptions): MemoryRep
           `${entries} one-time tokens are remembered, and no more`,
         )
       }
-      expiries.set(key, now + ttlSeconds * 1000)
+      const ms = ttlSeconds * 1000
+      expiries.set(key, { wall: now + ms, steady: steadyNow + ms })
       return true
     },
   }

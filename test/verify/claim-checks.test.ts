@@ -195,6 +195,13 @@ describeRefusals('the claims', [
   },
   { why: 'an actor without subject', token: signCall({ act: { client_id: 'c1' } }), code: 'claim_invalid' },
   { why: 'an actor without client id', token: signCall({ act: { sub: AGENT } }), code: 'claim_invalid' },
+  ...['exp', 'nbf', 'aud'].map((claim) => ({
+    why: `a former actor with ${claim}, which is of the token alone`,
+    token: signCall({
+      act: { sub: AGENT, client_id: 'c1', act: { sub: AGENT, client_id: 'c2', [claim]: 1 } },
+    }),
+    code: 'claim_invalid',
+  })),
   {
     why: 'a former actor that is no object',
     token: signCall({ act: { sub: AGENT, client_id: 'c1', act: 'x' } }),

@@ -130,6 +130,17 @@ describe('keys at a URL', () => {
   })
 })
 
+test('keys outlast an outage by the clock of then, and no longer than the grace, when it was set back', async () => {
+  const { set, pass } = openKeys(keys(CALL_KEY.jwk), ...Array.from({ length: 20 }, () => down))
+  await set.find(KNOWN)
+  pass(-4 * SECOND)
+  await expect(set.find(KNOWN)).resolves.toBeDefined()
+  pass(59 * MINUTE)
+  await expect(set.find(KNOWN)).resolves.toBeDefined()
+  pass(2 * MINUTE)
+  await expect(set.find(KNOWN)).rejects.toMatchObject({ code: 'network' })
+})
+
 describe('an unknown key id', () => {
   test('is looked for at once after a rotation', async () => {
     const { set, requests, pass } = openKeys(keys(CALL_KEY.jwk), keys(CALL_KEY.jwk, nextKey))

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createMemoryReplayStore, type MemoryReplayOptions } from '../../src/verify/index.js'
 import { ISSUED_AT } from '../support/token-issuer.js'
 
@@ -41,6 +41,19 @@ describe('a replay store in memory', () => {
     pass(60 * SECOND - 1)
     expect(store.add('a', 60)).toBe(false)
     pass(1)
+    expect(store.add('a', 60)).toBe(true)
+  })
+
+  test('forgets nothing by a clock that was set ahead and back', () => {
+    vi.useFakeTimers({ now: ISSUED_AT })
+    onTestFinished(() => void vi.useRealTimers())
+    const store = createMemoryReplayStore({ singleProcess: true })
+    expect(store.add('a', 60)).toBe(true)
+    vi.setSystemTime(ISSUED_AT + 3_600 * SECOND)
+    expect(store.add('b', 60)).toBe(true)
+    vi.setSystemTime(ISSUED_AT + SECOND)
+    expect(store.add('a', 60)).toBe(false)
+    vi.advanceTimersByTime(60 * SECOND)
     expect(store.add('a', 60)).toBe(true)
   })
 
