@@ -196,7 +196,7 @@ describe('authsec token exchange', () => {
     {
       why: 'the wrong kind',
       args: ['--subject', 'BASE', '--subject-kind', 'session', '--audience', BILLING],
-      code: 5,
+      code: 2,
     },
     { why: 'an API outside', args: ['--subject', 'BASE', '--audience', 'https://evil.example'], code: 5 },
   ])('is a failure with $why', async ({ args, code }) => {
