@@ -116,7 +116,7 @@ async function checkProof(
   const { io, knownLogs } = context
   const proof = parseAuditProof(text)
   const { checkpoint, index } = proof
-  const key = chooseKey(given, await knownLogs.find(checkpoint.origin), told)
+  const key = chooseKey(given, (await knownLogs.read()).find(checkpoint.origin), told)
   const state = weighProof(proof, key)
   const { holds, isSigned } = state
   print(proof)

@@ -62,22 +62,19 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
 
 /**
  * Who starts a server knows which key signs its log from no stranger: audit verify believes it from then on. That it is
- * another log than there was before is said here, because whoever asks the server next finds it known.
+ * another log than there was before is said here, and once more to whoever asks the server next.
  */
 async function pinLog(context: Context, { url, verifierKey }: RunningServer): Promise<void> {
-  const { io, knownLogs, clock } = context
+  const { io, knownLogs } = context
   const [origin = ''] = verifierKey.split('+')
-  const known = await knownLogs.find(origin)
-  const change = await describeNewLog(context, url, known)
+  const change = describeNewLog(await knownLogs.read(), url, origin)
   if (change !== undefined) io.warn(change)
-  const seen_at = new Date(clock.now()).toISOString()
-  await knownLogs.keep(origin, {
-    ...known,
-    server_url: url,
+  await knownLogs.update(origin, (current) => ({
+    servers: {},
+    ...current,
     verifier_key: verifierKey,
     source: 'start',
-    seen_at,
-  })
+  }))
 }
 
 async function readKeySource({ keys }: ServeFlags) {

@@ -1,72 +1,117 @@
 import { join } from 'node:path'
+import { parseCheckpoint, parseVerifierKey } from '../core/checkpoint.js'
+import { AuthsecError } from '../core/errors.js'
+import type { Sha256 } from '../core/merkle.js'
+import { quote } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
 import { readJsonFile } from './config.js'
 import { writePrivateFile } from './private-file.js'
 
 /** What this machine has seen of a log: an anchor against which it can be checked. */
 export interface KnownLog {
-  server_url: string
-  /** The key that signs it, as it was first known. */
+  /** The key that signs it, as it was first known, or as the log has proven that it took over from that one. */
   verifier_key: string
-  /** Where the key is from: the start of the server on this machine, or the first contact with it. */
-  source: 'start' | 'first contact'
+  /**
+   * Where the first key is from: the start of the server on this machine, a person who gave it, or the first contact,
+   * which is the word of the log itself.
+   */
+  source: 'start' | 'given' | 'first contact'
   /** The last checkpoint that was found good. */
   checkpoint?: string
-  /** RFC 3339. */
-  seen_at: string
+  /** The servers that a command has met it at, and when it did last, in RFC 3339. */
+  servers: Readonly<Record<string, string>>
+}
+
+/** What is known of logs at one moment. */
+export interface SeenLogs {
+  find(origin: string): KnownLog | undefined
+  /** The log that a server had when a command met it last. */
+  findLast(serverUrl: string): (KnownLog & { origin: string }) | undefined
 }
 
 /** The file `audit-logs.json` in the configuration directory, keyed by the origin of the log. */
 export interface KnownLogs {
   readonly path: string
-  /** Throws `configuration` for a file that cannot be read. */
-  find(origin: string): Promise<KnownLog | undefined>
-  /** The log that a server had when it was seen last. */
-  findLast(serverUrl: string): Promise<(KnownLog & { origin: string }) | undefined>
-  keep(origin: string, log: KnownLog): Promise<void>
+  /** Throws `configuration` for a file that cannot be read, or holds what is no key or no checkpoint. */
+  read(): Promise<SeenLogs>
+  /** Changes what is known of a log: given what that is then, whatever other commands have kept meanwhile. */
+  update(origin: string, change: (current: KnownLog | undefined) => KnownLog): Promise<void>
 }
 
+const SOURCES: readonly unknown[] = ['start', 'given', 'first contact'] satisfies KnownLog['source'][]
 // Servers in memory have a new log at every start.
 const MAX_LOGS = 500
 
-/** Opens nothing yet. */
+/** Opens nothing yet; what only these commands need is loaded when they do. */
 export function createKnownLogs(directory: string): KnownLogs {
   const path = join(directory, 'audit-logs.json')
 
-  async function read(): Promise<[string, KnownLog][]> {
-    return Object.entries((await readJsonFile(path)) ?? {}).flatMap(([origin, value]) => {
-      const log = readKnownLog(value)
-      return log === undefined ? [] : [[origin, log]]
+  async function readAll(): Promise<[string, KnownLog][]> {
+    const { sha256 } = await import('./log-crypto.js')
+    return Object.entries((await readJsonFile(path)) ?? {}).map(([origin, written]) => {
+      const value = toPresentForm(written)
+      if (isKnownLog(value, sha256)) return [origin, value]
+      // What cannot be read is no reason to trust the next best instead.
+      throw new AuthsecError(
+        'configuration',
+        `what is known of the log ${quote(origin, 100)} in ${quote(path, 200)} is damaged`,
+        { hint: 'Repair the file, or remove the log from it: it is then met as for the first time.' },
+      )
     })
   }
 
   return {
     path,
-    find: async (origin) => (await read()).find(([name]) => name === origin)?.[1],
-    async findLast(serverUrl) {
-      const [last] = (await read())
-        .filter(([, { server_url }]) => server_url === serverUrl)
-        .sort(([, one], [, other]) => (one.seen_at < other.seen_at ? 1 : -1))
-      return last && { origin: last[0], ...last[1] }
+    async read() {
+      const logs = await readAll()
+      return {
+        find: (origin) => logs.find(([name]) => name === origin)?.[1],
+        findLast(serverUrl) {
+          const seenAt = ([, { servers }]: [string, KnownLog]) => servers[serverUrl] ?? ''
+          const [last] = logs.filter(seenAt).sort((one, other) => (seenAt(one) < seenAt(other) ? 1 : -1))
+          return last && { origin: last[0], ...last[1] }
+        },
+      }
     },
-    async keep(origin, log) {
-      const others = (await read()).filter(([name]) => name !== origin)
-      const logs = Object.fromEntries([...others, [origin, log]].slice(-MAX_LOGS))
-      await writePrivateFile(path, `${JSON.stringify(logs, null, 2)}\n`)
+    async update(origin, change) {
+      const { withFileLock } = await import('./file-lock.js')
+      await withFileLock(path, async () => {
+        const all = await readAll()
+        const others = all.filter(([name]) => name !== origin)
+        const changed = change(all.find(([name]) => name === origin)?.[1])
+        const logs = Object.fromEntries([...others, [origin, changed]].slice(-MAX_LOGS))
+        await writePrivateFile(path, `${JSON.stringify(logs, null, 2)}\n`)
+      })
     },
   }
 }
 
-function readKnownLog(value: unknown): KnownLog | undefined {
-  const { server_url, verifier_key, source, checkpoint, seen_at } = isJsonObject(value) ? value : {}
-  if (typeof server_url !== 'string' || typeof verifier_key !== 'string' || typeof seen_at !== 'string') {
-    return undefined
-  }
-  return {
-    server_url,
-    verifier_key,
-    source: source === 'start' ? 'start' : 'first contact',
-    seen_at,
-    ...(typeof checkpoint === 'string' && { checkpoint }),
+// The first version kept one server for each log.
+function toPresentForm(value: unknown): unknown {
+  if (!isJsonObject(value) || value['servers'] !== undefined) return value
+  const { server_url, seen_at, ...log } = value
+  return { ...log, servers: { [String(server_url)]: seen_at } }
+}
+
+function isKnownLog(value: unknown, sha256: Sha256): value is KnownLog {
+  const { verifier_key, source, checkpoint, servers } = isJsonObject(value) ? value : {}
+  return (
+    typeof verifier_key === 'string' &&
+    canBeRead(() => parseVerifierKey(verifier_key, sha256)) &&
+    SOURCES.includes(source) &&
+    (checkpoint === undefined ||
+      (typeof checkpoint === 'string' && canBeRead(() => parseCheckpoint(checkpoint)))) &&
+    isJsonObject(servers) &&
+    Object.values(servers).every((seenAt) => typeof seenAt === 'string')
+  )
+}
+
+function canBeRead(read: () => unknown): boolean {
+  try {
+    read()
+    return true
+  } catch (error) {
+    if (AuthsecError.is(error)) return false
+    throw error
   }
 }

@@ -334,6 +334,13 @@ export async function openWorld(): Promise<World> {
     return signJwt({ alg: 'ES256', typ: 'JWT', kid: 'foreign' }, claims, FOREIGN.privateKey)
   }
 
+  /** What authsec dev serve has written down of the log of its server. */
+  async function pinLog() {
+    const { verifier_key } = (await server.call('GET', '/audit/log/keys')).json
+    const [origin] = verifier_key.split('+')
+    return { [origin]: { verifier_key, source: 'start', servers: {} } }
+  }
+
   return {
     server,
     run,
@@ -346,6 +353,7 @@ export async function openWorld(): Promise<World> {
       await mkdir(config, { recursive: true })
       await writeFile(join(config, 'config.json'), JSON.stringify({ profile: 'dev', profiles }))
       await writeFile('authsec.config.json', JSON.stringify({ profile: 'dev' }))
+      await writeFile(join(config, 'audit-logs.json'), JSON.stringify(await pinLog()))
       await prepareServer(line)
       // A key that is prepared may sign once every verifier can know it.
       if (/keys (activate|rotate)/.test(line)) server.now += 660_000

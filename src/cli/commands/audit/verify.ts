@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
 import {
   type Checkpoint,
+  formatVerifierKey,
   parseCheckpoint,
   parseVerifierKey,
   type VerifierKey,
@@ -132,12 +133,14 @@ async function judge(
   { anchors, token }: Pick<VerdictRequest, 'anchors' | 'token'>,
   given: VerifierKey | undefined,
 ): Promise<{ report: LogReport; key: KnownKey | undefined }> {
+  // First, so that no head is held against one that another command has seen after it.
+  const logs = await context.knownLogs.read()
   const note = await source.readCheckpoint()
   if (note === undefined && server)
     throw new AuthsecError('not_found', `${server.url} publishes no audit log`)
   const { verifierKey: told, handovers } = await source.readKeys()
   const origin = readHead(note)?.origin
-  const known = origin === undefined ? undefined : await context.knownLogs.find(origin)
+  const known = origin === undefined ? undefined : logs.find(origin)
   const key = chooseKey(given, known, isKey(told) ? told : undefined)
   const seen = known?.checkpoint === undefined ? [] : [parseCheckpoint(known.checkpoint)]
   // A bundle is what there was when it was made: that the log has grown since is no reason to doubt it.
@@ -162,11 +165,14 @@ async function judge(
     verify: verifyEd25519,
   })
   assertNotForged(report, held, context.knownLogs.path)
-  const change = server && origin !== undefined ? await describeNewLog(context, server.url, known) : undefined
+  const change = server && origin !== undefined ? describeNewLog(logs, server.url, origin) : undefined
   const { checkpoint, verdict } = report
   const isGood = verdict === 'INTACT' || verdict === 'LINKED'
   if (server && isGood && checkpoint && told !== undefined && isKey(told)) {
-    await keepContact(context, { checkpoint, verifierKey: told, serverUrl: server.url }, known)
+    // A key that a person has given, and that the log has proven to be its own, is believed from then on.
+    const isGiven = given !== undefined && verdict === 'INTACT'
+    const verifierKey = isGiven ? formatVerifierKey(given) : (known?.verifier_key ?? told)
+    await keepContact(context, { checkpoint, verifierKey, serverUrl: server.url, isGiven }, known)
   }
   return {
     report: {

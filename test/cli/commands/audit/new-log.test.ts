@@ -1,8 +1,9 @@
-import { copyFile, rm } from 'node:fs/promises'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { makeDirectory, runCli } from '../../../support/run-cli.js'
+import { makeDirectory, type RunOptions, runCli } from '../../../support/run-cli.js'
 import { startTestServer, type TestServer } from '../../../support/running-server.js'
+import { serveCli } from '../../../support/served-cli.js'
 
 /** A server that a client has seen the log of, and that is stopped; and what is at the same address afterwards. */
 async function meetServer() {
@@ -104,6 +105,82 @@ describe('a client that has seen the log of a server notices', () => {
       code: expect.toSatisfy((code) => code === 18 || code === 19),
       stderr: expect.stringMatching(/the audit log (?:had \d+ records when|is another one than it was when)/),
     })
+    await server.close()
+  })
+})
+
+describe('what is kept of a log', () => {
+  /** A server, and a configuration that has met it. */
+  async function meet() {
+    const cli = await serveCli()
+    const home = await makeDirectory()
+    const path = join(home, 'audit-logs.json')
+    const run = (args: string[], options: RunOptions = {}) =>
+      cli.run(['audit', ...args], { ...options, env: { AUTHSEC_CONFIG_DIR: home } })
+    expect((await run(['checkpoint'])).code).toBe(0)
+    return { ...cli, run, path }
+  }
+
+  test.each(['search', 'tail --no-follow', 'trace ID'])(
+    'is what audit %s fails for where the head alone cannot be read',
+    async (command) => {
+      const { server, run } = await meet()
+      const id = (await server.exchange()).json.authsec_audit
+      const fetchOthers: typeof fetch = async (input, init) =>
+        String(input).endsWith('/audit/log/checkpoint')
+          ? Response.json({ error: 'temporarily_unavailable' }, { status: 503 })
+          : fetch(input, init)
+      const { code, stdout, stderr } = await run(command.replace('ID', id).split(' '), { fetch: fetchOthers })
+      expect([code, stdout]).toEqual([21, ''])
+      expect(stderr).toContain('the head of the audit log cannot be read')
+      await server.close()
+    },
+  )
+
+  test('is read as the first version kept it', async () => {
+    const { server, run, path } = await meet()
+    const former = Object.entries<{ servers: object }>(JSON.parse(await readFile(path, 'utf8'))).map(
+      ([origin, { servers, ...log }]) => {
+        const [[server_url, seen_at] = []] = Object.entries(servers)
+        return [origin, { ...log, server_url, seen_at }]
+      },
+    )
+    await writeFile(path, JSON.stringify(Object.fromEntries(former)))
+    expect(await run(['checkpoint'])).toMatchObject({ code: 0 })
+    expect(JSON.parse(await readFile(path, 'utf8'))[String(former[0]?.[0])].servers).toEqual({
+      [server.url]: expect.any(String),
+    })
+    await server.close()
+  })
+
+  test('is never taken for good where it is damaged', async () => {
+    const { server, run, path } = await meet()
+    const text = await readFile(path, 'utf8')
+    for (const member of ['checkpoint', 'verifier_key']) {
+      await writeFile(path, text.replace(new RegExp(`"${member}": ".*"`), `"${member}": "garbage"`))
+      for (const command of [['tail', '--no-follow'], ['verify']]) {
+        const { code, stderr } = await run(command)
+        expect([code, stderr]).toEqual([2, expect.stringContaining(`in "${path}" is damaged\n`)])
+      }
+    }
+    await server.close()
+  })
+
+  test('stays where another command has seen more meanwhile, and is no reason to accuse the server', async () => {
+    const { server, run, path } = await meet()
+    let newest = ''
+    const fetchLate: typeof fetch = async (input, init) => {
+      if (newest === '' && String(input).endsWith('/audit/log/keys')) {
+        newest = 'asked for'
+        await server.exchange()
+        await run(['show', (await server.exchange()).json.authsec_audit])
+        await run(['checkpoint'])
+        newest = await readFile(path, 'utf8')
+      }
+      return fetch(input, init)
+    }
+    expect(await run(['checkpoint'], { fetch: fetchLate })).toMatchObject({ code: 0 })
+    expect(await readFile(path, 'utf8')).toBe(newest)
     await server.close()
   })
 })

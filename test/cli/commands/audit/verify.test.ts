@@ -81,6 +81,12 @@ describe('authsec audit verify', () => {
     expect(again).toMatchObject({ code: 19, stdout: expect.stringContaining('\nLINKED  ') })
     const key = ['--key', await readKey()]
     expect(await run(['verify', '--require', 'anchored', ...key], home)).toMatchObject({ code: 0 })
+    // A person has given it: from then on it is known.
+    const later = await run(['verify', '--require', 'anchored'], home)
+    expect(later).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('the key that was supplied before'),
+    })
   })
 
   test('is as clear to a program', async () => {
