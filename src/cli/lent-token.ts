@@ -1,4 +1,5 @@
-import { revokeToken } from '../api/tokens.js'
+import type { ApiTarget } from '../api/http.js'
+import { revokeAnyToken, revokeToken } from '../api/tokens.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
@@ -65,14 +66,22 @@ export async function lendToken(
     },
     async takeBack() {
       const live = given.filter(({ kind, expiresAt }) => kind === 'call' && expiresAt > clock.now())
-      for (const { token, clientId } of live) {
-        await revokeToken({ ...connection.target, fetch: fetchAtEnd }, { token, clientId }).catch(
-          (error: unknown) => {
-            if (!AuthsecError.is(error)) throw error
-            io.warn(`the token was not revoked: ${error.message}`)
-          },
-        )
+      for (const minted of live) {
+        await giveBack({ ...connection.target, fetch: fetchAtEnd }, minted).catch((error: unknown) => {
+          if (!AuthsecError.is(error)) throw error
+          io.warn(`the token was not revoked: ${error.message}`)
+        })
       }
     },
+  }
+}
+
+// A server of a team takes no word of a client that proves nothing: there the session that minted it takes it back.
+async function giveBack(target: ApiTarget, { token, clientId }: MintedToken): Promise<void> {
+  try {
+    await revokeToken(target, { token, clientId })
+  } catch (error) {
+    if (target.session === undefined || !AuthsecError.is(error, 'invalid_client')) throw error
+    await revokeAnyToken(target, token)
   }
 }

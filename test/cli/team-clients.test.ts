@@ -69,6 +69,15 @@ describe("the clients of a team's server", () => {
     expect(event).toMatchObject({ actor: { type: 'user', id: sub }, client: client_id, outcome: 'allow' })
   })
 
+  test('are lent to a program for as long as it runs', async () => {
+    await read(['client', 'register', 'lent-bot', '--agent-type', 'payer'])
+    await read(['delegation', 'grant', 'lent-bot'])
+    const args = ['exec', '--client', 'lent-bot', '--audience', BILLING, '--', 'true']
+    expect(await run(args)).toEqual({ code: 0, stdout: '', stderr: '' })
+    const [{ event }] = await read(['audit', 'search', '--type', 'token.revoked', '--limit', '1'])
+    expect(event).toMatchObject({ outcome: 'allow', details: { kind: 'call' } })
+  })
+
   test('are registered with a warning that they cannot prove themselves, and how they can', async () => {
     const { stderr } = await run(['client', 'register', 'warned', '--agent-type', 'payer'])
     expect(stderr).toMatch(/^warning: the client cannot prove who it is yet.* client update ID --jwks FILE/m)
