@@ -83,7 +83,8 @@ async function followHandovers(
     const { verdict, signature } = await judgeLog({
       note: formatNote(checkpoint.text, own),
       readTile: source.readTile,
-      key: known,
+      // Wherever it is from, the question here is only whether it has handed over.
+      key: { ...known, isPinned: true },
       handovers,
       anchors: [],
       sha256,
