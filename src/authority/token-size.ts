@@ -14,8 +14,8 @@ const CAUSES: readonly { names: readonly string[]; code: ErrorCode; hint: string
 const OTHER_CAUSE = { names: [], code: 'invalid_request', hint: 'Ask with fewer or shorter values.' } as const
 
 /**
- * Holds what has been signed to what every part of the project reads. Nobody could check a longer token or exchange it,
- * and none exists that would have to be revoked: revocation reads no further either. Throws `invalid_scope`,
+ * Holds what has been signed to what every part of the project reads: nobody could check a longer token, exchange it or
+ * hand it in to be revoked. One that a former version has signed is revoked by its id. Throws `invalid_scope`,
  * `invalid_target` or `invalid_request`, after what takes most room in it.
  */
 export function assertReadable(token: string, claims: object): void {
