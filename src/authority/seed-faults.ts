@@ -77,8 +77,10 @@ function reportTwins({ users, clients, resources, policies }: Seed, report: Repo
 function reportUsers({ users, roles }: Seed, report: Report): void {
   users.forEach((user, index) => {
     reportPassword(user, index, report)
-    user.roles.forEach((role, at) => {
-      if (!Object.hasOwn(roles, role)) report(`users[${index}].roles[${at}]`, `no role ${quote(role)}`)
+    user.roles.forEach((role, place) => {
+      const at = `users[${index}].roles[${place}]`
+      if (!Object.hasOwn(roles, role)) report(at, `no role ${quote(role)}`)
+      else if (user.roles.indexOf(role) < place) report(at, `has ${quote(role)} twice`)
     })
   })
   const isAdmin = (user: SeedUser) => permissionsOf(user, roles).has(ADMIN_PERMISSION)
