@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
+import { quote } from '../core/printable.js'
 import type { Policy, Queries, Store, Transaction, User } from '../store/store.js'
 import { isStoreFailure } from '../store/unavailable.js'
 import type { AddEvent, AuditLog } from './audit/log.js'
@@ -130,7 +131,7 @@ export interface SeedPlace {
 
 /**
  * Fills a new state in one transaction, which is recorded; on a state that has been filled it only finds who is there.
- * Throws `conflict` when that was done with another seed than the one asked for.
+ * Throws `conflict` when that was done with another seed than the one asked for, and where the state is another tenant's.
  */
 export async function applySeed(
   place: SeedPlace,
@@ -161,8 +162,8 @@ export async function isPlanted(store: Store): Promise<boolean> {
 }
 
 /**
- * Fills a new state as `applySeed` does. Throws `conflict` on one that has been filled, and `usage` for a seed with
- * faults and for a delegation that is not granted; then nothing is there.
+ * Fills a new state as `applySeed` does. Throws `conflict` on one that has been filled or is another tenant's, and `usage` for a seed
+ * with faults and for a delegation that is not granted; then nothing is there.
  */
 export async function plantSeed(place: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<void> {
   await plant(place, seed, tenantId, now)
@@ -212,6 +213,7 @@ async function plant(
   now: number,
 ): Promise<Planted> {
   assertSeed(asked)
+  assertTenant(asked, tenantId)
   const hashes = { ...(await hashPasswords(asked)), ...passwords }
   const seed = omitPasswords(asked)
   const clients = seed.clients.map((client) => createClient(client, tenantId, now))
@@ -237,6 +239,18 @@ async function plant(
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted
   })
+}
+
+// A state has its tenant from its very first start on, also where that came to no end or all else has been reset.
+function assertTenant({ tenantId: asked }: Seed, tenantId: string): void {
+  if (asked === undefined || asked === tenantId) return
+  throw new AuthsecError(
+    'conflict',
+    `the state is of tenant ${quote(tenantId)}, the seed of ${quote(asked)}`,
+    {
+      hint: 'A state keeps its tenant: name another one with --state, or leave tenant_id out of the seed.',
+    },
+  )
 }
 
 /** What of a seed is kept and compared. */

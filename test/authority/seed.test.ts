@@ -129,6 +129,25 @@ describe('a seed', () => {
     await expect(applySeed(placeOf(store), DEV_SEED, TENANT, 3)).rejects.toMatchObject({ code: 'conflict' })
   })
 
+  test('of another tenant is refused by a state that nothing has filled yet', async () => {
+    const store = await openMemory()
+    const other = TENANT.replaceAll('1', '2')
+    await expect(applySeed(placeOf(store), OTHER, other, 1)).rejects.toMatchObject({
+      code: 'conflict',
+      message: `the state is of tenant "${other}", the seed of "${TENANT}"`,
+    })
+    expect((await readAll(store)).clients).toEqual([])
+    await applySeed(placeOf(store), { ...OTHER, tenantId: undefined }, other, 1)
+  })
+
+  test('that gives somebody a role twice is refused', async () => {
+    const seed = { ...DEV_SEED, users: [{ email: 'a@b', roles: ['admin', 'member', 'admin'] }] }
+    await expect(applySeed(placeOf(await openMemory()), seed, TENANT, 1)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('users[0].roles[2]: has "admin" twice'),
+    })
+  })
+
   test('is found in a state of the first version', async () => {
     const store = await openMemory()
     const [delegation] = (await applySeed(placeOf(store), undefined, TENANT, 1)).delegations
