@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { createGroupCommit, type RunInTransaction } from '../../src/store/group-commit.js'
+import { createGate } from '../support/gate.js'
 
 /** Runs works as an engine does, and remembers what each transaction committed. */
 function createEngine(atTheEnd: (rows: readonly string[]) => void = () => {}) {
@@ -21,14 +22,6 @@ const add = (name: string) => async (rows: string[]) => {
 const refuse = (name: string) => async (rows: string[]) => {
   rows.push(name)
   throw new Error(`refused ${name}`)
-}
-
-function createGate(): { open: () => void; opened: Promise<void> } {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { open, opened }
 }
 
 describe('group commit', () => {
