@@ -21,6 +21,8 @@ export type FollowStep =
 export interface FollowOptions {
   /** Opens a stream of what comes behind a cursor. */
   connect: (cursor: AuditCursor) => AsyncIterable<AuditStreamStep[]>
+  /** Holds the log against what was seen of it, before each connection after the first: it may be another one by then. */
+  greet: () => Promise<unknown>
   cursor: AuditCursor
   clock: Clock
   random: () => number
@@ -36,11 +38,12 @@ const LONGEST_PAUSE_MS = 10_000
  * ten seconds, each with jitter. What no retry can mend is thrown.
  */
 export async function* followAudit(options: FollowOptions): AsyncGenerator<FollowStep[], never> {
-  const { connect, clock, random, signal } = options
+  const { connect, greet, clock, random, signal } = options
   let { cursor } = options
   let failures = 0
   for (;;) {
     try {
+      if (failures > 0) await greet()
       for await (const steps of connect(cursor)) {
         const isBack = failures > 0
         failures = 0

@@ -13,7 +13,7 @@ export interface TailStart {
   lines: number | undefined
 }
 
-export interface TailOptions extends Pick<FollowOptions, 'clock' | 'random' | 'signal'> {
+export interface TailOptions extends Pick<FollowOptions, 'greet' | 'clock' | 'random' | 'signal'> {
   filter: AuditFilter
   start: TailStart
   /** Whether to go on when everything has been read that there is. */

@@ -114,7 +114,8 @@ async function tail(
   const printer = await createAuditPrinter(io, { resume, file })
   const progress = createProgress({ printer, cursors, untilMatch, cursor: start.cursor })
   const isRead = () => !AuthsecError.is(signal.reason, 'output_closed')
-  const options = { filter, start, follow, log, clock, random, signal: ending }
+  const greet = () => greetLog({ ...context, signal: ending }, target)
+  const options = { filter, start, follow, log, greet, clock, random, signal: ending }
   try {
     for await (const steps of readAnyLog(io, { ...connection, target }, options)) {
       if (await progress.take(steps)) return

@@ -1,6 +1,8 @@
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { AuthsecError } from '../../../../src/core/errors.js'
+import { createGate } from '../../../support/gate.js'
 import { makeDirectory, type RunOptions, runCli } from '../../../support/run-cli.js'
 import { startTestServer, type TestServer } from '../../../support/running-server.js'
 import { serveCli } from '../../../support/served-cli.js'
@@ -13,10 +15,12 @@ async function meetServer() {
   let server: TestServer = await startTestServer({ state, auditHighWater: mark })
   const { port, tenantId, verifierKey } = server
   // Each of two people is told once.
-  const ask = (who: 'ada' | 'bob', ...args: string[]) =>
+  const ask = (who: 'ada' | 'bob', ...args: string[]) => watch(who, args, {})
+  const watch = (who: 'ada' | 'bob', args: string[], { clock, ...options }: RunOptions) =>
     runCli(['audit', ...args], {
       fetch: globalThis.fetch,
-      clock: { now: () => server.now },
+      clock: { now: () => server.now, ...clock },
+      ...options,
       env: {
         AUTHSEC_CONFIG_DIR: join(directory, who),
         AUTHSEC_SERVER: server.url,
@@ -37,6 +41,7 @@ async function meetServer() {
     tenantId,
     origin: verifierKey.split('+')[0] ?? '',
     ask,
+    watch,
     async restoreBackup() {
       await rm(database)
       await copyFile(join(directory, 'backup'), database)
@@ -51,6 +56,9 @@ async function meetServer() {
     },
   }
 }
+
+const readSize = async (server: TestServer) =>
+  Number((await server.call('GET', '/audit/log/checkpoint')).text.split('\n')[1])
 
 type Met = Awaited<ReturnType<typeof meetServer>>
 
@@ -105,6 +113,61 @@ describe('a client that has seen the log of a server notices', () => {
       code: expect.toSatisfy((code) => code === 18 || code === 19),
       stderr: expect.stringMatching(/the audit log (?:had \d+ records when|is another one than it was when)/),
     })
+    await server.close()
+  })
+
+  test.each([
+    { what: 'fewer records', isLonger: false, code: 19, told: /the audit log had \d+ records when/ },
+    {
+      what: 'other records',
+      isLonger: true,
+      code: 18,
+      told: /the audit log is another one than it was when/,
+    },
+  ])('a restored backup with $what while it follows the log', async ({ isLonger, code, told }) => {
+    const met = await meetServer()
+    const first = await met.restart()
+    const [followed, restored] = [createGate(), createGate()]
+    const done = met.watch('bob', ['tail', '-n', '0', '--json'], {
+      clock: { sleep: () => restored.opened },
+      onOutput: (stdout) => stdout.includes('"heartbeat"') && followed.open(),
+    })
+    await followed.opened
+    const size = await readSize(first)
+    await first.close()
+    await met.restoreBackup()
+    const server = await met.restart(join(met.directory, 'other-mark'))
+    while (isLonger && (await readSize(server)) <= size) await server.exchange()
+    restored.open()
+    const { stdout, ...ended } = await done
+    expect(ended).toEqual({ code, stderr: expect.stringMatching(told) })
+    expect(stdout).not.toMatch(/"kind":"(?:gap|event)"/)
+    await server.close()
+  })
+
+  test('a server that cannot tell its head as one that is still away', async () => {
+    const met = await meetServer()
+    const server = await met.restart()
+    let [streams, heads] = [0, 0]
+    const cutAndHide: typeof fetch = async (input, init) => {
+      const { pathname } = new URL(String(input))
+      if (pathname.endsWith('/stream') && ++streams === 1) throw new TypeError('fetch failed')
+      if (pathname.endsWith('/log/checkpoint') && ++heads === 2)
+        return Response.json({ error: 'temporarily_unavailable' }, { status: 503 })
+      return fetch(input, init)
+    }
+    const pauses: number[] = []
+    const keyboard = new AbortController()
+    const { code, stderr } = await met.watch('bob', ['tail', '-n', '0', '--json'], {
+      fetch: cutAndHide,
+      clock: { sleep: async (ms) => void pauses.push(ms) },
+      signal: keyboard.signal,
+      onOutput: (stdout) => {
+        if (stdout.includes('"heartbeat"')) keyboard.abort(new AuthsecError('interrupted', 'interrupted'))
+      },
+    })
+    expect({ code, stderr, heads, streams }).toEqual({ code: 130, stderr: '', heads: 3, streams: 2 })
+    expect(pauses).toEqual([375, 750])
     await server.close()
   })
 })
