@@ -156,9 +156,13 @@ describe('the identity token of a job', () => {
   })
 
   test.each([
-    { why: 'with a jti', claims: {} },
-    { why: 'without one', claims: { jti: undefined } },
-  ])('$why is good for one use, of two at the same time as well', async ({ claims }) => {
+    { why: 'with a jti', claims: {}, next: {} },
+    {
+      why: 'without one',
+      claims: { jti: undefined },
+      next: { jti: undefined, run_attempt: '2' },
+    },
+  ])('$why is good for one use, of two at the same time as well', async ({ claims, next }) => {
     const assertion = issuer.sign(claims)
     const replies = await Promise.all([ask(assertion), ask(assertion)])
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 400])
@@ -167,6 +171,8 @@ describe('the identity token of a job', () => {
       error_description: expect.stringMatching(/has been used before/),
     })
     expect(await lastEvent('token.exchanged')).toMatchObject({ outcome: 'deny', reason: 'invalid_grant' })
+    // It alone: the next one of the job is another.
+    expect((await ask(issuer.sign(next))).status).toBe(200)
   })
 
   test('that was refused is not used up', async () => {
