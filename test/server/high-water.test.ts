@@ -1,10 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseCheckpoint } from '../../src/core/checkpoint.js'
 import { createMarkFile } from '../../src/server/high-water.js'
 import { refusalOf } from '../support/authority-bench.js'
 import { makeDirectory } from '../support/run-cli.js'
+import { canMakeDisks, makeSmallDisk } from '../support/small-disk.js'
 
 let directory: string
 let file: string
@@ -86,4 +87,20 @@ describe('the high-water mark in a file', () => {
       message: expect.stringContaining('cannot be kept (ENOENT)'),
     })
   })
+
+  test.runIf(canMakeDisks)(
+    'stays as it is on a disk that is full, and nothing is left beside it',
+    async () => {
+      const disk = makeSmallDisk(2 ** 20)
+      file = join(dirname(disk.state), 'mark')
+      const mark = createMarkFile(file)
+      await mark.raise(note('a', 1))
+      disk.leave(0)
+      expect(await refusalOf(mark.raise(note('a', 2)))).toMatchObject({
+        message: expect.stringContaining('cannot be kept (ENOSPC)'),
+      })
+      expect((await readdir(dirname(file))).sort()).toEqual(['ballast', 'mark'])
+      expect(await read()).toEqual(['a 1'])
+    },
+  )
 })
