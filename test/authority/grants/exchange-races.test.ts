@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, test } from 'vitest'
-import { PROVENANCE, refusalOf } from '../../support/authority-bench.js'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ISSUER, PROVENANCE, refusalOf } from '../../support/authority-bench.js'
 import {
   BASE_TOKEN,
   BILLING,
@@ -9,11 +9,17 @@ import {
   openChainBench,
   SESSION_TOKEN,
 } from '../../support/chain-bench.js'
+import { type IdentityIssuer, JOB, startIdentityIssuer } from '../../support/identity-issuer.js'
 
 let bench: ChainBench
 let session: string
 let revocable: string
+let issuer: IdentityIssuer
 
+beforeAll(async () => {
+  issuer = await startIdentityIssuer(() => bench.clock.now, ISSUER)
+})
+afterAll(() => issuer.close())
 beforeEach(async () => {
   bench = await openChainBench()
   session = await bench.authority.sessions.start(bench.alice)
@@ -46,6 +52,27 @@ const throughStandIn = async () => {
   }
   const form = new Map(Object.entries(fields))
   return () => bench.authority.tokens.issue({ form, authorization: `Bearer ${session}` }, PROVENANCE)
+}
+
+const JOB_RULE = 'deploy'
+const trust = (url: string) =>
+  bench.authority.trustRules.create(
+    { name: JOB_RULE, clientId: agent(0).id, issuer: url, audience: ISSUER, subject: JOB.sub, claims: {} },
+    bench.admin,
+    PROVENANCE,
+  )
+const distrust = () => bench.authority.trustRules.remove(JOB_RULE, bench.admin, PROVENANCE)
+
+const throughJob = async () => {
+  await trust(issuer.url)
+  const fields = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    client_id: agent(0).id,
+    assertion: issuer.sign(),
+    resource: BILLING,
+  }
+  const form = new Map(Object.entries(fields))
+  return () => bench.authority.tokens.issue({ form, authorization: null }, PROVENANCE)
 }
 
 describe('what ends between the decision and the commit', () => {
@@ -137,6 +164,22 @@ describe('what ends between the decision and the commit', () => {
       exchange: throughStandIn,
       happen: () => bench.store.alter({ user: { permissions: new Set(['billing:read']) } }),
       code: 'access_denied',
+    },
+    {
+      what: 'the trust in the identity of a job',
+      exchange: throughJob,
+      happen: distrust,
+      code: 'invalid_grant',
+    },
+    {
+      what: 'the trust in the identity of a job, for which another one has its name',
+      exchange: throughJob,
+      async happen() {
+        await distrust()
+        bench.clock.now += 1
+        await trust('https://ci.example')
+      },
+      code: 'invalid_grant',
     },
     {
       what: 'the base token that proves the actor',
