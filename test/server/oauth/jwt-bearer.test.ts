@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type IdentityIssuer, JOB, startIdentityIssuer } from '../../support/identity-issuer.js'
 import { registerClient } from '../../support/registered-client.js'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
@@ -173,6 +173,22 @@ describe('the identity token of a job', () => {
     expect(await lastEvent('token.exchanged')).toMatchObject({ outcome: 'deny', reason: 'invalid_grant' })
     // It alone: the next one of the job is another.
     expect((await ask(issuer.sign(next))).status).toBe(200)
+  })
+
+  test('is known as used for as long as it would be taken', async () => {
+    const assertion = issuer.sign()
+    expect((await ask(assertion)).status).toBe(200)
+    server.now += 299_999 - (server.now % 1000)
+    // Whatever is forgotten is forgotten with the next one.
+    expect((await ask(issuer.sign())).status).toBe(200)
+    expect((await ask(assertion)).json.error_description).toMatch(/has been used before/)
+  })
+
+  test('uses nothing up of another issuer, which may give the same jti', async () => {
+    const other = await startIdentityIssuer(() => server.now, server.issuer)
+    onTestFinished(() => other.close())
+    await trust('other', { issuer: other.url })
+    for (const { sign } of [other, issuer]) expect((await ask(sign({ jti: 'same' }))).status).toBe(200)
   })
 
   test('that was refused is not used up', async () => {
