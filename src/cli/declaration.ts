@@ -2,6 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import type { Io } from './io.js'
+import { readDeclaration } from './text-input.js'
 
 /** How one kind of thing is declared as JSON. */
 export interface Declarable<T> {
@@ -35,7 +36,7 @@ export interface Declared {
 export function parseDeclarations<T>(text: string, kind: Declarable<T>): T[] {
   try {
     const list = [parseStrictJson(text)].flat() as Json[]
-    if (list.length === 0) throw wrong(`it declares no ${kind.one.replace(/^an? /, '')}`)
+    if (list.length === 0) throw wrong(`it declares no ${withoutArticle(kind.one)}`)
     return list.map((item) => {
       if (!isJsonObject(item)) throw wrong(`${kind.one} is not an object`)
       const unknown = Object.keys(item).find((member) => !kind.members.includes(member))
@@ -49,6 +50,38 @@ export function parseDeclarations<T>(text: string, kind: Declarable<T>): T[] {
       cause: error,
     })
   }
+}
+
+/** How one thing is asked for on the command line itself. */
+interface ByArgument<T> {
+  /** What the argument is: `a client`. */
+  what: string
+  given: string | undefined
+  read(given: string): T
+  /** How the command is written with it. */
+  usage: string
+}
+
+/**
+ * What a command is to create: the one that its argument says, or all that a file declares. Throws `usage` for both of
+ * them and for neither, and what `readDeclaration` and `parseDeclarations` throw.
+ */
+export async function readRequested<T>(
+  io: Io,
+  kind: Declarable<T>,
+  file: string | undefined,
+  { what, given, read, usage }: ByArgument<T>,
+): Promise<T[]> {
+  if (file !== undefined && given !== undefined) {
+    throw new AuthsecError('usage', `${what} is given together with --file`, {
+      hint: 'Write it into the file.',
+    })
+  }
+  if (file !== undefined) return parseDeclarations(await readDeclaration(io, file), kind)
+  if (given !== undefined) return [read(given)]
+  throw new AuthsecError('usage', `no ${withoutArticle(what)} is given`, {
+    hint: `Write ${usage}, or declare ${kind.one} with --file.`,
+  })
 }
 
 /** Creates one after the other, and shows each at once: should a later one fail, it is known which are there already. */
@@ -96,6 +129,10 @@ function isTexts(value: Json): value is string[] {
 
 function isTextMap(value: Json): value is Record<string, string> {
   return isJsonObject(value) && Object.values(value).every((inner) => typeof inner === 'string')
+}
+
+function withoutArticle(what: string): string {
+  return what.replace(/^an? /, '')
 }
 
 function wrong(why: string): AuthsecError {

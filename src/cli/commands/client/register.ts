@@ -5,12 +5,11 @@ import { quote, toPrintable } from '../../../core/printable.js'
 import { CLIENTS, makeUpEmail } from '../../client-declaration.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { createEach, parseDeclarations } from '../../declaration.js'
+import { createEach, readRequested } from '../../declaration.js'
 import { AUTH_METHODS, type DynamicRegistration } from '../../dynamic-registration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
-import { readDeclaration } from '../../text-input.js'
 
 interface RegisterFlags extends ConnectionFlags {
   type?: 'ai_agent' | 'application' | undefined
@@ -93,10 +92,11 @@ export function addRegister(parent: Command, context: Context): void {
     .option('--secret-out <file>', 'write the registration to a file that only you can read, with --dynamic')
     .option('--json', 'print one JSON object, of a list an array', false)
   addConnectionFlags(command).action(async (name, flags) => {
-    assertTogether(name, flags)
-    if (flags.file !== undefined) await registerDeclared(context, flags, flags.file)
-    else if (flags.dynamic) await registerDynamic(context, name, flags)
-    else await registerOne(context, name, flags)
+    assertTogether(flags)
+    const asks = name === undefined && flags.file === undefined && context.io.isInteractive
+    if (flags.dynamic) await registerDynamic(context, name, flags)
+    else if (asks) await registerInterviewed(context, flags)
+    else await registerGiven(context, name, flags)
   })
 }
 
@@ -114,32 +114,36 @@ export function listClientFields(client: Client): [name: string, value: string][
   return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
 }
 
-async function registerOne(context: Context, name: string | undefined, flags: RegisterFlags): Promise<void> {
+async function registerGiven(
+  context: Context,
+  name: string | undefined,
+  flags: RegisterFlags,
+): Promise<void> {
   const { io } = context
-  const asks = io.isInteractive && name === undefined
-  if (name === undefined && !asks) {
-    throw new AuthsecError('usage', 'no name is given', {
-      hint: 'Write authsec client register NAME, or declare the client with --file.',
-    })
-  }
+  const { file, json } = flags
+  const requested = await readRequested(io, CLIENTS, file, {
+    what: 'a name',
+    given: name,
+    read: (name) => readRegistration(name, flags),
+    usage: 'authsec client register NAME',
+  })
   const connection = await openConnection(context, flags)
-  const registration = asks
-    ? await interview(context, connection, flags)
-    : readRegistration(name ?? '', flags)
-  const client = await register(context, connection, registration)
-  if (flags.json) io.json<Output>(client)
-  else io.record(listClientFields(complete(client, registration)))
-  if (asks && registration.agentType !== undefined) {
-    const { interviewForPolicy } = await import('../../client-interview.js')
-    const policy = await interviewForPolicy(context, connection, client, registration.agentType)
-    if (policy !== undefined)
-      io.note(`made policy ${policy.id}: authsec delegation grant ${client.client_id}`)
-  }
+  const create = (registration: ClientRegistration) => register(context, connection, registration)
+  const clients = await createEach({ io, json }, requested, create, listClientFields)
+  if (json) io.json<Output>(clients)
 }
 
-/** What the answer leaves out of what was asked for. */
-function complete(client: Client, { type, agentType }: ClientRegistration): Client {
-  return { client_type: type, ...(agentType !== undefined && { agent_type: agentType }), ...client }
+async function registerInterviewed(context: Context, flags: RegisterFlags): Promise<void> {
+  const { io } = context
+  const connection = await openConnection(context, flags)
+  const registration = await interview(context, connection, flags)
+  const client = await register(context, connection, registration)
+  if (flags.json) io.json<Output>(client)
+  else io.record(listClientFields(client))
+  if (registration.agentType === undefined) return
+  const { interviewForPolicy } = await import('../../client-interview.js')
+  const policy = await interviewForPolicy(context, connection, client, registration.agentType)
+  if (policy !== undefined) io.note(`made policy ${policy.id}: authsec delegation grant ${client.client_id}`)
 }
 
 async function interview(
@@ -157,17 +161,6 @@ async function interview(
     selectors: readSelectors(selector),
   }
   return await interviewForClient(context, connection, known)
-}
-
-async function registerDeclared(context: Context, flags: RegisterFlags, source: string): Promise<void> {
-  const { io } = context
-  const { json } = flags
-  const declared = parseDeclarations(await readDeclaration(io, source), CLIENTS)
-  const connection = await openConnection(context, flags)
-  const create = async (registration: ClientRegistration) =>
-    complete(await register(context, connection, registration), registration)
-  const clients = await createEach({ io, json }, declared, create, listClientFields)
-  if (json) io.json<Output>(clients)
 }
 
 async function registerDynamic(
@@ -193,7 +186,9 @@ async function register(
   const tenant = await connection.findTenant()
   const { client, warnings } = await registerClient(connection.target, tenant, registration)
   for (const warning of warnings) io.warn(toPrintable(warning))
-  return client
+  const { type, agentType } = registration
+  // What the answer leaves out of what was asked for.
+  return { client_type: type, ...(agentType !== undefined && { agent_type: agentType }), ...client }
 }
 
 function readRegistration(name: string, flags: RegisterFlags): ClientRegistration {
@@ -207,13 +202,8 @@ function readRegistration(name: string, flags: RegisterFlags): ClientRegistratio
   return { name, email, type, agentType, platform, selectors: readSelectors(flags.selector) }
 }
 
-function assertTogether(name: string | undefined, flags: RegisterFlags): void {
-  const { file, dynamic, authMethod, jwks, grantType, permission, secretOut } = flags
-  if (file !== undefined && name !== undefined) {
-    throw new AuthsecError('usage', 'a name is given together with --file', {
-      hint: 'Write it into the file.',
-    })
-  }
+function assertTogether(flags: RegisterFlags): void {
+  const { dynamic, authMethod, jwks, grantType, permission, secretOut } = flags
   const isDynamic =
     [authMethod, jwks, secretOut].some(Boolean) || grantType.length > 0 || permission.length > 0
   if (isDynamic && !dynamic) {

@@ -2,24 +2,15 @@ import type { Command } from '@commander-js/extra-typings'
 import { type GrantedDelegation, grantDelegation } from '../../../api/delegations.js'
 import { AUTHSEC_AUDIENCE } from '../../../core/delegation.js'
 import { formatDuration } from '../../../core/duration.js'
-import { AuthsecError } from '../../../core/errors.js'
 import { findDelegate } from '../../client-reference.js'
 import { formatWhen } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { createEach, parseDeclarations } from '../../declaration.js'
+import { createEach, readRequested } from '../../declaration.js'
 import { DELEGATIONS, type GrantRequest } from '../../delegation-declaration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
-import { readDeclaration } from '../../text-input.js'
-
-interface GrantFlags {
-  audience: readonly string[]
-  /** Seconds. */
-  ttl?: number | undefined
-  file?: string | undefined
-}
 
 /** The delegation that was granted, without the base token that comes with it. */
 type Granted = {
@@ -61,11 +52,18 @@ export function addGrant(parent: Command, context: Context): void {
     .option('--json', 'print one JSON object; of several declared, a list', false)
   addConnectionFlags(command).action(async (reference, flags) => {
     const { io } = context
-    const { json } = flags
-    const asks = reference === undefined && flags.file === undefined && io.isInteractive
-    const given = asks ? undefined : await readRequests(context, reference, flags)
+    const { audience, ttl: ttlSeconds, file, json } = flags
+    const asks = reference === undefined && file === undefined && io.isInteractive
+    const given = asks
+      ? undefined
+      : await readRequested(io, DELEGATIONS, file, {
+          what: 'a client',
+          given: reference,
+          read: (reference) => ({ reference, audience, ttlSeconds }),
+          usage: 'authsec delegation grant CLIENT',
+        })
     const connection = await openConnection(context, flags)
-    const declared = given ?? [await interview(context, connection, flags)]
+    const declared = given ?? [await interview(context, connection, { audience, ttlSeconds })]
     const granted = await createEach(
       { io, json },
       declared,
@@ -76,30 +74,13 @@ export function addGrant(parent: Command, context: Context): void {
   })
 }
 
-async function readRequests(
-  { io }: Context,
-  reference: string | undefined,
-  { audience, ttl: ttlSeconds, file }: GrantFlags,
-): Promise<GrantRequest[]> {
-  if (file !== undefined && reference !== undefined) {
-    throw new AuthsecError('usage', 'a client is given together with --file', {
-      hint: 'Write it into the file.',
-    })
-  }
-  if (file !== undefined) return parseDeclarations(await readDeclaration(io, file), DELEGATIONS)
-  if (reference !== undefined) return [{ reference, audience, ttlSeconds }]
-  throw new AuthsecError('usage', 'no client is given', {
-    hint: 'Write authsec delegation grant CLIENT, or declare the delegation with --file.',
-  })
-}
-
 async function interview(
   context: Context,
   connection: Connection,
-  { audience, ttl: ttlSeconds }: GrantFlags,
+  known: Omit<GrantRequest, 'reference'>,
 ): Promise<GrantRequest> {
   const { interviewForGrant } = await import('../../grant-interview.js')
-  return await interviewForGrant(context, connection, { audience, ttlSeconds })
+  return await interviewForGrant(context, connection, known)
 }
 
 async function grant(

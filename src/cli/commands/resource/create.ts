@@ -1,20 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
 import { createResource, type Resource } from '../../../api/resources.js'
-import { AuthsecError } from '../../../core/errors.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
-import { createEach, parseDeclarations } from '../../declaration.js'
+import { createEach, readRequested } from '../../declaration.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import { askPersistently } from '../../prompts.js'
 import { RESOURCES, type ResourceTerms } from '../../resource-declaration.js'
-import { readDeclaration } from '../../text-input.js'
-
-interface ResourceFlags {
-  permission: readonly string[]
-  file?: string | undefined
-}
 
 /** The API that was registered; of several declared with --file, all of them in that order. */
 export type Output = Resource | Resource[]
@@ -43,31 +36,21 @@ export function addResourceCreate(parent: Command, context: Context): void {
     .option('--json', 'print one JSON object; of several declared, a list', false)
   addConnectionFlags(command).action(async (uri, flags) => {
     const { io } = context
-    const { json } = flags
-    const asks = uri === undefined && flags.file === undefined && io.isInteractive
-    const given = asks ? undefined : await readTerms(context, uri, flags)
+    const { permission: permissions, file, json } = flags
+    const asks = uri === undefined && file === undefined && io.isInteractive
+    const given = asks
+      ? undefined
+      : await readRequested(io, RESOURCES, file, {
+          what: 'an address',
+          given: uri,
+          read: (uri) => ({ uri, permissions }),
+          usage: 'authsec resource create URI',
+        })
     const { target } = await openConnection(context, flags)
-    const declared = given ?? [await interview(context, flags.permission)]
+    const declared = given ?? [await interview(context, permissions)]
     const create = ({ uri, permissions }: ResourceTerms) => createResource(target, uri, permissions)
     const resources = await createEach({ io, json }, declared, create, describeResource)
     if (json) io.json<Output>(resources)
-  })
-}
-
-async function readTerms(
-  { io }: Context,
-  uri: string | undefined,
-  { file, permission: permissions }: ResourceFlags,
-): Promise<ResourceTerms[]> {
-  if (file !== undefined && uri !== undefined) {
-    throw new AuthsecError('usage', 'an address is given together with --file', {
-      hint: 'Write it into the file.',
-    })
-  }
-  if (file !== undefined) return parseDeclarations(await readDeclaration(io, file), RESOURCES)
-  if (uri !== undefined) return [{ uri, permissions }]
-  throw new AuthsecError('usage', 'no address is given', {
-    hint: 'Write authsec resource create URI, or declare the API with --file.',
   })
 }
 

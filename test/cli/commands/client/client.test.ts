@@ -66,6 +66,11 @@ describe('authsec client register', () => {
   test.each([
     { why: 'the name is missing', args: [], stderr: /no name is given/ },
     {
+      why: 'a name is given beside a file',
+      args: ['a', '--file', '-'],
+      stderr: /a name is given together with --file\nhint: Write it into the file/,
+    },
+    {
       why: 'the type is unknown',
       args: ['a', '--type', 'robot'],
       stderr: /argument 'robot' is invalid.*allowed choices are ai_agent, application/i,
