@@ -73,7 +73,7 @@ export function addRegister(parent: Command, context: Context): void {
     .addOption(
       parent
         .createOption('--file <file>', 'clients as JSON, or - for standard input')
-        .conflicts(['type', 'agentType', 'platform', 'email', 'dynamic']),
+        .conflicts(['type', 'agentType', 'platform', 'selector', 'email', 'dynamic']),
     )
     .option('--dynamic', 'register by RFC 7591', false)
     .addOption(

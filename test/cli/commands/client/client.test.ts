@@ -71,6 +71,11 @@ describe('authsec client register', () => {
       stderr: /a name is given together with --file\nhint: Write it into the file/,
     },
     {
+      why: 'a selector is given beside a file',
+      args: ['--file', '-', '--selector', 'k8s:ns=a'],
+      stderr: /'--file <file>' cannot be used with option '--selector/,
+    },
+    {
       why: 'the type is unknown',
       args: ['a', '--type', 'robot'],
       stderr: /argument 'robot' is invalid.*allowed choices are ai_agent, application/i,
