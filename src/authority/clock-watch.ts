@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { parseStoredRecord } from '../core/stored-record.js'
 import { formatTime } from '../core/time.js'
 import type { Store } from '../store/store.js'
 import type { AuditLog } from './audit/log.js'
@@ -11,7 +12,7 @@ export interface ClockWatch {
   assertForward(): void
   /**
    * Holds the clock against the end of the log, before anything else is recorded. Throws `configuration` where it is
-   * further behind than the skew, unless that is accepted.
+   * further behind than the skew, unless that is accepted, and `state_unreadable` where that end is damaged.
    */
   resume(store: Pick<Store, 'audit' | 'auditTree' | 'isAlone'>, isAccepted: boolean): Promise<void>
   /** Records the steps back since the last call, as `clock.stepped`. */
@@ -93,7 +94,7 @@ export function createClockWatch(clock: () => number, skewSeconds: number): Cloc
 async function readEnd(audit: Store['audit'], auditTree: Store['auditTree']): Promise<number | undefined> {
   const [record] = await audit.search({ newest: true, limit: 1 })
   const head = await auditTree.head()
-  const times = [record && Date.parse(JSON.parse(record.record).occurred_at), head?.signedAt]
+  const times = [record && Date.parse(parseStoredRecord(record).occurred_at), head?.signedAt]
   const known = times.filter((time) => time !== undefined)
   return known.length === 0 ? undefined : Math.max(...known)
 }

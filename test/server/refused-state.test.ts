@@ -97,6 +97,15 @@ describe('a state that cannot be what it was is refused with the way out, and le
       fix: /restore the state from a backup/,
     },
     {
+      what: 'the last record of the log is cut off',
+      spoil: ({ tamper }) =>
+        tamper(
+          `update audit_events set record = substr(record, 2) where seq = (select max(seq) from audit_events)`,
+        ),
+      says: /record \d+ of the audit log is damaged/,
+      fix: /put a backup of the state back/,
+    },
+    {
       what: 'a record of the log is another one than it was',
       spoil: ({ tamper }) =>
         tamper(

@@ -1,4 +1,5 @@
 import { TILE_WIDTH } from '../../core/log-tiles.js'
+import { parseStoredRecord } from '../../core/stored-record.js'
 import type { AuditQueries, Store } from '../../store/store.js'
 import { startOfTimeOrderedIds } from '../time-ordered-id.js'
 import type { AuditLog } from './log.js'
@@ -103,6 +104,6 @@ export function createRetention(options: RetentionOptions): Retention {
 async function findAnnounced(audit: AuditQueries): Promise<number> {
   const filter = [{ field: 'type', operator: '=', value: 'audit.pruned' } as const]
   const [last] = await audit.search({ filter, newest: true, limit: 1 })
-  const below = last && JSON.parse(last.record).details?.below
-  return Number.isSafeInteger(below) ? below : 0
+  const below = last && parseStoredRecord(last).details?.['below']
+  return typeof below === 'number' && Number.isSafeInteger(below) ? below : 0
 }
