@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import type { HighWaterMark } from '../authority/audit/sealing.js'
-import { parseCheckpoint } from '../core/checkpoint.js'
+import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 
@@ -22,16 +22,15 @@ export function createMarkFile(path: string): HighWaterMark {
     })
   }
 
-  async function read(): Promise<string[]> {
+  async function read(): Promise<Checkpoint[]> {
     const text = await readFile(path, 'utf8').catch((cause) =>
       cause.code === 'ENOENT' ? undefined : fail(cause),
     )
     if (text === undefined) return []
     // An empty line ends the text of a checkpoint, before its signatures, and stands between two checkpoints.
-    const notes = text.split(/\n\n(?!— )/).map((note) => `${note.trimEnd()}\n`)
+    const notes = text.split(/\n\n(?!— )/)
     try {
-      for (const note of notes) parseCheckpoint(note)
-      return notes
+      return notes.map((note) => parseCheckpoint(`${note.trimEnd()}\n`))
     } catch (cause) {
       throw new AuthsecError('state_unreadable', `${mark} holds no checkpoints`, {
         hint: 'It says how far the log was at least. Where you know that the state is the newest one, move it away: the next start makes another.',
@@ -45,10 +44,9 @@ export function createMarkFile(path: string): HighWaterMark {
     async raise(note) {
       const { origin, size } = parseCheckpoint(note)
       const known = await read()
-      const [own] = known.map(parseCheckpoint).filter((head) => head.origin === origin)
       // Another server that keeps it here too was faster.
-      if (own !== undefined && own.size > size) return
-      const others = known.filter((other) => parseCheckpoint(other).origin !== origin)
+      if (known.some((head) => head.origin === origin && head.size > size)) return
+      const others = known.filter((head) => head.origin !== origin).map((head) => head.note)
       const temporary = `${path}.${randomUUID()}.tmp`
       try {
         await writeDurably(temporary, [...others.slice(1 - MAX_LOGS), note].join('\n'))

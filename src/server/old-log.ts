@@ -31,8 +31,7 @@ export async function keepOldLog(
     await keepLog(readLogFiles({ readTile, readKeys: async () => ({ verifierKey, handovers }) }, head))
   }
   const marks = (await highWater?.read()) ?? []
-  const [highest] = [...marks, ...(head === undefined ? [] : [head.note])]
-    .map(parseCheckpoint)
+  const [highest] = [...marks, ...(head === undefined ? [] : [parseCheckpoint(head.note)])]
     .filter(({ origin }) => origin === identity.logId)
     .sort((one, other) => other.size - one.size)
   const root = highest ? encodeBase64(highest.root) : ''

@@ -1,7 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseCheckpoint } from '../../src/core/checkpoint.js'
 import { createMarkFile } from '../../src/server/high-water.js'
 import { refusalOf } from '../support/authority-bench.js'
 import { makeDirectory } from '../support/run-cli.js'
@@ -21,11 +20,7 @@ const note = (origin: string, size: number, signatures = 1) =>
   ]
     .join('\n')
     .concat('\n')
-const read = async () =>
-  (await createMarkFile(file).read()).map((text) => {
-    const { origin, size } = parseCheckpoint(text)
-    return `${origin} ${size}`
-  })
+const read = async () => (await createMarkFile(file).read()).map(({ origin, size }) => `${origin} ${size}`)
 
 describe('the high-water mark in a file', () => {
   test('is nothing before it was raised', async () => {
@@ -36,7 +31,7 @@ describe('the high-water mark in a file', () => {
     const mark = createMarkFile(file)
     for (const text of [note('a', 1), note('a', 5, 2), note('b', 2), note('b', 3)]) await mark.raise(text)
     expect(await read()).toEqual(['a 5', 'b 3'])
-    expect(await mark.read()).toEqual([note('a', 5, 2), note('b', 3)])
+    expect((await mark.read()).map((head) => head.note)).toEqual([note('a', 5, 2), note('b', 3)])
     expect(await readdir(directory)).toEqual(['mark'])
   })
 

@@ -29,8 +29,8 @@ export interface Sealing {
 
 /** The highest heads that were ever signed, kept where no backup of the store reaches. */
 export interface HighWaterMark {
-  /** Checkpoints, one for each log; that of the log which was signed last is the last. */
-  read(): Promise<readonly string[]>
+  /** One for each log; that of the log which was signed last is the last. */
+  read(): Promise<readonly Checkpoint[]>
   /** Keeps a checkpoint, as that of the log which is signed last. */
   raise(note: string): Promise<void>
 }
@@ -209,11 +209,11 @@ export function createSealing(options: SealingOptions): Sealing {
 
 /** Keeps the mark for as long as the process runs: it finds out a store that is exchanged beneath it. */
 function createMemoryMark(): HighWaterMark {
-  let highest: readonly string[] = []
+  let highest: readonly Checkpoint[] = []
   return {
     read: async () => highest,
     async raise(note) {
-      highest = [note]
+      highest = [parseCheckpoint(note)]
     },
   }
 }
@@ -230,8 +230,7 @@ function readOwnHead({ note }: SignedHead, { audit }: Keyring, logId: string): C
  * The highest head of a log that was ever signed; undefined where none of it is known. Throws `state_rolled_back` where
  * another log has taken its place since: what was revoked after that would live again.
  */
-function findHighest(marks: readonly string[], logId: string): Checkpoint | undefined {
-  const heads = marks.map(parseCheckpoint)
+function findHighest(heads: readonly Checkpoint[], logId: string): Checkpoint | undefined {
   const highest = heads.find(({ origin }) => origin === logId)
   const newest = heads.at(-1)
   if (highest === undefined || highest === newest) return highest

@@ -36,7 +36,11 @@ async function record(count: number): Promise<void> {
 
 function createMark(note?: string): HighWaterMark & { raised: string[] } {
   const raised = note === undefined ? [] : [note]
-  return { raised, read: async () => raised.slice(-1), raise: async (next) => void raised.push(next) }
+  return {
+    raised,
+    read: async () => raised.slice(-1).map(parseCheckpoint),
+    raise: async (next) => void raised.push(next),
+  }
 }
 
 function sealWith(highWater: HighWaterMark, readSteady = () => 0) {
@@ -212,7 +216,7 @@ describe('what was signed once', () => {
   test('of a log that came after this one ends this one', async () => {
     const mark = createMark()
     await sealWith(mark).seal()
-    const marks = { ...mark, read: async () => [...mark.raised, ANOTHER] }
+    const marks = { ...mark, read: async () => [...mark.raised, ANOTHER].map(parseCheckpoint) }
     expect(await refusalOf(sealWith(marks).seal())).toMatchObject({
       code: 'state_rolled_back',
       message: expect.stringMatching(
