@@ -50,7 +50,7 @@ export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
 }
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-const EMAIL = /^[^\s@]+@[^\s@]+$/
+const MAX_EMAIL_LENGTH = 512
 /** It becomes a segment of a SPIFFE id, whose alphabet this is; `.` and `..` are no segments (SPIFFE-ID §2.2). */
 export const AGENT_TYPE: RegExp = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
 
@@ -88,6 +88,11 @@ export async function findClient({ clients }: Pick<Queries, 'clients'>, id: stri
 /** What the log tells of a new client. */
 export function describeClient({ id, clientType, agentType }: Client): Partial<AuditDraft> {
   return { client: id, details: { client_type: clientType, ...(agentType && { agent_type: agentType }) } }
+}
+
+/** Whether a text has the form of an e-mail address. */
+export function isEmail(text: string): boolean {
+  return /^[^\s@]+@[^\s@]+$/.test(text)
 }
 
 /** Whether a text has the form of a UUID. */
@@ -135,7 +140,8 @@ export function assertClientInput({
   selectors,
 }: ClientInput): void {
   if (name.trim() === '' || name.length > 256) throw invalid('name', name, 'has to have 1 to 256 characters')
-  if (!EMAIL.test(email) || email.length > 512) throw invalid('email', email, 'is not an e-mail address')
+  if (!isEmail(email) || email.length > MAX_EMAIL_LENGTH)
+    throw invalid('email', email, 'is not an e-mail address')
   if (clientType !== undefined && (clientType === '' || clientType.length > 100)) {
     throw invalid('client_type', clientType, 'has to have 1 to 100 characters')
   }

@@ -3,7 +3,7 @@ import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret, type Mode, matchesSecret } from './client-authentication.js'
 import { type ClientMetadata, type EffectiveMetadata, settleMetadata } from './client-metadata.js'
-import { AGENT_CLIENT_TYPE, createClient, isUuid } from './clients.js'
+import { AGENT_CLIENT_TYPE, createClient, isEmail, isUuid } from './clients.js'
 import { assertAdmin, type Session } from './sessions.js'
 
 /** A registered client, with what is shown only where it has just been made. */
@@ -160,7 +160,7 @@ function createRegistered(metadata: EffectiveMetadata, tenantId: string, now: nu
     tenantId,
     now,
   )
-  const email = metadata.contacts?.find((contact) => /^[^\s@]+@[^\s@]+$/.test(contact))
+  const email = metadata.contacts?.find(isEmail)
   return changeRegistered({ ...blank, email: email ?? `${blank.id}@authsec.invalid` }, metadata, now)
 }
 

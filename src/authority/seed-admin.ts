@@ -1,5 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { isEmail } from './clients.js'
 import type { Seed } from './seed.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
@@ -11,7 +12,7 @@ const ADMIN_ROLE = 'admin'
  * nobody but the admin becomes more than the seed says. Throws `usage` for what is no e-mail address.
  */
 export function addAdmin(seed: Seed, email: string): Seed {
-  if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
+  if (!isEmail(email)) {
     throw new AuthsecError('usage', `${quote(email)} is not an e-mail address`)
   }
   if (seed.users.some((user) => user.email === email)) return seed

@@ -2,7 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { isPermission, parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import { type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
-import { createClient } from './clients.js'
+import { createClient, isEmail } from './clients.js'
 import { assertPassword } from './passwords.js'
 import { createPolicy } from './policies.js'
 import { assertResourceUri } from './resources.js'
@@ -135,7 +135,7 @@ function readUser(reader: Reader, readFile: SeedReading['readPassword']): SeedUs
     roles: reader.texts('roles'),
     ...readPassword(reader, readFile),
   }
-  if (user.email !== '' && !/^[^\s@]+@[^\s@]+$/.test(user.email)) {
+  if (user.email !== '' && !isEmail(user.email)) {
     reader.fault('email', `${quote(user.email)} is not an e-mail address`)
   }
   return user
