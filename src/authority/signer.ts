@@ -2,7 +2,7 @@ import { createHmac, hash, type KeyObject, sign, timingSafeEqual, verify } from 
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
 import { limitConcurrency } from './concurrency-limit.js'
-import { assertReadable } from './token-size.js'
+import { assertTokenSize } from './token-size.js'
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
 
@@ -36,7 +36,7 @@ const MAX_POOLED = 3
 
 const signPooled = limitConcurrency(MAX_POOLED, promisify<string, Buffer, KeyObject, Buffer>(sign))
 
-/** Signs claims; the algorithm is the key's. Throws as `assertReadable` does where nobody would read the token. */
+/** Signs claims; the algorithm is the key's. Throws as `assertTokenSize` does where nobody would read the token. */
 export function signJwt(key: SigningKey, header: object, claims: object): SignedJwt {
   const signingInput = encodeSigningInput(key, header, claims)
   return assemble(signingInput, createSignature(key, Buffer.from(signingInput)), claims)
@@ -100,7 +100,7 @@ function encodeSigningInput({ alg }: SigningKey, header: object, claims: object)
 
 function assemble(signingInput: string, signature: Buffer, claims: object): SignedJwt {
   const token = `${signingInput}.${signature.toString('base64url')}`
-  assertReadable(token, claims)
+  assertTokenSize(token, claims)
   return { token, tokenHash: hashSigningInput(signingInput) }
 }
 

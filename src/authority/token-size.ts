@@ -18,7 +18,7 @@ const OTHER_CAUSE = { names: [], code: 'invalid_request', hint: 'Ask with fewer 
  * hand it in to be revoked. One that a former version has signed is revoked by its id. Throws `invalid_scope`,
  * `invalid_target` or `invalid_request`, after what takes most room in it.
  */
-export function assertReadable(token: string, claims: object): void {
+export function assertTokenSize(token: string, claims: object): void {
   if (token.length <= MAX_JWT_LENGTH) return
   const { code, hint } = findCause(claims)
   throw new AuthsecError(

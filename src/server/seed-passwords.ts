@@ -17,9 +17,10 @@ import type { Store } from '../store/store.js'
 export const PASSWORD_FILE = 'passwords.json'
 
 /**
- * Gives every seeded user a password who has none from the seed. Those chosen by the caller are kept nowhere but hashed. The others are random,
- * one set for each state, and lie in `passwords.json` (0600) of the state directory: a state without that file gets
- * new ones, so deleting it changes them. A state in memory keeps no file; there only chosen ones are known.
+ * Gives every seeded user a password who has none from the seed. Those chosen by the caller are kept nowhere but
+ * hashed. The others are random, one set for each state, and lie in `passwords.json` (0600) of the state directory: a
+ * state without that file gets new ones, so deleting it changes them. A state in memory keeps no file; there only chosen
+ * ones are known.
  *
  * Throws `usage` for a password of the wrong length, or of somebody who is not seeded.
  */

@@ -12,7 +12,8 @@ import { assertStands, assertTrusted, useUp } from './job-identity.js'
 
 /**
  * The identity token of a job as an authorization grant, RFC 7523 §2.1: where a trust rule of the client believes it,
- * it stands for the client's own base token, and proves at once who asks. A client may prove itself beside it (RFC 7521 §4.1).
+ * it stands for the client's own base token, and proves at once who asks. A client may prove itself beside it
+ * (RFC 7521 §4.1).
  */
 export const jwtBearer: Grant = {
   grantType: GRANT_TYPE_JWT_BEARER,
