@@ -1,6 +1,6 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
 import { type Authority, openAuthority } from '../authority/authority.js'
-import { applySeed } from '../authority/seed.js'
+import { applySeed } from '../authority/seed-planting.js'
 import type { AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'

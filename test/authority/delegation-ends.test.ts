@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { applySeed, DEV_SEED } from '../../src/authority/seed.js'
+import { DEV_SEED } from '../../src/authority/seed.js'
+import { applySeed } from '../../src/authority/seed-planting.js'
 import {
   type AuthorityBench,
   DAY_MS,
