@@ -11,6 +11,7 @@ import { proveInclusion, type ReadNodes } from '../core/merkle.js'
 import { quote } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import type { Context } from './context.js'
+import { openKnownLogs } from './known-logs.js'
 import { chooseKey } from './log-contact.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
 
@@ -113,10 +114,10 @@ async function checkProof(
   told: string | undefined,
   print: (proof: AuditProof) => void,
 ): Promise<void> {
-  const { io, knownLogs } = context
+  const { io } = context
   const proof = parseAuditProof(text)
   const { checkpoint, index } = proof
-  const key = chooseKey(given, (await knownLogs.read()).find(checkpoint.origin), told)
+  const key = chooseKey(given, (await openKnownLogs(context).read()).find(checkpoint.origin), told)
   const state = weighProof(proof, key)
   const { holds, isSigned } = state
   print(proof)

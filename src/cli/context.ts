@@ -7,7 +7,6 @@ import { type Config, createConfig } from './config.js'
 import { type Credentials, createCredentials } from './credentials.js'
 import { type ColorChoice, createIo, type Io, type Streams } from './io.js'
 import { createKeychain, type Keychain } from './keychain.js'
-import { createKnownLogs, type KnownLogs } from './known-logs.js'
 import { createProjectFile, type ProjectFile } from './project-file.js'
 import { createPrompts, type Prompts } from './prompts.js'
 import { openSignals } from './signals.js'
@@ -23,8 +22,6 @@ export interface Context {
   readonly config: Config
   readonly project: ProjectFile
   readonly credentials: Credentials
-  /** What this machine has seen of audit logs. */
-  readonly knownLogs: KnownLogs
   readonly keychain: Keychain
   readonly environment: Environment
   readonly clock: Clock
@@ -128,7 +125,6 @@ export function createContext(surroundings: Surroundings): Context {
     config: createConfig(environment.configDirectory),
     project: createProjectFile(environment.workingDirectory),
     credentials: createCredentials(environment.configDirectory, keychain),
-    knownLogs: createKnownLogs(environment.configDirectory),
     keychain,
     environment,
     clock,

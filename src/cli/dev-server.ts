@@ -2,6 +2,7 @@ import type { RunningServer } from '../server/start.js'
 import type { Context } from './context.js'
 import { takeDevProfile } from './dev-profile.js'
 import { findKek, readKek } from './kek.js'
+import { openKnownLogs } from './known-logs.js'
 import { describeNewLog } from './log-contact.js'
 import { readSeed } from './seed-input.js'
 import { readServingOptions, runUntilStopped } from './server-run.js'
@@ -65,7 +66,8 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
  * another log than there was before is said here, and once more to whoever asks the server next.
  */
 async function pinLog(context: Context, { url, verifierKey }: RunningServer): Promise<void> {
-  const { io, knownLogs } = context
+  const { io } = context
+  const knownLogs = openKnownLogs(context)
   const [origin = ''] = verifierKey.split('+')
   const change = describeNewLog(await knownLogs.read(), url, origin)
   if (change !== undefined) io.warn(change)
@@ -100,15 +102,16 @@ function describeServer(server: RunningServer): DevServerOutput {
 }
 
 function printBanner(
-  { io, knownLogs }: Context,
+  context: Context,
   server: RunningServer,
   state: string | undefined,
   { quirks, ciba, allowHost, cors }: ServeFlags,
 ): void {
+  const { io } = context
   const lines = [
     `AuthSec dev server at ${server.url}`,
     state === undefined ? 'nothing is kept when it stops' : `state in ${state}`,
-    `audit log signed by ${server.verifierKey}${state === undefined ? '' : `, pinned in ${knownLogs.path}`}`,
+    `audit log signed by ${server.verifierKey}${state === undefined ? '' : `, pinned in ${openKnownLogs(context).path}`}`,
     'every process on this machine can act as every agent',
     '',
     `  export AUTHSEC_SERVER=${server.url}`,

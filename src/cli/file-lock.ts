@@ -1,3 +1,4 @@
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -7,7 +8,6 @@ const PAUSE_MS = 10
 
 /** Does something to a file while no other command does; a lock that a crash has left is broken after ten seconds. */
 export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const { mkdir, rm } = await import('node:fs/promises')
   const lock = `${path}.lock`
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   while (!(await take(lock))) {
@@ -22,7 +22,6 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>): Pro
 }
 
 async function take(lock: string): Promise<boolean> {
-  const { open } = await import('node:fs/promises')
   try {
     await (await open(lock, 'wx', 0o600)).close()
     return true
@@ -34,7 +33,6 @@ async function take(lock: string): Promise<boolean> {
 
 // Moved away first: of several that find it stale one only gets hold of it.
 async function breakStale(lock: string): Promise<void> {
-  const { rename, rm, stat } = await import('node:fs/promises')
   try {
     const { mtimeMs } = await stat(lock)
     if (Math.abs(Date.now() - mtimeMs) < STALE_MS) return

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { parseCheckpoint, parseVerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
-import type { Sha256 } from '../core/merkle.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
 import { readJsonFile } from './config.js'
+import type { Context } from './context.js'
+import { withFileLock } from './file-lock.js'
+import { sha256 } from './log-crypto.js'
 import { writePrivateFile } from './private-file.js'
 
 /** What this machine has seen of a log: an anchor against which it can be checked. */
@@ -42,15 +44,14 @@ const SOURCES: readonly unknown[] = ['start', 'given', 'first contact'] satisfie
 // Servers in memory have a new log at every start.
 const MAX_LOGS = 500
 
-/** Opens nothing yet; what only these commands need is loaded when they do. */
-export function createKnownLogs(directory: string): KnownLogs {
-  const path = join(directory, 'audit-logs.json')
+/** Opens nothing yet. */
+export function openKnownLogs({ environment }: Context): KnownLogs {
+  const path = join(environment.configDirectory, 'audit-logs.json')
 
   async function readAll(): Promise<[string, KnownLog][]> {
-    const { sha256 } = await import('./log-crypto.js')
     return Object.entries((await readJsonFile(path)) ?? {}).map(([origin, written]) => {
       const value = toPresentForm(written)
-      if (isKnownLog(value, sha256)) return [origin, value]
+      if (isKnownLog(value)) return [origin, value]
       // What cannot be read is no reason to trust the next best instead.
       throw new AuthsecError(
         'configuration',
@@ -74,7 +75,6 @@ export function createKnownLogs(directory: string): KnownLogs {
       }
     },
     async update(origin, change) {
-      const { withFileLock } = await import('./file-lock.js')
       await withFileLock(path, async () => {
         const all = await readAll()
         const others = all.filter(([name]) => name !== origin)
@@ -93,7 +93,7 @@ function toPresentForm(value: unknown): unknown {
   return { ...log, servers: { [String(server_url)]: seen_at } }
 }
 
-function isKnownLog(value: unknown, sha256: Sha256): value is KnownLog {
+function isKnownLog(value: unknown): value is KnownLog {
   const { verifier_key, source, checkpoint, servers } = isJsonObject(value) ? value : {}
   return (
     typeof verifier_key === 'string' &&

@@ -17,7 +17,7 @@ import { judgeLog } from '../core/log-verdict.js'
 import { proveConsistency, type ReadNodes, verifyConsistency } from '../core/merkle.js'
 import { quote, toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'
-import type { KnownLog, SeenLogs } from './known-logs.js'
+import { type KnownLog, openKnownLogs, type SeenLogs } from './known-logs.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
 
 /** The head of a server's log, checked as far as this machine can. */
@@ -39,7 +39,7 @@ export async function contactLog(
   serverUrl: string,
 ): Promise<LogContact> {
   // First, so that no head is held against one that another command has seen after it.
-  const seen = await context.knownLogs.read()
+  const seen = await openKnownLogs(context).read()
   const note = await source.readCheckpoint()
   if (note === undefined) throw new AuthsecError('not_found', `${serverUrl} publishes no audit log`)
   const checkpoint = parseCheckpoint(note)
@@ -116,7 +116,8 @@ const NO_HEAD: ReadonlySet<ErrorCode> = new Set([
  * where it did when it was seen last. Where something is known of its log, a head that cannot be read is a failure.
  */
 export async function greetLog(context: Context, target: ApiTarget): Promise<LogContact | undefined> {
-  const { io, clock, signal, knownLogs } = context
+  const { io, clock, signal } = context
+  const knownLogs = openKnownLogs(context)
   const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
   try {
     return await contactLog(context, source, target.serverUrl)
@@ -176,7 +177,7 @@ export function chooseKey(
  * what was asked for is there.
  */
 export async function keepContact(
-  { io, knownLogs, clock }: Context,
+  context: Context,
   {
     checkpoint,
     verifierKey,
@@ -185,6 +186,8 @@ export async function keepContact(
   }: { checkpoint: Checkpoint; verifierKey: string; serverUrl: string; isGiven?: boolean },
   known: KnownLog | undefined,
 ): Promise<void> {
+  const { io, clock } = context
+  const knownLogs = openKnownLogs(context)
   const met = { [serverUrl]: new Date(clock.now()).toISOString() }
   const keep = (current: KnownLog | undefined): KnownLog => {
     const isAsKnown =

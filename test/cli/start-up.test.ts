@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -38,6 +38,12 @@ describe('the start of the command', () => {
     { args: ['token', 'verify'], files: ['main', 'token-verify'] },
   ])('opens only $files for $args', ({ args, files }) => {
     expect(run(args).files).toEqual(files)
+  })
+
+  test('reads no line of what only the commands of the audit log need', async () => {
+    const main = await readFile(join(directory, 'dist/cli/main.cjs'), 'utf8')
+    // Not the whole file in the report of a failure.
+    expect(main.includes('audit-logs.json')).toBe(false)
   })
 
   test('opens nothing that talks to a server for a token and its key', async () => {

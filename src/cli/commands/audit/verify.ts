@@ -23,6 +23,7 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect } from '../../flags.js'
 import { describe } from '../../help.js'
+import { openKnownLogs } from '../../known-logs.js'
 import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
@@ -134,7 +135,8 @@ async function judge(
   given: VerifierKey | undefined,
 ): Promise<{ report: LogReport; key: KnownKey | undefined }> {
   // First, so that no head is held against one that another command has seen after it.
-  const logs = await context.knownLogs.read()
+  const knownLogs = openKnownLogs(context)
+  const logs = await knownLogs.read()
   const note = await source.readCheckpoint()
   if (note === undefined && server)
     throw new AuthsecError('not_found', `${server.url} publishes no audit log`)
@@ -164,7 +166,7 @@ async function judge(
     sha256,
     verify: verifyEd25519,
   })
-  assertNotForged(report, held, context.knownLogs.path)
+  assertNotForged(report, held, knownLogs.path)
   const change = server && origin !== undefined ? describeNewLog(logs, server.url, origin) : undefined
   const { checkpoint, verdict } = report
   const isGood = verdict === 'INTACT' || verdict === 'LINKED'
