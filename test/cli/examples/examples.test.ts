@@ -2,6 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { loadJq } from 'jq-wasm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Run, type RunOptions, runCli } from '../../support/run-cli.js'
+import { EXAMPLE_CODES } from './example-codes.js'
 import { parseShellLine, type Stage } from './shell-line.js'
 import { openWorld, type World } from './world.js'
 
@@ -14,28 +15,6 @@ interface Help {
 const help: Help = JSON.parse((await runCli(['help', '--json'])).stdout)
 // The demo runs from beginning to end in test/e2e/demo.test.ts, which takes its time.
 const EXAMPLES = [...new Set(listExamples(help))].filter((line) => line !== 'authsec demo')
-
-/** How an example ends that does not end with 0. */
-const CODES: Readonly<Record<string, number>> = {
-  // Somebody stops these.
-  'authsec audit tail': 130,
-  'authsec audit tail --outcome deny': 130,
-  'authsec audit tail --json --cursor-file tail.cursor --output-file audit.jsonl': 130,
-  'authsec dev serve': 130,
-  'authsec dev serve --ephemeral --port 0 --ready-file ready.json': 130,
-  'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek': 130,
-  'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water high-water': 130,
-  // The token is younger than the moment that is asked about.
-  'authsec token verify token.jwt --at 2026-03-01T10:02:11Z': 12,
-  // They do differ, and it does have to be renewed.
-  'authsec token diff works.jwt fails.jwt': 10,
-  'authsec token needs-renewal token.jwt --expires-in 2m': 10,
-  // Nothing has been lost here that could be accepted.
-  'authsec dev recover --accept-loss': 7,
-  'authsec dev recover --accept-loss --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water mark --old-log lost': 7,
-  // The server has prepared the next key long before.
-  'authsec keys prepare --alg RS256': 7,
-}
 
 let world: World
 beforeAll(async () => {
@@ -50,7 +29,7 @@ describe('an example of the help', () => {
     const runs = await runLine(line, await world.attend(example))
     const last = runs.pop()
     expect(runs.filter(({ code }) => code !== 0)).toEqual([])
-    expect(last).toMatchObject({ code: CODES[example] ?? 0 })
+    expect(last).toMatchObject({ code: EXAMPLE_CODES[example] ?? 0 })
   })
 })
 
