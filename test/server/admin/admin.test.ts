@@ -223,6 +223,28 @@ describe('the keys of a client', () => {
     expect(read).not.toHaveProperty('token_endpoint_auth_signing_alg')
   })
 
+  test('leave nothing of a secret, not even for a client that comes back to one', async () => {
+    const registered = { client_name: 'app', grant_types: ['client_credentials'], scope: 'billing:read' }
+    const app = (await server.call('POST', '/oauth/register', { json: registered })).json
+    const { client_id } = app
+    const rotate = () => admin('POST', `/admin/clients/${client_id}/rotate-secret`, { overlap_seconds: 3600 })
+    const { client_secret: rotated } = (await rotate()).json
+    await setKeys(client_id, CLIENT_JWKS)
+    expect(await rotate()).toMatchObject({ status: 409 })
+
+    const returned = await server.call('PUT', `/oauth/register/${client_id}`, {
+      headers: { authorization: `Bearer ${app.registration_access_token}` },
+      json: { ...registered, client_id, token_endpoint_auth_method: 'client_secret_post' },
+    })
+    const use = async (client_secret: string) => {
+      const form = { grant_type: 'client_credentials', resource: BILLING, client_id, client_secret }
+      return (await server.call('POST', '/oauth/token', { form })).status
+    }
+    expect(await use(returned.json.client_secret)).toBe(200)
+    expect(await use(rotated)).toBe(401)
+    expect(await use(app.client_secret)).toBe(401)
+  })
+
   test.each([
     { why: 'none', jwks: { keys: [] }, says: /1 to 10 keys/ },
     { why: 'no key set', jwks: { kty: 'EC' }, says: /1 to 10 keys/ },
@@ -246,6 +268,12 @@ describe('the keys of a client', () => {
     expect(await setKeys(UNKNOWN, CLIENT_JWKS)).toMatchObject({ status: 404 })
     const path = `/admin/clients/${server.clientId}/jwks`
     expect((await server.call('PUT', path, { json: CLIENT_JWKS })).status).toBe(401)
+  })
+
+  test('are not for the default client, which is protected', async () => {
+    const id = await createAgent('default')
+    expect(await setKeys(id, CLIENT_JWKS)).toMatchObject({ status: 409 })
+    expect((await pull({ client_id: id })).status).toBe(404)
   })
 
   test('are what the refusal to rotate a secret names to a client without any proof', async () => {
