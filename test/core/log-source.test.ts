@@ -1,5 +1,5 @@
-import { createHash, createPublicKey, verify } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { sha256, verifyEd25519 } from '../../src/cli/log-crypto.js'
 import { parseCheckpoint } from '../../src/core/checkpoint.js'
 import { readLogFiles, readLogKeys } from '../../src/core/log-source.js'
 import { formatTilePath, type Tile } from '../../src/core/log-tiles.js'
@@ -41,16 +41,8 @@ const judge = (files: ReadonlyMap<string, Uint8Array>) =>
     key: { key: KEY.key, source: 'the key you supplied', isPinned: true },
     handovers: readLogKeys(Buffer.from(files.get('keys')!).toString()).handovers,
     anchors: [],
-    sha256: (bytes) => createHash('sha256').update(bytes).digest(),
-    verify: (publicKey, message, signature) => {
-      const x = Buffer.from(publicKey).toString('base64url')
-      return verify(
-        null,
-        message,
-        createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
-        signature,
-      )
-    },
+    sha256,
+    verify: verifyEd25519,
   })
 
 test('what is written of a log is the log up to its head', async () => {

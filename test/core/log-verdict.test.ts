@@ -1,6 +1,6 @@
-import { createHash, createPublicKey, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { parseCheckpoint, type VerifySignature } from '../../src/core/checkpoint.js'
+import { sha256, verifyEd25519 } from '../../src/cli/log-crypto.js'
+import { parseCheckpoint } from '../../src/core/checkpoint.js'
 import { readLogKeys } from '../../src/core/log-source.js'
 import { formatTilePath, joinEntries, splitEntries } from '../../src/core/log-tiles.js'
 import { judgeLog, type LogReport, proves, type VerdictRequest } from '../../src/core/log-verdict.js'
@@ -14,13 +14,6 @@ import {
 } from '../support/sealed-bundle.js'
 
 type Files = Map<string, Uint8Array>
-
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
-const verifySignature: VerifySignature = (publicKey, message, signature) => {
-  const x = Buffer.from(publicKey).toString('base64url')
-  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
-  return verify(null, message, key, signature)
-}
 
 const SIZE = 600
 const KEY = createLogKey()
@@ -37,7 +30,7 @@ function judge(files: Files, request: Partial<VerdictRequest> = {}): Promise<Log
     handovers: readLogKeys(text('keys')).handovers,
     anchors: [],
     sha256,
-    verify: verifySignature,
+    verify: verifyEd25519,
     ...request,
   })
 }
