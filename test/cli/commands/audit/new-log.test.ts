@@ -202,15 +202,14 @@ describe('what is kept of a log', () => {
 
   test('is read as the first version kept it', async () => {
     const { server, run, path } = await meet()
+    const [server_url, seen_at] = ['https://elsewhere.example', '2026-08-01T09:00:00.000Z']
     const former = Object.entries<{ servers: object }>(JSON.parse(await readFile(path, 'utf8'))).map(
-      ([origin, { servers, ...log }]) => {
-        const [[server_url, seen_at] = []] = Object.entries(servers)
-        return [origin, { ...log, server_url, seen_at }]
-      },
+      ([origin, { servers: _, ...log }]) => [origin, { ...log, server_url, seen_at }],
     )
     await writeFile(path, JSON.stringify(Object.fromEntries(former)))
     expect(await run(['checkpoint'])).toMatchObject({ code: 0 })
     expect(JSON.parse(await readFile(path, 'utf8'))[String(former[0]?.[0])].servers).toEqual({
+      [server_url]: seen_at,
       [server.url]: expect.any(String),
     })
     await server.close()
