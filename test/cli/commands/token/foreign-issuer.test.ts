@@ -126,6 +126,9 @@ describe('a token of another issuer', () => {
 
   test('is never taken for a delegation token', async () => {
     const token = sign({ authsec_grant: 'standing' }, { typ: 'at+jwt' })
-    expect((await verify(token, ['--issuer', GITHUB])).code).not.toBe(0)
+    // Though its issuer says that it is an authorization server.
+    const routes = { ...ROUTES, 'GET /.well-known/oauth-authorization-server': DISCOVERY }
+    const run = await verify(token, ['--issuer', GITHUB], routes)
+    expect(run).toMatchObject({ code: 14, stdout: expect.stringMatching(/^NOT VERIFIED\n/) })
   })
 })
