@@ -1,3 +1,5 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Seed } from '../server/index.js'
@@ -12,8 +14,6 @@ export async function readSeed(
   path: string,
   demands: { admin?: string; delegation?: boolean } = {},
 ): Promise<Seed> {
-  const { readFileSync, statSync } = await import('node:fs')
-  const { dirname, resolve } = await import('node:path')
   const { parseSeed } = await import('../server/index.js')
 
   const readPassword = (name: string) => {

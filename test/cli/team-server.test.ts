@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
@@ -227,11 +227,24 @@ describe('dev init', () => {
     expect(open).toMatchObject({ code: 2 })
     expect(open.stderr).toContain(`users[0].password_file: "${file}" is open to others: chmod 600 it`)
     await chmod(file, 0o600)
-    await writeFile(file, `${password}\nand another\n`)
-    const two = await init(['--password-stdin', '--seed', seed])
-    expect(two.stderr).toContain('has more than one line')
-    expect(two.stderr).not.toContain(password)
-    await writeFile(file, `${password}\n`)
+    const wrongs = [
+      { text: `${password}\nand another\n`, says: 'has more than one line' },
+      { text: password.repeat(300), says: 'is larger than a password' },
+    ]
+    for (const { text, says } of wrongs) {
+      await writeFile(file, text)
+      const refused = await init(['--password-stdin', '--seed', seed])
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(says)])
+      expect(refused.stderr).not.toContain(password)
+    }
+    await rm(file)
+    const missing = await init(['--password-stdin', '--seed', seed])
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('cannot be read (ENOENT)')])
+    await mkdir(file, { mode: 0o700 })
+    const folder = await init(['--password-stdin', '--seed', seed])
+    expect([folder.code, folder.stderr]).toEqual([2, expect.stringContaining('is no file')])
+    await rmdir(file)
+    await writeFile(file, `${password}\n`, { mode: 0o600 })
     const made = await init(['--password-stdin', '--seed', seed])
     expect(made).toMatchObject({ code: 0 })
     expect(made.stderr).toContain('unable to log in: eve@team.example\n')
