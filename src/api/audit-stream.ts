@@ -17,7 +17,10 @@ export interface AuditCursor {
 
 /** What the server says of a cursor that it cannot serve, and where it goes on. */
 export interface AuditGap extends AuditCursor {
-  /** `other_log`: the cursor is of another log; `ahead`: it is behind the end of this one. */
+  /**
+   * `other_log`: the cursor is of another log; `ahead`: it is behind the end of this one; `pruned`: what came behind it is
+   * gone.
+   */
   reason: string
   asked: number
 }

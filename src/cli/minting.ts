@@ -126,12 +126,12 @@ function adviseOnLife(
   { grant, call }: MintRequest,
   minted: MintedToken,
   base: BaseToken,
-  { longest }: Offer = { longest: MAX_CALL_TTL, wantsProof: false },
+  offer: Offer | undefined,
 ): string {
-  if (call && minted.expiresAt < Date.parse(base.expires_at)) {
+  if (call && offer && minted.expiresAt < Date.parse(base.expires_at)) {
     return call.ttlSeconds === undefined
       ? 'The server lets no call token live longer.'
-      : `Ask for a longer life with --ttl, ${formatDuration(longest)} at most.`
+      : `Ask for a longer life with --ttl, ${formatDuration(offer.longest)} at most.`
   }
   return grant
     ? 'The policy lets no delegation live longer: see authsec policy list.'
