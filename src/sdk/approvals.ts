@@ -1,6 +1,5 @@
 import { GRANT_TYPE_CIBA } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
-import type { JsonObject } from '../core/strict-json.js'
 import {
   type ApprovalQuestion,
   type ApprovalRequest,
@@ -10,7 +9,7 @@ import {
 import type { BaseTokens } from './base-tokens.js'
 import type { ClientContext } from './client-context.js'
 import { invalidResponse } from './grant.js'
-import { pause } from './http.js'
+import { type HttpAnswer, pause } from './http.js'
 import { readSuccess } from './refusal.js'
 import type { DelegationRequest } from './request.js'
 import { SingleFlight } from './single-flight.js'
@@ -155,12 +154,12 @@ export class Approvals {
       binding_message: message,
     })
     if (expiresInSeconds !== undefined) form.set('requested_expiry', String(expiresInSeconds))
-    const answer = await http.send(
+    const { authReqId, lifeMs, intervalMs, askedAt } = await http.send(
       { url: approvalEndpoint, form, authenticate: this.#prove(issuer) },
       { signal, deadline },
+      readQuestionAnswer,
     )
-    const { authReqId, lifeMs, intervalMs } = readQuestionAnswer(readSuccess(answer))
-    const until = answer.askedAt.monotonic + lifeMs
+    const until = askedAt.monotonic + lifeMs
     const waiting: Waiting = {
       authReqId,
       tokenEndpoint,
@@ -176,7 +175,7 @@ export class Approvals {
       if (end <= options.clock.monotonic()) this.#waiting.delete(other)
     }
     this.#waiting.set(key, waiting)
-    emit({ type: 'approval.requested', expiresAt: new Date(answer.askedAt.wall + lifeMs) })
+    emit({ type: 'approval.requested', expiresAt: new Date(askedAt.wall + lifeMs) })
     return waiting
   }
 
@@ -236,9 +235,7 @@ export class Approvals {
       client_id: options.clientId,
     })
     const request = { url: tokenEndpoint, form, authenticate: this.#prove(issuer) }
-    const { access_token: token } = readSuccess(await http.send(request, { signal, deadline: newDeadline() }))
-    if (typeof token === 'string' && token !== '') return token
-    throw invalidResponse('the answer to an approval holds no token')
+    return http.send(request, { signal, deadline: newDeadline() }, readApprovedToken)
   }
 
   #prove(issuer: string) {
@@ -252,14 +249,21 @@ const OUTCOMES = new Map([
   ['expired_token', 'expired'],
 ] as const) as ReadonlyMap<string, 'rejected' | 'expired'>
 
-function readQuestionAnswer(body: JsonObject): { authReqId: string; lifeMs: number; intervalMs: number } {
-  const { auth_req_id: authReqId, expires_in: seconds, interval = LEAST_INTERVAL_S } = body
+function readApprovedToken(answer: HttpAnswer): string {
+  const { access_token: token } = readSuccess(answer)
+  if (typeof token === 'string' && token !== '') return token
+  throw invalidResponse('the answer to an approval holds no token')
+}
+
+function readQuestionAnswer(answer: HttpAnswer) {
+  const { auth_req_id: authReqId, expires_in: seconds, interval = LEAST_INTERVAL_S } = readSuccess(answer)
   if (typeof authReqId !== 'string' || authReqId === '') {
     throw invalidResponse('the answer names no auth_req_id')
   }
   if (typeof seconds !== 'number' || !(seconds > 0)) throw invalidResponse('the answer has no expires_in')
   if (typeof interval !== 'number') throw invalidResponse('the interval of the answer is not a number')
-  return { authReqId, lifeMs: seconds * 1000, intervalMs: Math.max(interval, LEAST_INTERVAL_S) * 1000 }
+  const intervalMs = Math.max(interval, LEAST_INTERVAL_S) * 1000
+  return { authReqId, lifeMs: seconds * 1000, intervalMs, askedAt: answer.askedAt }
 }
 
 // CIBA §11 in the words of who waits for a person rather than for a token.

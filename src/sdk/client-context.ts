@@ -1,13 +1,13 @@
 import { createDiscovery, type Discovery } from './discovery.js'
 import type { AuthsecEvent } from './events.js'
-import { createHttp, type Http } from './http.js'
-import { createGatedHttp } from './issuer-gate.js'
+import { createHttp } from './http.js'
+import { createGatedHttp, type GatedHttp } from './issuer-gate.js'
 import type { ResolvedOptions } from './options.js'
 
 /** What every part of one client works with. */
 export interface ClientContext {
   readonly options: ResolvedOptions
-  readonly http: Http
+  readonly http: GatedHttp
   readonly discovery: Discovery
   /** Reports an event; a fault of the observer is not a fault of what it observes. */
   emit(event: AuthsecEvent): void

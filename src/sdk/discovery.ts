@@ -3,7 +3,8 @@ import { quote } from '../core/printable.js'
 import { isSameServer } from '../core/server-url.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { Clock } from './clock.js'
-import type { Http, Limits } from './http.js'
+import type { HttpAnswer, Limits } from './http.js'
+import type { GatedHttp } from './issuer-gate.js'
 import { readSuccess } from './refusal.js'
 import { SingleFlight } from './single-flight.js'
 
@@ -25,8 +26,11 @@ export interface Metadata {
  * Reads the metadata document. A server that has none (404, 410) issues no call tokens, and that is an answer.
  * Throws `issuer_mismatch` for a document of, or a token endpoint on, another server (RFC 8414 §3.3).
  */
-export async function readMetadata(http: Http, serverUrl: URL, limits: Limits): Promise<Metadata> {
-  const answer = await http.send({ url: metadataUrl(serverUrl) }, limits)
+export function readMetadata(http: GatedHttp, serverUrl: URL, limits: Limits): Promise<Metadata> {
+  return http.send({ url: metadataUrl(serverUrl) }, limits, (answer) => readDocument(answer, serverUrl))
+}
+
+function readDocument(answer: HttpAnswer, serverUrl: URL): Metadata {
   if (answer.status === 404 || answer.status === 410) {
     return {
       issuer: serverUrl.origin,
@@ -75,7 +79,7 @@ export interface Discovery {
   close(reason: AuthsecError): void
 }
 
-export function createDiscovery(http: Http, serverUrl: URL, clock: Clock): Discovery {
+export function createDiscovery(http: GatedHttp, serverUrl: URL, clock: Clock): Discovery {
   const flights = new SingleFlight<Metadata>()
   let known: Metadata | undefined
   let noneUntil = 0

@@ -7,7 +7,8 @@ import type { JsonObject } from '../core/strict-json.js'
 import type { Clock } from './clock.js'
 import type { ClientProof } from './credentials.js'
 import { type Grant, type GrantedClaims, invalidResponse, readGrantedClaims, splitScope } from './grant.js'
-import type { Http, Limits } from './http.js'
+import type { HttpAnswer, Limits } from './http.js'
+import type { GatedHttp } from './issuer-gate.js'
 import { callLifetime, remaining } from './lifetime.js'
 import type { CacheOptions } from './options.js'
 import { readSuccess } from './refusal.js'
@@ -16,7 +17,7 @@ import type { CallRequest } from './request.js'
 const LONGEST_STRICT = 3_600
 
 export interface ExchangeParts {
-  readonly http: Http
+  readonly http: GatedHttp
   readonly clock: Clock
   readonly random: () => number
   readonly clientId: string
@@ -52,7 +53,7 @@ export async function exchangeToken(
   limits: Limits,
 ): Promise<Grant> {
   const { http, clock, random, cache } = parts
-  const answer = await http.send(
+  const { body, claims, askedAt, requestId } = await http.send(
     {
       url: parts.tokenEndpoint,
       // One id for all attempts: a repeated one leaves a second record, never a second meaning.
@@ -61,9 +62,8 @@ export async function exchangeToken(
       authenticate: parts.authenticate,
     },
     limits,
+    readAnswer,
   )
-  const body = readSuccess(answer)
-  const claims = readGrantedClaims(body['access_token'])
   const seconds = readLifetime(body, claims)
   assertNotWidened(body, claims, subject, call)
   assertParties(claims, subject, parts.clientId)
@@ -72,11 +72,11 @@ export async function exchangeToken(
     throw invalidResponse(`the token lives ${seconds} s, longer than strictTtl allows`)
   }
 
-  const expiresAt = answer.askedAt.wall + seconds * 1000
-  const lifetime = callLifetime(answer.askedAt, Math.min(seconds, cache.maxTtlSeconds) * 1000, random)
+  const expiresAt = askedAt.wall + seconds * 1000
+  const lifetime = callLifetime(askedAt, Math.min(seconds, cache.maxTtlSeconds) * 1000, random)
   if (remaining(lifetime, clock) <= 0) {
     throw new AuthsecError('timed_out', `the token of ${seconds} s had expired before it arrived`, {
-      requestId: answer.requestId,
+      requestId,
     })
   }
   return {
@@ -89,6 +89,12 @@ export async function exchangeToken(
     expiresAt,
     lifetime,
   }
+}
+
+function readAnswer(answer: HttpAnswer) {
+  const { askedAt, requestId } = answer
+  const body = readSuccess(answer)
+  return { body, claims: readGrantedClaims(body['access_token']), askedAt, requestId }
 }
 
 function buildForm(clientId: string, subject: ExchangeSubject, call: CallRequest): URLSearchParams {

@@ -45,8 +45,11 @@ export interface Limits {
 }
 
 export interface Http {
-  /** Sends a request and returns the answer, whatever its status. Throws `network`, `timed_out`, `server_error`. */
-  send(request: HttpRequest, limits: Limits): Promise<HttpAnswer>
+  /**
+   * Sends a request and returns the answer, whatever its status; `onAnswer` is told each one, also those after which it
+   * is sent again. Throws `network`, `timed_out`, `server_error`.
+   */
+  send(request: HttpRequest, limits: Limits, onAnswer?: (answer: HttpAnswer) => void): Promise<HttpAnswer>
 }
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -73,11 +76,12 @@ export function createHttp(parts: {
   const { clock, random, http: options, fetch: send } = parts
 
   return {
-    async send(request, limits) {
+    async send(request, limits, onAnswer) {
       for (let attempt = 1; ; attempt++) {
         const outcome = await attemptOnce(request, limits)
         const isLast = attempt >= options.maxAttempts
         if ('status' in outcome) {
+          onAnswer?.(outcome)
           if (isLast || !RETRIED_STATUS.has(outcome.status)) return outcome
         } else if (isLast || !isTransient(outcome)) {
           throw outcome

@@ -1,16 +1,30 @@
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import type { Clock } from './clock.js'
 import type { AuthsecEvent } from './events.js'
-import { type Http, type HttpAnswer, untilAborted } from './http.js'
+import { type Http, type HttpAnswer, type HttpRequest, type Limits, untilAborted } from './http.js'
 import { describeRefusal, repeatRefusal } from './refusal.js'
 
-const FAILURES: ReadonlySet<ErrorCode> = new Set(['network', 'timed_out', 'server_error'])
+const FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'network',
+  'timed_out',
+  'server_error',
+  'token_response_invalid',
+])
 const FAILURES_UNTIL_OPEN = 5
 const LEAST_OPEN_MS = 5_000
 const MOST_OPEN_MS = 30_000
 const CLIENT_REFUSED_MS = 10_000
 const LEAST_PAUSE_MS = 1_000
 const MOST_PAUSE_MS = 60_000
+
+/** The way to a server that is watched. */
+export interface GatedHttp {
+  /**
+   * Sends a request and returns what `read` makes of the answer, whatever its status. A 5xx, or a 200 in which `read`
+   * finds nothing that makes sense (`server_error`, `token_response_invalid`), is a failure of the server.
+   */
+  send<T>(request: HttpRequest, limits: Limits, read: (answer: HttpAnswer) => T): Promise<T>
+}
 
 /**
  * Stands before a server and sends nothing that is known to be in vain: for a while after five requests in a row have
@@ -21,7 +35,7 @@ const MOST_PAUSE_MS = 60_000
 export function createGatedHttp(
   http: Http,
   { clock, serverUrl, emit }: { clock: Clock; serverUrl: URL; emit: (event: AuthsecEvent) => void },
-): Http {
+): GatedHttp {
   const { origin } = serverUrl
   let failures = 0
   let openFor = LEAST_OPEN_MS
@@ -32,20 +46,20 @@ export function createGatedHttp(
   let refusal: { error: AuthsecError; until: number } | undefined
 
   return {
-    async send(request, limits) {
+    async send(request, limits, read) {
       while (probe !== undefined) await untilAborted(probe, limits.signal)
       assertOpen()
       // It could only fail, and the server would get the blame.
       if (clock.monotonic() >= limits.deadline) {
         throw new AuthsecError('timed_out', `no time was left to ask ${origin}`)
       }
-      if (failures < FAILURES_UNTIL_OPEN) return observe(() => http.send(request, limits))
+      if (failures < FAILURES_UNTIL_OPEN) return observe(request, limits, read)
       let endProbe = () => {}
       probe = new Promise((resolve) => {
         endProbe = resolve
       })
       try {
-        return await observe(() => http.send(request, limits))
+        return await observe(request, limits, read)
       } finally {
         probe = undefined
         endProbe()
@@ -70,18 +84,30 @@ export function createGatedHttp(
     }
   }
 
-  async function observe(send: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  async function observe<T>(
+    request: HttpRequest,
+    limits: Limits,
+    read: (answer: HttpAnswer) => T,
+  ): Promise<T> {
+    let answer: HttpAnswer | undefined
     try {
-      const answer = await send()
-      const isFailure = answer.status >= 500 || (answer.status === 200 && answer.body === undefined)
-      if (isFailure) noteFailure(describeRefusal(answer))
-      else noteAnswer(answer)
-      return answer
+      answer = await http.send(request, limits, notePause)
+      const content = read(answer)
+      noteAnswer(answer)
+      return content
     } catch (error) {
       // What a caller aborted, or could not send, says nothing about the server.
-      if (AuthsecError.is(error) && FAILURES.has(error.code)) noteFailure(error)
+      if (isFailure(error, answer?.status)) noteFailure(error)
+      else if (answer !== undefined) noteAnswer(answer)
       throw error
     }
+  }
+
+  // At once, rather than when whoever was told so has waited for it.
+  function notePause({ status, retryAfterMs = 0 }: HttpAnswer): void {
+    if (status !== 429) return
+    const pause = Math.max(LEAST_PAUSE_MS, retryAfterMs)
+    pausedUntil = clock.monotonic() + Math.min(pause, MOST_PAUSE_MS)
   }
 
   function noteAnswer(answer: HttpAnswer): void {
@@ -89,10 +115,6 @@ export function createGatedHttp(
     failures = 0
     openFor = LEAST_OPEN_MS
     openUntil = 0
-    if (answer.status === 429) {
-      const pause = Math.max(LEAST_PAUSE_MS, answer.retryAfterMs ?? 0)
-      pausedUntil = clock.monotonic() + Math.min(pause, MOST_PAUSE_MS)
-    }
     if (answer.status === 401 || answer.body?.['error'] === 'invalid_client') {
       refusal = { error: describeRefusal(answer), until: clock.monotonic() + CLIENT_REFUSED_MS }
     }
@@ -108,4 +130,8 @@ export function createGatedHttp(
     openUntil = now + openFor
     emit({ type: 'breaker.opened', code: error.code, forMs: openFor })
   }
+}
+
+function isFailure(error: unknown, status = 200): error is AuthsecError {
+  return AuthsecError.is(error) && (status >= 500 || (status === 200 && FAILURES.has(error.code)))
 }

@@ -2,7 +2,8 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { ClientProof } from './credentials.js'
 import { type Grant, invalidResponse, readGrantedClaims } from './grant.js'
-import type { Http, HttpAnswer, Limits } from './http.js'
+import type { HttpAnswer, Limits } from './http.js'
+import type { GatedHttp } from './issuer-gate.js'
 import { baseLifetime } from './lifetime.js'
 import { describeRefusal, readRefusalText, readSuccess } from './refusal.js'
 
@@ -18,19 +19,23 @@ export interface PullParts {
  * authentication as at a token endpoint. Throws `client_not_found`,
  * `no_delegation`, `delegation_expired`, and what any answer can mean.
  */
-export async function pullBaseToken(
-  http: Http,
+export function pullBaseToken(
+  http: GatedHttp,
   { serverUrl, clientId, authenticate }: PullParts,
   limits: Limits,
 ): Promise<Grant> {
   const path = serverUrl.pathname.replace(/\/$/, '')
   const url = `${serverUrl.origin}${path}/authsec/uflow/sdk/delegation-token`
-  const answer = await http.send(
+  return http.send(
     authenticate === undefined
       ? { url: `${url}?client_id=${clientId}`, headers: { 'x-client-id': clientId } }
       : { url, form: new URLSearchParams({ client_id: clientId }), authenticate },
     limits,
+    (answer) => readBaseToken(answer, clientId),
   )
+}
+
+function readBaseToken(answer: HttpAnswer, clientId: string): Grant {
   if (answer.status === 404 || answer.status === 410) throw describeAbsence(answer, clientId)
 
   const { token } = readSuccess(answer)

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import type { JsonObject } from '../../src/core/strict-json.js'
 import { createDiscovery, readMetadata } from '../../src/sdk/discovery.js'
-import { createHttp, type HttpAnswer } from '../../src/sdk/http.js'
+import { createHttp, type Http, type HttpAnswer } from '../../src/sdk/http.js'
+import type { GatedHttp } from '../../src/sdk/issuer-gate.js'
 import { createFakeClock } from '../support/fake-clock.js'
 import { jsonResponse } from '../support/stub-authsec.js'
 
@@ -12,6 +13,11 @@ const document = {
   backchannel_authentication_endpoint: 'https://authsec.example/oauth/bc-authorize',
   authsec_tenant: 'tenant-1',
   authsec_call_tokens: { max_ttl_seconds: 300, bindings: [] },
+}
+
+/** A way to a server that nobody watches. */
+function withoutGate({ send }: Http): GatedHttp {
+  return { send: async (request, limits, readAnswer) => readAnswer(await send(request, limits)) }
 }
 
 async function read(serverUrl: string, reply: () => Response) {
@@ -27,7 +33,7 @@ async function read(serverUrl: string, reply: () => Response) {
     },
   })
   const limits = { signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY }
-  return { metadata: await readMetadata(http, new URL(serverUrl), limits), urls }
+  return { metadata: await readMetadata(withoutGate(http), new URL(serverUrl), limits), urls }
 }
 
 describe('readMetadata', () => {
@@ -133,7 +139,7 @@ function createRead() {
       }
     },
   }
-  const discovery = createDiscovery(http, new URL('https://authsec.example'), clock)
+  const discovery = createDiscovery(withoutGate(http), new URL('https://authsec.example'), clock)
   const read = () => discovery.read(undefined, Number.POSITIVE_INFINITY)
   return { clock, server, discovery, read }
 }

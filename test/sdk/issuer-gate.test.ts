@@ -93,15 +93,38 @@ describe('the breaker', () => {
   })
 
   test.each([
-    { why: 'answers of 500', reply: () => jsonResponse(500, {}) },
-    { why: 'HTML body with 200', reply: () => new Response('<html>hello</html>') },
-  ])('opens for $why as well', async ({ reply }) => {
+    { why: 'answers of 500', reply: () => jsonResponse(500, {}), code: 'server_error' },
+    { why: 'HTML body with 200', reply: () => new Response('<html>hello</html>'), code: 'server_error' },
+    { why: '200 without a token', reply: () => jsonResponse(200, {}), code: 'token_response_invalid' },
+    {
+      why: '200 with a token that is none',
+      reply: () => jsonResponse(200, { access_token: 'e30.e30.e30', token_type: 'Bearer' }),
+      code: 'token_response_invalid',
+    },
+  ])('opens for $why as well', async ({ reply, code }) => {
     const { authsec, stub } = await createWarmClient()
     stub.script('exchange', reply, reply, reply, reply, reply)
     for (let index = 0; index < 5; index++) {
-      await expect(asking(authsec, `t${index}`)).rejects.toMatchObject({ code: 'server_error' })
+      await expect(asking(authsec, `t${index}`)).rejects.toMatchObject({ code })
     }
     await expect(asking(authsec, 'a')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+  })
+
+  test('opens for base tokens that are none as well', async () => {
+    const { authsec, stub } = createStubbedClient(once)
+    stub.bend.base = (claims) => delete claims['jti']
+    for (let index = 0; index < 5; index++) {
+      await expect(authsec.getDelegationToken()).rejects.toMatchObject({ code: 'token_response_invalid' })
+    }
+    await expect(authsec.getDelegationToken()).rejects.toMatchObject({ code: 'temporarily_unavailable' })
+  })
+
+  test('does not open for tokens that are more than was asked for: those of other APIs may be right', async () => {
+    const { authsec, stub } = await createWarmClient()
+    stub.bend.call = (claims) => Object.assign(claims, { permissions: ['billing:admin'] })
+    for (let index = 0; index < 6; index++) {
+      await expect(asking(authsec, `t${index}`)).rejects.toMatchObject({ code: 'grant_widened' })
+    }
   })
 
   test('does not open because of what there was no time to send', async () => {
@@ -113,7 +136,7 @@ describe('the breaker', () => {
     const http = createGatedHttp({ send }, { clock, serverUrl, emit })
     const limits = { signal: new AbortController().signal, deadline: clock.monotonic() }
     for (let index = 0; index < 6; index++) {
-      await expect(http.send({ url: serverUrl.href }, limits)).rejects.toMatchObject({
+      await expect(http.send({ url: serverUrl.href }, limits, () => {})).rejects.toMatchObject({
         code: 'timed_out',
         message: 'no time was left to ask https://authsec.example',
       })
@@ -157,6 +180,18 @@ describe('a pause that the server asked for', () => {
     await expect(asking(authsec, 'b')).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 1 })
     expect(stub.count('exchange')).toBe(2)
     await clock.advance(1)
+    expect(await asking(authsec, 'b')).toMatchObject({ fromCache: false })
+  })
+
+  test('is kept by all others while whoever was told so still waits', async () => {
+    const { authsec, stub, clock } = await createWarmClient({})
+    stub.script('exchange', () => jsonResponse(429, {}, { 'retry-after': '3' }))
+    const waiting = asking(authsec, 'a')
+    await settle()
+    await expect(asking(authsec, 'b')).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 3_000 })
+    expect(stub.count('exchange')).toBe(2)
+    await clock.advance(3_000)
+    expect(await waiting).toMatchObject({ fromCache: false })
     expect(await asking(authsec, 'b')).toMatchObject({ fromCache: false })
   })
 
