@@ -13,13 +13,13 @@ export interface Metadata {
   readonly issuer: string
   /** Empty where the server does not name it. */
   readonly tenant: string
-  readonly tokenEndpoint: string | undefined
+  readonly tokenEndpoint?: string | undefined
   /** Where a person is asked for approval (CIBA); undefined where the server itself asks nobody. */
-  readonly approvalEndpoint: string | undefined
+  readonly approvalEndpoint?: string | undefined
   /** Whether the token endpoint exchanges a base token for a call token, rather than for something of its own. */
   readonly issuesCallTokens: boolean
   /** To what a call token can be bound there; undefined where the server does not say. */
-  readonly bindings: readonly Json[] | undefined
+  readonly bindings?: readonly Json[] | undefined
 }
 
 /**
@@ -32,14 +32,7 @@ export function readMetadata(http: GatedHttp, serverUrl: URL, limits: Limits): P
 
 function readDocument(answer: HttpAnswer, serverUrl: URL): Metadata {
   if (answer.status === 404 || answer.status === 410) {
-    return {
-      issuer: serverUrl.origin,
-      tenant: '',
-      tokenEndpoint: undefined,
-      approvalEndpoint: undefined,
-      issuesCallTokens: false,
-      bindings: undefined,
-    }
+    return { issuer: serverUrl.origin, tenant: '', issuesCallTokens: false }
   }
   const body = readSuccess(answer)
   const { issuer, token_endpoint: tokenEndpoint, authsec_tenant: tenant } = body

@@ -53,7 +53,7 @@ export async function exchangeToken(
   limits: Limits,
 ): Promise<Grant> {
   const { http, clock, random, cache } = parts
-  const { body, claims, askedAt, requestId } = await http.send(
+  const { answer, body, claims } = await http.send(
     {
       url: parts.tokenEndpoint,
       // One id for all attempts: a repeated one leaves a second record, never a second meaning.
@@ -72,11 +72,11 @@ export async function exchangeToken(
     throw invalidResponse(`the token lives ${seconds} s, longer than strictTtl allows`)
   }
 
-  const expiresAt = askedAt.wall + seconds * 1000
-  const lifetime = callLifetime(askedAt, Math.min(seconds, cache.maxTtlSeconds) * 1000, random)
+  const expiresAt = answer.askedAt.wall + seconds * 1000
+  const lifetime = callLifetime(answer.askedAt, Math.min(seconds, cache.maxTtlSeconds) * 1000, random)
   if (remaining(lifetime, clock) <= 0) {
     throw new AuthsecError('timed_out', `the token of ${seconds} s had expired before it arrived`, {
-      requestId,
+      requestId: answer.requestId,
     })
   }
   return {
@@ -92,9 +92,8 @@ export async function exchangeToken(
 }
 
 function readAnswer(answer: HttpAnswer) {
-  const { askedAt, requestId } = answer
   const body = readSuccess(answer)
-  return { body, claims: readGrantedClaims(body['access_token']), askedAt, requestId }
+  return { answer, body, claims: readGrantedClaims(body['access_token']) }
 }
 
 function buildForm(clientId: string, subject: ExchangeSubject, call: CallRequest): URLSearchParams {

@@ -79,18 +79,15 @@ export function createHttp(parts: {
     async send(request, limits, onAnswer) {
       for (let attempt = 1; ; attempt++) {
         const outcome = await attemptOnce(request, limits)
-        const isLast = attempt >= options.maxAttempts
-        if ('status' in outcome) {
-          onAnswer?.(outcome)
-          if (isLast || !RETRIED_STATUS.has(outcome.status)) return outcome
-        } else if (isLast || !isTransient(outcome)) {
-          throw outcome
-        }
+        const isAnswer = 'status' in outcome
+        if (isAnswer) onAnswer?.(outcome)
+        const mayPass = isAnswer ? RETRIED_STATUS.has(outcome.status) : isTransient(outcome)
         // Full jitter: clients that failed together do not come back together.
         const backoff = random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1))
         const delay = Math.max(backoff, outcome.retryAfterMs ?? 0)
-        if (clock.monotonic() + delay >= limits.deadline) {
-          if ('status' in outcome) return outcome
+        const isTooLate = clock.monotonic() + delay >= limits.deadline
+        if (!mayPass || attempt >= options.maxAttempts || isTooLate) {
+          if (isAnswer) return outcome
           throw outcome
         }
         await pause(clock, delay, limits.signal)

@@ -38,11 +38,10 @@ export function createGatedHttp(
 ): GatedHttp {
   const { origin } = serverUrl
   let failures = 0
-  let openFor = LEAST_OPEN_MS
+  let openFor = 0
   let openUntil = 0
   let lastFailure: AuthsecError | undefined
   let probe: Promise<void> | undefined
-  let pausedUntil = 0
   let refusal: { error: AuthsecError; until: number } | undefined
 
   return {
@@ -53,28 +52,18 @@ export function createGatedHttp(
       if (clock.monotonic() >= limits.deadline) {
         throw new AuthsecError('timed_out', `no time was left to ask ${origin}`)
       }
-      if (failures < FAILURES_UNTIL_OPEN) return observe(request, limits, read)
-      let endProbe = () => {}
-      probe = new Promise((resolve) => {
-        endProbe = resolve
-      })
-      try {
-        return await observe(request, limits, read)
-      } finally {
+      const asked = observe(request, limits, read)
+      const endProbe = () => {
         probe = undefined
-        endProbe()
       }
+      if (failures >= FAILURES_UNTIL_OPEN) probe = asked.then(endProbe, endProbe)
+      return asked
     },
   }
 
   function assertOpen(): void {
     const now = clock.monotonic()
     if (refusal !== undefined && now < refusal.until) throw repeatRefusal(refusal.error, refusal.until - now)
-    if (now < pausedUntil) {
-      throw new AuthsecError('rate_limited', `${origin} has asked for a pause`, {
-        retryAfterMs: pausedUntil - now,
-      })
-    }
     if (now < openUntil) {
       throw new AuthsecError('temporarily_unavailable', `${origin} has failed ${failures} times in a row`, {
         hint: lastFailure?.hint,
@@ -91,33 +80,31 @@ export function createGatedHttp(
   ): Promise<T> {
     let answer: HttpAnswer | undefined
     try {
-      answer = await http.send(request, limits, notePause)
+      answer = await http.send(request, limits, noteRefusal)
       const content = read(answer)
-      noteAnswer(answer)
+      noteSense()
       return content
     } catch (error) {
       // What a caller aborted, or could not send, says nothing about the server.
       if (isFailure(error, answer?.status)) noteFailure(error)
-      else if (answer !== undefined) noteAnswer(answer)
+      else if (answer !== undefined) noteSense()
       throw error
     }
   }
 
-  // At once, rather than when whoever was told so has waited for it.
-  function notePause({ status, retryAfterMs = 0 }: HttpAnswer): void {
-    if (status !== 429) return
-    const pause = Math.max(LEAST_PAUSE_MS, retryAfterMs)
-    pausedUntil = clock.monotonic() + Math.min(pause, MOST_PAUSE_MS)
+  // For everybody at once: whoever was told so may wait and try again.
+  function noteRefusal(answer: HttpAnswer): void {
+    const { status, retryAfterMs = 0, body } = answer
+    const isRefused = status === 401 || body?.['error'] === 'invalid_client'
+    const pause = Math.min(Math.max(LEAST_PAUSE_MS, retryAfterMs), MOST_PAUSE_MS)
+    const heldFor = status === 429 ? pause : isRefused ? CLIENT_REFUSED_MS : 0
+    if (heldFor > 0) refusal = { error: describeRefusal(answer), until: clock.monotonic() + heldFor }
   }
 
-  function noteAnswer(answer: HttpAnswer): void {
+  function noteSense(): void {
     if (openUntil > 0) emit({ type: 'breaker.closed' })
     failures = 0
-    openFor = LEAST_OPEN_MS
     openUntil = 0
-    if (answer.status === 401 || answer.body?.['error'] === 'invalid_client') {
-      refusal = { error: describeRefusal(answer), until: clock.monotonic() + CLIENT_REFUSED_MS }
-    }
   }
 
   function noteFailure(error: AuthsecError): void {
@@ -126,7 +113,7 @@ export function createGatedHttp(
     const now = clock.monotonic()
     // Requests that had been sent before it opened say nothing new.
     if (failures < FAILURES_UNTIL_OPEN || now < openUntil) return
-    if (openUntil > 0) openFor = Math.min(openFor * 2, MOST_OPEN_MS)
+    openFor = openUntil > 0 ? Math.min(openFor * 2, MOST_OPEN_MS) : LEAST_OPEN_MS
     openUntil = now + openFor
     emit({ type: 'breaker.opened', code: error.code, forMs: openFor })
   }

@@ -59,7 +59,7 @@ describe('readMetadata', () => {
 
   test.each([404, 410])('takes %d for a server that issues no call tokens', async (status) => {
     const { metadata } = await read('https://a.example', () => new Response('page not found', { status }))
-    expect(metadata).toMatchObject({ issuesCallTokens: false, tokenEndpoint: undefined })
+    expect(metadata).toEqual({ issuer: 'https://a.example', tenant: '', issuesCallTokens: false })
   })
 
   test.each([
