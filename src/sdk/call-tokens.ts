@@ -6,7 +6,7 @@ import type { Metadata } from './discovery.js'
 import { subjectOfBase } from './exchange.js'
 import type { Exchanger } from './exchanger.js'
 import type { Grant } from './grant.js'
-import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
+import { type CallRequest, isForOneCall, type RequestMembers, readRequest } from './request.js'
 import { SUBJECT_KEY_MARK } from './subjects.js'
 import type { StoredToken } from './token-cache.js'
 import { type Ask, type IssuedToken, type ObtainOptions, TokenSource } from './token-source.js'
@@ -45,7 +45,7 @@ export class CallTokens {
   }
 
   /** The kept token of a request that has not been checked: one that is not well formed finds nothing. */
-  look(request: DelegationRequest, mayRefresh: boolean): StoredToken | undefined {
+  look(request: RequestMembers, mayRefresh: boolean): StoredToken | undefined {
     const key = this.#keyPrefix === undefined ? undefined : this.#keyOf(this.#keyPrefix, request)
     if (key === undefined) return undefined
     const { minValidityMs = 0 } = request
@@ -120,11 +120,11 @@ export class CallTokens {
   }
 
   // On its own, because a function that is made anywhere in `look` would cost each call of it.
-  #renew(key: string, kept: StoredToken, request: DelegationRequest): void {
+  #renew(key: string, kept: StoredToken, request: RequestMembers): void {
     this.source.renew(key, kept, () => this.#askAgain(request))
   }
 
-  #askAgain(request: DelegationRequest): Ask | undefined {
+  #askAgain(request: RequestMembers): Ask | undefined {
     const { call } = readRequest(request)
     const base = this.#bases.look(0, true)
     const tokenEndpoint = this.#context.discovery.known?.tokenEndpoint

@@ -221,7 +221,7 @@ class Client implements AuthsecClient {
     return `AuthsecClient ${inspect(this.toJSON(), options)}`
   }
 
-  #answer(asked: DelegationRequest): Promise<DelegationToken> {
+  #answer(asked: RequestMembers): Promise<DelegationToken> {
     const kept = this.#look(asked, true)
     if (kept === undefined) return this.#acquire(asked)
     this.#hits++
@@ -235,18 +235,18 @@ class Client implements AuthsecClient {
   }
 
   // The way of nearly every call: nothing is awaited or hashed.
-  #look(request: DelegationRequest, mayRefresh: boolean): StoredToken | undefined {
+  #look(request: RequestMembers, mayRefresh: boolean): StoredToken | undefined {
     const { audience, permissions, tool, binding, ttlSeconds, minValidityMs = 0 } = request
-    const { signal, forceRefresh } = request
+    const { subject, signal, forceRefresh } = request
     if (forceRefresh || signal?.aborted) return undefined
     if (audience === undefined) {
       const isPlain = permissions === undefined && tool === undefined && ttlSeconds === undefined
-      return isPlain && mayBeKept(request) && binding === undefined && request.subject === undefined
+      return isPlain && mayBeKept(request) && binding === undefined && subject === undefined
         ? this.#bases.look(minValidityMs, mayRefresh)
         : undefined
     }
-    if (request.subject !== undefined) {
-      return this.#forSubjects.look(request, this.#subjects.find(request.subject), mayRefresh)
+    if (subject !== undefined) {
+      return this.#forSubjects.look(request, this.#subjects.find(subject), mayRefresh)
     }
     const until = this.#baseOnlyUntil
     if (until === 0 || this.#context.options.clock.monotonic() >= until) {
@@ -259,7 +259,7 @@ class Client implements AuthsecClient {
     return wanted.every((permission) => base?.grant.permissions.includes(permission)) ? base : undefined
   }
 
-  async #acquire(request: DelegationRequest): Promise<DelegationToken> {
+  async #acquire(request: RequestMembers): Promise<DelegationToken> {
     if (this.#isClosed) throw closedError()
     throwIfAborted(request.signal)
     const checked = readRequest(request)
@@ -308,7 +308,7 @@ class Client implements AuthsecClient {
   }
 }
 
-function withSignal(request: DelegationRequest, signal: AbortSignal | undefined): DelegationRequest {
+function withSignal(request: RequestMembers, signal: AbortSignal | undefined): RequestMembers {
   if (signal === undefined) return request
   return { ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }
 }

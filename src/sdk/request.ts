@@ -123,9 +123,8 @@ export function copyRequest(request: DelegationRequest): RequestMembers {
   }
 }
 
-/** Checks a request and copies it; throws `request_invalid` or `invalid_scope` naming the value. */
-export function readRequest(request: DelegationRequest): CheckedRequest {
-  assertKnownMembers(request)
+/** Checks what a request says, and copies that; throws `request_invalid` or `invalid_scope` naming the value. */
+export function readRequest(request: RequestMembers): CheckedRequest {
   const { subject, minValidityMs = 0, signal, forceRefresh = false } = request
   if (typeof minValidityMs !== 'number' || !(minValidityMs >= 0)) {
     throw invalidRequest(`minValidityMs ${quote(minValidityMs)} is not a number of milliseconds`)

@@ -2,7 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { createKeyOfRequest, formatCheckedKey } from './call-key.js'
 import type { ClientContext } from './client-context.js'
 import type { Exchanger } from './exchanger.js'
-import { type CallRequest, type DelegationRequest, isForOneCall, readRequest } from './request.js'
+import { type CallRequest, isForOneCall, type RequestMembers, readRequest } from './request.js'
 import {
   type KnownToken,
   type SubjectGroup,
@@ -30,7 +30,7 @@ export class SubjectTokens {
   }
 
   /** The kept token of a request that has not been checked, for this user. */
-  look(request: DelegationRequest, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
+  look(request: RequestMembers, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
     const { known, joins, deadBy } = state
     // As long as the newest token joins one whose user is known, nobody has compared the two.
     if (known === undefined || known.isDead || (joins?.userId ?? deadBy) !== undefined) return undefined
@@ -103,12 +103,12 @@ export class SubjectTokens {
     kept: StoredToken,
     state: SubjectState,
     known: KnownToken,
-    request: DelegationRequest,
+    request: RequestMembers,
   ): void {
     this.#source.renew(key, kept, () => this.#askAgain(state, known.group, request), known.id)
   }
 
-  #askAgain(state: SubjectState, group: SubjectGroup, request: DelegationRequest): Ask | undefined {
+  #askAgain(state: SubjectState, group: SubjectGroup, request: RequestMembers): Ask | undefined {
     const { call } = readRequest(request)
     const { discovery, newDeadline } = this.#context
     const deadline = newDeadline()

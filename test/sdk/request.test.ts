@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { type DelegationRequest, readRequest } from '../../src/sdk/request.js'
+import { copyRequest, type DelegationRequest, readRequest } from '../../src/sdk/request.js'
 
 const BILLING = 'https://billing.example'
+
+const read = (request: DelegationRequest) => readRequest(copyRequest(request))
 
 describe('readRequest', () => {
   test.each<{ why: string; request: object; says: RegExp }>([
@@ -70,32 +72,32 @@ describe('readRequest', () => {
       says: /30 s/,
     },
   ])('refuses $why', ({ request, says }) => {
-    const read = () => readRequest(request as DelegationRequest)
-    expect(read).toThrow(expect.objectContaining({ code: 'request_invalid' }))
-    expect(read).toThrow(says)
+    const reading = () => read(request)
+    expect(reading).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    expect(reading).toThrow(says)
   })
 
   test('refuses what is not a permission', () => {
-    const read = () => readRequest({ audience: BILLING, permissions: ['billing'] })
-    expect(read).toThrow(expect.objectContaining({ code: 'invalid_scope' }))
+    const reading = () => read({ audience: BILLING, permissions: ['billing'] })
+    expect(reading).toThrow(expect.objectContaining({ code: 'invalid_scope' }))
   })
 
   test('does not notice what the caller does to the request later', () => {
     const permissions = ['orders:read', 'billing:read', 'orders:read']
-    const { call } = readRequest({ audience: BILLING, permissions })
+    const { call } = read({ audience: BILLING, permissions })
     permissions.push('billing:refund')
     expect(call?.permissions).toEqual(['billing:read', 'orders:read'])
   })
 
   test('keeps the arguments of a call as they were', () => {
     const call = { invoice: 'in_1' }
-    const checked = readRequest({ audience: BILLING, tool: 'refund', binding: 'call', call })
+    const checked = read({ audience: BILLING, tool: 'refund', binding: 'call', call })
     call.invoice = 'in_2'
     expect(checked.call).toMatchObject({ bind: ['tool', 'call'], args: { invoice: 'in_1' } })
   })
 
   test('takes nothing at all for the base token', () => {
-    expect(readRequest({}).call).toBeUndefined()
-    expect(readRequest({ audience: undefined, minValidityMs: 5 }).call).toBeUndefined()
+    expect(read({}).call).toBeUndefined()
+    expect(read({ audience: undefined, minValidityMs: 5 }).call).toBeUndefined()
   })
 })
