@@ -39,10 +39,10 @@ const METHODS = ['client_secret_basic', 'client_secret_post']
  * private key can sign is known when it is first used.
  */
 export function createAuthenticate(
-  credentials: ClientCredentials | undefined,
+  credentials: ClientCredentials | 'none' | undefined,
   { clientId, clock }: { clientId: string; clock: Clock },
 ): Authenticate | undefined {
-  if (credentials === undefined) return undefined
+  if (credentials === undefined || credentials === 'none') return undefined
   if (typeof credentials !== 'object' || credentials === null)
     throw misconfigured('credentials are not an object')
   if ('custom' in credentials) {

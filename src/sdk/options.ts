@@ -35,9 +35,10 @@ export interface AuthsecClientOptions {
   clientId: string
   /**
    * With what the agent proves to a shared server who it is. Left out, the files that `AUTHSEC_CLIENT_KEY_FILE` or
-   * `AUTHSEC_CLIENT_SECRET_FILE` of the environment name; without them the agent is a public one.
+   * `AUTHSEC_CLIENT_SECRET_FILE` of the environment name; without them, and with `none` whatever the environment names,
+   * the agent is a public one.
    */
-  credentials?: ClientCredentials | undefined
+  credentials?: ClientCredentials | 'none' | undefined
   /**
    * The APIs by names of one's own: `audience` may be such a name, and `fetch` sends the tokens of an API to its origins
    * only (without any: to that of the resource).

@@ -63,6 +63,8 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
       random: () => 0.5,
       fetch: server.fetch,
       ...more,
+      // What a developer's environment names is for other servers.
+      credentials: more.credentials ?? 'none',
     })
     clients.add(client)
     return client

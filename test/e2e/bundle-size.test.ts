@@ -13,7 +13,7 @@ const { measureSize }: { measureSize: MeasureSize } = await import(
 // A little above what they are: who adds to an entry sees here what everybody downloads for it, and raises the number, or
 // lets it wait in sdk/on-demand.ts.
 test.each([
-  { what: 'the client', entries: ['sdk'], most: 23_650 },
+  { what: 'the client', entries: ['sdk'], most: 23_700 },
   { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 34_400 },
   { what: 'the verifier', entries: ['verify'], most: 20_450 },
   { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_150 },

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   createTestAuthsec,
   settle,
@@ -18,6 +18,7 @@ async function open(options: TestAuthsecOptions = {}): Promise<TestAuthsec> {
 }
 
 afterEach(async () => {
+  vi.unstubAllEnvs()
   for (const each of opened.splice(0)) await each.close()
 })
 
@@ -31,6 +32,17 @@ describe('createTestAuthsec', () => {
     expect((await server.readAudit()).map(({ event }) => event.id)).toContain(token.auditId)
     expect(server.issued).toContain(token.reveal())
   })
+
+  test.each(['AUTHSEC_CLIENT_KEY_FILE', 'AUTHSEC_CLIENT_SECRET_FILE'])(
+    'is the same where the environment names a file as %s',
+    async (variable) => {
+      vi.stubEnv(variable, '/nowhere/at-all')
+      const { authsec, createClient } = await open()
+      await expect(authsec.getDelegationToken(request)).resolves.toMatchObject({ fromCache: false })
+      const other = createClient(undefined, { credentials: undefined })
+      await expect(other.getDelegationToken(request)).resolves.toMatchObject({ fromCache: false })
+    },
+  )
 
   test('acts for a user who signs in', async () => {
     const { authsec, verifier, server, signIn } = await open()
