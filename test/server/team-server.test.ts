@@ -79,6 +79,19 @@ describe('the first start of a shared server', () => {
     })
   })
 
+  test('takes one password for its admin, not two', async () => {
+    const state = join(place, `state-${count++}`)
+    const seed = {
+      ...SEED,
+      roles: { ...SEED.roles, admin: ['admin:access'] },
+      users: [...SEED.users, { email: ADMIN.email, roles: ['admin'], password: ADMIN.password }],
+    }
+    await expect(initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('has two passwords'),
+    })
+  })
+
   test('that was interrupted is begun again, and nothing of it is served', async () => {
     const state = join(place, `state-${count++}`)
     const options = { state, kek: KEK, issuer: ISSUER, admin: ADMIN, clock: () => NOW }

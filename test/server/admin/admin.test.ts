@@ -264,7 +264,8 @@ describe('the keys of a client', () => {
     expect((await pull({ client_id: id })).status).toBe(404)
   })
 
-  test('are refused for no client, and set by nobody else', async () => {
+  test('are refused for the client that is protected, for no client, and set by nobody else', async () => {
+    expect(await setKeys(await createAgent('default'), CLIENT_JWKS)).toMatchObject({ status: 409 })
     expect(await setKeys(UNKNOWN, CLIENT_JWKS)).toMatchObject({ status: 404 })
     const path = `/admin/clients/${server.clientId}/jwks`
     expect((await server.call('PUT', path, { json: CLIENT_JWKS })).status).toBe(401)
