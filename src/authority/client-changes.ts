@@ -5,7 +5,7 @@ import type { JsonObject } from '../core/strict-json.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret } from './client-authentication.js'
-import { parseClientKeys } from './client-keys.js'
+import { giveKeys } from './client-keys.js'
 import { assertClientInput, findClient, isUuid } from './clients.js'
 import type { Session } from './sessions.js'
 
@@ -165,22 +165,6 @@ function patchClient(client: Client, patch: ClientPatch): Client {
     tags: patch.tags ?? client.tags,
     hydraClientId: patch.hydraClientId ?? client.hydraClientId,
     oidcEnabled: patch.oidcEnabled ?? client.oidcEnabled,
-  }
-}
-
-// A secret that it had proves nothing any more; what it has registered says the same as what counts.
-function giveKeys(client: Client, { keys }: JsonObject): Client {
-  const jwks = JSON.stringify({ keys })
-  parseClientKeys(jwks)
-  const { secretHash: _, formerSecret: __, ...rest } = client
-  const authMethod = 'private_key_jwt' as const
-  if (client.registration === undefined) return { ...rest, authMethod, jwks }
-  const { signingAlg: ___, ...registered } = JSON.parse(client.registration)
-  return {
-    ...rest,
-    authMethod,
-    jwks,
-    registration: JSON.stringify({ ...registered, authMethod, jwks: { keys } }),
   }
 }
 

@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import type { ParsedJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
+import type { Client } from '../store/store.js'
 
 /** A public key of a client, bound to what it may have signed. */
 export interface ClientKey {
@@ -48,6 +49,26 @@ export function parseClientKeys(jwks: string): ClientKey[] {
     throw invalid(`jwks has to hold 1 to ${MAX_KEYS} keys`)
   }
   return keys.map(readKey)
+}
+
+/**
+ * The client as it is once it proves itself by one of these public keys, a JWK Set, and by nothing else. Throws what
+ * `parseClientKeys` throws.
+ */
+export function giveKeys(client: Client, { keys }: JsonObject): Client {
+  const jwks = JSON.stringify({ keys })
+  parseClientKeys(jwks)
+  // A secret that it had proves nothing any more; what it has registered says the same as what counts.
+  const { secretHash: _, formerSecret: __, ...rest } = client
+  const authMethod = 'private_key_jwt' as const
+  if (client.registration === undefined) return { ...rest, authMethod, jwks }
+  const { signingAlg: ___, ...registered } = JSON.parse(client.registration)
+  return {
+    ...rest,
+    authMethod,
+    jwks,
+    registration: JSON.stringify({ ...registered, authMethod, jwks: { keys } }),
+  }
 }
 
 /** Whether one of the keys made the signature; the key decides the algorithm, never the header alone. */

@@ -86,8 +86,15 @@ export async function findClient({ clients }: Pick<Queries, 'clients'>, id: stri
 }
 
 /** What the log tells of a new client. */
-export function describeClient({ id, clientType, agentType }: Client): Partial<AuditDraft> {
-  return { client: id, details: { client_type: clientType, ...(agentType && { agent_type: agentType }) } }
+export function describeClient({ id, clientType, agentType, authMethod }: Client): Partial<AuditDraft> {
+  return {
+    client: id,
+    details: {
+      client_type: clientType,
+      ...(agentType && { agent_type: agentType }),
+      ...(authMethod !== 'none' && { auth_method: authMethod }),
+    },
+  }
 }
 
 /** Whether a text has the form of an e-mail address. */

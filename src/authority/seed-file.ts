@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
-import { isPermission, parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
-import { type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
+import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
+import { parseClientKeys } from './client-keys.js'
 import { createClient, isEmail } from './clients.js'
 import { assertPassword } from './passwords.js'
 import { createPolicy } from './policies.js'
@@ -9,30 +9,14 @@ import { assertResourceUri } from './resources.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedResource, SeedUser } from './seed.js'
 import { addAdmin, isSeedAdmin } from './seed-admin.js'
 import { describeSeedFaults, findSeedFaults, type SeedDemands, type SeedFault } from './seed-faults.js'
+import { createReader, isText, type SeedReader } from './seed-reader.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
-/** Reads members of one object of the file; what is wrong becomes a fault and stands in as something harmless. */
-interface Reader {
-  at: string
-  text(name: string): string
-  optionalText(name: string): string | undefined
-  texts(name: string): string[]
-  /** At most 100 permissions; one that is none is a fault of its own. */
-  permissions(name: string): string[]
-  optionalTexts(name: string): string[] | undefined
-  textMap(name: string): Record<string, string> | undefined
-  wholeNumber(name: string): number | undefined
-  yesOrNo(name: string): boolean | undefined
-  fault(name: string, why: string): void
-  /** Takes a check of the authority's own as a fault instead of an end: of the member it is about, where that is known. */
-  check(run: () => unknown, member?: string): void
-}
-
-const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+const MEMBERS = {
   seed: ['tenant_id', 'roles', 'users', 'resources', 'clients', 'policies', 'delegations'],
   users: ['email', 'roles', 'password_file'],
   resources: ['uri', 'permissions'],
-  clients: ['name', 'email', 'client_type', 'agent_type', 'platform', 'selectors'],
+  clients: ['name', 'email', 'client_type', 'agent_type', 'platform', 'selectors', 'jwks'],
   policies: [
     'role_name',
     'agent_type',
@@ -43,7 +27,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
     'client',
   ],
   delegations: ['client', 'user', 'audience', 'ttl_seconds'],
-}
+} as const
 
 // Only the form of an id is asked of a tenant that does not exist yet.
 const ANY_TENANT = '00000000-0000-4000-8000-000000000000'
@@ -65,7 +49,7 @@ interface SeedReading extends SeedDemands {
 export function parseSeed(text: string, { admin, readPassword, ...demands }: SeedReading = {}): Seed {
   const root = parseRoot(text)
   const faults: SeedFault[] = []
-  const top = createReader(root, '', 'seed', faults)
+  const top = createReader(root, '', MEMBERS.seed, faults)
   const read: Seed = {
     tenantId: readTenantId(top),
     roles: readRoles(root, faults),
@@ -102,11 +86,11 @@ function parseRoot(text: string): JsonObject {
   } catch (error) {
     throw new AuthsecError('usage', `the seed cannot be read: ${error instanceof Error ? error.message : ''}`)
   }
-  if (!isObject(value)) throw new AuthsecError('usage', 'the seed is not a JSON object')
+  if (!isJsonObject(value)) throw new AuthsecError('usage', 'the seed is not a JSON object')
   return value
 }
 
-function readTenantId(reader: Reader): string | undefined {
+function readTenantId(reader: SeedReader): string | undefined {
   const tenantId = reader.optionalText('tenant_id')
   if (tenantId !== undefined && !UUID.test(tenantId)) {
     reader.fault('tenant_id', `${quote(tenantId)} is not a UUID in lower case`)
@@ -116,7 +100,7 @@ function readTenantId(reader: Reader): string | undefined {
 
 function readRoles(root: JsonObject, faults: SeedFault[]): Record<string, readonly string[]> {
   const roles = root['roles'] ?? {}
-  if (!isObject(roles)) {
+  if (!isJsonObject(roles)) {
     faults.push({ at: 'roles', why: 'is not an object' })
     return {}
   }
@@ -129,7 +113,7 @@ function readRoles(root: JsonObject, faults: SeedFault[]): Record<string, readon
   )
 }
 
-function readUser(reader: Reader, readFile: SeedReading['readPassword']): SeedUser {
+function readUser(reader: SeedReader, readFile: SeedReading['readPassword']): SeedUser {
   const user = {
     email: reader.text('email'),
     roles: reader.texts('roles'),
@@ -141,7 +125,7 @@ function readUser(reader: Reader, readFile: SeedReading['readPassword']): SeedUs
   return user
 }
 
-function readPassword(reader: Reader, readFile: SeedReading['readPassword']): { password?: string } {
+function readPassword(reader: SeedReader, readFile: SeedReading['readPassword']): { password?: string } {
   const path = reader.optionalText('password_file')
   if (path === undefined) return {}
   let known: { password?: string } = {}
@@ -154,13 +138,13 @@ function readPassword(reader: Reader, readFile: SeedReading['readPassword']): { 
   return known
 }
 
-function readResource(reader: Reader): SeedResource {
+function readResource(reader: SeedReader): SeedResource {
   const resource = { uri: reader.text('uri'), permissions: reader.permissions('permissions') }
   if (resource.uri !== '') reader.check(() => assertResourceUri(resource.uri), 'uri')
   return resource
 }
 
-function readClient(reader: Reader): SeedClient {
+function readClient(reader: SeedReader): SeedClient {
   const name = reader.text('name')
   const client: SeedClient = {
     name,
@@ -169,12 +153,15 @@ function readClient(reader: Reader): SeedClient {
     agentType: reader.optionalText('agent_type'),
     platform: reader.optionalText('platform'),
     selectors: reader.textMap('selectors'),
+    jwks: reader.object('jwks'),
   }
+  const { jwks } = client
   reader.check(() => createClient(client, ANY_TENANT, 0))
+  if (jwks !== undefined) reader.check(() => parseClientKeys(JSON.stringify(jwks)), 'jwks')
   return client
 }
 
-function readPolicy(reader: Reader): SeedPolicy {
+function readPolicy(reader: SeedReader): SeedPolicy {
   const policy: SeedPolicy = {
     roleName: reader.text('role_name'),
     agentType: reader.text('agent_type'),
@@ -188,7 +175,7 @@ function readPolicy(reader: Reader): SeedPolicy {
   return policy
 }
 
-function readDelegation(reader: Reader): SeedDelegation {
+function readDelegation(reader: SeedReader): SeedDelegation {
   return {
     client: reader.text('client'),
     user: reader.text('user'),
@@ -199,9 +186,9 @@ function readDelegation(reader: Reader): SeedDelegation {
 
 function readList<T>(
   root: JsonObject,
-  name: string,
+  name: Exclude<keyof typeof MEMBERS, 'seed'>,
   faults: SeedFault[],
-  readItem: (reader: Reader) => T,
+  readItem: (reader: SeedReader) => T,
 ): T[] {
   const list = root[name] ?? []
   if (!Array.isArray(list)) {
@@ -210,91 +197,9 @@ function readList<T>(
   }
   return list.map((item, index) => {
     const at = `${name}[${index}]`
-    if (isObject(item)) return readItem(createReader(item, at, name, faults))
+    if (isJsonObject(item)) return readItem(createReader(item, at, MEMBERS[name], faults))
     faults.push({ at, why: 'is not an object' })
     // So that what comes after it keeps its place; what is wrong with it has been said.
-    return readItem(createReader({}, at, name, []))
+    return readItem(createReader({}, at, MEMBERS[name], []))
   })
-}
-
-function createReader(object: JsonObject, at: string, kind: string | undefined, faults: SeedFault[]): Reader {
-  const known = kind === undefined ? undefined : MEMBERS[kind]
-  const placeOf = (name: string) => (at === '' ? name : `${at}.${name}`)
-  const fault = (name: string, why: string) => {
-    faults.push({ at: placeOf(name), why })
-  }
-  for (const name of Object.keys(object)) {
-    if (known !== undefined && !known.includes(name)) fault(name, `is none of ${known.join(', ')}`)
-  }
-  const read = <T>(name: string, what: string, fits: (value: Json) => value is Json & T): T | undefined => {
-    const value = object[name]
-    if (value === undefined) return undefined
-    if (fits(value)) return value
-    fault(name, `is not ${what}`)
-    return undefined
-  }
-  const demand = <T>(name: string, value: T | undefined, instead: T): T => {
-    if (value === undefined && object[name] === undefined) fault(name, 'is missing')
-    return value ?? instead
-  }
-  const reader: Reader = {
-    at,
-    optionalText: (name) => read(name, 'a text', isText),
-    text: (name) => demand(name, read(name, 'a text', isText), ''),
-    optionalTexts: (name) => read(name, 'a list of texts', isTexts),
-    texts: (name) => demand(name, read(name, 'a list of texts', isTexts), []),
-    permissions(name) {
-      const list = reader.texts(name)
-      const strangers = list.flatMap((text, index) => (isPermission(text) ? [] : [{ text, index }]))
-      for (const { text, index } of strangers) {
-        fault(`${name}[${index}]`, `${quote(text)} is not a permission such as billing:read`)
-      }
-      if (strangers.length === 0) reader.check(() => parsePermissions(list), name)
-      return list
-    },
-    textMap: (name) => read(name, 'an object of texts', isTextMap),
-    wholeNumber: (name) => read(name, 'a whole number that is more than 0', isCount),
-    yesOrNo: (name) => read(name, 'true or false', (value) => typeof value === 'boolean'),
-    fault,
-    check(run, member) {
-      const place = member === undefined ? at : placeOf(member)
-      // What is missing or of the wrong type has been reported already, and better.
-      if (faults.some((former) => former.at === place || former.at.startsWith(`${place}.`))) return
-      try {
-        run()
-      } catch (error) {
-        if (!AuthsecError.is(error)) throw error
-        const { message } = error
-        // Most say first which member they mean.
-        const [first = ''] = message.split(' ')
-        const isMember = member === undefined && known?.includes(first)
-        faults.push(
-          isMember
-            ? { at: placeOf(first), why: message.slice(first.length + 1) }
-            : { at: place, why: message },
-        )
-      }
-    },
-  }
-  return reader
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isText(value: Json): value is string {
-  return typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0')
-}
-
-function isTexts(value: Json): value is string[] {
-  return Array.isArray(value) && value.every(isText)
-}
-
-function isTextMap(value: Json): value is Record<string, string> {
-  return isObject(value) && Object.values(value).every(isText)
-}
-
-function isCount(value: Json): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }

@@ -2,15 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import type { Policy, Queries, Store, Transaction, User } from '../store/store.js'
+import type { Client, Policy, Queries, Store, Transaction, User } from '../store/store.js'
 import { isStoreFailure } from '../store/unavailable.js'
 import type { AddEvent, AuditLog } from './audit/log.js'
+import { giveKeys } from './client-keys.js'
 import { AGENT_CLIENT_TYPE, createClient, describeClient } from './clients.js'
 import type { Delegations } from './delegations.js'
 import { CHOSEN_PASSWORD_COST, hashPassword } from './passwords.js'
 import { createPolicy, describePolicy } from './policies.js'
 import { createResource, describeResource } from './resources.js'
-import { DEV_SEED, type Seed } from './seed.js'
+import { DEV_SEED, type Seed, type SeedClient } from './seed.js'
 import { assertSeed, describeSeedFaults } from './seed-faults.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
@@ -144,7 +145,7 @@ async function plant(
   assertTenant(asked, tenantId)
   const hashes = { ...(await hashPasswords(asked)), ...passwords }
   const seed = omitPasswords(asked)
-  const clients = seed.clients.map((client) => createClient(client, tenantId, now))
+  const clients = seed.clients.map((client) => createSeeded(client, tenantId, now))
   const ids = Object.fromEntries(clients.map(({ name, id }) => [name, id]))
   const withPassword = Object.keys(hashes)
   const planted: Planted = { seed, clients: ids, ...(withPassword.length > 0 && { withPassword }) }
@@ -167,6 +168,11 @@ async function plant(
     await transaction.settings.insert({ name: SEED_SETTING, value: JSON.stringify(planted) })
     return planted
   })
+}
+
+function createSeeded({ jwks, ...input }: SeedClient, tenantId: string, now: number): Client {
+  const client = createClient(input, tenantId, now)
+  return jwks === undefined ? client : giveKeys(client, jwks)
 }
 
 // A state has its tenant from its very first start on, also where that came to no end or all else has been reset.

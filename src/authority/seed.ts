@@ -1,4 +1,5 @@
 import { MAX_BASE_TTL } from '../core/delegation.js'
+import type { JsonObject } from '../core/strict-json.js'
 import { AGENT_CLIENT_TYPE, type ClientInput } from './clients.js'
 import type { PolicyInput } from './policies.js'
 import type { ResourceInput } from './resources.js'
@@ -26,7 +27,10 @@ export interface SeedUser {
   password?: string | undefined
 }
 export type SeedResource = ResourceInput
-export type SeedClient = ClientInput
+export interface SeedClient extends ClientInput {
+  /** A JWK Set: the public keys that it proves itself by; default: it proves nothing. */
+  jwks?: JsonObject | undefined
+}
 export interface SeedPolicy extends Omit<PolicyInput, 'clientId'> {
   resources: readonly string[]
   /** The one client that it is for. */

@@ -1,7 +1,16 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { DEV_SEED } from '../../src/authority/seed.js'
 import { parseSeed } from '../../src/authority/seed-file.js'
 import { AuthsecError } from '../../src/core/errors.js'
+
+const PAIR = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const PUBLIC = { ...PAIR.publicKey.export({ format: 'jwk' }), kid: 'k1' }
+const PRIVATE = { ...PAIR.privateKey.export({ format: 'jwk' }), kid: 'k1' }
+const withKeys =
+  (jwks: unknown) =>
+  ({ clients }: Draft) =>
+    Object.assign(clients[0] ?? {}, { jwks })
 
 const SEED = {
   tenant_id: '11111111-1111-4111-8111-111111111111',
@@ -47,6 +56,13 @@ describe('a seed file', () => {
       policies: [{ roleName: 'clerk', resources: ['https://billing.example'], client: 'Invoice bot' }],
       delegations: [{ client: 'Invoice bot', user: 'carol@example.test', ttlSeconds: 600 }],
     })
+  })
+
+  test('says by which keys a client proves itself, and reports a wrong one without showing it', () => {
+    const clients = [{ ...SEED.clients[0], jwks: { keys: [PUBLIC] } }]
+    const [client] = parseSeed(JSON.stringify({ ...SEED, clients })).clients
+    expect(client?.jwks).toEqual({ keys: [PUBLIC] })
+    expect(refusalOf(withKeys({ keys: [PRIVATE] }))).not.toContain(PRIVATE.d)
   })
 
   test('can say what the dev seed says', () => {
@@ -129,6 +145,28 @@ describe('a seed file', () => {
       'an agent type that fits no SPIFFE id',
       'clients[0].agent_type: "a b" may hold',
       ({ clients }) => Object.assign(clients[0] ?? {}, { agent_type: 'a b' }),
+    ],
+    ['keys that are no key set', 'clients[0].jwks: is not an object', withKeys([PUBLIC])],
+    ['no key in its key set', 'clients[0].jwks: has to hold 1 to 10 keys', withKeys({ keys: [] })],
+    [
+      'too many keys',
+      'clients[0].jwks: has to hold 1 to 10 keys',
+      withKeys({ keys: Array.from({ length: 11 }, () => PUBLIC) }),
+    ],
+    [
+      'a private key',
+      'clients[0].jwks: the key "k1" of jwks is not public',
+      withKeys({ keys: [PUBLIC, PRIVATE] }),
+    ],
+    [
+      'a key that is for another curve than its algorithm',
+      'clients[0].jwks: a key of jwks (kty "EC", crv "P-256", alg "ES384") cannot sign',
+      withKeys({ keys: [{ ...PUBLIC, alg: 'ES384' }] }),
+    ],
+    [
+      'the address of keys',
+      'clients[0].jwks_uri: is none of name, email,',
+      ({ clients }) => Object.assign(clients[0] ?? {}, { jwks_uri: 'https://keys.example' }),
     ],
     [
       'a policy for a role that is missing',

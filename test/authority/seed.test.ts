@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -119,6 +120,26 @@ describe('a seed', () => {
     const first = await applySeed(placeOf(store), undefined, TENANT, 1)
     expect(await applySeed(placeOf(store), undefined, TENANT, 2)).toEqual(first)
     expect((await store.clients.list({ offset: 0, limit: 10 })).total).toBe(1)
+  })
+
+  test('gives a client the keys that it proves itself by, and tells the log', async () => {
+    const store = await openMemory()
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const jwks = { keys: [publicKey.export({ format: 'jwk' }) as Record<string, string>] }
+    const keyed: Seed = { ...DEV_SEED, clients: DEV_SEED.clients.map((client) => ({ ...client, jwks })) }
+    await applySeed(placeOf(store), keyed, TENANT, 1)
+    await applySeed(placeOf(store), keyed, TENANT, 2)
+    const { clients } = await readAll(store)
+    expect(clients).toEqual([
+      expect.objectContaining({ authMethod: 'private_key_jwt', jwks: JSON.stringify(jwks) }),
+    ])
+    const [registered] = (await store.audit.search({ limit: 10 })).filter(({ record }) =>
+      record.includes('"client.registered"'),
+    )
+    expect(JSON.parse(registered?.record ?? '{}')).toMatchObject({
+      details: { agent_type: 'langchain', auth_method: 'private_key_jwt' },
+    })
+    await expect(applySeed(placeOf(store), DEV_SEED, TENANT, 3)).rejects.toMatchObject({ code: 'conflict' })
   })
 
   test('is refused by a state that was made with another', async () => {

@@ -1,9 +1,12 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openAuthority } from '../../src/authority/authority.js'
 import type { Seed } from '../../src/authority/seed.js'
+import { systemClock } from '../../src/sdk/clock.js'
+import { createAuthsecClient } from '../../src/sdk/index.js'
 import { ENDPOINTS } from '../../src/server/endpoints.js'
 import {
   DEV_SEED,
@@ -222,6 +225,40 @@ describe('the pull of a shared server', () => {
     expect((await ask(server, path, { headers: { authorization: 'Bearer x' } })).status).toBe(401)
     expect((await ask(server, path, { headers: { authorization: 'Basic eDp5' } })).status).toBe(401)
     expect((await ask(server, path, { headers })).status).toBe(200)
+  })
+
+  test('is for an agent that proves itself by the keys of the seed', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const jwks = { keys: [publicKey.export({ format: 'jwk' }) as Record<string, string>] }
+    const server = await start(
+      await initialise({
+        ...SEED,
+        users: [...SEED.users, { email: ADMIN.email, roles: ['admin'] }],
+        clients: SEED.clients.map((client) => ({ ...client, jwks })),
+      }),
+    )
+    const login = await logIn(server, ADMIN.email, ADMIN.password)
+    const headers = bearer(((await login.json()) as { token: string }).token)
+    const path = `/authsec/clientms/tenants/${server.tenantId}/clients/getClients`
+    const { clients } = (await (await ask(server, path, { headers })).json()) as {
+      clients: { client_id: string }[]
+    }
+    const agent = (key: KeyObject) =>
+      createAuthsecClient({
+        serverUrl: ISSUER,
+        clientId: clients[0]?.client_id ?? '',
+        credentials: { privateKeyJwt: key.export({ type: 'pkcs8', format: 'pem' }) as string },
+        clock: { ...systemClock, wall: () => NOW },
+        fetch: (input, init) => {
+          const request = new Request(input, init)
+          request.headers.set('host', HOST.host)
+          return server.fetch(request)
+        },
+      })
+    const token = await agent(privateKey).getDelegationToken({ audience: 'https://billing.example' })
+    expect(token.permissions).toEqual(['billing:read'])
+    const stranger = agent(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+    await expect(stranger.getDelegationToken()).rejects.toMatchObject({ code: 'invalid_client' })
   })
 
   test('is for no program that the delegator has let in, and names the person who pulls', async () => {

@@ -24,7 +24,8 @@ const SEED_MEANINGS = {
   users:
     '[{email, roles, password_file?}]; that file, named from where the seed lies, holds the first password in one line and is yours alone (chmod 600); who has none cannot log in to a shared server',
   resources: '[{uri, permissions}]: the APIs',
-  clients: '[{name, email?, client_type?, agent_type?, platform?, selectors?}]; an agent is an ai_agent',
+  clients:
+    '[{name, email?, client_type?, agent_type?, platform?, selectors?, jwks?}]; an agent is an ai_agent; jwks holds the public keys that it proves itself by (private_key_jwt)',
   policies: '[{role_name, agent_type, allowed_permissions, resources, max_ttl_seconds?, enabled?, client?}]',
   delegations:
     '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile, so dev serve needs one; a shared server none',
