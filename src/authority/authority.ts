@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import type { Checkpoint } from '../core/checkpoint.js'
 import type { SettingQueries, Store, Transaction } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
+import type { HighWaterMark } from './audit/highest-heads.js'
 import { type AuditLog, createAuditLog } from './audit/log.js'
 import { createLogId } from './audit/new-log.js'
 import { createPublishedLog, type PublishedLog } from './audit/published-log.js'
 import { type AuditReads, createAuditReads } from './audit/reads.js'
 import type { RefusalLimits } from './audit/refusals.js'
-import { createSealing, type HighWaterMark, type Sealing } from './audit/sealing.js'
+import { createSealing, type Sealing } from './audit/sealing.js'
 import { baseIssuer, createBaseTokens } from './base-tokens.js'
 import { createCallTokens } from './call-tokens.js'
 import { type Callers, createCallers } from './callers.js'
@@ -127,6 +129,8 @@ export interface AuthorityOptions {
   keyTimings?: KeyTimings | undefined
   /** Where the highest head that was ever signed is kept; default: in memory. */
   highWater?: HighWaterMark | undefined
+  /** Heads of logs that were seen on this machine: its own log has to go on from there. */
+  seenHeads?: readonly Checkpoint[] | undefined
   /** How many refusals the log tells one by one; default: all of them. */
   refusals?: RefusalLimits | undefined
   /** Told of what goes wrong behind the requests. */
@@ -170,7 +174,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     if (!isBrief)
       await agreeTimings(transaction, { bootId, timings: { ...timings, leaseSeconds }, now: clock() })
   }
-  const { highWater, onFailure } = options
+  const { highWater, seenHeads, onFailure } = options
   const replica = store.isAlone
     ? undefined
     : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure })
@@ -186,7 +190,16 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const assertOwnState = async (transaction: Transaction) => {
     if (replica?.isCurrent() === false) await envelope.assertSameState(transaction)
   }
-  const sealing = createSealing({ store, keyring, logId, clock, highWater, assertOwnState, onFailure })
+  const sealing = createSealing({
+    store,
+    keyring,
+    logId,
+    clock,
+    highWater,
+    seenHeads,
+    assertOwnState,
+    onFailure,
+  })
   const audit = createAuditLog({
     store,
     clock,

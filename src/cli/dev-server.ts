@@ -1,3 +1,4 @@
+import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import type { RunningServer } from '../server/start.js'
 import type { Context } from './context.js'
 import { takeDevProfile } from './dev-profile.js'
@@ -36,7 +37,7 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
   const state = place.state === EPHEMERAL ? undefined : place.state
   const { startServer } = await import('../server/index.js')
   const server = await startServer({
-    ...readServingOptions(context, flags),
+    ...(await readServingOptions(context, flags)),
     ...place,
     quirks: flags.quirks,
     ...(await readKeySource(flags)),
@@ -56,7 +57,10 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
       if (flags.json) context.io.jsonLine<DevServerOutput>(facts)
       printBanner(context, server, state ?? flags.store ?? flags.storeFile, flags)
     },
-    withdraw: () => giveBackProfile(),
+    async withdraw() {
+      await giveBackProfile()
+      if (state !== undefined) await keepHead(context, server)
+    },
     ready: { file: flags.readyFile, content: { ...facts, admin_token: server.adminToken } },
   })
 }
@@ -65,18 +69,30 @@ export async function serveDeveloper(context: Context, flags: ServeFlags): Promi
  * Who starts a server knows which key signs its log from no stranger: audit verify believes it from then on. That it is
  * another log than there was before is said here, and once more to whoever asks the server next.
  */
-async function pinLog(context: Context, { url, verifierKey }: RunningServer): Promise<void> {
+async function pinLog(context: Context, server: RunningServer): Promise<void> {
   const { io } = context
-  const knownLogs = openKnownLogs(context)
+  const { url, verifierKey } = server
   const [origin = ''] = verifierKey.split('+')
-  const change = describeNewLog(await knownLogs.read(), url, origin)
+  const change = describeNewLog(await openKnownLogs(context).read(), url, origin)
   if (change !== undefined) io.warn(change)
-  await knownLogs.update(origin, (current) => ({
+  await keepHead(context, server)
+}
+
+/** An older copy of the whole state directory is found out by what is kept outside of it, and by nothing else. */
+async function keepHead(context: Context, { verifierKey, signHead }: RunningServer): Promise<void> {
+  const head = parseCheckpoint(await signHead())
+  await openKnownLogs(context).update(head.origin, (current) => ({
     servers: {},
     ...current,
     verifier_key: verifierKey,
     source: 'start',
+    checkpoint: chooseNewer(head, current?.checkpoint),
   }))
+}
+
+// Another command may have seen more meanwhile.
+function chooseNewer(head: Checkpoint, known: string | undefined): string {
+  return known !== undefined && parseCheckpoint(known).size > head.size ? known : head.note
 }
 
 async function readKeySource({ keys }: ServeFlags) {

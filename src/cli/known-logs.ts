@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { parseCheckpoint, parseVerifierKey } from '../core/checkpoint.js'
+import { type Checkpoint, parseCheckpoint, parseVerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
@@ -29,6 +29,8 @@ export interface SeenLogs {
   find(origin: string): KnownLog | undefined
   /** The log that a server had when a command met it last. */
   findLast(serverUrl: string): (KnownLog & { origin: string }) | undefined
+  /** The last checkpoint of each log. */
+  readonly heads: readonly Checkpoint[]
 }
 
 /** The file `audit-logs.json` in the configuration directory, keyed by the origin of the log. */
@@ -72,6 +74,9 @@ export function openKnownLogs({ environment }: Context): KnownLogs {
           const [last] = logs.filter(seenAt).sort((one, other) => (seenAt(one) < seenAt(other) ? 1 : -1))
           return last && { origin: last[0], ...last[1] }
         },
+        heads: logs.flatMap(([, { checkpoint }]) =>
+          checkpoint === undefined ? [] : [parseCheckpoint(checkpoint)],
+        ),
       }
     },
     async update(origin, change) {

@@ -1,6 +1,7 @@
 import { toPrintable } from '../core/printable.js'
 import type { ServingOptions } from '../server/run.js'
 import type { Context } from './context.js'
+import { openKnownLogs } from './known-logs.js'
 import { writePrivateFile } from './private-file.js'
 import type { ServeFlags } from './serving-flags.js'
 
@@ -34,9 +35,10 @@ export async function runUntilStopped(
 }
 
 /** The options of a server that say how it meets the network, in either mode. */
-export function readServingOptions(
-  { io }: Context,
+export async function readServingOptions(
+  context: Context,
   {
+    ephemeral,
     port,
     host,
     allowHost,
@@ -51,7 +53,10 @@ export function readServingOptions(
     acceptClock,
     ...timings
   }: ServeFlags,
-): ServingOptions & { host: string } {
+): Promise<ServingOptions & { host: string }> {
+  const { io } = context
+  // A state in memory has a log that nobody has seen.
+  const seenHeads = ephemeral ? [] : (await openKnownLogs(context).read()).heads
   return {
     port,
     host,
@@ -68,6 +73,7 @@ export function readServingOptions(
       skewSeconds: timings.clockSkew,
     },
     auditHighWater,
+    seenHeads,
     auditRetentionSeconds: auditRetention,
     personalRetentionSeconds: personalRetention,
     acceptClock,

@@ -27,7 +27,8 @@ export async function serveTeam(context: Context, flags: ServeFlags): Promise<ne
   const place = await readPlace(flags)
   const kek = await readKek(context, flags.kekFile)
   const { startSharedServer } = await import('../server/index.js')
-  const server = await startSharedServer({ ...readServingOptions(context, flags), ...place, issuer, kek })
+  const options = await readServingOptions(context, flags)
+  const server = await startSharedServer({ ...options, ...place, issuer, kek })
   const facts = { url: server.url, pid: process.pid, tenant_id: server.tenantId, issuer: server.issuer }
   return runUntilStopped(context, server, {
     async announce() {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
-import type { HighWaterMark } from '../authority/audit/sealing.js'
+import type { HighWaterMark } from '../authority/audit/highest-heads.js'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'

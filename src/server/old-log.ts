@@ -1,8 +1,7 @@
 import type { FormerLog } from '../authority/audit/new-log.js'
-import type { HighWaterMark } from '../authority/audit/sealing.js'
 import type { Authority } from '../authority/authority.js'
 import { encodeBase64 } from '../core/base64.js'
-import { parseCheckpoint } from '../core/checkpoint.js'
+import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import { type LogFile, readLogFiles } from '../core/log-source.js'
 import type { Store } from '../store/store.js'
 
@@ -17,11 +16,14 @@ export interface OldLog {
   kept: number
 }
 
-/** Keeps the log of a state as far as it is signed, before another one takes its place. */
+/**
+ * Keeps the log of a state as far as it is signed, before another one takes its place; `heads` are those that are known
+ * to have been signed, of this log or others.
+ */
 export async function keepOldLog(
   { publishedLog, identity }: Authority,
   store: Store,
-  highWater: HighWaterMark | undefined,
+  heads: readonly Checkpoint[],
   keepLog: KeepLog,
 ): Promise<OldLog> {
   const head = await store.auditTree.head()
@@ -30,8 +32,7 @@ export async function keepOldLog(
     const handovers = await publishedLog.handovers()
     await keepLog(readLogFiles({ readTile, readKeys: async () => ({ verifierKey, handovers }) }, head))
   }
-  const marks = (await highWater?.read()) ?? []
-  const [highest] = [...marks, ...(head === undefined ? [] : [parseCheckpoint(head.note)])]
+  const [highest] = [...heads, ...(head === undefined ? [] : [parseCheckpoint(head.note)])]
     .filter(({ origin }) => origin === identity.logId)
     .sort((one, other) => other.size - one.size)
   const root = highest ? encodeBase64(highest.root) : ''

@@ -3,6 +3,7 @@ import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
 import { assertNoServer } from '../authority/replica.js'
+import type { Checkpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
@@ -12,6 +13,8 @@ export interface RecoverOptions extends StatePlace {
   kek?: Uint8Array | undefined
   /** Where the highest head is kept, unless it is in the state directory. */
   auditHighWater?: string | undefined
+  /** Heads of logs that this machine has seen. */
+  seenHeads?: readonly Checkpoint[] | undefined
   /** Keeps what is left of the old log before it goes, as far as it is signed. */
   keepLog: KeepLog
   /** Milliseconds since the epoch. */
@@ -34,7 +37,7 @@ export interface Recovered {
  * `openState` throws.
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { clock = Date.now, keepLog } = options
+  const { clock = Date.now, seenHeads = [], keepLog } = options
   const { store, name, kek, markFile, close } = await openState(options, options.kek)
   try {
     const issuer = await store.settings.find('issuer')
@@ -48,12 +51,18 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
       issuer,
       clock,
       highWater,
+      seenHeads,
       isBrief: true,
     })
     try {
       await assertBroken(authority.sealing.seal(), name)
       const { identity } = authority
-      const { former, kept } = await keepOldLog(authority, store, highWater, keepLog)
+      const { former, kept } = await keepOldLog(
+        authority,
+        store,
+        [...((await highWater?.read()) ?? []), ...seenHeads],
+        keepLog,
+      )
       const envelope = await openEnvelope(store, kek, identity)
       const rules = createKeyRules(completeTimings({}))
       const origin = await startNewLog({ store, envelope, rules, clock, ...identity }, former)

@@ -66,7 +66,7 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
       if (!AuthsecError.is(error, 'state_rolled_back') && !AuthsecError.is(error, 'state_unreadable'))
         throw error
     })
-    return (await keepOldLog(authority, store, highWater, keepLog)).former
+    return (await keepOldLog(authority, store, (await highWater?.read()) ?? [], keepLog)).former
   } finally {
     await authority.close()
   }

@@ -10,6 +10,7 @@ import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
 import { createRoom } from '../authority/room.js'
 import type { AuditEventType } from '../core/audit-record.js'
+import type { Checkpoint } from '../core/checkpoint.js'
 import type { Store } from '../store/store.js'
 import { createApp } from './app.js'
 import { createMarkFile } from './high-water.js'
@@ -52,6 +53,11 @@ export interface ServingOptions {
   acceptClock?: boolean | undefined
   /** The file that keeps the highest head of the audit log that was ever signed; default: one in the state directory. */
   auditHighWater?: string | undefined
+  /**
+   * Heads of audit logs that this machine has seen: a state whose log does not go on from there is an older copy, and is
+   * refused with `state_rolled_back`.
+   */
+  seenHeads?: readonly Checkpoint[] | undefined
   /** How long a record of the audit log is kept, in seconds; default: for ever. */
   auditRetentionSeconds?: number | undefined
   /** How long addresses and user agents are kept beside it, in seconds; default: as long as the records. */
@@ -129,6 +135,7 @@ export async function runServer<T>(
       clock: watch.read,
       assertClock: watch.assertForward,
       highWater: markFile === undefined ? undefined : createMarkFile(markFile),
+      seenHeads: options.seenHeads,
       refusals: REFUSALS[mode],
       room,
       onFailure,

@@ -59,6 +59,8 @@ export interface RunningServer {
   readonly verifierKey: string
   /** A session with `admin:access` that ends with this run. */
   readonly adminToken: string
+  /** Signs what is recorded so far; returns the checkpoint. */
+  readonly signHead: () => Promise<string>
   /** The server without its socket. */
   readonly fetch: (request: Request) => Promise<Response>
   /** Answers what is under way, then frees the port and the state; a second call waits for the first. */
@@ -131,6 +133,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     user: { id: first.user.id, email: first.user.email },
     verifierKey: authority.publishedLog.verifierKey,
     adminToken,
+    async signHead() {
+      await authority.sealing.seal()
+      return authority.publishedLog.checkpoint()
+    },
     fetch,
     close() {
       clearInterval(renewals)

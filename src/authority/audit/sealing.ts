@@ -7,6 +7,13 @@ import type { HashTile, SignedHead } from '../../store/audit-tree.js'
 import { shareNext } from '../../store/share-next.js'
 import type { Store, Transaction } from '../../store/store.js'
 import type { Keyring } from '../keys.js'
+import {
+  assertHighest,
+  createMemoryMark,
+  findHighest,
+  type HighWaterMark,
+  rolledBack,
+} from './highest-heads.js'
 import { sha256, signHead, toVerifierKey, verifyEd25519 } from './log-key.js'
 
 /** Signs the head of the log, behind the requests and never in their way. */
@@ -27,14 +34,6 @@ export interface Sealing {
   assertTimely(withinMs: number): void
 }
 
-/** The highest heads that were ever signed, kept where no backup of the store reaches. */
-export interface HighWaterMark {
-  /** One for each log; that of the log which was signed last is the last. */
-  read(): Promise<readonly Checkpoint[]>
-  /** Keeps a checkpoint, as that of the log which is signed last. */
-  raise(note: string): Promise<void>
-}
-
 export interface SealingOptions {
   store: Store
   keyring: Keyring
@@ -43,6 +42,8 @@ export interface SealingOptions {
   clock: () => number
   /** Default: in the memory of this process. */
   highWater?: HighWaterMark | undefined
+  /** Heads of logs that somebody has seen: what is signed here has to go on from that of this log. Default: none. */
+  seenHeads?: readonly Checkpoint[] | undefined
   /** Throws where this run may sign nothing more; asked in the transaction that keeps a head. Default: never. */
   assertOwnState?: ((transaction: Transaction) => Promise<void>) | undefined
   /** Told what goes wrong where nobody waits for it. */
@@ -64,6 +65,7 @@ export function createSealing(options: SealingOptions): Sealing {
   const { store, keyring, logId, clock, assertOwnState = async () => {}, onFailure = () => {} } = options
   const { readSteady = () => performance.now() } = options
   const highWater = options.highWater ?? createMemoryMark()
+  const seen = options.seenHeads?.find(({ origin }) => origin === logId)
   let unsealed = 0
   let isChecked = false
   let failingSince: number | undefined
@@ -92,6 +94,7 @@ export function createSealing(options: SealingOptions): Sealing {
         return
       }
       const edge = await openEdge(last)
+      if (!isChecked) await assertGoesOnFromSeen(last)
       // The first time also where there is nothing to sign: nothing is added to a log that is not the one that was
       // signed.
       isChecked = true
@@ -120,6 +123,16 @@ export function createSealing(options: SealingOptions): Sealing {
   function isSigned(edge: TileEdge, last: SignedHead): boolean {
     const { origin, root } = readOwnHead(last, keyring, logId)
     return origin === logId && equalHashes(edge.root(), root)
+  }
+
+  // By the tiles, which are still there of what has been pruned.
+  async function assertGoesOnFromSeen(last: SignedHead | undefined): Promise<void> {
+    if (seen === undefined) return
+    const size = last?.size ?? 0
+    if (seen.size > size)
+      throw rolledBack(`ends at ${size}, and was seen on this machine with ${seen.size} records`)
+    if (equalHashes((await readEdge(seen.size)).root(), seen.root)) return
+    throw rolledBack(`is another one than it was when it was seen on this machine with ${seen.size} records`)
   }
 
   async function rebuild(last: SignedHead): Promise<void> {
@@ -207,53 +220,12 @@ export function createSealing(options: SealingOptions): Sealing {
   }
 }
 
-/** Keeps the mark for as long as the process runs: it finds out a store that is exchanged beneath it. */
-function createMemoryMark(): HighWaterMark {
-  let highest: readonly Checkpoint[] = []
-  return {
-    read: async () => highest,
-    async raise(note) {
-      highest = [parseCheckpoint(note)]
-    },
-  }
-}
-
 /** Reads the head that was signed last, which has to bear the signature of a key of ours. */
 function readOwnHead({ note }: SignedHead, { audit }: Keyring, logId: string): Checkpoint {
   const head = parseCheckpoint(note)
   const keys = audit.known.map((key) => toVerifierKey(key, logId))
   if (keys.some((key) => isSignedBy(head, key, verifyEd25519))) return head
   throw new AuthsecError('state_unreadable', 'the last checkpoint of the audit log is signed by no key of it')
-}
-
-/**
- * The highest head of a log that was ever signed; undefined where none of it is known. Throws `state_rolled_back` where
- * another log has taken its place since: what was revoked after that would live again.
- */
-function findHighest(heads: readonly Checkpoint[], logId: string): Checkpoint | undefined {
-  const highest = heads.find(({ origin }) => origin === logId)
-  const newest = heads.at(-1)
-  if (highest === undefined || highest === newest) return highest
-  throw rolledBack(`is ${logId}, whose place ${newest?.origin} has taken`)
-}
-
-/** Throws `state_rolled_back` where a head of the log has been signed that is higher than what is stored. */
-function assertHighest(stored: SignedHead | undefined, highest: Checkpoint | undefined): void {
-  const size = stored?.size ?? 0
-  if (highest === undefined || highest.size < size) return
-  const isSame = highest.size === size && stored !== undefined
-  if (isSame && equalHashes(parseCheckpoint(stored.note).root, highest.root)) return
-  throw rolledBack(
-    isSame
-      ? `is another one than the log that was signed at ${size}`
-      : `ends at ${size}, and was signed up to ${highest.size}`,
-  )
-}
-
-function rolledBack(what: string): AuthsecError {
-  return new AuthsecError('state_rolled_back', `the audit log ${what}`, {
-    hint: 'An older copy of the store has been put back. Restore the newest one, or see authsec dev recover --help.',
-  })
 }
 
 function signersOf(note: string): string {

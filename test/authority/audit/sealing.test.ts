@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { HighWaterMark } from '../../../src/authority/audit/highest-heads.js'
 import { sha256, toVerifierKey, verifyEd25519 } from '../../../src/authority/audit/log-key.js'
-import { createSealing, type HighWaterMark } from '../../../src/authority/audit/sealing.js'
+import { createSealing } from '../../../src/authority/audit/sealing.js'
 import { type Checkpoint, isSignedBy, parseCheckpoint } from '../../../src/core/checkpoint.js'
 import { createMerkleTree, hashLeaf } from '../../../src/core/merkle.js'
 import { type AuthorityBench, openBench, PROVENANCE, refusalOf } from '../../support/authority-bench.js'

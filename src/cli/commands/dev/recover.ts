@@ -3,6 +3,7 @@ import type { FormerLog } from '../../../authority/audit/new-log.js'
 import { AuthsecError } from '../../../core/errors.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
+import { openKnownLogs } from '../../known-logs.js'
 import { addOfflineFlags, chooseOldLog, type OfflineFlags, readOfflineState } from '../../offline-state.js'
 
 /** Which audit log ends and begins. */
@@ -70,6 +71,7 @@ async function runRecover(context: Context, flags: RecoverFlags): Promise<void> 
   const { old, kept, origin } = await recover({
     ...offline,
     auditHighWater: flags.auditHighWater,
+    seenHeads: (await openKnownLogs(context).read()).heads,
     keepLog: (files) => writeBundle(files, oldLog),
   })
   if (flags.json) {

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, inject, test } from 'vitest'
@@ -287,6 +287,36 @@ describe('authsec dev serve', () => {
       const again = ['--state', join(await makeDirectory(), 'one'), '--port', new URL(ready.url).port]
       expect((await (await serve(again, directory)).stop()).stderr).not.toContain('profile dev was')
       expect((await call(MINT, directory)).code).toBe(2)
+    })
+
+    test('of which an older copy has been put back, with all that lies beside it, does not start', async () => {
+      const place = await makeDirectory()
+      const [state, copy] = [join(place, 'state'), join(place, 'copy')]
+      const first = await serve(['--state', state])
+      const { directory } = first
+      await first.stop()
+      await cp(state, copy, { recursive: true })
+      // Nobody but the server itself ever looks at its log.
+      await (await serve(['--state', state], directory)).stop()
+      await rm(state, { recursive: true })
+      await cp(copy, state, { recursive: true })
+
+      await expect(serve(['--state', state], directory)).rejects.toThrow(
+        /ended with 7: .*the audit log ends at (\d+), and was seen on this machine with (?!\1)\d+ records.*dev recover/,
+      )
+      // Where nothing of it was seen it is served, and grows on.
+      const stranger = await serve(['--state', state])
+      await call(MINT, stranger.directory)
+      await stranger.stop()
+      await expect(serve(['--state', state], directory)).rejects.toThrow(
+        /ended with 7: .*the audit log is another one than it was when it was seen on this machine with \d+ records/,
+      )
+
+      const recover = ['dev', 'recover', '--state', state, '--accept-loss', '--json']
+      const recovered = await call(recover, directory)
+      expect(recovered).toMatchObject({ code: 0, stderr: '' })
+      expect(JSON.parse(recovered.stdout).kept).toBe(JSON.parse(recovered.stdout).old.size)
+      expect(await (await serve(['--state', state], directory)).stop()).toMatchObject({ code: 130 })
     })
 
     test('whose configuration cannot be read does not start, and frees what it took', async () => {
