@@ -3,7 +3,7 @@ import { readAuditPage } from './audit-pages.js'
 import { scanAudit } from './audit-search.js'
 import { toTermColumns } from './audit-terms.js'
 import { orUndefined } from './columns.js'
-import { createInsert } from './insert.js'
+import type { CreateInsert } from './insert.js'
 import type { AuditPrivateRow, AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'
 
@@ -79,8 +79,7 @@ export type AppendRecords = (
   head: number,
 ) => Promise<void>
 
-/** With statements that are built once, as `createInsert` builds those for the two tables. */
-export function createAppendRecords(): AppendRecords {
+export function createAppendRecords(createInsert: CreateInsert): AppendRecords {
   const insertEvents = createInsert('audit_events')
   const insertPersonal = createInsert('audit_private')
   return async (db, records, head) => {

@@ -1,7 +1,17 @@
-import type { CompiledQuery, InsertObject, Kysely } from 'kysely'
+import { type CompiledQuery, type InsertObject, type Kysely, sql } from 'kysely'
+import { bindValues } from './bound-values.js'
 import type { Schema } from './schema.js'
 
 type Row<T extends keyof Schema> = InsertObject<Schema, T>
+
+/** Inserts rows of one table, all of which name the same columns in the same order. */
+export type InsertRows<T extends keyof Schema> = (
+  db: Kysely<Schema>,
+  rows: readonly Row<T>[],
+) => Promise<void>
+
+/** Makes what inserts the rows of one table, in the way that costs an engine the least. */
+export type CreateInsert = <T extends keyof Schema>(table: T) => InsertRows<T>
 
 // The parameters of so many rows fit into one statement of either engine.
 const MAX_ROWS = 256
@@ -9,15 +19,13 @@ const MAX_ROWS = 256
 const MAX_EXACT = 32
 
 /**
- * Inserts rows of one table, all of which name the same columns in the same order, with few statements: of 1 to 32, 64,
- * 128 or 256 rows, each built once, because building one takes as long as running it.
+ * With a parameter for each value, and few statements: of 1 to 32, 64, 128 or 256 rows, each built once, because building
+ * one takes as long as running it.
  */
-export function createInsert<T extends keyof Schema>(
-  table: T,
-): (db: Kysely<Schema>, rows: readonly Row<T>[]) => Promise<void> {
+export const insertByParameters: CreateInsert = (table) => {
   const statements = new Map<number, CompiledQuery>()
 
-  function compile(db: Kysely<Schema>, rows: readonly Row<T>[]): CompiledQuery {
+  function compile(db: Kysely<Schema>, rows: readonly Row<typeof table>[]): CompiledQuery {
     const known = statements.get(rows.length)
     if (known !== undefined) return { ...known, parameters: listValues(rows) }
     const statement = db.insertInto(table).values(rows).compile()
@@ -31,6 +39,25 @@ export function createInsert<T extends keyof Schema>(
       await db.executeQuery(compile(db, rows.slice(start, start + size)))
       start += size
     }
+  }
+}
+
+/**
+ * With all rows in one parameter, for PostgreSQL: where every value goes over the wire by itself, writing them is a
+ * tenth of what the server does.
+ */
+export const insertByJson: CreateInsert = (table) => {
+  return async (db, rows) => {
+    const [first] = rows
+    if (first === undefined) return
+    // As JSON what cannot be stored would look as if it could.
+    bindValues(listValues(rows))
+    const columns = sql.join(Object.keys(first).map((name) => sql.ref(name)))
+    await sql`
+      insert into ${sql.table(table)} (${columns})
+      select ${columns} from json_populate_recordset(null::${sql.table(table)}, ${JSON.stringify(rows)})`.execute(
+      db,
+    )
   }
 }
 

@@ -70,7 +70,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   const queries = createQueries(db, revision, engine.now)
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
-  const appendRecords = createAppendRecords()
+  const appendRecords = createAppendRecords(engine.createInsert)
   const opening = compileOpening(db)
   engine.foresee(opening.sql)
 

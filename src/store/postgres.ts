@@ -2,6 +2,7 @@ import { PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from
 import pg from 'pg'
 import { bindValues } from './bound-values.js'
 import type { Engine } from './engine.js'
+import { insertByJson } from './insert.js'
 import {
   createUnavailable,
   explainPostgresFailure,
@@ -44,6 +45,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
     foresee(question) {
       beginning.question = question
     },
+    createInsert: insertByJson,
     isAlone: false,
     now: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     adaptStatement,
