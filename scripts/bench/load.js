@@ -42,36 +42,65 @@ export async function measureInTurn(targets) {
   return series
 }
 
-/** Loads the targets at the same time, with as many connections in all as one has alone; says how many answers came. */
-export async function loadTogether(targets, durationMs) {
-  const loads = targets.map((target) => load(target, durationMs, CONNECTIONS / targets.length))
+/**
+ * Loads the targets at the same time, with as many connections in all as one has alone; says how many answers came.
+ * With `perSecond` so many requests are sent in all, and it rejects where the targets do not keep up.
+ */
+export async function loadTogether(targets, durationMs, perSecond) {
+  const loads = targets.map((target) =>
+    load(target, durationMs, CONNECTIONS / targets.length, perSecond && perSecond / targets.length),
+  )
   const results = await Promise.all(loads)
-  return { count: results.reduce((sum, { durations }) => sum + durations.length, 0) }
+  const count = results.reduce((sum, { durations }) => sum + durations.length, 0)
+  if (count < 0.95 * (perSecond ?? 0) * (durationMs / 1_000)) {
+    throw new Error(`${count} answers in ${durationMs} ms: too few for ${perSecond} a second`)
+  }
+  return { count }
 }
 
 /**
  * Sends the request from 32 keep-alive connections for so many milliseconds. Rejects at the first answer that is not
  * `status`, 200 unless it is said, with a body that `isExpected`. `onAnswer` is told each body, and when it was asked
- * for.
+ * for. With `perSecond` a connection waits until its next request is due.
  */
 export async function load(
   { url, request, status = 200, isExpected, onAnswer },
   durationMs,
   connections = CONNECTIONS,
+  perSecond = undefined,
 ) {
   const { hostname, port } = new URL(url)
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(hostname, Number(port))))
   const durations = []
   const start = performance.now()
   const isOver = () => performance.now() - start >= durationMs
+  const pace = perSecond === undefined ? UNPACED : createPace(perSecond)
   try {
     await Promise.all(
-      sockets.map((socket) => repeat(socket, request, { status, isExpected, isOver, durations, onAnswer })),
+      sockets.map((socket) =>
+        repeat(socket, request, { status, isExpected, isOver, pace, durations, onAnswer }),
+      ),
     )
     return { throughput: durations.length / (performance.now() - start), durations }
   } finally {
+    pace.stop()
     for (const socket of sockets) socket.destroy()
   }
+}
+
+/** Every request as soon as it can be sent. */
+const UNPACED = { wait: (send) => send(), stop() {} }
+
+/** So many requests a second, whatever the answers take. */
+function createPace(perSecond) {
+  const waiting = []
+  const start = performance.now()
+  let sent = 0
+  const timer = setInterval(() => {
+    const due = Math.floor(((performance.now() - start) * perSecond) / 1_000)
+    for (; sent < due && waiting.length > 0; sent++) waiting.shift()()
+  }, 1)
+  return { wait: (send) => waiting.push(send), stop: () => clearInterval(timer) }
 }
 
 export function quantile(values, share) {
@@ -86,10 +115,15 @@ function open(host, port) {
   })
 }
 
-function repeat(socket, request, { status, isExpected, isOver, durations, onAnswer }) {
+function repeat(socket, request, { status, isExpected, isOver, pace, durations, onAnswer }) {
   return new Promise((resolve, reject) => {
     let received = ''
-    let sent = performance.now()
+    let sent
+    const send = () => {
+      if (isOver()) return resolve()
+      sent = performance.now()
+      socket.write(request)
+    }
     socket.on('data', (chunk) => {
       received += chunk
       const body = readBody(received)
@@ -99,16 +133,13 @@ function repeat(socket, request, { status, isExpected, isOver, durations, onAnsw
         return
       }
       received = ''
-      const now = performance.now()
-      durations.push(now - sent)
+      durations.push(performance.now() - sent)
       onAnswer?.(body, sent)
-      sent = now
-      if (isOver()) resolve()
-      else socket.write(request)
+      pace.wait(send)
     })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error('the server closed a connection')))
-    socket.write(request)
+    pace.wait(send)
   })
 }
 
