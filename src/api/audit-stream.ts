@@ -8,6 +8,7 @@ import { readShape } from './answer.js'
 import { readAuditEntry } from './audit.js'
 import { readEventStream } from './event-stream.js'
 import { type ApiTarget, openStream } from './http.js'
+import { readRefusal } from './refusal.js'
 
 /** A place in a log: behind a sequence number of the log with this origin, where that is known. */
 export interface AuditCursor {
@@ -36,7 +37,8 @@ const SILENCE_MS = 45_000
 
 /**
  * Follows the log of a server from a place on, until the connection ends: those steps together that come together.
- * Throws `not_found` where there is no such stream.
+ * Throws `not_found` where there is no such stream, and `server_error`, behind what comes before it, for a record that
+ * the server cannot read.
  */
 export async function* streamAudit(
   target: ApiTarget,
@@ -54,7 +56,10 @@ export async function* streamAudit(
     { contentType: 'text/event-stream', silenceMs: SILENCE_MS },
   )
   for await (const messages of readEventStream(chunks)) {
-    yield messages.flatMap(({ event, data }) => readStep(event, parse(data)) ?? [])
+    const failure = messages.find(({ event }) => event === 'failure')
+    const told = failure === undefined ? messages : messages.slice(0, messages.indexOf(failure))
+    yield told.flatMap(({ event, data }) => readStep(event, parse(data)) ?? [])
+    if (failure !== undefined) throw readFailure(target, parse(failure.data))
   }
 }
 
@@ -71,6 +76,13 @@ function readStep(event: string, body: Json): AuditStreamStep | undefined {
     return { type: 'gap', gap: { reason, asked, after: next, log: assertLog(log) } }
   }
   return undefined
+}
+
+// The server would say the same again.
+function readFailure({ session }: ApiTarget, body: Json): AuthsecError {
+  const sent = session === undefined ? [] : [session]
+  const { code, message, hint } = readRefusal(new Response(null, { status: 500 }), body, sent)
+  return new AuthsecError(code, message, { hint, retryable: false })
 }
 
 // It goes into the command that goes on.

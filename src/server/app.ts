@@ -187,6 +187,7 @@ async function handle<A extends Access>(
     caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
     params: readSegments(params),
     provenance,
+    reportLate: (error) => recordRefusal(error, endpoint, provenance, options),
     serverUrl,
     leaving,
     stopping,

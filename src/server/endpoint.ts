@@ -77,6 +77,11 @@ export interface EndpointContext<A extends Access = Access> {
   /** The segments that `:name` stood for. */
   params: Readonly<Record<string, string>>
   provenance: Provenance
+  /**
+   * Tells whoever runs the server, and the log, what fails once the answer is under way; what it resolves with is for the
+   * caller.
+   */
+  reportLate(error: unknown): Promise<unknown>
   /** Where the server listens now, which is where its endpoints are. */
   serverUrl: string
   /** Aborts when the server is about to stop: it answers still, and nobody new should be sent to it. */

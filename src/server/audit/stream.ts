@@ -1,10 +1,13 @@
 import type { AuditFollower } from '../../authority/audit/feed.js'
+import type { Provenance } from '../../authority/audit/log.js'
 import { assertAdmin } from '../../authority/sessions.js'
 import type { AuditFilter } from '../../core/audit-filter.js'
+import { AuthsecError } from '../../core/errors.js'
 import type { StoredRecord } from '../../store/store.js'
 import { readBearer } from '../caller.js'
 import type { Endpoint } from '../endpoint.js'
 import { readQueryInteger, readQueryString } from '../fields.js'
+import { createProblem } from '../problem.js'
 import { joinSignals } from '../signals.js'
 import { formatRecord, readFilter } from './events.js'
 
@@ -15,8 +18,8 @@ const RECHECK_MS = 5_000
 
 /**
  * Events as they happen, as server-sent events (WHATWG HTML §9.2): `event` for each that fits, with its sequence
- * number as the id, `heartbeat` with the number that everything has been looked at up to, and `gap` where what the
- * caller has seen last is not what comes before.
+ * number as the id, `heartbeat` with the number that everything has been looked at up to, `gap` where what the caller
+ * has seen last is not what comes before, and `failure` at the end where the next record is damaged: `{error, details}`. An end without it is one after which the caller may connect again.
  */
 export const eventStream: Endpoint<'admin'> = {
   method: 'GET',
@@ -28,7 +31,7 @@ export const eventStream: Endpoint<'admin'> = {
   event: 'audit.read',
   errors: 'authsec',
 
-  async handle(request, { authority, caller, stopping, provenance }) {
+  async handle(request, { authority, caller, stopping, provenance, reportLate }) {
     const { audit, auditFeed, auditReads, identity, sessions, clock } = authority
     const query = new URL(request.url).searchParams
     const filter = readFilter(query, clock())
@@ -44,6 +47,7 @@ export const eventStream: Endpoint<'admin'> = {
       stopping,
       clock,
       onRecords: (records) => auditReads.note(caller, { filter }, records, provenance),
+      describeFailure: async (error) => formatFailure(await reportLate(error), provenance),
       isAllowed: () =>
         sessions
           .resume(token)
@@ -71,6 +75,8 @@ interface StreamOptions {
   stopping: AbortSignal
   clock: () => number
   onRecords(records: readonly StoredRecord[]): void
+  /** What is told of a failure before the stream ends; nothing where the reader is to connect again. */
+  describeFailure(error: unknown): Promise<string | undefined>
   /** Whether the reader may still read: a session may end, or be cut, while its holder listens. */
   isAllowed(): Promise<boolean>
 }
@@ -80,7 +86,7 @@ interface StreamOptions {
  * has stopped is cut off by its socket.
  */
 function createStream(follower: AuditFollower, options: StreamOptions): ReadableStream<Uint8Array> {
-  const { filter, log, stopping, clock, onRecords, isAllowed } = options
+  const { filter, log, stopping, clock, onRecords, describeFailure, isAllowed } = options
   const leaving = new AbortController()
   const utf8 = new TextEncoder()
   let { after, gap } = options
@@ -103,9 +109,12 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
     try {
       const { records, seen } = await follower.read({ after, filter }, waiting.signal)
       if (!(await isStillAllowed())) return undefined
-      after = seen
-      onRecords(records)
-      if (records.length > 0) return records.map(formatEvent).join('')
+      const frames = formatEvents(records)
+      const told = records.slice(0, frames.length)
+      // One that is damaged is the first of the next time.
+      after = told.length < records.length ? (told.at(-1)?.seq ?? after) : seen
+      onRecords(told)
+      if (frames.length > 0) return frames.join('')
     } finally {
       waiting.release()
     }
@@ -116,9 +125,16 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
   return new ReadableStream(
     {
       async pull(controller) {
-        const text = await readNext().catch(() => undefined)
-        if (leaving.signal.aborted) return
-        if (text !== undefined) return controller.enqueue(utf8.encode(text))
+        let last: string | undefined
+        try {
+          const text = await readNext()
+          if (leaving.signal.aborted) return
+          if (text !== undefined) return controller.enqueue(utf8.encode(text))
+        } catch (error) {
+          last = await describeFailure(error)
+          if (leaving.signal.aborted) return
+        }
+        if (last !== undefined) controller.enqueue(utf8.encode(last))
         follower.close()
         controller.close()
       },
@@ -129,6 +145,24 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
     },
     { highWaterMark: 1 },
   )
+}
+
+/** Those before the first that is damaged. Throws what is said of that where there are none. */
+function formatEvents(records: readonly StoredRecord[]): string[] {
+  const frames: string[] = []
+  try {
+    for (const stored of records) frames.push(formatEvent(stored))
+  } catch (error) {
+    if (frames.length === 0) throw error
+  }
+  return frames
+}
+
+/** What mends itself is told by the end of the stream alone. */
+function formatFailure(error: unknown, { requestId }: Provenance): string | undefined {
+  if (!AuthsecError.is(error, 'state_unreadable')) return undefined
+  const { message: text } = error
+  return formatFrame('failure', createProblem(error, 'authsec', { status: 500, text, requestId }))
 }
 
 function formatEvent(stored: StoredRecord): string {

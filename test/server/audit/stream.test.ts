@@ -1,4 +1,6 @@
 import { connect } from 'node:net'
+import { join } from 'node:path'
+import Database from 'libsql'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { makeDirectory } from '../../support/run-cli.js'
 import { BILLING, startTestServer, type TestServer } from '../../support/running-server.js'
@@ -200,6 +202,45 @@ describe('the stream of events', () => {
 
   test('is for an admin', async () => {
     expect(await server.call('GET', '/audit/events/stream')).toMatchObject({ status: 401 })
+  })
+
+  test('tells what comes before a record that is damaged, names that one and ends', async () => {
+    const state = await makeDirectory()
+    await (await startTestServer({ state })).close()
+    const database = new Database(join(state, 'authsec.db'))
+    database.exec('update audit_events set record = substr(record, 2) where seq = 3')
+    database.close()
+    const own = await startTestServer({ state })
+    try {
+      for (const [query, seqs] of [
+        ['after=0', [1, 2]],
+        ['after=2', []],
+        ['after=0&filter=text~billing', []],
+      ] as const) {
+        const headers = { authorization: `Bearer ${own.adminToken}` }
+        const stream = await fetch(`${own.url}/audit/events/stream?${query}`, { headers })
+        const told = (await stream.text()).split('\n\n').filter(Boolean).map(readFrame)
+        expect(eventsOf(told).map(({ data }) => data.seq)).toEqual(seqs)
+        expect(told.at(-1)).toEqual({
+          event: 'failure',
+          data: {
+            error: 'record 3 of the audit log is damaged',
+            details: expect.stringContaining('authsec audit verify'),
+          },
+        })
+        // Whoever runs the server hears of it, and the log tells that somebody could not read it.
+        expect(own.surprises.splice(0)).toMatchObject([{ code: 'state_unreadable' }])
+        const last = (await own.call('GET', '/audit/events?last=1', { admin: true })).json.events[0]
+        expect(last.event).toMatchObject({
+          type: 'audit.read',
+          outcome: 'deny',
+          reason: 'state_unreadable',
+          request_id: stream.headers.get('x-request-id'),
+        })
+      }
+    } finally {
+      await own.close()
+    }
   })
 
   test('ends with the server', async () => {

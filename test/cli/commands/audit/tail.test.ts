@@ -222,6 +222,22 @@ describe('authsec audit tail', () => {
     })
   })
 
+  test('ends with 21 at a record that the server cannot read, says which it is, and does not ask again', async () => {
+    const failure = {
+      error: 'record 10 of the audit log is damaged',
+      details: 'See with authsec audit verify.',
+    }
+    const { streams, done } = tail(['-n', '0'], [open(heartbeat(8), events(9), frame('failure', failure))])
+    expect(await done).toMatchObject({
+      code: 21,
+      stdout: expect.stringMatching(/^9\t.*\n$/),
+      stderr: expect.stringMatching(
+        /--cursor 9@authsec\/0123\nauthsec: record 10 of the audit log is damaged\nhint: See with authsec audit verify\.\n$/,
+      ),
+    })
+    expect(streams).toHaveLength(1)
+  })
+
   test('warns where the server cannot go on behind what was seen', async () => {
     const gap = { reason: 'ahead', asked: 41, next: 8, log: LOG }
     const { done } = tail(['--cursor', `41@${LOG}`], [open(frame('gap', gap), heartbeat(8), events(9))], {
