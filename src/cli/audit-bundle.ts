@@ -41,22 +41,15 @@ async function countBehind(directory: string, size: number): Promise<number> {
  */
 export async function writeBundle(files: AsyncIterable<LogFile>, directory: string): Promise<void> {
   const { mkdir } = await import('node:fs/promises')
+  const { writeDurably } = await import('../store/durable-file.js')
   await fillNewPlace(directory, async (partial) => {
     await mkdir(partial, { recursive: true, mode: 0o700 })
-    for await (const { file, content } of files) await writeDurably(join(partial, file), content)
+    for await (const { file, content } of files) {
+      const path = join(partial, file)
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      await writeDurably(path, (handle) => handle.writeFile(content))
+    }
   })
-}
-
-async function writeDurably(path: string, content: Uint8Array): Promise<void> {
-  const { mkdir, open } = await import('node:fs/promises')
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -7,19 +7,14 @@ import { dirname, resolve } from 'node:path'
  * is written to and stays what it is.
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const { lstat, mkdir, open, rename, rm, writeFile } = await import('node:fs/promises')
+  const { lstat, mkdir, rename, rm, writeFile } = await import('node:fs/promises')
+  const { writeDurably } = await import('../store/durable-file.js')
   const there = await lstat(path).catch(() => undefined)
   if (isSpecial(path, there)) return await writeFile(path, text)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${crypto.randomUUID()}.tmp`
   try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeDurably(temporary, (file) => file.writeFile(text))
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

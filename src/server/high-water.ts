@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
 import type { HighWaterMark } from '../authority/audit/highest-heads.js'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { writeDurably } from '../store/durable-file.js'
 
 /** More logs than any state has had: each reset and each load begins one. */
 const MAX_LOGS = 64
@@ -49,23 +50,13 @@ export function createMarkFile(path: string): HighWaterMark {
       const others = known.filter((head) => head.origin !== origin).map((head) => head.note)
       const temporary = `${path}.${randomUUID()}.tmp`
       try {
-        await writeDurably(temporary, [...others.slice(1 - MAX_LOGS), note].join('\n'))
+        const text = [...others.slice(1 - MAX_LOGS), note].join('\n')
+        await writeDurably(temporary, (file) => file.writeFile(text))
         await rename(temporary, path)
       } catch (cause) {
         await rm(temporary, { force: true }).catch(() => {})
         fail(cause as NodeJS.ErrnoException)
       }
     },
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(text)
-    // Without it the name may be there after a power cut, and what it names may not.
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }

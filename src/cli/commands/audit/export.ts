@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { readEventsUpTo, recordExport } from '../../../api/audit.js'
 import { openLiveLog } from '../../../api/audit-log.js'
@@ -188,17 +187,14 @@ async function print({ io }: Context, pages: AsyncIterable<TextPage>): Promise<n
 }
 
 async function save(path: string, pages: AsyncIterable<TextPage>): Promise<number> {
-  const file = await open(path, 'wx', 0o600)
-  let count = 0
-  try {
+  const { writeDurably } = await import('../../../store/durable-file.js')
+  return writeDurably(path, async (file) => {
+    let count = 0
     for await (const { text, events } of pages) {
       // Unlike a single write, which a full disk may cut short without a word.
       await file.appendFile(text)
       count += events
     }
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  return count
+    return count
+  })
 }

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { downloadSnapshot } from '../../../../api/snapshots.js'
 import { AuthsecError } from '../../../../core/errors.js'
@@ -55,10 +54,12 @@ async function save(context: Context, path: string, flags: SaveFlags): Promise<v
   const { io } = context
   const { clone, json } = flags
   const offline = await readOfflineState(context, flags)
+  const { writeDurably } = await import('../../../../store/durable-file.js')
   const { saveSnapshot } = await import('../../../../server/snapshot.js')
   const { openSnapshotFile } = await import('../../../../server/snapshot-file.js')
   const end = await fillNewPlace(path, async (partial) => {
-    await writeTo(partial, async (write) => {
+    await writeDurably(partial, async (file) => {
+      const write = (chunk: string | Uint8Array) => file.writeFile(chunk)
       try {
         await saveSnapshot({ ...offline, clone }, write)
       } catch (error) {
@@ -81,17 +82,5 @@ async function save(context: Context, path: string, flags: SaveFlags): Promise<v
       ['rows', String(rows)],
       ['audit log', `${clone ? 'all' : 'none'} of ${end.log.size} records of ${end.log.origin}`],
     ])
-  }
-}
-
-type Write = (chunk: string | Uint8Array) => Promise<void>
-
-async function writeTo(path: string, fill: (write: Write) => Promise<void>): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await fill((chunk) => file.writeFile(chunk))
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }
