@@ -40,14 +40,13 @@ export function createChallenges(options: {
       return { challenge: `${body}.${prove(keys.active, body)}`, createdAt, expiresAt }
     },
     async use(challenge) {
-      const now = clock()
       const end = challenge.lastIndexOf('.')
       const body = challenge.slice(0, Math.max(0, end))
       const expiresAt = Number(body.slice(body.indexOf('.') + 1))
       const proof = challenge.slice(end + 1)
       if (!keys.trusted.some((key) => isSameText(proof, prove(key, body)))) throw staleChallenge()
-      if (expiresAt <= now) throw staleChallenge()
-      const use = { jti: `challenge ${body}`, expiresAt, now }
+      if (expiresAt <= clock()) throw staleChallenge()
+      const use = { jti: `challenge ${body}`, expiresAt }
       if (!(await store.write(({ uses }) => uses.insert(use)))) throw staleChallenge()
     },
   }

@@ -33,9 +33,8 @@ export async function assertAssertion(
   }
   if (!TYPES.includes(parsed.header['typ'])) throw failed(`its type is ${quote(parsed.header['typ'])}`)
 
-  const now = clock()
-  const { jti, expiresAt } = readClaims(parsed, { clientId, audiences, now: now / 1000 })
-  const use = { clientId, id: jti, expiresAt: (expiresAt + CLOCK_TOLERANCE) * 1000, now }
+  const { jti, expiresAt } = readClaims(parsed, { clientId, audiences, now: clock() / 1000 })
+  const use = { clientId, id: jti, expiresAt: (expiresAt + CLOCK_TOLERANCE) * 1000 }
   const isFirst = await store.write((transaction) => useAssertion(use, transaction))
   if (!isFirst) throw failed('it has been used before')
 }

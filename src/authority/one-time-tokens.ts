@@ -43,7 +43,7 @@ export function createOneTimeTokens(
         await attempt.commit(async (transaction) => {
           await assertOwner(transaction, claims.aud, clientId)
           decideLiveness(await readLiveness(transaction, token, claims.aud), token, 'presented', now)
-          const use = { jti: claims.jti, expiresAt: claims.exp * 1000 + MEMORY_MS, now }
+          const use = { jti: claims.jti, expiresAt: claims.exp * 1000 + MEMORY_MS }
           if (!(await transaction.uses.insert(use))) {
             throw new AuthsecError('replayed', 'the token has been used before')
           }

@@ -64,7 +64,7 @@ export function createRevocation(options: {
           }
           await transaction.sessions.remove(jti)
           // No call token that is out already lives longer.
-          await transaction.revocations.insert({ jti, expiresAt: now + MAX_CALL_TTL * 1000, now })
+          await transaction.revocations.insert({ jti, expiresAt: now + MAX_CALL_TTL * 1000 })
         }),
       )
     },
@@ -101,6 +101,6 @@ async function revoke(
       return
     }
     default:
-      await to.revocations.insert({ jti, expiresAt: expiresAt * 1000, now })
+      await to.revocations.insert({ jti, expiresAt: expiresAt * 1000 })
   }
 }

@@ -8,15 +8,13 @@ export interface AssertionUse {
   id: string
   /** Until when it would be taken, in milliseconds since the epoch. */
   expiresAt: number
-  now: number
 }
 
 /** Remembers that an assertion has been used (RFC 7523 §3); false when it was before. */
 export async function useAssertion(
-  { clientId, id, expiresAt, now }: AssertionUse,
+  { clientId, id, expiresAt }: AssertionUse,
   { assertions }: Pick<Transaction, 'assertions'>,
 ): Promise<boolean> {
   const jtiHash = createHash('sha256').update(id).digest('base64url')
-  await assertions.sweep(now)
   return assertions.use({ clientId, jtiHash, expiresAt })
 }

@@ -5,6 +5,7 @@ import { type Authority, openAuthority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import type { Mode } from '../authority/client-authentication.js'
 import { createClockWatch } from '../authority/clock-watch.js'
+import { createForgetting } from '../authority/forgetting.js'
 import { completeTimings, type KeyTimings } from '../authority/key-sets.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { ReplicaTimings } from '../authority/replica.js'
@@ -119,7 +120,8 @@ export async function runServer<T>(
   const serverUrl = plan.issuer ?? url
   let leave = async () => {}
   try {
-    const watch = createClockWatch(clock, completeTimings(keyTimings ?? {}).skewSeconds)
+    const { skewSeconds } = completeTimings(keyTimings ?? {})
+    const watch = createClockWatch(clock, skewSeconds)
     const onFailure = (error: unknown) => onSurprise(error, SERVER_ITSELF)
     const room = createRoom({ readSpace: state.readSpace, onShortage: onFailure, clock })
     await room.upkeep()
@@ -174,7 +176,8 @@ export async function runServer<T>(
     const { audit, sealing } = authority
     const { auditRetentionSeconds: retentionSeconds, personalRetentionSeconds: personalSeconds } = options
     const retention = createRetention({ store, audit, sealing, clock, retentionSeconds, personalSeconds })
-    const chores = [authority.keys, authority.delegationEnds, retention, room]
+    const forgetting = createForgetting({ store, clock: watch.read, skewSeconds })
+    const chores = [authority.keys, authority.delegationEnds, forgetting, retention, room]
     const upkeeps = chores.map(({ upkeep }) => startUpkeep({ upkeep, clock, onSurprise }))
     const seals = setInterval(() => {
       watch

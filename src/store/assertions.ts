@@ -6,7 +6,7 @@ import type { Schema } from './schema.js'
 export interface AssertionChanges {
   /** Remembers an assertion until the millisecond in which it expires; false when it has been used before. */
   use(assertion: { clientId: string; jtiHash: string; expiresAt: number }): Promise<boolean>
-  /** Forgets what has expired. */
+  /** Forgets what has expired before. */
   sweep(now: number): Promise<void>
 }
 

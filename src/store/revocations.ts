@@ -7,8 +7,10 @@ export interface RevocationQueries {
   hasAny(jtis: readonly string[]): Promise<boolean>
 }
 export interface RevocationChanges extends RevocationQueries {
-  /** Revokes a token until it expires by itself, and forgets those that have. */
-  insert(token: { jti: string; expiresAt: number; now: number }): Promise<void>
+  /** Revokes a token until the millisecond in which it expires by itself. */
+  insert(token: { jti: string; expiresAt: number }): Promise<void>
+  /** Forgets what has expired before. */
+  sweep(now: number): Promise<void>
 }
 
 export function createRevocations(db: Kysely<Schema>): RevocationChanges {
@@ -23,13 +25,15 @@ export function createRevocations(db: Kysely<Schema>): RevocationChanges {
         .executeTakeFirst()
       return row !== undefined
     },
-    async insert({ jti, expiresAt, now }) {
-      await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
+    async insert({ jti, expiresAt }) {
       await db
         .insertInto('revoked_tokens')
         .values({ jti, expires_at: roundUp(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .execute()
+    },
+    async sweep(now) {
+      await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
     },
   }
 }

@@ -7,11 +7,10 @@ export interface UseQueries {
   has(jti: string): Promise<boolean>
 }
 export interface UseChanges extends UseQueries {
-  /**
-   * Remembers a token until nobody accepts it any more, and forgets those of which that is true; false when it has been
-   * used before.
-   */
-  insert(token: { jti: string; expiresAt: number; now: number }): Promise<boolean>
+  /** Remembers a token until the millisecond in which nobody accepts it any more; false when it has been used before. */
+  insert(token: { jti: string; expiresAt: number }): Promise<boolean>
+  /** Forgets what has expired before. */
+  sweep(now: number): Promise<void>
 }
 
 export function createUses(db: Kysely<Schema>): UseChanges {
@@ -20,14 +19,16 @@ export function createUses(db: Kysely<Schema>): UseChanges {
       const row = await db.selectFrom('used_tokens').select('jti').where('jti', '=', jti).executeTakeFirst()
       return row !== undefined
     },
-    async insert({ jti, expiresAt, now }) {
-      await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
+    async insert({ jti, expiresAt }) {
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('used_tokens')
         .values({ jti, expires_at: roundUp(expiresAt) })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n
+    },
+    async sweep(now) {
+      await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
     },
   }
 }

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { KEK } from '../support/authority-bench.js'
+import { type IdentityIssuer, JOB, startIdentityIssuer } from '../support/identity-issuer.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 import { CLIENT_JWKS, registerClient, signAssertion } from '../support/registered-client.js'
 import { type Reply, startTestServer, type TestServer } from '../support/running-server.js'
@@ -7,6 +9,11 @@ import { type Reply, startTestServer, type TestServer } from '../support/running
 const ALICE = 'alice@authsec.test'
 const PASSWORD = 'correct horse battery staple'
 const ORDERS = 'https://orders.example'
+
+const REPLAYED = {
+  status: 400,
+  json: { error: 'invalid_grant', error_description: expect.stringContaining('has been used before') },
+}
 
 let schema: PostgresSchema
 let one: TestServer
@@ -29,6 +36,31 @@ afterAll(async () => {
 })
 
 const statusesOf = (replies: readonly Reply[]) => replies.map(({ status }) => status).sort()
+
+/** An issuer whose jobs stand for the seeded agent. */
+async function trustIssuer(): Promise<IdentityIssuer> {
+  const issuer = await startIdentityIssuer(() => one.now, one.issuer)
+  onTestFinished(() => issuer.close())
+  const json = {
+    name: randomUUID(),
+    client_id: one.clientId,
+    issuer: issuer.url,
+    audience: one.issuer,
+    subject: JOB.sub,
+  }
+  expect((await one.call('POST', '/admin/trust-rules', { json, admin: true })).status).toBe(201)
+  return issuer
+}
+
+const presentJob = (server: TestServer, assertion: string) =>
+  server.call('POST', '/oauth/token', {
+    form: {
+      grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      client_id: one.clientId,
+      resource: 'https://billing.example',
+      assertion,
+    },
+  })
 
 describe('two servers of one database', () => {
   test('let a device ask one, a person approve at the other, and the device get its session once', async () => {
@@ -90,5 +122,28 @@ describe('two servers of one database', () => {
     expect(statusesOf(await Promise.all([one, other].map((server) => request(server, raced))))).toEqual([
       200, 401,
     ])
+  })
+
+  test('take the identity token of a job once between them', async () => {
+    const issuer = await trustIssuer()
+    const used = issuer.sign()
+    expect((await presentJob(one, used)).status).toBe(200)
+    expect(await presentJob(other, used)).toMatchObject(REPLAYED)
+    const raced = issuer.sign()
+    expect(statusesOf(await Promise.all([one, other].map((server) => presentJob(server, raced))))).toEqual([
+      200, 400,
+    ])
+  })
+
+  test('remember what is used for a server whose clock is behind, or is set back', async () => {
+    const issuer = await trustIssuer()
+    const used = issuer.sign({ exp: Math.floor(one.now / 1000) + 10 })
+    expect((await presentJob(one, used)).status).toBe(200)
+    // Where the token has expired, another one comes; elsewhere it is alive.
+    one.now += 40_000
+    expect((await presentJob(one, issuer.sign())).status).toBe(200)
+    expect(await presentJob(other, used)).toMatchObject(REPLAYED)
+    one.now -= 40_000
+    expect(await presentJob(one, used)).toMatchObject(REPLAYED)
   })
 })

@@ -84,12 +84,12 @@ export async function assertStands({ name, createdAt }: TrustRule, { trustRules 
  */
 export async function useUp(
   { claims: { iss, jti }, signingInput }: ParsedJwt,
-  { clientId, expiresAt, now }: { clientId: string; expiresAt: number; now: number },
+  { clientId, expiresAt }: { clientId: string; expiresAt: number },
   transaction: Transaction,
 ): Promise<void> {
   // Without a jti it is known by what is signed: signatures can be changed and stay good.
   const id = typeof jti === 'string' && jti !== '' ? jti : signingInput
-  const use = { clientId, id: JSON.stringify([iss, id]), expiresAt: (expiresAt + 1) * 1000, now }
+  const use = { clientId, id: JSON.stringify([iss, id]), expiresAt: (expiresAt + 1) * 1000 }
   if (await useAssertion(use, transaction)) return
   throw new AuthsecError('invalid_grant', 'the assertion has been used before', {
     hint: 'Ask for another one: GitHub signs one whenever it is asked, GitLab one for each entry of id_tokens.',

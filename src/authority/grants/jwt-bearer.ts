@@ -61,7 +61,7 @@ async function issue(
   const question = { ...request, subject, actor: undefined, clientId, mode, now }
   const settle = async (transaction: Transaction) => {
     await assertStands(rule, transaction)
-    await useUp(assertion, { clientId, expiresAt, now }, transaction)
+    await useUp(assertion, { clientId, expiresAt }, transaction)
   }
   return issueCallToken({ request, question, known, settle }, attempt, context)
 }
