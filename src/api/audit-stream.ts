@@ -14,6 +14,8 @@ import { readRefusal } from './refusal.js'
 export interface AuditCursor {
   after: number
   log: string | undefined
+  /** Of the event that has this number, where it is known: in another history of the log it is another one. */
+  id?: string | undefined
 }
 
 /** What the server says of a cursor that it cannot serve, and where it goes on. */
@@ -67,8 +69,9 @@ export async function* streamAudit(
 function readStep(event: string, body: Json): AuditStreamStep | undefined {
   if (event === 'event') return { type: 'event', entry: readAuditEntry(body) }
   if (event === 'heartbeat') {
-    const { next, log } = readShape(body, { next: 'number', log: 'text' }, 'heartbeat')
-    return { type: 'heartbeat', cursor: { after: next, log: assertLog(log) } }
+    const shape = { next: 'number', log: 'text', id: 'text?' } as const
+    const { next, log, id } = readShape(body, shape, 'heartbeat')
+    return { type: 'heartbeat', cursor: { after: next, log: assertLog(log), id } }
   }
   if (event === 'gap') {
     const shape = { reason: 'text', asked: 'number', next: 'number', log: 'text' } as const

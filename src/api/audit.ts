@@ -107,6 +107,12 @@ export async function findNextPlace(target: ApiTarget, after: number): Promise<n
   return (await readAudit(target, { filter: [], after, limit: 1 })).entries[0]?.seq
 }
 
+/** The event that has a number; undefined where there is none. */
+export async function findEventAt(target: ApiTarget, seq: number): Promise<AuditEntry | undefined> {
+  const { entries } = await readAudit(target, { filter: [], after: seq - 1, limit: 1 })
+  return entries.find((entry) => entry.seq === seq)
+}
+
 /** Has the server record that the log is taken along, and says up to which sequence number that is. */
 export async function recordExport(
   target: ApiTarget,

@@ -21,8 +21,11 @@ export type FollowStep =
 export interface FollowOptions {
   /** Opens a stream of what comes behind a cursor. */
   connect: (cursor: AuditCursor) => AsyncIterable<AuditStreamStep[]>
-  /** Holds the log against what was seen of it, before each connection after the first: it may be another one by then. */
-  greet: () => Promise<unknown>
+  /**
+   * Holds the log against what was seen of it, and read up to the cursor, before each connection after the first: it may
+   * be another one by then.
+   */
+  greet: (cursor: AuditCursor) => Promise<unknown>
   cursor: AuditCursor
   clock: Clock
   random: () => number
@@ -43,7 +46,7 @@ export async function* followAudit(options: FollowOptions): AsyncGenerator<Follo
   let failures = 0
   for (;;) {
     try {
-      if (failures > 0) await greet()
+      if (failures > 0) await greet(cursor)
       for await (const steps of connect(cursor)) {
         const isBack = failures > 0
         failures = 0
@@ -70,16 +73,21 @@ export async function* followAudit(options: FollowOptions): AsyncGenerator<Follo
 }
 
 /** Where the log has been read up to after a step. */
-export function moveOn({ after, log }: AuditCursor, step: FollowStep): AuditCursor {
+export function moveOn(cursor: AuditCursor, step: FollowStep): AuditCursor {
+  const { log } = cursor
   switch (step.type) {
-    case 'event':
-      return { after: step.entry.seq ?? after, log }
+    case 'event': {
+      const { seq, event } = step.entry
+      return seq === null ? cursor : { after: seq, log, id: event.id }
+    }
     case 'heartbeat':
-    case 'place':
-      return { after: Math.max(after, step.cursor.after), log: step.cursor.log ?? log }
+    case 'place': {
+      const furthest = step.cursor.after < cursor.after ? cursor : step.cursor
+      return { ...furthest, log: step.cursor.log ?? log }
+    }
     case 'gap':
       return { after: step.gap.after, log: step.gap.log }
     default:
-      return { after, log }
+      return cursor
   }
 }

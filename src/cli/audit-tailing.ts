@@ -1,8 +1,9 @@
-import { findNextPlace, readAuditHead, readEventsUpTo, readNewestEvents } from '../api/audit.js'
+import { findEventAt, findNextPlace, readAuditHead, readEventsUpTo, readNewestEvents } from '../api/audit.js'
 import { type AuditCursor, type AuditGap, streamAudit } from '../api/audit-stream.js'
 import type { ApiTarget } from '../api/http.js'
 import type { AuditFilter } from '../core/audit-filter.js'
 import type { AuditEntry } from '../core/audit-record.js'
+import { AuthsecError } from '../core/errors.js'
 import { type FollowOptions, type FollowStep, followAudit } from './audit-follow.js'
 
 /** Where a tail begins: behind a place, at a time, or with the newest so many. */
@@ -54,6 +55,20 @@ async function* readStart(
   if (gap !== undefined) yield [{ type: 'gap', gap }]
   const pages = readEventsUpTo(target, { filter: wanted, after: (gap ?? cursor)?.after, last: head })
   for await (const entries of pages) yield toSteps(entries)
+}
+
+/** Throws `audit_altered` where the event at a place is not the one that was read there. */
+export async function assertPlace(target: ApiTarget, { after, id }: AuditCursor): Promise<void> {
+  const found = id === undefined ? undefined : await findEventAt(target, after)
+  // Of what has been pruned nobody can tell, and a log that ends before that says so itself.
+  if (found === undefined || found.event.id === id) return
+  throw new AuthsecError(
+    'audit_altered',
+    `record ${after} of the audit log is not the one that was read there`,
+    {
+      hint: 'An older copy of the server was put back and has gone on from there, or the log was rewritten: keep what you have read.',
+    },
+  )
 }
 
 // As the server says it over the stream.

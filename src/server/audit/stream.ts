@@ -1,8 +1,9 @@
 import type { AuditFollower } from '../../authority/audit/feed.js'
-import type { Provenance } from '../../authority/audit/log.js'
+import type { AuditLog, Provenance } from '../../authority/audit/log.js'
 import { assertAdmin } from '../../authority/sessions.js'
 import type { AuditFilter } from '../../core/audit-filter.js'
 import { AuthsecError } from '../../core/errors.js'
+import { parseStoredRecord } from '../../core/stored-record.js'
 import type { StoredRecord } from '../../store/store.js'
 import { readBearer } from '../caller.js'
 import type { Endpoint } from '../endpoint.js'
@@ -18,7 +19,7 @@ const RECHECK_MS = 5_000
 
 /**
  * Events as they happen, as server-sent events (WHATWG HTML §9.2): `event` for each that fits, with its sequence
- * number as the id, `heartbeat` with the number that everything has been looked at up to, `gap` where what the caller
+ * number as the id, `heartbeat` with the number that everything has been looked at up to and the id of that event, `gap` where what the caller
  * has seen last is not what comes before, and `failure` at the end where the next record is damaged: `{error, details}`. An end without it is one after which the caller may connect again.
  */
 export const eventStream: Endpoint<'admin'> = {
@@ -48,6 +49,7 @@ export const eventStream: Endpoint<'admin'> = {
       clock,
       onRecords: (records) => auditReads.note(caller, { filter }, records, provenance),
       describeFailure: async (error) => formatFailure(await reportLate(error), provenance),
+      findId: (seq) => findEventId(audit, seq),
       isAllowed: () =>
         sessions
           .resume(token)
@@ -77,6 +79,8 @@ interface StreamOptions {
   onRecords(records: readonly StoredRecord[]): void
   /** What is told of a failure before the stream ends; nothing where the reader is to connect again. */
   describeFailure(error: unknown): Promise<string | undefined>
+  /** The id of the event at a place, where there is one that can be read. */
+  findId(seq: number): Promise<string | undefined>
   /** Whether the reader may still read: a session may end, or be cut, while its holder listens. */
   isAllowed(): Promise<boolean>
 }
@@ -86,7 +90,7 @@ interface StreamOptions {
  * has stopped is cut off by its socket.
  */
 function createStream(follower: AuditFollower, options: StreamOptions): ReadableStream<Uint8Array> {
-  const { filter, log, stopping, clock, onRecords, describeFailure, isAllowed } = options
+  const { filter, log, stopping, clock, onRecords, describeFailure, findId, isAllowed } = options
   const leaving = new AbortController()
   const utf8 = new TextEncoder()
   let { after, gap } = options
@@ -103,7 +107,7 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
   async function readNext(): Promise<string | undefined> {
     if (isNew) {
       isNew = false
-      return `${gap === undefined ? '' : formatFrame('gap', gap)}${formatFrame('heartbeat', { next: after, log })}`
+      return `${gap === undefined ? '' : formatFrame('gap', gap)}${await beat()}`
     }
     const waiting = joinSignals([stopping, leaving.signal], HEARTBEAT_MS)
     try {
@@ -119,7 +123,11 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
       waiting.release()
     }
     if (stopping.aborted || leaving.signal.aborted) return undefined
-    return formatFrame('heartbeat', { next: after, log })
+    return beat()
+  }
+
+  async function beat(): Promise<string> {
+    return formatFrame('heartbeat', { next: after, log, id: await findId(after) })
   }
 
   return new ReadableStream(
@@ -145,6 +153,16 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
     },
     { highWaterMark: 1 },
   )
+}
+
+// What is damaged there was told before, or is not what the caller asks for.
+async function findEventId(audit: AuditLog, seq: number): Promise<string | undefined> {
+  const { records } = await audit.scan({ after: seq - 1, limit: 1 })
+  try {
+    return records.filter((stored) => stored.seq === seq).map((stored) => parseStoredRecord(stored).id)[0]
+  } catch {
+    return undefined
+  }
 }
 
 /** Those before the first that is damaged. Throws what is said of that where there are none. */

@@ -75,9 +75,11 @@ const head = async () => (await server.call('GET', '/audit/events?last=1', { adm
 
 describe('the stream of events', () => {
   test('says where it begins, and then what happens, numbered by id', async () => {
-    const after = await head()
+    const { json } = await server.call('GET', '/audit/events?last=1', { admin: true })
+    const { seq: after, event } = json.events[0]
     const { until, frames } = await listen()
-    expect(frames).toEqual([{ event: 'heartbeat', data: { next: after, log: expect.any(String) } }])
+    const { id, log } = event
+    expect(frames).toEqual([{ event: 'heartbeat', data: { next: after, log, id } }])
     await server.pull()
     await server.exchange()
     const events = eventsOf(await until((all) => eventsOf(all).length === 3))

@@ -15,7 +15,7 @@ import { type FollowStep, moveOn, type TimelineEntry } from '../../audit-follow.
 import { type LineFile, openLineFile } from '../../audit-output.js'
 import { type AuditPrinter, createAuditPrinter, type TailLine } from '../../audit-printer.js'
 import { readAnyLog } from '../../audit-source.js'
-import type { TailStart } from '../../audit-tailing.js'
+import { assertPlace, type TailStart } from '../../audit-tailing.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { startDeadline } from '../../deadline.js'
@@ -114,7 +114,10 @@ async function tail(
   const printer = await createAuditPrinter(io, { resume, file })
   const progress = createProgress({ printer, cursors, untilMatch, cursor: start.cursor })
   const isRead = () => !AuthsecError.is(signal.reason, 'output_closed')
-  const greet = () => greetLog({ ...context, signal: ending }, target)
+  const greet = async (cursor: AuditCursor) => {
+    await greetLog({ ...context, signal: ending }, target)
+    await assertPlace(target, cursor)
+  }
   const options = { filter, start, follow, log, greet, clock, random, signal: ending }
   try {
     for await (const steps of readAnyLog(io, { ...connection, target }, options)) {

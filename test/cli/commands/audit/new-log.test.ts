@@ -1,4 +1,4 @@
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../../../src/core/errors.js'
@@ -16,7 +16,7 @@ async function meetServer() {
   const { port, tenantId, verifierKey } = server
   // Each of two people is told once.
   const ask = (who: 'ada' | 'bob', ...args: string[]) => watch(who, args, {})
-  const watch = (who: 'ada' | 'bob', args: string[], { clock, ...options }: RunOptions) =>
+  const watch = (who: 'ada' | 'bob', args: string[], { clock, env, ...options }: RunOptions) =>
     runCli(['audit', ...args], {
       fetch: globalThis.fetch,
       clock: { now: () => server.now, ...clock },
@@ -25,6 +25,7 @@ async function meetServer() {
         AUTHSEC_CONFIG_DIR: join(directory, who),
         AUTHSEC_SERVER: server.url,
         AUTHSEC_TOKEN: server.adminToken,
+        ...env,
       },
     })
   await server.close()
@@ -142,6 +143,45 @@ describe('a client that has seen the log of a server notices', () => {
     const { stdout, ...ended } = await done
     expect(ended).toEqual({ code, stderr: expect.stringMatching(told) })
     expect(stdout).not.toMatch(/"kind":"(?:gap|event)"/)
+    await server.close()
+  })
+
+  test('a restored backup that has grown past what it had read, though its head goes on from the one it had seen', async () => {
+    const met = await meetServer()
+    const { state, directory } = met
+    const first = await met.restart()
+    const [followed, told, restored] = [createGate(), createGate(), createGate()]
+    // A session that is older than the copy outlives all of this.
+    const { 'admin@authsec.test': password } = JSON.parse(
+      await readFile(join(state, 'passwords.json'), 'utf8'),
+    )
+    const login = { json: { email: 'admin@authsec.test', password } }
+    const done = met.watch('bob', ['tail', '-n', '0', '--json'], {
+      env: { AUTHSEC_TOKEN: (await first.call('POST', '/uflow/auth/admin/login', login)).json.token },
+      clock: { sleep: () => restored.opened },
+      onOutput(stdout) {
+        if (stdout.includes('"heartbeat"')) followed.open()
+        if (stdout.includes('"token.exchanged"')) told.open()
+      },
+    })
+    await followed.opened
+    await first.signHead()
+    await cp(state, join(directory, 'older'), { recursive: true })
+    await first.exchange()
+    await told.opened
+    await first.signHead()
+    const size = await readSize(first)
+    await first.close()
+    await rm(state, { recursive: true })
+    await rename(join(directory, 'older'), state)
+    const server = await met.restart(join(directory, 'other-mark'))
+    while ((await readSize(server)) <= size) await server.exchange()
+    restored.open()
+    const { code, stderr } = await done
+    expect({ code, stderr }).toEqual({
+      code: 18,
+      stderr: expect.stringMatching(/record \d+ of the audit log is not the one that was read there/),
+    })
     await server.close()
   })
 

@@ -179,6 +179,24 @@ describe('authsec audit tail', () => {
       expect(streams[1]).toBe('?after=8&log=authsec/0123')
     })
 
+    test.each([
+      { what: 'is another one', id: 'other', code: 18 },
+      { what: 'is the same', id: 'ev-8', code: 130 },
+      { what: 'is gone', id: 'other', head: [9], code: 130 },
+    ])('looks whether the record that it goes on behind $what', async ({ id, code, head = [7, 8] }) => {
+      const place = frame('heartbeat', { next: 8, log: LOG, id })
+      const args = ['--cursor', `7@${LOG}`]
+      const { done } = tail(args, [cut(place), open(events(9))], { stopAt: '9\t', head })
+      expect(await done).toMatchObject({
+        code,
+        stderr: expect.stringMatching(
+          code === 18
+            ? /authsec: record 8 of the audit log is not the one that was read there\n/
+            : /connected again\n/,
+        ),
+      })
+    })
+
     test('never waits longer than ten seconds on its own', async () => {
       const { pauses, done } = tail([], [...Array.from({ length: 9 }, noConnection), open(events(9))], {
         stopAt: '\n9\t',
