@@ -3,11 +3,24 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const NO_TESTS = ['**/node_modules/**', 'test/bench/**']
-// What nothing outlives: these files share processes, which load once what each of them needs. What they import of the
-// tests has no hook and no variable of its own, and nothing of theirs is put in the place of a module.
-export const PURE = ['core', 'langchain', 'sdk', 'verify'].map((part) => `test/${part}/**/*.test.ts`)
+// These share processes, which load once what each of them needs: to evaluate the server anew for each file costs a
+// third of what its tests do. What they import of the tests has no hook and no variable of its own, and nothing of
+// theirs is put in the place of a module.
+export const SHARING = [
+  'api',
+  'authority',
+  'core',
+  'langchain',
+  'middleware',
+  'oauth-clients',
+  'sdk',
+  'server',
+  'verify',
+  'wire',
+].map((part) => `test/${part}/**/*.test.ts`)
 
-const SHARED = {
+const COMMON = {
+  setupFiles: ['test/support/hooks.ts'],
   // A machine may be busy with other things; what hangs is found all the same.
   testTimeout: 120_000,
   hookTimeout: 120_000,
@@ -30,17 +43,15 @@ export default defineConfig({
     projects: [
       {
         test: {
-          ...SHARED,
+          ...COMMON,
           name: 'alone',
           include: ['test/**/*.test.ts'],
-          exclude: [...NO_TESTS, ...PURE],
-          globalSetup: ['postgres-host', 'server-keys', 'build-place'].map(
-            (name) => `test/support/${name}.ts`,
-          ),
+          exclude: [...NO_TESTS, ...SHARING],
         },
       },
-      { test: { ...SHARED, name: 'together', include: PURE, exclude: NO_TESTS, isolate: false } },
+      { test: { ...COMMON, name: 'together', include: SHARING, exclude: NO_TESTS, isolate: false } },
     ],
+    globalSetup: ['postgres-host', 'server-keys', 'build-place'].map((name) => `test/support/${name}.ts`),
     // More than there are cores, because some of them wait.
     maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: SlowFirst },

@@ -2,25 +2,25 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { PURE } from '../../vitest.config.js'
+import { SHARING } from '../../vitest.config.js'
 import { listFiles, parseSource, ROOT, resolveRelative, type SourceFile } from './source-tree.js'
 
 const HOOK = /\b(?:before|after)(?:Each|All)\(/
-// What is provided is for the files that run alone, and a module that one file replaces is replaced for the next as well.
-const BORROWED = /\binject\(|\bvi\.(?:mock|doMock)\(/
+// A module that one file replaces is replaced for the next as well.
+const REPLACES = /\bvi\.(?:mock|doMock)\(/
 
 const shared = listFiles('test')
-  .filter((file) => PURE.some((pattern) => matches(file, pattern)))
+  .filter((file) => SHARING.some((pattern) => matches(file, pattern)))
   .map(read)
 const reached = findReached(shared)
 
 test('every part of the list has files', () => {
-  expect(PURE.filter((pattern) => !shared.some(({ name }) => matches(name, pattern)))).toEqual([])
+  expect(SHARING.filter((pattern) => !shared.some(({ name }) => matches(name, pattern)))).toEqual([])
   expect(reached.length).toBeGreaterThan(0)
 })
 
-test('no file that shares a process takes or replaces what others have', () => {
-  const found = [...shared, ...reached].filter(({ text }) => BORROWED.test(text))
+test('no file that shares a process replaces a module', () => {
+  const found = [...shared, ...reached].filter(({ text }) => REPLACES.test(text))
   expect(found.map(({ name }) => name)).toEqual([])
 })
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { connect, createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { RouteExpectation, RouteVerifier } from '../../src/middleware/guard.js'
 import {
   createMemoryReplayStore,
@@ -10,6 +10,7 @@ import {
   type ReplayStore,
   type VerifiedDelegation,
 } from '../../src/verify/index.js'
+import { doAfterEach } from '../support/after-each.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { BILLING, ISSUED_AT, signBound, signCall } from '../support/token-issuer.js'
 
@@ -53,7 +54,7 @@ const ARGS = { invoice: 'in_1', amount: '10.00' }
 const METADATA = `resource_metadata="${BILLING}/.well-known/oauth-protected-resource"`
 
 const closers: (() => void)[] = []
-afterEach(() => {
+doAfterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 

@@ -10,6 +10,7 @@ import { AuthsecError } from '../../src/core/errors.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store, User } from '../../src/store/store.js'
 import { type AlteredStore, createAlteredStore } from './altered-store.js'
+import { once } from './once.js'
 import { readServerKeys } from './server-keys.js'
 
 export const ISSUER = 'http://127.0.0.1:7468'
@@ -141,19 +142,12 @@ function createForm(
   return new Map(Object.entries(form).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
-let template: Promise<Store> | undefined
-
-function findTemplate(): Promise<Store> {
-  template ??= createTemplate()
-  return template
-}
-
-async function createTemplate(): Promise<Store> {
+const findTemplate = once(async (): Promise<Store> => {
   const store = await openStore(':memory:')
   const keySource = await readServerKeys()
   await openAuthority({ store, kek: KEK, issuer: ISSUER, clock: () => START, keySource })
   return store
-}
+})
 
 async function copyIdentity(from: Store, to: Store): Promise<void> {
   const names = ['tenant_id', 'log_id', 'issuer']

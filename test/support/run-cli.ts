@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach } from 'vitest'
 import { type Clock, createContext, readEnvironment } from '../../src/cli/context.js'
 import type { Keychain } from '../../src/cli/keychain.js'
 import { main } from '../../src/cli/main.js'
 import type { Choice, Prompts } from '../../src/cli/prompts.js'
+import { doAfterEach } from './after-each.js'
 import { NO_KEYCHAIN } from './memory-keychain.js'
 import { assertOutput } from './output-schema.js'
 
@@ -48,7 +48,7 @@ export interface Run {
 
 const directories: string[] = []
 
-afterEach(async () => {
+doAfterEach(async () => {
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true })
 })
 

@@ -1,7 +1,8 @@
 import { request as sendRequest } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, expect, inject } from 'vitest'
+import { expect, inject } from 'vitest'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js'
+import { doAfterEach } from './after-each.js'
 
 /** What came back, whatever it was. */
 export interface Reply {
@@ -40,10 +41,11 @@ export const START: number = Date.parse('2026-11-24T09:00:00.789Z')
 export const BILLING = 'https://billing.example'
 export const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-const running: TestServer[] = []
+/** What each server has told that nobody expected. */
+const told: unknown[][] = []
 
-afterEach(() => {
-  for (const server of running) expect(server.surprises.splice(0)).toEqual([])
+doAfterEach(() => {
+  for (const surprises of told) expect(surprises.splice(0)).toEqual([])
 })
 
 export async function startTestServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
@@ -81,7 +83,7 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
       })
     },
   }
-  running.push(server)
+  told.push(surprises)
   return server
 }
 
