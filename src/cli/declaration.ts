@@ -63,15 +63,16 @@ interface ByArgument<T> {
 }
 
 /**
- * What a command is to create: the one that its argument says, or all that a file declares. Throws `usage` for both of
- * them and for neither, and what `readDeclaration` and `parseDeclarations` throw.
+ * What a command is to create: the one that its argument says, or all that a file declares; undefined where neither does
+ * and a person can be asked. Throws `usage` for both of them, and for neither where nobody is there, and what
+ * `readDeclaration` and `parseDeclarations` throw.
  */
 export async function readRequested<T>(
   io: Io,
   kind: Declarable<T>,
   file: string | undefined,
   { what, given, read, usage }: ByArgument<T>,
-): Promise<T[]> {
+): Promise<T[] | undefined> {
   if (file !== undefined && given !== undefined) {
     throw new AuthsecError('usage', `${what} is given together with --file`, {
       hint: 'Write it into the file.',
@@ -79,6 +80,7 @@ export async function readRequested<T>(
   }
   if (file !== undefined) return parseDeclarations(await readDeclaration(io, file), kind)
   if (given !== undefined) return [read(given)]
+  if (io.isInteractive) return undefined
   throw new AuthsecError('usage', `no ${withoutArticle(what)} is given`, {
     hint: `Write ${usage}, or declare ${kind.one} with --file.`,
   })

@@ -93,10 +93,15 @@ export function addRegister(parent: Command, context: Context): void {
     .option('--json', 'print one JSON object, of a list an array', false)
   addConnectionFlags(command).action(async (name, flags) => {
     assertTogether(flags)
-    const asks = name === undefined && flags.file === undefined && context.io.isInteractive
-    if (flags.dynamic) await registerDynamic(context, name, flags)
-    else if (asks) await registerInterviewed(context, flags)
-    else await registerGiven(context, name, flags)
+    if (flags.dynamic) return registerDynamic(context, name, flags)
+    const requested = await readRequested(context.io, CLIENTS, flags.file, {
+      what: 'a name',
+      given: name,
+      read: (name) => readRegistration(name, flags),
+      usage: 'authsec client register NAME',
+    })
+    if (requested === undefined) await registerInterviewed(context, flags)
+    else await registerEach(context, requested, flags)
   })
 }
 
@@ -114,19 +119,13 @@ export function listClientFields(client: Client): [name: string, value: string][
   return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
 }
 
-async function registerGiven(
+async function registerEach(
   context: Context,
-  name: string | undefined,
+  requested: readonly ClientRegistration[],
   flags: RegisterFlags,
 ): Promise<void> {
   const { io } = context
-  const { file, json } = flags
-  const requested = await readRequested(io, CLIENTS, file, {
-    what: 'a name',
-    given: name,
-    read: (name) => readRegistration(name, flags),
-    usage: 'authsec client register NAME',
-  })
+  const { json } = flags
   const connection = await openConnection(context, flags)
   const create = (registration: ClientRegistration) => register(context, connection, registration)
   const clients = await createEach({ io, json }, requested, create, listClientFields)

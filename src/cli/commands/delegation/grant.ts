@@ -53,15 +53,12 @@ export function addGrant(parent: Command, context: Context): void {
   addConnectionFlags(command).action(async (reference, flags) => {
     const { io } = context
     const { audience, ttl: ttlSeconds, file, json } = flags
-    const asks = reference === undefined && file === undefined && io.isInteractive
-    const given = asks
-      ? undefined
-      : await readRequested(io, DELEGATIONS, file, {
-          what: 'a client',
-          given: reference,
-          read: (reference) => ({ reference, audience, ttlSeconds }),
-          usage: 'authsec delegation grant CLIENT',
-        })
+    const given = await readRequested(io, DELEGATIONS, file, {
+      what: 'a client',
+      given: reference,
+      read: (reference) => ({ reference, audience, ttlSeconds }),
+      usage: 'authsec delegation grant CLIENT',
+    })
     const connection = await openConnection(context, flags)
     const declared = given ?? [await interview(context, connection, { audience, ttlSeconds })]
     const granted = await createEach(

@@ -37,15 +37,12 @@ export function addResourceCreate(parent: Command, context: Context): void {
   addConnectionFlags(command).action(async (uri, flags) => {
     const { io } = context
     const { permission: permissions, file, json } = flags
-    const asks = uri === undefined && file === undefined && io.isInteractive
-    const given = asks
-      ? undefined
-      : await readRequested(io, RESOURCES, file, {
-          what: 'an address',
-          given: uri,
-          read: (uri) => ({ uri, permissions }),
-          usage: 'authsec resource create URI',
-        })
+    const given = await readRequested(io, RESOURCES, file, {
+      what: 'an address',
+      given: uri,
+      read: (uri) => ({ uri, permissions }),
+      usage: 'authsec resource create URI',
+    })
     const { target } = await openConnection(context, flags)
     const declared = given ?? [await interview(context, permissions)]
     const create = ({ uri, permissions }: ResourceTerms) => createResource(target, uri, permissions)
