@@ -29,7 +29,7 @@ export interface DeviceRequest {
 export interface StartedDevice {
   /** What the device polls with. */
   deviceCode: string
-  /** What the person types, as it is shown: XXXX-XXXX. */
+  /** What the person types, as it is shown: two groups of four letters. */
   userCode: string
   approval: Approval
 }
