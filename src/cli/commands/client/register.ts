@@ -75,7 +75,13 @@ export function addRegister(parent: Command, context: Context): void {
         .createOption('--file <file>', 'clients as JSON, or - for standard input')
         .conflicts(['type', 'agentType', 'platform', 'selector', 'email', 'dynamic']),
     )
-    .option('--dynamic', 'register by RFC 7591', false)
+    .addOption(
+      parent
+        .createOption('--dynamic', 'register by RFC 7591')
+        .default(false)
+        // It has no word for these, and would pass over them.
+        .conflicts(['platform', 'selector', 'email']),
+    )
     .addOption(
       parent
         .createOption('--auth-method <method>', 'how it proves itself, with --dynamic')
@@ -170,8 +176,8 @@ async function registerDynamic(
   if (name === undefined)
     throw new AuthsecError('usage', 'no name is given', { hint: 'Give the client a name.' })
   const { registerByItself } = await import('../../dynamic-registration.js')
-  const { type, agentType, authMethod, jwks, grantType: grantTypes, permission: permissions } = flags
-  const isAgent = type === 'ai_agent' || agentType !== undefined
+  const { agentType, authMethod, jwks, grantType: grantTypes, permission: permissions } = flags
+  const isAgent = readType(flags) === 'ai_agent'
   const terms = { name, agentType, isAgent, authMethod, jwks, grantTypes, permissions }
   const connection = await openConnection(context, flags)
   await registerByItself(context, connection, terms, { secretOut: flags.secretOut, json: flags.json })
@@ -191,14 +197,17 @@ async function register(
 }
 
 function readRegistration(name: string, flags: RegisterFlags): ClientRegistration {
-  const { agentType, platform, email = makeUpEmail(name) } = flags
-  const { type = agentType === undefined ? 'application' : 'ai_agent' } = flags
+  const { agentType, platform, selector, email = makeUpEmail(name) } = flags
+  return { name, email, type: readType(flags), agentType, platform, selectors: readSelectors(selector) }
+}
+
+function readType({ agentType, type = agentType === undefined ? 'application' : 'ai_agent' }: RegisterFlags) {
   if (type !== 'ai_agent' && agentType !== undefined) {
     throw new AuthsecError('usage', `a client of type ${type} has no agent type`, {
       hint: 'Add --type ai_agent to register an agent.',
     })
   }
-  return { name, email, type, agentType, platform, selectors: readSelectors(flags.selector) }
+  return type
 }
 
 function assertTogether(flags: RegisterFlags): void {

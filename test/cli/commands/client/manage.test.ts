@@ -241,8 +241,22 @@ describe('authsec client register --dynamic and client rotate', () => {
     },
     { why: 'credentials without --dynamic', args: ['--auth-method', 'none'] },
     { why: 'a file of declarations', args: ['--dynamic', '--file', 'x.json'] },
+    {
+      why: 'the agent type of an application',
+      args: ['--dynamic', '--type', 'application', '--agent-type', 'y'],
+    },
   ])('register is refused with $why', async ({ args }) => {
     expect(await cli.run(['client', 'register', 'x', ...args])).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  test.each([
+    ['--platform', 'docker'],
+    ['--selector', 'k8s:ns=billing'],
+    ['--email', 'x@example.com'],
+  ])('register has no %s where a client registers itself', async (flag, value) => {
+    const run = await cli.run(['client', 'register', 'x', '--dynamic', flag, value])
+    expect(run).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`${flag} `) })
+    expect(run.stderr).toContain('--dynamic')
   })
 })
 
