@@ -2,16 +2,20 @@ import { type CompiledQuery, type InsertObject, type Kysely, sql } from 'kysely'
 import { bindValues } from './bound-values.js'
 import type { Schema } from './schema.js'
 
-type Row<T extends keyof Schema> = InsertObject<Schema, T>
+/** The tables whose rows JSON can carry: nothing in them is bytes. */
+type TextTable = {
+  [T in keyof Schema]: Schema[T][keyof Schema[T]] extends string | number | null ? T : never
+}[keyof Schema]
 
-/** Inserts rows of one table, all of which name the same columns in the same order. */
-export type InsertRows<T extends keyof Schema> = (
-  db: Kysely<Schema>,
-  rows: readonly Row<T>[],
-) => Promise<void>
+type Row<T extends TextTable> = InsertObject<Schema, T>
 
-/** Makes what inserts the rows of one table, in the way that costs an engine the least. */
-export type CreateInsert = <T extends keyof Schema>(table: T) => InsertRows<T>
+/**
+ * Makes what inserts rows of one table, all of which name the same columns in the same order, in the way that costs an
+ * engine the least.
+ */
+export type CreateInsert = <T extends TextTable>(
+  table: T,
+) => (db: Kysely<Schema>, rows: readonly Row<T>[]) => Promise<void>
 
 // The parameters of so many rows fit into one statement of either engine.
 const MAX_ROWS = 256

@@ -73,6 +73,20 @@ export function describeValues(getOpened: GetOpened): void {
       expect(await store.settings.find('hostile')).toBeUndefined()
     })
 
+    test.each(REFUSED)(
+      'are refused in a record too, with whatever was to be recorded: $what',
+      async ({ value }) => {
+        const { store } = getOpened()
+        const written = store.write(async ({ settings, audit }) => {
+          await settings.insert({ name: 'trace', value: 'here' })
+          audit.append(createRecord('r', { client: value as string }))
+        })
+        await expect(written).rejects.toThrow(TypeError)
+        expect(await store.settings.find('trace')).toBeUndefined()
+        expect(await store.audit.head()).toBe(-1)
+      },
+    )
+
     test.each(REFUSED.filter(({ value }) => typeof value === 'string'))(
       'are not even asked for: $what',
       async ({ value }) => {
