@@ -50,27 +50,36 @@ async function compare(servers, database) {
   const [alone, both] = [targets.slice(0, 1), targets]
   for (const crew of [alone, both]) await loadTogether(crew, WARM_UP_MS)
 
-  // Callers who never pause are fewer for each of two servers, so that fewer of them share a commit.
-  const steady = await compareUnder('a steady load', STEADY_PER_SECOND, { atMost: 1.15 })
-  return [...steady, ...(await compareUnder('callers that never pause', undefined))]
+  const read = () => readCounters(servers, database)
+  const steady = await measureInTurn([alone, both], read, STEADY_PER_SECOND)
+  const ceaseless = await measureInTurn([alone, both], read)
+  return [
+    ...describe('a steady load', steady, { atMost: 1.15 }),
+    // Of these callers each of two servers has half, so that fewer of them share a commit.
+    ...describe('callers that never pause', ceaseless),
+  ]
+}
 
-  async function compareUnder(load, perSecond, aim) {
-    const series = [alone, both].map(() => ({ cpu: [], statements: [] }))
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [index, crew] of [alone, both].entries()) {
-        const before = await readCounters(servers, database)
-        const { count } = await loadTogether(crew, ROUND_MS, perSecond)
-        const after = await readCounters(servers, database)
-        series[index].cpu.push((after.cpu - before.cpu) / count)
-        series[index].statements.push((after.statements - before.statements) / count)
-      }
+/** What a token costs each crew of servers, round by round. */
+async function measureInTurn(crews, read, perSecond) {
+  const series = crews.map(() => ({ cpu: [], statements: [] }))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, crew] of crews.entries()) {
+      const before = await read()
+      const { count } = await loadTogether(crew, ROUND_MS, perSecond)
+      const after = await read()
+      series[index].cpu.push((after.cpu - before.cpu) / count)
+      series[index].statements.push((after.statements - before.statements) / count)
     }
-    const [one, two] = series
-    return [
-      { what: `${load}: processor time`, ratio: compareSeries(two.cpu, one.cpu), aim },
-      { what: `${load}: statements`, ratio: compareSeries(two.statements, one.statements), aim },
-    ]
   }
+  return series
+}
+
+function describe(load, [one, two], aim) {
+  return [
+    { what: `${load}: processor time`, ratio: compareSeries(two.cpu, one.cpu), aim },
+    { what: `${load}: statements`, ratio: compareSeries(two.statements, one.statements), aim },
+  ]
 }
 
 async function startReplica(place, name, url) {
