@@ -91,8 +91,8 @@ export async function isPlanted(store: Store): Promise<boolean> {
 }
 
 /**
- * Fills a new state as `applySeed` does. Throws `conflict` on one that has been filled or is another tenant's, and `usage` for a seed
- * with faults and for a delegation that is not granted; then nothing is there.
+ * Fills a new state as `applySeed` does. Throws `conflict` on one that has been filled or is another tenant's, and
+ * `usage` for a seed with faults and for a delegation that is not granted; then nothing is there.
  */
 export async function plantSeed(place: SeedPlace, seed: Seed, tenantId: string, now: number): Promise<void> {
   await plant(place, seed, tenantId, now)
