@@ -7,7 +7,7 @@ export interface AssertionChanges {
   /** Remembers an assertion until the millisecond in which it expires; false when it has been used before. */
   use(assertion: { clientId: string; jtiHash: string; expiresAt: number }): Promise<boolean>
   /** Forgets what has expired before. */
-  sweep(now: number): Promise<void>
+  sweep(before: number): Promise<void>
 }
 
 export function createAssertions(db: Kysely<Schema>): AssertionChanges {
@@ -20,8 +20,8 @@ export function createAssertions(db: Kysely<Schema>): AssertionChanges {
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n
     },
-    async sweep(now) {
-      await db.deleteFrom('used_assertions').where('expires_at', '<', now).execute()
+    async sweep(before) {
+      await db.deleteFrom('used_assertions').where('expires_at', '<', before).execute()
     },
   }
 }

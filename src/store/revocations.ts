@@ -10,7 +10,7 @@ export interface RevocationChanges extends RevocationQueries {
   /** Revokes a token until the millisecond in which it expires by itself. */
   insert(token: { jti: string; expiresAt: number }): Promise<void>
   /** Forgets what has expired before. */
-  sweep(now: number): Promise<void>
+  sweep(before: number): Promise<void>
 }
 
 export function createRevocations(db: Kysely<Schema>): RevocationChanges {
@@ -32,8 +32,8 @@ export function createRevocations(db: Kysely<Schema>): RevocationChanges {
         .onConflict((conflict) => conflict.doNothing())
         .execute()
     },
-    async sweep(now) {
-      await db.deleteFrom('revoked_tokens').where('expires_at', '<', now).execute()
+    async sweep(before) {
+      await db.deleteFrom('revoked_tokens').where('expires_at', '<', before).execute()
     },
   }
 }

@@ -10,7 +10,7 @@ export interface UseChanges extends UseQueries {
   /** Remembers a token until the millisecond in which nobody accepts it any more; false when it has been used before. */
   insert(token: { jti: string; expiresAt: number }): Promise<boolean>
   /** Forgets what has expired before. */
-  sweep(now: number): Promise<void>
+  sweep(before: number): Promise<void>
 }
 
 export function createUses(db: Kysely<Schema>): UseChanges {
@@ -27,8 +27,8 @@ export function createUses(db: Kysely<Schema>): UseChanges {
         .executeTakeFirstOrThrow()
       return numInsertedOrUpdatedRows === 1n
     },
-    async sweep(now) {
-      await db.deleteFrom('used_tokens').where('expires_at', '<', now).execute()
+    async sweep(before) {
+      await db.deleteFrom('used_tokens').where('expires_at', '<', before).execute()
     },
   }
 }
