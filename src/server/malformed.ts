@@ -16,7 +16,15 @@ interface ClientError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
 }
 
-const HEAD = Buffer.from('HEAD ')
+/** The request that a connection waits to see answered first, as far as it has been understood. */
+interface Awaited {
+  method: string | undefined
+  /** Whether its answer has begun: nothing can be said any more then. */
+  hasBegun: boolean
+}
+
+/** Longer than every method that Node's parser knows. */
+const LONGEST_METHOD = 16
 
 /** Of the faults that Node's parser tells apart; every other is 400. */
 const FAULTS: Readonly<Record<string, Malformed>> = {
@@ -31,16 +39,14 @@ const NOT_HTTP: Malformed = { status: 400, why: 'the request is not HTTP/1.1' }
  * Answers what never becomes a request: each in JSON as everything else is refused, over a connection that is closed,
  * because nobody knows where the next request would begin. Node's own answers have no body.
  */
-export function answerMalformed(
-  server: Server,
-  /** Whether an answer over the connection has begun: nothing can be said any more then. */
-  hasBegun: (socket: Duplex) => boolean,
-): void {
+export function answerMalformed(server: Server, findAwaited: (socket: Duplex) => Awaited | undefined): void {
   server.on('clientError', ({ code = '', rawPacket }: ClientError, socket) => {
     const malformed = FAULTS[code] ?? NOT_HTTP
-    // To a HEAD nobody expects a body: its bytes would be the head of the next answer.
-    const isHead = rawPacket?.subarray(0, HEAD.length).equals(HEAD) ?? false
-    endWith(hasBegun(socket) ? undefined : toBytes(malformed, { isHead }), socket)
+    const { method, hasBegun } = findAwaited(socket) ?? { method: readMethod(rawPacket), hasBegun: false }
+    // To a HEAD nobody expects a body: its bytes would be the head of the next answer. What came in pieces may be one,
+    // unless it is its method that is wrong.
+    const hasBody = code === 'HPE_INVALID_METHOD' || (method !== undefined && method !== 'HEAD')
+    endWith(hasBegun ? undefined : toBytes(malformed, { hasBody }), socket)
   })
   server.on('connect', (_request, socket) => {
     endWith(toBytes({ status: 405, why: 'CONNECT is not served here' }), socket)
@@ -72,10 +78,16 @@ export function writeMalformed(outgoing: ServerResponse, malformed: Malformed): 
   outgoing.writeHead(status, headers).end(body)
 }
 
-function toBytes(malformed: Malformed, { isHead = false } = {}): string {
+/** The method of a request whose first bytes these are. */
+function readMethod(bytes: Buffer | undefined): string | undefined {
+  return /^([A-Z]+) /.exec(bytes?.toString('latin1', 0, LONGEST_METHOD) ?? '')?.[1]
+}
+
+function toBytes(malformed: Malformed, { hasBody = true } = {}): string {
   const { status, headers, body } = describe(malformed)
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${isHead ? '' : body}`
+  const { 'content-length': length, ...others } = headers
+  const lines = Object.entries(hasBody ? headers : others).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${hasBody ? body : ''}`
 }
 
 function describe({ status, why }: Malformed): {

@@ -63,9 +63,10 @@ export async function openSocket(
     outgoing.once('close', () => underWay.delete(exchange))
     void answer(incoming, outgoing)
   })
-  answerMalformed(server, (socket) =>
-    [...underWay].some(({ incoming, outgoing }) => incoming.socket === socket && outgoing.headersSent),
-  )
+  answerMalformed(server, (socket) => {
+    const first = [...underWay].find(({ incoming }) => incoming.socket === socket)
+    return first && { method: first.incoming.method, hasBegun: first.outgoing.headersSent }
+  })
   server.setTimeout(stillMs)
   const url = await takePort(server, port, host)
   return { url, serve, close: () => closeServer(server, underWay) }

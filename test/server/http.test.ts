@@ -266,10 +266,24 @@ describe('what is hardly HTTP', () => {
     expect((await server.call('GET', '/oauth/jwks')).status).toBe(200)
   })
 
-  test('is refused without a body when it is a HEAD', async () => {
-    const bytes = `HEAD /oauth/jwks HTTP/1.1\r\n${HEAD}X: ${'a'.repeat(20_000)}\r\n\r\n`
-    const reply = parseReply(await sendBytes(server.port, bytes))
-    expect(reply).toMatchObject({ status: 431, body: '', headers: { 'content-type': 'application/json' } })
+  test.each([
+    ['whole', 'HEAD', [`X: ${'a'.repeat(20_000)}\r\n\r\n`]],
+    ['in pieces', 'HEAD', [`X: ${'a'.repeat(10_000)}`, `${'a'.repeat(10_000)}\r\n\r\n`]],
+    // Nobody remembers the first piece.
+    ['in pieces', 'GET', [`X: ${'a'.repeat(10_000)}`, `${'a'.repeat(10_000)}\r\n\r\n`]],
+  ])('is refused without a body when it comes %s and may be a HEAD, as %s', async (_, method, pieces) => {
+    const [first = '', ...others] = pieces
+    const bytes = [`${method} /oauth/jwks HTTP/1.1\r\n${HEAD}${first}`, ...others]
+    const reply = parseReply(await sendBytes(server.port, ...bytes))
+    expect(reply).toMatchObject({ status: 431, body: '', headers: { connection: 'close' } })
+    expect(reply.headers).not.toHaveProperty('content-length')
+  })
+
+  test('is refused in JSON when its head had been read before', async () => {
+    const head = `POST /oauth/token HTTP/1.1\r\n${FORM}Transfer-Encoding: chunked\r\n\r\n`
+    const reply = parseReply(await sendBytes(server.port, head, 'zz\r\na\r\n'))
+    expect(reply.status).toBe(400)
+    expect(JSON.parse(reply.body).error).toMatch(/HTTP/)
   })
 
   test('garbage after a request whose answer has begun cuts that off, and adds nothing to it', async () => {

@@ -1,5 +1,6 @@
 import { request as sendRequest } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, inject } from 'vitest'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js'
 import { doAfterEach } from './after-each.js'
@@ -96,10 +97,10 @@ export function exchangeForm(clientId: string): Record<string, string> {
   }
 }
 
-/** Writes bytes to a connection and returns everything that comes back until the other side closes it. */
-export function sendBytes(port: number, bytes: string | Uint8Array): Promise<string> {
+/** Writes bytes to a connection, in pieces that are read apart, and returns all that comes back until it is closed. */
+export function sendBytes(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     const chunks: Buffer[] = []
     socket.setTimeout(5_000, () => {
       socket.destroy()
@@ -109,8 +110,15 @@ export function sendBytes(port: number, bytes: string | Uint8Array): Promise<str
     // A connection that is cut off has come to an end too.
     socket.on('error', () => {})
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')))
-    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    void writeApart(socket, pieces)
   })
+}
+
+async function writeApart(socket: Socket, pieces: (string | Uint8Array)[]): Promise<void> {
+  for (const [index, piece] of pieces.entries()) {
+    if (index > 0) await delay(50)
+    socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
+  }
 }
 
 function send(server: RunningServer, method: string, path: string, call: Call): Promise<Reply> {
