@@ -146,7 +146,7 @@ export interface AuthorityOptions {
   fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   clock: () => number
-  /** Throws while the clock is such that nothing may be signed by it; default: never. */
+  /** Throws while the clock is such that nothing may be signed by it, or told to be alive; default: never. */
   assertClock?: (() => void) | undefined
   /** The room where the state is kept; default: always enough. */
   room?: Room | undefined
@@ -213,8 +213,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   })
   const publishedLog = createPublishedLog({ store, keyring, sealing, logId })
   const { base, session } = keyring
+  const assertClock = () => options.assertClock?.()
   const assertSigning: AssertSigning = async (key, transaction) => {
-    options.assertClock?.()
+    assertClock()
     await keyring.assertSigning(key, transaction)
   }
   // Not for sessions, and not for a base token that there is: whoever has to revoke something must be able to log in.
@@ -244,7 +245,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   })
 
   const issuedTokens = createIssuedTokens({ baseTokens, callTokens, sessions, clock })
-  const asking = { ...shared, sessions, issuedTokens, clientAuthentication }
+  const asking = { ...shared, sessions, issuedTokens, clientAuthentication, assertClock }
 
   return {
     identity,
@@ -283,7 +284,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     resources: createResources(shared),
     roles: createRoles(shared),
     sessions,
-    oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication }),
+    oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication, assertClock }),
     useReceipts: createUseReceipts({ ...shared, callTokens, clientAuthentication }),
     snapshots: createSnapshots({ store, audit, sealing, publishedLog, identity, clock }),
     close: async () => replica?.leave(),

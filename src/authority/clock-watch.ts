@@ -8,7 +8,10 @@ import type { AuditLog } from './audit/log.js'
 export interface ClockWatch {
   /** Milliseconds since the epoch. */
   read(): number
-  /** Throws `temporarily_unavailable` while the clock is further behind than the skew: nothing may be signed then. */
+  /**
+   * Throws `temporarily_unavailable` while the clock is further behind than the skew: nothing may be signed then, nor
+   * told to be alive.
+   */
   assertForward(): void
   /**
    * Holds the clock against the end of the log, before anything else is recorded. Throws `configuration` where it is
@@ -48,7 +51,7 @@ export function createClockWatch(clock: () => number, skewSeconds: number): Cloc
     assertForward() {
       if (!isBehind(look())) return
       throw new AuthsecError('temporarily_unavailable', `the clock was set back by ${tell(highest - last)}`, {
-        hint: 'Nothing is issued until it is right; where it is, restart the server with --accept-clock.',
+        hint: 'No token is issued or used up until it is right; where it is, restart the server with --accept-clock.',
       })
     },
 

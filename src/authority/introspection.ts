@@ -19,7 +19,8 @@ export interface Introspection {
   /**
    * What a token says and that it is alive (RFC 7662 §2.2), or exactly `{active: false}`: for what is no token of
    * this server, what no longer stands, and what is no business of the caller. Throws `invalid_client` unless a
-   * client proves who it is, or an admin asks; `invalid_request` without a token.
+   * client proves who it is, or an admin asks; `invalid_request` without a token; `temporarily_unavailable` while the
+   * clock is set back.
    */
   introspect(request: IntrospectionRequest, provenance: Provenance): Promise<object>
 }
@@ -35,8 +36,10 @@ export function createIntrospection(options: {
   sessions: Sessions
   issuedTokens: IssuedTokens
   clientAuthentication: ClientAuthentication
+  /** Throws while the clock is behind: a token that had expired would live again, its revocation forgotten. */
+  assertClock: () => void
 }): Introspection {
-  const { store, audit, issuedTokens } = options
+  const { store, audit, issuedTokens, assertClock } = options
   return {
     introspect(request, provenance) {
       return audit.attempt({ type: 'token.introspected' }, provenance, async (attempt) => {
@@ -44,6 +47,7 @@ export function createIntrospection(options: {
         const text = request.form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
+        assertClock()
         const token = await issuedTokens.recognize(text)
         const worth = token && (await issuedTokens.appraise(token, store))
         const isTold = token !== undefined && worth !== undefined && mayLearn(asker, token, worth)

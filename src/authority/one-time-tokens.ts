@@ -18,8 +18,8 @@ export interface OneTimeTokens {
   /**
    * Uses up a one-time token for the client that runs its API: of any number of calls at once exactly one succeeds,
    * and only while the token is alive. Throws `invalid_client`, `access_denied` for any other client,
-   * `invalid_request` for a token that is none of ours or not one-time, `invalid_grant` for one that is dead, and
-   * `replayed` for one that has been used.
+   * `invalid_request` for a token that is none of ours or not one-time, `invalid_grant` for one that is dead,
+   * `replayed` for one that has been used, and `temporarily_unavailable` while the clock is set back.
    */
   consume(request: TokenRequest, provenance: Provenance): Promise<ConsumedToken>
 }
@@ -28,12 +28,18 @@ export interface OneTimeTokens {
 const MEMORY_MS = 35_000
 
 export function createOneTimeTokens(
-  options: PresentedUseOptions & { audit: AuditLog; clock: () => number },
+  options: PresentedUseOptions & {
+    audit: AuditLog
+    clock: () => number
+    /** Throws while the clock is behind: a token that had expired would live again, its use forgotten. */
+    assertClock: () => void
+  },
 ): OneTimeTokens {
-  const { audit, clock } = options
+  const { audit, clock, assertClock } = options
   return {
     consume(request, provenance) {
       return audit.attempt({ type: 'token.used' }, provenance, async (attempt) => {
+        assertClock()
         const now = clock()
         const { claims, clientId } = await presentUse(request, attempt, options)
         const token = readCallToken(claims)

@@ -37,6 +37,25 @@ describe('a clock that is set back', () => {
     await server.close()
   })
 
+  test('has no token used up or called active, whose use or revocation was forgotten when it had expired', async () => {
+    let now = NOON
+    const server = await startTestServer({ clock: () => now })
+    const token = (await server.exchange({ one_time: 'true' })).json.access_token
+    const owner = { name: 'api', email: 'api@authsec.test' }
+    const clients = `/clientms/tenants/${server.tenantId}/clients/create`
+    const { id } = (await server.call('POST', clients, { admin: true, json: owner })).json
+    const introspect = () => server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
+    const consume = () => server.call('POST', '/oauth/consume', { form: { client_id: id, token } })
+    expect((await introspect()).json).toMatchObject({ active: true })
+    now += HOUR_MS
+    expect((await introspect()).json).toEqual({ active: false })
+    now = NOON
+    for (const reply of [await introspect(), await consume()]) {
+      expect(reply).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } })
+    }
+    await server.close()
+  })
+
   test('before a start is refused, accepted when somebody says so, and recorded', async () => {
     const state = join(await makeDirectory(), 'state')
     await (await startTestServer({ state, clock: () => NOON })).close()
