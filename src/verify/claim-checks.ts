@@ -122,15 +122,27 @@ export const scope: Check = {
   describe: () => 'the same as permissions',
 }
 
-/** The actors of `act` are no more than accepted (RFC 8693 §4.1). */
+/**
+ * The actors of `act` are no more than accepted (RFC 8693 §4.1), and the current one is the client that requested the
+ * token (§4.3): who decides by one of the two must not let through what the other would not.
+ */
 export const chain: Check = {
   name: 'chain',
   skip: ({ profile }) => (profile.name === 'call' ? undefined : 'a base token has none'),
   refuse({ claims, profile, settings }) {
-    if (profile.name !== 'call' || countActors(claims['act']) <= settings.maxChainDepth) return undefined
+    if (profile.name !== 'call') return undefined
+    const { act, client_id: client } = claims as { act?: Json; client_id?: Json }
+    const depth = countActors(act)
+    if (depth > settings.maxChainDepth) {
+      return new AuthsecError(
+        'claim_invalid',
+        `the chain has ${depth} actors, more than ${settings.maxChainDepth}`,
+      )
+    }
+    if (!isJsonObject(act) || act['client_id'] === client) return undefined
     return new AuthsecError(
       'claim_invalid',
-      `the chain has ${countActors(claims['act'])} actors, more than ${settings.maxChainDepth}`,
+      `the current actor is the client ${show(act['client_id'])}, the token that of ${show(client)}`,
     )
   },
   describe({ claims }) {

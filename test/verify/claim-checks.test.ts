@@ -209,15 +209,26 @@ describeRefusals('the claims', [
   },
   {
     why: 'a chain of six',
-    token: signCall({ act: nestActors(6) }),
+    token: signCall({ act: nestActors(6), client_id: 'c6' }),
     code: 'claim_invalid',
     message: 'the chain has 6 actors, more than 5',
   },
   {
     why: 'a chain longer than this API accepts',
-    token: signCall({ act: nestActors(2) }),
+    token: signCall({ act: nestActors(2), client_id: 'c2' }),
     code: 'claim_invalid',
     verifier: verifyCalls({ maxChainDepth: 1 }),
+  },
+  {
+    why: 'a client that is not the current actor',
+    token: signCall({ client_id: 'c2' }),
+    code: 'claim_invalid',
+    message: 'the current actor is the client "c1", the token that of "c2"',
+  },
+  {
+    why: 'a client that has been an actor before',
+    token: signCall({ act: nestActors(3), client_id: 'c2' }),
+    code: 'claim_invalid',
   },
   { why: 'a bottomless chain', token: signCall({ act: nestActors(60) }), code: 'token_malformed' },
   {

@@ -40,7 +40,7 @@ describe('a genuine call token', () => {
   })
 
   test('names the current actor first and those before it after', async () => {
-    const { actor, chain } = await verifyCalls().verify(signCall({ act: nestActors(5) }))
+    const { actor, chain } = await verifyCalls().verify(signCall({ act: nestActors(5), client_id: 'c5' }))
     expect(actor.clientId).toBe('c5')
     expect(chain.map(({ clientId }) => clientId)).toEqual(['c5', 'c4', 'c3', 'c2', 'c1'])
   })
