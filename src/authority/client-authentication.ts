@@ -2,6 +2,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../store/store.js'
+import type { Provenance } from './audit/log.js'
 import { assertAssertion } from './client-assertion.js'
 import type { PresentedClient } from './presented-client.js'
 
@@ -39,8 +40,8 @@ export interface Purpose {
 }
 
 export interface ClientAuthentication {
-  /** A claim to be proven later. */
-  present(presented: PresentedClient, purpose?: Purpose): Presenter
+  /** A claim to be proven later: of that the provenance of its request learns. */
+  present(presented: PresentedClient, provenance: Provenance, purpose?: Purpose): Presenter
   /** A claim that something else proves, which is looked at elsewhere: the session of a person, or an assertion. */
   vouchFor(clientId: string, purpose: Purpose): Presenter
   /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
@@ -59,14 +60,15 @@ export interface ClientAuthenticationOptions {
 export function createClientAuthentication(options: ClientAuthenticationOptions): ClientAuthentication {
   const { store, mode } = options
   return {
-    present(presented, { grantType, endpoint } = {}) {
-      const { clientId } = presented
+    present(presented, provenance, { grantType, endpoint } = {}) {
+      const { clientId, method } = presented
       return {
         clientId,
         async prove(registered) {
           assertRegistered(registered, clientId)
           assertMayPresent(registered, mode)
           await prove(presented, registered, { ...options, audiences: listAudiences(options, endpoint) })
+          if (method !== 'none') provenance.provenClient = clientId
           if (grantType !== undefined) assertGrantType(registered, grantType)
         },
       }

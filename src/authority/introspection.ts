@@ -43,7 +43,7 @@ export function createIntrospection(options: {
   return {
     introspect(request, provenance) {
       return audit.attempt({ type: 'token.introspected' }, provenance, async (attempt) => {
-        const asker = await findAsker(request, attempt, options)
+        const asker = await findAsker(request, attempt, { provenance, ...options })
         const text = request.form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
@@ -80,11 +80,15 @@ export async function readAdmin(
 async function findAsker(
   request: IntrospectionRequest,
   attempt: Attempt,
-  { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
+  {
+    provenance,
+    sessions,
+    clientAuthentication,
+  }: { provenance: Provenance; sessions: Sessions; clientAuthentication: ClientAuthentication },
 ): Promise<Asker> {
   if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
   const presented = readPresentedClient(request.form, request.authorization)
-  const presenter = clientAuthentication.present(presented)
+  const presenter = clientAuthentication.present(presented, provenance)
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   const client = await clientAuthentication.find(presenter)
   // RFC 7662 §4: without a proof everybody could fish for tokens here.

@@ -2,7 +2,7 @@ import type { CallClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Store } from '../store/store.js'
-import type { Attempt } from './audit/log.js'
+import type { Attempt, Provenance } from './audit/log.js'
 import type { CallTokens } from './call-tokens.js'
 import type { ClientAuthentication } from './client-authentication.js'
 import { readPresentedClient } from './presented-client.js'
@@ -28,9 +28,9 @@ export interface PresentedUse {
 export async function presentUse(
   { form, authorization }: TokenRequest,
   attempt: Attempt,
-  { store, callTokens, clientAuthentication }: PresentedUseOptions,
+  { store, callTokens, clientAuthentication, provenance }: PresentedUseOptions & { provenance: Provenance },
 ): Promise<PresentedUse> {
-  const presenter = clientAuthentication.present(readPresentedClient(form, authorization))
+  const presenter = clientAuthentication.present(readPresentedClient(form, authorization), provenance)
   const { clientId } = presenter
   attempt.note({ actor: { type: 'client', id: clientId }, client: clientId })
   await clientAuthentication.find(presenter)

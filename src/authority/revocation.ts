@@ -34,7 +34,7 @@ export function createRevocation(options: {
   return {
     revoke({ form, authorization }, provenance) {
       return audit.attempt({ type: 'token.revoked' }, provenance, async (attempt) => {
-        const asker = await findAsker({ form, authorization }, attempt, options)
+        const asker = await findAsker({ form, authorization }, attempt, { provenance, ...options })
         const text = form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
@@ -74,11 +74,15 @@ export function createRevocation(options: {
 async function findAsker(
   request: IntrospectionRequest,
   attempt: Attempt,
-  { sessions, clientAuthentication }: { sessions: Sessions; clientAuthentication: ClientAuthentication },
+  {
+    provenance,
+    sessions,
+    clientAuthentication,
+  }: { provenance: Provenance; sessions: Sessions; clientAuthentication: ClientAuthentication },
 ): Promise<Client | 'admin'> {
   if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
   const presented = readPresentedClient(request.form, request.authorization)
-  const presenter = clientAuthentication.present(presented)
+  const presenter = clientAuthentication.present(presented, provenance)
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   return await clientAuthentication.find(presenter)
 }

@@ -42,7 +42,7 @@ export function createTokens({ clientAuthentication, ...context }: TokensOptions
       const presenter =
         presented === undefined || (grant.provesClient && presented.method === 'none')
           ? clientAuthentication.vouchFor(presented?.clientId ?? readNamedClient(form), { grantType })
-          : clientAuthentication.present(presented, { grantType })
+          : clientAuthentication.present(presented, provenance, { grantType })
       const findPresenter = () => clientAuthentication.find(presenter)
       return grant.issue(form, { provenance, presenter, standInToken, findPresenter, ...context })
     },

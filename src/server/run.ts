@@ -28,7 +28,7 @@ export const DEFAULT_PORT = 7468
 const SEAL_EVERY_MS = 1_000
 
 /** How many refusals in a second the audit log tells one by one. */
-const REFUSALS = { dev: { inAll: 100 }, shared: { inAll: 100, perNetwork: 10 } } as const
+const REFUSALS = { dev: { inAll: 100 }, shared: { inAll: 100, perNetwork: 10, perClient: 10 } } as const
 
 /** How a server meets the network, in either mode. */
 export interface ServingOptions {

@@ -1,6 +1,16 @@
-import { describe, expect, test } from 'vitest'
-import { assertMayPresent } from '../../src/authority/client-authentication.js'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Provenance } from '../../src/authority/audit/log.js'
+import {
+  assertMayPresent,
+  createClientAuthentication,
+  hashSecret,
+  PROVING_METHODS,
+} from '../../src/authority/client-authentication.js'
 import { readPresentedClient } from '../../src/authority/presented-client.js'
+import { openStore } from '../../src/store/open.js'
+import type { ClientAuthMethod } from '../../src/store/store.js'
+import { createClient, NOW } from '../store/samples.js'
+import { CLIENT_JWKS, signAssertion } from '../support/registered-client.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 const ID = '11111111-2222-4333-8444-555555555555'
@@ -109,4 +119,62 @@ describe('a client that proves nothing', () => {
     )
     expect(() => assertMayPresent({ authMethod: 'private_key_jwt' }, 'shared')).not.toThrow()
   })
+})
+
+describe('the provenance of a request', () => {
+  const ISSUER = 'https://authsec.example'
+  const [BASIC, POST, JWT] = PROVING_METHODS
+  const other = { aud: 'https://other.example' }
+
+  test.each([
+    { why: 'a secret in a header', method: BASIC, learns: true },
+    { why: 'a secret in a form', method: POST, learns: true },
+    { why: 'an assertion', method: JWT, learns: true },
+    { why: 'a secret, for a grant that is not its', method: POST, code: 'unauthorized_client', learns: true },
+    { why: 'its id alone', method: 'none', learns: false },
+    { why: 'a wrong secret', method: POST, secret: 'wrong', code: 'invalid_client', learns: false },
+    { why: 'no secret', method: BASIC, secret: undefined, code: 'invalid_client', learns: false },
+    { why: 'an assertion for others', method: JWT, claims: other, code: 'invalid_client', learns: false },
+    {
+      why: 'a secret that it has not',
+      method: POST,
+      registered: 'none',
+      code: 'invalid_client',
+      learns: false,
+    },
+  ] as const)('names a client that shows $why: $learns', async ({ method = 'none', learns, ...shown }) => {
+    const { secret, registered, claims, code } = { secret: 'right', registered: method, ...shown } as Shown
+    const store = await openStore(':memory:')
+    onTestFinished(() => store.close())
+    const client = createClient(ID, {
+      authMethod: registered,
+      secretHash: hashSecret('right'),
+      jwks: JSON.stringify(CLIENT_JWKS),
+    })
+    await store.write((transaction) => transaction.clients.insert(client))
+    const { present, find } = createClientAuthentication({
+      store,
+      clock: () => NOW,
+      mode: 'dev',
+      issuer: ISSUER,
+      addresses: [],
+    })
+    const assertion = await signAssertion({ now: NOW, issuer: ISSUER }, ID, claims)
+    const provenance: Provenance = { requestId: 'request', source: 'POST /oauth/token' }
+    const presenter = present(
+      { clientId: ID, method, ...(secret !== undefined && { secret }), assertion },
+      provenance,
+      code === 'unauthorized_client' ? { grantType: 'client_credentials' } : {},
+    )
+    expect(provenance.provenClient).toBeUndefined()
+    expect(await find(presenter).catch((error) => error)).toMatchObject(code ? { code } : { id: ID })
+    expect(provenance.provenClient).toBe(learns ? ID : undefined)
+  })
+
+  interface Shown {
+    secret: string | undefined
+    registered: ClientAuthMethod
+    claims?: Record<string, unknown>
+    code?: string
+  }
 })

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openAuthority } from '../../src/authority/authority.js'
 import type { Seed } from '../../src/authority/seed.js'
 import { systemClock } from '../../src/sdk/clock.js'
@@ -331,6 +331,72 @@ describe('the pull of a shared server', () => {
       body: new URLSearchParams({ client_id: '11111111-1111-4111-8111-111111111111' }),
     })
     expect(reply.status).toBe(401)
+  })
+})
+
+describe('a flood of bad requests', () => {
+  test('leaves a client that proves itself its own records, and no client that only says its id', async () => {
+    const state = await initialise(SEED)
+    const server = await start(state)
+    const login = await logIn(server, ADMIN.email, ADMIN.password)
+    const admin = bearer(((await login.json()) as { token: string }).token)
+    const registered = await ask(server, '/oauth/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...admin },
+      body: JSON.stringify({ token_endpoint_auth_method: 'client_secret_post', scope: 'billing:read' }),
+    })
+    const { client_id, client_secret } = (await registered.json()) as Record<string, string>
+    const list = await ask(server, `/clientms/tenants/${server.tenantId}/clients/getClients`, {
+      headers: admin,
+    })
+    const { clients } = (await list.json()) as { clients: { client_id: string; name: string }[] }
+    const publicClient = clients.find(({ name }) => name === 'demo-agent')?.client_id ?? ''
+
+    // What is used up is not given back while the steady clock stands.
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    /** Asks over a socket, so that all of it comes from one address, and says which event tells of the refusal. */
+    const refuse = async (fields: Record<string, string | undefined>): Promise<string> => {
+      const body = new URLSearchParams({ grant_type: 'client_credentials', ...(fields as object) })
+      const reply = await fetch(`${server.url}/oauth/token`, { method: 'POST', body })
+      expect(reply.ok).toBe(false)
+      return ((await reply.json()) as { authsec_audit: string }).authsec_audit
+    }
+    const findEvent = async (id: string, from = server) => {
+      const reply = await ask(from, `/audit/events/${id}`, { headers: admin })
+      return reply.status === 200 ? ((await reply.json()) as { event: object }).event : reply.status
+    }
+    const resource = 'https://evil.example'
+    const stranger = { client_id: '11111111-1111-4111-8111-111111111111', resource }
+    const flood = await Promise.all(Array.from({ length: 30 }, () => refuse(stranger)))
+    const findRepeated = (ids: string[]) => ids.find((id, at) => ids.indexOf(id) < at) ?? ''
+    const summary = findRepeated(flood)
+    expect(new Set(flood).size).toBe(11)
+    expect(await findEvent(summary)).toBe(404)
+
+    expect(await refuse({ client_id: publicClient, resource })).toBe(summary)
+    expect(await refuse({ client_id, client_secret: 'wrong', resource })).toBe(summary)
+    const own = await refuse({ client_id, client_secret, resource })
+    expect(await findEvent(own)).toMatchObject({
+      type: 'token.issued',
+      outcome: 'deny',
+      reason: 'invalid_target',
+      actor: { type: 'client', id: client_id },
+    })
+
+    // Its own budget is no larger than that of a network, and what is beyond it is told in its name.
+    const more = await Promise.all(
+      Array.from({ length: 30 }, () => refuse({ client_id, client_secret, resource })),
+    )
+    expect(new Set(more).size).toBe(10)
+    await server.close()
+    const later = await start(state)
+    expect(await findEvent(summary, later)).not.toHaveProperty('client')
+    expect(await findEvent(findRepeated(more), later)).toMatchObject({
+      type: 'denied.summary',
+      client: client_id,
+      details: { attempted: 'token.issued', count: 21 },
+    })
   })
 })
 

@@ -236,9 +236,14 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
   }
 }
 
-function describeRefusals({ type, count, first, last, samples }: RefusalSummary): AuditDraft {
+function describeRefusals({ type, count, first, last, samples, provenance }: RefusalSummary): AuditDraft {
   const times = { first: new Date(first).toISOString(), last: new Date(last).toISOString() }
-  return { type: 'denied.summary', details: { attempted: type, count, ...times, samples } }
+  const { provenClient: client } = provenance
+  return {
+    type: 'denied.summary',
+    ...(client !== undefined && { actor: { type: 'client', id: client }, client }),
+    details: { attempted: type, count, ...times, samples },
+  }
 }
 
 function withAuditId(error: AuthsecError, auditId: string): AuthsecError {

@@ -15,6 +15,8 @@ export interface Provenance {
   source: string
   ip?: string | undefined
   userAgent?: string | undefined
+  /** The client that has proven the request to be its own, once it has: one that only says its id has not. */
+  provenClient?: string | undefined
 }
 
 /** The provenance of what the server does by itself. */

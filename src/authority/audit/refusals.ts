@@ -7,6 +7,8 @@ export interface RefusalLimits {
   inAll: number
   /** From one network; default: as many as in all. */
   perNetwork?: number | undefined
+  /** Of one client that has proven itself, whatever comes from elsewhere; default: as for everybody. */
+  perClient?: number | undefined
 }
 
 /** A refusal, as it is counted. */
@@ -52,23 +54,21 @@ const WINDOW_MS = 10_000
 /** So many kinds at once; all others are one. */
 const MAX_WINDOWS = 100
 const MAX_SAMPLES = 3
-const MAX_BUCKETS = 1_000
+const MAX_BUDGETS = 1_000
 
 /** By the steady clock of this process: what floods a server is not held up by a clock that is set. */
 export function createRefusals(options: RefusalsOptions): Refusals {
   const { limits, isScarce = () => false, clock, createId, record } = options
+  const { inAll, perNetwork = inAll, perClient } = limits
   const open = new Map<string, { summary: RefusalSummary; timer: NodeJS.Timeout }>()
-  const buckets = new Map<string, { left: number; at: number }>()
+  // Apart, so that no number of networks makes what others have used up forgotten.
+  const [all, networks] = [createBudgets(inAll), createBudgets(perNetwork)]
+  const clients = perClient === undefined ? undefined : createBudgets(perClient)
 
-  function take(name: string, perSecond: number): boolean {
-    const now = performance.now()
-    const known = buckets.get(name) ?? { left: perSecond, at: now }
-    const left = Math.min(perSecond, known.left + ((now - known.at) * perSecond) / 1000)
-    buckets.delete(name)
-    const [oldest] = buckets.keys()
-    if (oldest !== undefined && buckets.size >= MAX_BUCKETS) buckets.delete(oldest)
-    buckets.set(name, { left: left < 1 ? left : left - 1, at: now })
-    return left >= 1
+  function hasRoom(network: string, client: string | undefined): boolean {
+    if (isScarce()) return false
+    if (clients !== undefined && client !== undefined) return clients.take(client)
+    return networks.take(network) && all.take('')
   }
 
   function close(key: string): Promise<void> {
@@ -91,13 +91,14 @@ export function createRefusals(options: RefusalsOptions): Refusals {
     count(refusal) {
       const { type, reason, provenance } = refusal
       const network = networkOf(provenance.ip ?? '')
-      const { inAll, perNetwork = inAll } = limits
-      if (!isScarce() && take(`from ${network}`, perNetwork) && take('in all', inAll)) return undefined
+      const client = clients && provenance.provenClient
+      if (hasRoom(network, client)) return undefined
       const now = clock()
-      const kind = JSON.stringify([type, reason, provenance.source, network])
+      const kind = JSON.stringify([type, reason, provenance.source, network, client])
       const isCrowded = open.size >= MAX_WINDOWS && !open.has(kind)
       const key = isCrowded ? '' : kind
-      const told = { requestId: provenance.requestId, source: provenance.source, ip: network }
+      const { requestId, source } = provenance
+      const told = { requestId, source, ip: network, provenClient: client }
       const rest = {
         type,
         reason: 'several',
@@ -112,6 +113,23 @@ export function createRefusals(options: RefusalsOptions): Refusals {
     },
     async flush() {
       await Promise.all([...open.keys()].map(close))
+    },
+  }
+}
+
+/** What is left to each of many of so much in a second. */
+function createBudgets(perSecond: number): { take(name: string): boolean } {
+  const budgets = new Map<string, { left: number; at: number }>()
+  return {
+    take(name) {
+      const now = performance.now()
+      const known = budgets.get(name) ?? { left: perSecond, at: now }
+      const left = Math.min(perSecond, known.left + ((now - known.at) * perSecond) / 1000)
+      budgets.delete(name)
+      const [oldest] = budgets.keys()
+      if (oldest !== undefined && budgets.size >= MAX_BUDGETS) budgets.delete(oldest)
+      budgets.set(name, { left: left < 1 ? left : left - 1, at: now })
+      return left >= 1
     },
   }
 }

@@ -52,7 +52,9 @@ export const delegationTokenByForm: Endpoint<'public'> = {
   async handle(request, context) {
     const presented = readPresentedClient(await readForm(request), request.headers.get('authorization'))
     const { clientAuthentication } = context.authority
-    const { id } = await clientAuthentication.find(clientAuthentication.present(presented))
+    const { id } = await clientAuthentication.find(
+      clientAuthentication.present(presented, context.provenance),
+    )
     return answerPull(id, context)
   },
 }
@@ -71,12 +73,12 @@ function readClientId(request: Request): string {
 async function findPuller(
   clientId: string,
   request: Request,
-  { authority: { clientAuthentication, delegations, sessions } }: EndpointContext<'public'>,
+  { authority: { clientAuthentication, delegations, sessions }, provenance }: EndpointContext<'public'>,
 ): Promise<AuditParty | undefined> {
   const authorization = request.headers.get('authorization')
   if (authorization !== null && /^Basic /i.test(authorization)) {
     const presented = readPresentedClient(new Map([['client_id', clientId]]), authorization)
-    await clientAuthentication.find(clientAuthentication.present(presented))
+    await clientAuthentication.find(clientAuthentication.present(presented, provenance))
     return undefined
   }
   const session = await sessions.resume(readBearer(request))

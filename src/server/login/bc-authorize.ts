@@ -30,7 +30,10 @@ export const bcAuthorize: Endpoint<'public'> = {
     const presented = readPresentedClient(form, request.headers.get('authorization'))
     const { clientAuthentication, ciba } = authority
     const client = await clientAuthentication.find(
-      clientAuthentication.present(presented, { grantType: cibaGrant.grantType, endpoint: ENDPOINT }),
+      clientAuthentication.present(presented, provenance, {
+        grantType: cibaGrant.grantType,
+        endpoint: ENDPOINT,
+      }),
     )
     refuseResource(form)
     if (form.has('request')) throw invalid('signed requests are not supported: send the parameters')

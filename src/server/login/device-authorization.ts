@@ -26,7 +26,7 @@ export const deviceAuthorization: Endpoint<'public'> = {
     const presented = readPresentedClient(form, request.headers.get('authorization'))
     const { clientAuthentication } = authority
     const client = await clientAuthentication.find(
-      clientAuthentication.present(presented, { grantType: deviceCode.grantType }),
+      clientAuthentication.present(presented, provenance, { grantType: deviceCode.grantType }),
     )
     refuseResource(form)
     const scopes = readScopes(form)

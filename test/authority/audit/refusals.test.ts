@@ -28,9 +28,11 @@ describe('the refusals of a flood', () => {
       record: async (summary) => void recorded.push(summary),
     })
     let requests = 0
-    const refuse = (fields: { ip?: string; reason?: string; source?: string } = {}) => {
-      const { ip = '192.0.2.1', reason = 'invalid_request', source = 'POST /oauth/token' } = fields
-      const provenance = { requestId: `request ${++requests}`, source, ip, userAgent: 'agent' }
+    const refuse = (
+      fields: { ip?: string; reason?: string; source?: string; provenClient?: string } = {},
+    ) => {
+      const { ip = '192.0.2.1', reason = 'invalid_request', source = 'POST /oauth/token', ...proof } = fields
+      const provenance = { requestId: `request ${++requests}`, source, ip, userAgent: 'agent', ...proof }
       return refusals.count({ type: 'token.exchanged', reason, provenance })
     }
     return { recorded, refusals, refuse }
@@ -79,6 +81,30 @@ describe('the refusals of a flood', () => {
     await vi.advanceTimersByTimeAsync(20_000)
     expect(recorded).toHaveLength(4)
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('leave a client that has proven itself its own budget, and it leaves them theirs', async () => {
+    const { recorded, refusals, refuse } = open({ inAll: 2, perNetwork: 1, perClient: 2 })
+    const [ada, bob] = [{ provenClient: 'ada' }, { provenClient: 'bob' }]
+    expect([refuse(ada), refuse(ada), refuse(ada)]).toEqual([undefined, undefined, 'summary 1'])
+    expect([refuse(), refuse(), refuse({ ip: '192.0.2.2' }), refuse({ ip: '192.0.2.3' })]).toEqual([
+      undefined,
+      'summary 2',
+      undefined,
+      'summary 3',
+    ])
+    expect([refuse(bob), refuse(ada)]).toEqual([undefined, 'summary 1'])
+    // However many networks there are, nothing is given back.
+    for (let host = 0; host < 1_500; host++) refuse({ ip: `2001:db8:0:${host.toString(16)}::1` })
+    expect(refuse(ada)).toBe('summary 1')
+    await refusals.flush()
+    expect(recorded[0]).toMatchObject({ count: 3, provenance: { provenClient: 'ada' } })
+    expect(recorded.slice(1).map(({ provenance }) => provenance.provenClient)).not.toContain('ada')
+  })
+
+  test('are told of a proven client as of everybody where clients have no budget', () => {
+    const { refuse } = open({ inAll: 1 })
+    expect([refuse(), refuse({ provenClient: 'ada' })]).toEqual([undefined, 'summary 1'])
   })
 
   test('of more kinds than anybody reads are one', async () => {
