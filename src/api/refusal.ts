@@ -57,6 +57,8 @@ export function readRefusal(
     requestId: readRequestId(response, sent) ?? readMember(fields, 'request_id', sent),
     auditId: readMember(fields, 'authsec_audit', sent),
     ...(code === 'rate_limited' && { retryAfterMs: readRetryAfter(response) }),
+    // What is damaged is no outage: the server would say the same again.
+    ...(fields['code'] === 'state_unreadable' && { retryable: false }),
   })
 }
 

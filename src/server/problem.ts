@@ -104,7 +104,13 @@ export function createProblem(
       if (error.code === 'access_denied') {
         return { error: 'insufficient_scope', error_description: error.message }
       }
-      return { error: text, ...createDetails(error, text), ...error.details }
+      return {
+        error: text,
+        ...createDetails(error, text),
+        ...error.details,
+        // Another try may mend any other 500, and never this.
+        ...(error.code === 'state_unreadable' && { code: error.code }),
+      }
   }
 }
 

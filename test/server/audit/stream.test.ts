@@ -228,6 +228,7 @@ describe('the stream of events', () => {
           data: {
             error: 'record 3 of the audit log is damaged',
             details: expect.stringContaining('authsec audit verify'),
+            code: 'state_unreadable',
           },
         })
         // Whoever runs the server hears of it, and the log tells that somebody could not read it.

@@ -1,5 +1,6 @@
 import { copyFile, cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../../../src/core/errors.js'
 import { createGate } from '../../../support/gate.js'
@@ -43,6 +44,14 @@ async function meetServer() {
     origin: verifierKey.split('+')[0] ?? '',
     ask,
     watch,
+    /** A session of the admin that is older than what follows, and outlives it. */
+    async logIn() {
+      const { 'admin@authsec.test': password } = JSON.parse(
+        await readFile(join(state, 'passwords.json'), 'utf8'),
+      )
+      const login = { json: { email: 'admin@authsec.test', password } }
+      return { AUTHSEC_TOKEN: (await server.call('POST', '/uflow/auth/admin/login', login)).json.token }
+    },
     async restoreBackup() {
       await rm(database)
       await copyFile(join(directory, 'backup'), database)
@@ -151,13 +160,8 @@ describe('a client that has seen the log of a server notices', () => {
     const { state, directory } = met
     const first = await met.restart()
     const [followed, told, restored] = [createGate(), createGate(), createGate()]
-    // A session that is older than the copy outlives all of this.
-    const { 'admin@authsec.test': password } = JSON.parse(
-      await readFile(join(state, 'passwords.json'), 'utf8'),
-    )
-    const login = { json: { email: 'admin@authsec.test', password } }
     const done = met.watch('bob', ['tail', '-n', '0', '--json'], {
-      env: { AUTHSEC_TOKEN: (await first.call('POST', '/uflow/auth/admin/login', login)).json.token },
+      env: await met.logIn(),
       clock: { sleep: () => restored.opened },
       onOutput(stdout) {
         if (stdout.includes('"heartbeat"')) followed.open()
@@ -182,6 +186,53 @@ describe('a client that has seen the log of a server notices', () => {
       code: 18,
       stderr: expect.stringMatching(/record \d+ of the audit log is not the one that was read there/),
     })
+    await server.close()
+  })
+
+  test('a record that is damaged by the time it would go on behind it, and does not ask again', async () => {
+    const met = await meetServer()
+    const first = await met.restart()
+    const [followed, told, damaged] = [createGate(), createGate(), createGate()]
+    const keyboard = new AbortController()
+    let [pauses, last] = [0, -1]
+    const done = met.watch('bob', ['tail', '-n', '0', '--json'], {
+      env: await met.logIn(),
+      signal: keyboard.signal,
+      clock: {
+        async sleep() {
+          if (++pauses > 1) keyboard.abort(new AuthsecError('interrupted', 'it asks again and again'))
+          await damaged.opened
+        },
+      },
+      onOutput(stdout) {
+        if (stdout.includes('"heartbeat"')) followed.open()
+        const [, seq] = /"seq":(\d+),[^\n]*"token\.exchanged"/.exec(stdout) ?? []
+        if (seq === undefined) return
+        last = Number(seq)
+        told.open()
+      },
+    })
+    await followed.opened
+    await first.exchange()
+    await told.opened
+    await first.close()
+    const database = new Database(join(met.state, 'authsec.db'))
+    database.prepare('update audit_events set record = substr(record, 2) where seq = ?').run(last)
+    database.close()
+    const server = await met.restart()
+    damaged.open()
+    const { code, stderr } = await done
+    expect({ code, stderr: JSON.parse(stderr) }).toMatchObject({
+      code: 21,
+      stderr: {
+        error: {
+          message: `record ${last} of the audit log is damaged`,
+          hint: expect.stringContaining('authsec audit verify'),
+          retryable: false,
+        },
+      },
+    })
+    expect(server.surprises.splice(0)).toMatchObject([{ code: 'state_unreadable' }])
     await server.close()
   })
 
