@@ -80,15 +80,12 @@ export type AppendRecords = (
 ) => Promise<void>
 
 export function createAppendRecords(createInsert: CreateInsert): AppendRecords {
-  const insertEvents = createInsert('audit_events')
-  const insertPersonal = createInsert('audit_private')
-  return async (db, records, head) => {
-    await insertEvents(
-      db,
-      records.map((record, index) => toRow(record, head + 1 + index)),
-    )
-    await insertPersonal(db, records.flatMap(toPersonalRows))
-  }
+  const insert = createInsert()
+  return (db, records, head) =>
+    insert(db, {
+      audit_events: records.map((record, index) => toRow(record, head + 1 + index)),
+      audit_private: records.flatMap(toPersonalRows),
+    })
 }
 
 function toRow(record: AuditRecord, seq: number): AuditRow {
