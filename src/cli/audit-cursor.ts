@@ -2,18 +2,26 @@ import type { AuditCursor } from '../api/audit-stream.js'
 import { isKeyName } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { isUuid } from './flags.js'
 import { writePrivateFile } from './private-file.js'
 import { toWriteFailure } from './write-failure.js'
 
-/** Writes a cursor as `41@authsec/7f3c…`, or as `41` where the log is not known. */
-export function formatCursor({ after, log }: AuditCursor): string {
-  return log === undefined ? String(after) : `${after}@${log}`
+/**
+ * Writes a cursor as `41:0198…@authsec/7f3c…`, without the id of the event where that is not known, and as `41` where the
+ * log is not: the id alone could not tell another log from a log that was rewritten.
+ */
+export function formatCursor({ after, log, id }: AuditCursor): string {
+  if (log === undefined) return String(after)
+  // It goes into the command that goes on, whatever the server says.
+  return id !== undefined && isUuid(id) ? `${after}:${id}@${log}` : `${after}@${log}`
 }
 
 /** Reads a cursor; throws `usage` for what is none. */
 export function parseCursor(text: string): AuditCursor {
-  const [, digits, log] = /^(-1|\d{1,15})(?:@(.+))?$/.exec(text) ?? []
-  if (digits !== undefined && (log === undefined || isKeyName(log))) return { after: Number(digits), log }
+  const [, digits, id, log] = /^(-1|\d{1,15})(?:(?::([^@]+))?@(.+))?$/.exec(text) ?? []
+  if (digits !== undefined && (log === undefined || isKeyName(log)) && (id === undefined || isUuid(id))) {
+    return { after: Number(digits), log, id }
+  }
   throw new AuthsecError('usage', `${quote(text)} is not a cursor`, {
     hint: 'Give the one that authsec audit tail printed at its end, such as 41@authsec/7f3c….',
   })

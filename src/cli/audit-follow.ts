@@ -83,7 +83,8 @@ export function moveOn(cursor: AuditCursor, step: FollowStep): AuditCursor {
     case 'heartbeat':
     case 'place': {
       const furthest = step.cursor.after < cursor.after ? cursor : step.cursor
-      return { ...furthest, log: step.cursor.log ?? log }
+      const known = step.cursor.after === cursor.after ? cursor.id : undefined
+      return { ...furthest, log: step.cursor.log ?? log, id: furthest.id ?? known }
     }
     case 'gap':
       return { after: step.gap.after, log: step.gap.log }

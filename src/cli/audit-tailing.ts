@@ -27,6 +27,7 @@ export interface TailOptions extends Pick<FollowOptions, 'greet' | 'clock' | 'ra
 export async function* readTail(target: ApiTarget, options: TailOptions): AsyncGenerator<FollowStep[]> {
   const { filter, start, follow, log } = options
   const connect = (cursor: AuditCursor) => streamAudit(target, cursor, filter)
+  if (start.cursor !== undefined) await assertPlace(target, start.cursor)
   if (start.cursor !== undefined && follow) {
     return yield* followAudit({ ...options, connect, cursor: start.cursor })
   }
@@ -58,10 +59,10 @@ async function* readStart(
 }
 
 /** Throws `audit_altered` where the event at a place is not the one that was read there. */
-export async function assertPlace(target: ApiTarget, { after, id }: AuditCursor): Promise<void> {
+export async function assertPlace(target: ApiTarget, { after, log, id }: AuditCursor): Promise<void> {
   const found = id === undefined ? undefined : await findEventAt(target, after)
-  // Of what has been pruned nobody can tell, and a log that ends before that says so itself.
-  if (found === undefined || found.event.id === id) return
+  // Of what has been pruned nobody can tell, and a log that ends before that or is another one says so itself.
+  if (found === undefined || found.event.id === id || (log !== undefined && found.event.log !== log)) return
   throw new AuthsecError(
     'audit_altered',
     `record ${after} of the audit log is not the one that was read there`,

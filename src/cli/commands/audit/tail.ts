@@ -196,7 +196,9 @@ async function findStart(
 ): Promise<TailStart> {
   const kept = cursor ?? (await cursors?.read())
   const written = cursors && readSeq(file?.lastLine)
-  const start = kept && { ...kept, after: Math.max(kept.after, written ?? -1) }
+  // What was read at the one is not at the other.
+  const start =
+    kept && written !== undefined && written > kept.after ? { after: written, log: kept.log } : kept
   const isPlaced = start !== undefined || since !== undefined
   const newest = untilMatch === undefined ? DEFAULT_LINES : 0
   return { cursor: start, since, lines: lines ?? (isPlaced ? undefined : newest) }

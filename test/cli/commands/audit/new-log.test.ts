@@ -189,6 +189,61 @@ describe('a client that has seen the log of a server notices', () => {
     await server.close()
   })
 
+  test('the same in the next run, behind the place that the one before has kept', async () => {
+    const met = await meetServer()
+    const { state, directory } = met
+    const first = await met.restart()
+    const followed = createGate()
+    const cursorFile = join(directory, 'cursor')
+    const tail = ['tail', '--cursor-file', cursorFile]
+    const env = await met.logIn()
+    const done = met.watch('bob', [...tail, '-n', '0', '--until-match', 'type=token.exchanged', '--json'], {
+      env,
+      onOutput: (stdout) => stdout.includes('"heartbeat"') && followed.open(),
+    })
+    await followed.opened
+    await first.signHead()
+    await cp(state, join(directory, 'older'), { recursive: true })
+    const eventId = (await first.exchange()).json.authsec_audit
+    expect(await done).toMatchObject({ code: 0, stderr: '' })
+    const cursor = await readFile(cursorFile, 'utf8')
+    expect(cursor).toMatch(new RegExp(`^\\d+:${eventId}@${met.origin}\\n$`))
+    expect(await met.watch('bob', [...tail, '--no-follow'], { env })).toMatchObject({ code: 0 })
+    await writeFile(cursorFile, cursor)
+    const size = await readSize(first)
+    await first.close()
+    await rm(state, { recursive: true })
+    await rename(join(directory, 'older'), state)
+    const server = await met.restart(join(directory, 'other-mark'))
+    while ((await readSize(server)) <= size) await server.exchange()
+    const place = cursor.split(':')[0]
+    for (const args of [[...tail, '--no-follow'], tail, ['tail', '--cursor', cursor.trim()]]) {
+      expect(await met.watch('bob', args, { env })).toMatchObject({
+        code: 18,
+        stdout: '',
+        stderr: expect.stringContaining(
+          `record ${place} of the audit log is not the one that was read there`,
+        ),
+      })
+    }
+    expect(await readFile(cursorFile, 'utf8')).toBe(cursor)
+    await server.close()
+  })
+
+  test('no harm in a log that has begun anew, which the next run reads from its beginning', async () => {
+    const met = await meetServer()
+    const first = await met.restart()
+    const id = (await first.exchange()).json.authsec_audit
+    await first.close()
+    await met.run('reset', '--confirm', met.tenantId)
+    const server = await met.restart()
+    const args = ['tail', '--cursor', `2:${id}@${met.origin}`, '--no-follow']
+    const { code, stdout, stderr } = await met.ask('bob', ...args)
+    expect([code, stderr]).toEqual([0, expect.stringContaining('warning: gap: this is another log')])
+    expect(stdout).toMatch(/^0\t/)
+    await server.close()
+  })
+
   test('a record that is damaged by the time it would go on behind it, and does not ask again', async () => {
     const met = await meetServer()
     const first = await met.restart()

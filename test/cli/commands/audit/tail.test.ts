@@ -7,9 +7,11 @@ import { ADMIN, answer, noConnection, stubServer } from '../../../support/stub-s
 
 const EVENTS = 'GET /audit/events'
 const LOG = 'authsec/0123'
+const ID = '019a0000-0000-7000-8000-000000000008'
 
 function entry(seq: number, type = 'token.exchanged') {
-  return { seq, event: { id: `ev-${seq}`, type, outcome: 'allow', occurred_at: '2026-08-21T11:59:30Z' } }
+  const id = `ev-${seq}`
+  return { seq, event: { id, log: LOG, type, outcome: 'allow', occurred_at: '2026-08-21T11:59:30Z' } }
 }
 
 const frame = (event: string, data: object) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
@@ -183,19 +185,23 @@ describe('authsec audit tail', () => {
       { what: 'is another one', id: 'other', code: 18 },
       { what: 'is the same', id: 'ev-8', code: 130 },
       { what: 'is gone', id: 'other', head: [9], code: 130 },
-    ])('looks whether the record that it goes on behind $what', async ({ id, code, head = [7, 8] }) => {
-      const place = frame('heartbeat', { next: 8, log: LOG, id })
-      const args = ['--cursor', `7@${LOG}`]
-      const { done } = tail(args, [cut(place), open(events(9))], { stopAt: '9\t', head })
-      expect(await done).toMatchObject({
-        code,
-        stderr: expect.stringMatching(
-          code === 18
-            ? /authsec: record 8 of the audit log is not the one that was read there\n/
-            : /connected again\n/,
-        ),
-      })
-    })
+      { what: 'is of another log', id: 'other', log: 'authsec/4567', code: 130 },
+    ])(
+      'looks whether the record that it goes on behind $what',
+      async ({ id, code, head = [7, 8], log = LOG }) => {
+        const place = frame('heartbeat', { next: 8, log, id })
+        const args = ['--cursor', `7@${log}`]
+        const { done } = tail(args, [cut(place), open(events(9))], { stopAt: '9\t', head })
+        expect(await done).toMatchObject({
+          code,
+          stderr: expect.stringMatching(
+            code === 18
+              ? /authsec: record 8 of the audit log is not the one that was read there\n/
+              : /connected again\n/,
+          ),
+        })
+      },
+    )
 
     test('never waits longer than ten seconds on its own', async () => {
       const { pauses, done } = tail([], [...Array.from({ length: 9 }, noConnection), open(events(9))], {
@@ -365,6 +371,27 @@ describe('authsec audit tail', () => {
   })
 
   describe('with files', () => {
+    test('keeps the id of the event at the place where it is known, and looks for it in the next run', async () => {
+      const directory = await makeDirectory()
+      const [cursorFile, outputFile] = [join(directory, 'cursor'), join(directory, 'events')]
+      const place = frame('heartbeat', { next: 8, log: LOG, id: ID })
+      const keep = ['--cursor-file', cursorFile]
+      const first = tail([...keep, '--json'], [open(place)], { stopAt: 'heartbeat' })
+      expect((await first.done).code).toBe(130)
+      expect(await readFile(cursorFile, 'utf8')).toBe(`8:${ID}@${LOG}\n`)
+      const second = tail(keep, [])
+      expect(await second.done).toMatchObject({ code: 18, stdout: '' })
+      expect(second.queries()).toEqual(['after=7&limit=1'])
+      expect(second.streams).toEqual([])
+      // What the other file has beyond it was never at that place.
+      await writeFile(outputFile, '9\t2026-08-21T11:59:30Z\n')
+      const args = [...keep, '--output-file', outputFile, '--until-match', 'type=token.exchanged']
+      const third = tail(args, [open(events(10))])
+      expect(await third.done).toMatchObject({ code: 0 })
+      expect(third.queries()).toEqual([])
+      expect(third.streams).toEqual([`?after=9&log=${LOG}`])
+    })
+
     test('keeps the place in one, and goes on from there', async () => {
       const cursorFile = join(await makeDirectory(), 'cursor')
       const first = tail(['--cursor-file', cursorFile], [open(heartbeat(8), events(9))], { stopAt: '\n9\t' })
@@ -447,6 +474,8 @@ describe('authsec audit tail', () => {
   test.each([
     { args: ['--cursor', '-2'], stderr: /"-2" is not a cursor/ },
     { args: ['--cursor', '4@a b'], stderr: /"4@a b" is not a cursor/ },
+    { args: ['--cursor', `4:ev-4@${LOG}`], stderr: /"4:ev-4@authsec\/0123" is not a cursor/ },
+    { args: ['--cursor', `4:${ID}`], stderr: /" is not a cursor/ },
     { args: ['-n', '1001'], stderr: /"1001" is not a number from 0 to 1000/ },
     { args: ['--for', 'ever'], stderr: /"ever" is not a duration/ },
     { args: ['--until-match', 'type'], stderr: /"type" is not a filter/ },
