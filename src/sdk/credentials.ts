@@ -31,7 +31,6 @@ export interface ClientProof {
 /** Proves who the client is, anew for each request that is sent: an assertion is good for one. */
 export type Authenticate = (audience: string) => Promise<ClientProof>
 
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const METHODS = ['client_secret_basic', 'client_secret_post']
 
 /**
@@ -75,23 +74,9 @@ export function createAuthenticate(
   const given = readPrivateKey(credentials.privateKeyJwt)
   let key: Promise<SigningKey> | undefined
   return async (audience) => {
-    const { importSigningKey, signAssertion } = await import('./on-demand.js')
+    const { importSigningKey, proveByKey } = await import('./on-demand.js')
     key ??= importSigningKey(given)
-    const now = Math.floor(clock.wall() / 1000)
-    const claims = {
-      iss: clientId,
-      sub: clientId,
-      aud: audience,
-      iat: now,
-      exp: now + 60,
-      jti: crypto.randomUUID(),
-    }
-    return {
-      form: {
-        client_assertion_type: ASSERTION_TYPE,
-        client_assertion: await signAssertion(await key, claims),
-      },
-    }
+    return proveByKey(await key, { clientId, audience, clock })
   }
 }
 

@@ -4,4 +4,4 @@
  */
 export { Approvals } from './approvals.js'
 export { answerRejection } from './rejected-call.js'
-export { importSigningKey, signAssertion } from './signing-key.js'
+export { importSigningKey, proveByKey } from './signing-key.js'

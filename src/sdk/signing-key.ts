@@ -1,4 +1,6 @@
 import { encodeBase64url } from '../core/base64url.js'
+import type { Clock } from './clock.js'
+import type { ClientProof } from './credentials.js'
 import { type PlatformKey, type PrivateJwk, type PrivateKey, unusableKey } from './private-key.js'
 
 /** A private key with the algorithm that it signs with. */
@@ -25,6 +27,7 @@ const ALGORITHMS: readonly Algorithm[] = [
   { alg: 'PS256', name: 'RSA-PSS', hash: 'SHA-256', oid: '' },
   { alg: 'EdDSA', name: 'Ed25519', hash: '', oid: '2b6570' },
 ]
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const utf8 = new TextEncoder()
 
 /** Imports a private key. Rejects with `configuration` for what cannot sign an assertion, and never repeats any of it. */
@@ -33,8 +36,27 @@ export async function importSigningKey(given: PrivateKey): Promise<SigningKey> {
   return 'jwk' in given ? importJwk(given.jwk) : describePlatformKey(given.key)
 }
 
-/** A JWT with these claims, signed (RFC 7515 §7.1). */
-export async function signAssertion({ key, alg, kid }: SigningKey, claims: object): Promise<string> {
+/** Proves by its key who a client is, to one server and for one request (RFC 7523 §2.2). */
+export async function proveByKey(
+  key: SigningKey,
+  { clientId, audience, clock }: { clientId: string; audience: string; clock: Clock },
+): Promise<ClientProof> {
+  const now = Math.floor(clock.wall() / 1000)
+  const claims = {
+    iss: clientId,
+    sub: clientId,
+    aud: audience,
+    iat: now,
+    exp: now + 60,
+    jti: crypto.randomUUID(),
+  }
+  return {
+    form: { client_assertion_type: ASSERTION_TYPE, client_assertion: await signAssertion(key, claims) },
+  }
+}
+
+// RFC 7515 §7.1.
+async function signAssertion({ key, alg, kid }: SigningKey, claims: object): Promise<string> {
   const header = { alg, typ: 'JWT', ...(kid !== undefined && { kid }) }
   const input = [header, claims].map((part) => encodeBase64url(utf8.encode(JSON.stringify(part)))).join('.')
   const { name, hash } = ALGORITHMS.find((algorithm) => algorithm.alg === alg) as Algorithm
