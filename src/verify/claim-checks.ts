@@ -140,10 +140,7 @@ export const chain: Check = {
       )
     }
     if (!isJsonObject(act) || act['client_id'] === client) return undefined
-    return new AuthsecError(
-      'claim_invalid',
-      `the current actor is the client ${show(act['client_id'])}, the token that of ${show(client)}`,
-    )
+    return new AuthsecError('claim_invalid', 'the claims "act.client_id" and "client_id" are not the same')
   },
   describe({ claims }) {
     const depth = countActors(claims['act'])

@@ -14,7 +14,7 @@ const { measureSize }: { measureSize: MeasureSize } = await import(
 // lets it wait in sdk/on-demand.ts.
 test.each([
   { what: 'the client', entries: ['sdk'], most: 23_700 },
-  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 34_400 },
+  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 34_450 },
   { what: 'the verifier', entries: ['verify'], most: 20_450 },
   { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_150 },
 ])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {

@@ -223,7 +223,7 @@ describeRefusals('the claims', [
     why: 'a client that is not the current actor',
     token: signCall({ client_id: 'c2' }),
     code: 'claim_invalid',
-    message: 'the current actor is the client "c1", the token that of "c2"',
+    message: 'the claims "act.client_id" and "client_id" are not the same',
   },
   {
     why: 'a client that has been an actor before',
