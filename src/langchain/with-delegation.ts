@@ -151,13 +151,14 @@ async function approve(
   prompt: ApprovalPrompt,
   config: ToolRunnableConfig,
 ): Promise<Terms> {
-  const { audience, binding = 'call' } = delegation
+  const { audience, binding = 'call', oneTime, fetch } = delegation
   const permissions = [...permissionsOf(delegation, input)]
   // Whatever the tool makes of its input meanwhile, this is what the person has read.
   const args = binding === 'call' ? structuredClone(argumentsOf(delegation, input)) : undefined
   const asked = { tool, audience, input, permissions, subject, prompt }
   const approved = await obtainApproval(authsec, asked, config)
-  return { delegation: { ...delegation, binding, permissions, call: () => args }, subject: approved }
+  const settled = { audience, permissions, binding, call: () => args, oneTime, fetch }
+  return { delegation: settled, subject: approved }
 }
 
 function createContext(

@@ -1,7 +1,4 @@
-import { AuthsecError } from '../core/errors.js'
-import { parsePermissions, sortPermissions } from '../core/permission.js'
-import { quote, toPrintable } from '../core/printable.js'
-import { formatParties } from './call-key.js'
+import { unknownMember } from './request.js'
 import type { DelegationSubject } from './subject.js'
 
 /** What a person is asked for, who is elsewhere. */
@@ -30,63 +27,25 @@ export interface ApprovalRequest {
   signal?: AbortSignal | undefined
 }
 
-/** A request that has been checked. */
-export interface ApprovalQuestion extends ApprovalRequest {
-  readonly permissions: readonly string[]
-}
-
-/** The longest message that people are shown, in characters. */
-const MAX_APPROVAL_MESSAGE = 256
-const LONGEST_SECONDS = 300
-
-const MEMBERS: ReadonlySet<string> = new Set<keyof ApprovalRequest>([
-  'permissions',
-  'message',
-  'user',
-  'subject',
-  'audience',
-  'id',
-  'expiresInSeconds',
-  'signal',
-])
-
-/** Checks and copies a request; throws `request_invalid` or `invalid_scope` naming the value. */
-export function readApprovalRequest(request: ApprovalRequest): ApprovalQuestion {
-  const { permissions, message, user, id, audience, expiresInSeconds } = request
-  const unknown = Object.keys(request).find((name) => !MEMBERS.has(name))
-  if (unknown !== undefined) throw invalid(`${quote(unknown)} is not a member of a request for approval`)
-  if (!Array.isArray(permissions) || permissions.length === 0) {
-    throw invalid('a request for approval without permissions')
+/**
+ * What a request says now, by the names of its members, as `copyRequest` reads one for a token. Throws `request_invalid`
+ * for a member that there is not.
+ */
+export function copyApprovalRequest(request: ApprovalRequest): ApprovalRequest {
+  const { permissions, message, user, subject, audience, id, expiresInSeconds, signal } = request
+  const copy: { [Name in keyof Required<ApprovalRequest>]: ApprovalRequest[Name] } = {
+    permissions: Array.isArray(permissions) ? [...permissions] : permissions,
+    message,
+    user,
+    subject,
+    audience,
+    id,
+    expiresInSeconds,
+    signal,
   }
-  if (typeof message !== 'string' || message.trim() === '' || message.length > MAX_APPROVAL_MESSAGE) {
-    throw invalid(`the message ${quote(message)} is not a text of 1 to ${MAX_APPROVAL_MESSAGE} characters`)
+  for (const name in request) {
+    if (Object.hasOwn(copy, name)) continue
+    throw unknownMember(name)
   }
-  for (const [name, value] of Object.entries({ user, id, audience })) {
-    if (value !== undefined && (typeof value !== 'string' || value === '')) {
-      throw invalid(`${name} ${quote(value)} is not a text with something in it`)
-    }
-  }
-  const seconds = expiresInSeconds ?? LONGEST_SECONDS
-  if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= LONGEST_SECONDS)) {
-    throw invalid(`expiresInSeconds ${quote(seconds)} is not between 1 and ${LONGEST_SECONDS}`)
-  }
-  return {
-    ...request,
-    permissions: sortPermissions(parsePermissions(permissions)),
-    // Arguments of a model may stand in it: nothing in it may move what the person reads.
-    message: toPrintable(message),
-  }
-}
-
-/** What two requests have to have in common to be one question. */
-export function formatQuestionKey(
-  { id = crypto.randomUUID(), audience = '', permissions, message }: ApprovalQuestion,
-  person: string,
-  onBehalfOf: string,
-): string {
-  return formatParties([id, person, onBehalfOf, audience, message, ...permissions])
-}
-
-function invalid(message: string): AuthsecError {
-  return new AuthsecError('request_invalid', message)
+  return copy
 }

@@ -1,11 +1,7 @@
 import { GRANT_TYPE_CIBA } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
-import {
-  type ApprovalQuestion,
-  type ApprovalRequest,
-  formatQuestionKey,
-  readApprovalRequest,
-} from './approval-request.js'
+import { type ApprovalQuestion, formatQuestionKey, readApprovalQuestion } from './approval-question.js'
+import type { ApprovalRequest } from './approval-request.js'
 import type { BaseTokens } from './base-tokens.js'
 import type { ClientContext } from './client-context.js'
 import { invalidResponse } from './grant.js'
@@ -80,7 +76,7 @@ export class Approvals {
   async request(request: ApprovalRequest): Promise<Approval> {
     const { options, newDeadline } = this.#context
     const { clock } = options
-    const question = readApprovalRequest(request)
+    const question = readApprovalQuestion(request)
     const deadline = newDeadline()
     const person = await this.#findPerson(question, deadline)
     const key = formatQuestionKey(question, person.hint, person.onBehalfOf)

@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { assertNarrower } from '../core/permission.js'
-import type { ApprovalRequest } from './approval-request.js'
+import { type ApprovalRequest, copyApprovalRequest } from './approval-request.js'
 import type { Approval, Approvals } from './approvals.js'
 import { BaseTokens } from './base-tokens.js'
 import { mayBeKept } from './call-key.js'
@@ -164,10 +164,9 @@ class Client implements AuthsecClient {
 
   async requestApproval(request: ApprovalRequest): Promise<Approval> {
     if (this.#isClosed) throw closedError()
-    throwIfAborted(request.signal)
-    const { permissions } = request
-    // A copy: what is asked for is what the caller says now, not after this was loaded.
-    const asked = { ...request, permissions: Array.isArray(permissions) ? [...permissions] : permissions }
+    // Before anything is loaded: what is asked for is what the caller says now.
+    const asked = copyApprovalRequest(request)
+    throwIfAborted(asked.signal)
     return (await this.#loadApprovals()).request(asked)
   }
 

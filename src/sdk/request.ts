@@ -71,11 +71,13 @@ const BINDS: ReadonlyMap<unknown, readonly Binding[]> = new Map<unknown, readonl
 function assertKnownMembers(request: DelegationRequest): void {
   for (const name in request) {
     if (isMember(name as keyof DelegationRequest)) continue
-    throw invalidRequest(
-      `${quote(name)} is not a member of a token request`,
-      'See DelegationRequest for those that are.',
-    )
+    throw unknownMember(name)
   }
+}
+
+/** What a member is refused with that a request of its kind does not have. */
+export function unknownMember(name: string): AuthsecError {
+  return invalidRequest(`${quote(name)} is not a member of this request`)
 }
 
 // This runs on every call, and a switch takes a quarter of the time that a set of names takes.

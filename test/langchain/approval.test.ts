@@ -103,6 +103,20 @@ describe('a tool that a person has to approve', () => {
     expect(formOf(stub, 'exchange')['bind']).toBe('tool call')
   })
 
+  test('is good for one use where its delegation inherits that', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.person.answers = 'yes'
+    const inherited = { audience: 'https://billing.example', permissions: ['billing:refund'] }
+    const delegation: ToolDelegation = Object.create({ ...inherited, approval: true, oneTime: true })
+    const once = delegatedTool(authsec, async (_input, { token }) => (await token()).jti, {
+      name: 'refund',
+      schema: z.object({ amount: z.string() }),
+      delegation,
+    })
+    await once.invoke(call)
+    expect(formOf(stub, 'exchange')['one_time']).toBe('true')
+  })
+
   test('is not bound where the program says so', async () => {
     const { authsec, stub } = createStubbedClient()
     stub.person.answers = 'yes'

@@ -43,6 +43,37 @@ describe('a person who is asked for approval', () => {
     })
   })
 
+  test.each<{ where: string; asked: object }>([
+    { where: 'are inherited', asked: Object.create({ ...question, user: 'boss@example.com' }) },
+    {
+      where: 'are answered by a function',
+      asked: new (class {
+        permissions = question.permissions
+        message = question.message
+        get user() {
+          return 'boss@example.com'
+        }
+      })(),
+    },
+  ])('is asked what stands in members that $where', async ({ asked }) => {
+    const { authsec, stub } = createStubbedClient()
+    await authsec.requestApproval(asked as ApprovalRequest)
+    expect(lastForm(stub, 'approval')).toMatchObject({
+      login_hint: 'boss@example.com',
+      binding_message: question.message,
+    })
+  })
+
+  test('is asked nothing where an unknown member is inherited', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const asked: ApprovalRequest = Object.assign(Object.create({ users: 'boss@example.com' }), question)
+    await expect(authsec.requestApproval(asked)).rejects.toMatchObject({
+      code: 'request_invalid',
+      message: expect.stringContaining('"users"'),
+    })
+    expect(stub.requests).toEqual([])
+  })
+
   test('says yes, and is the subject of a token', async () => {
     const { authsec, stub, clock, events } = createStubbedClient()
     const answer = (await authsec.requestApproval(question)).settled()
@@ -283,6 +314,7 @@ describe('a request for approval', () => {
     { why: 'with an occasion without a name', asked: { id: '' }, says: /id ""/ },
     { why: 'for too long', asked: { expiresInSeconds: 301 }, says: /301/ },
     { why: 'with a misspelt member', asked: { persmissions: [] }, says: /"persmissions"/ },
+    { why: 'with a member of every object', asked: { toString: 'x' }, says: /"toString"/ },
   ])('is refused $why', async ({ asked, says }) => {
     const { authsec, stub } = createStubbedClient()
     const asking = authsec.requestApproval({ ...question, ...asked } as ApprovalRequest)
