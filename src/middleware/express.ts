@@ -33,7 +33,7 @@ export function requireDelegation<Request extends BareNodeRequest = BareNodeRequ
 
   return async (request, response, next) => {
     try {
-      const outcome = await guard(request, showNodeRequest(request))
+      const outcome = await guard(request, showNodeRequest(request, next))
       if ('refusal' in outcome) {
         const { status, headers, body } = outcome.refusal
         response.writeHead(status, headers).end(JSON.stringify(body))

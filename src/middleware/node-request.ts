@@ -13,15 +13,22 @@ export type NodeRequest = BareNodeRequest & {
   /** What express adds: where the router is mounted, and the route that has been found. */
   baseUrl?: unknown
   route?: unknown
+  /** How its innermost router goes on. */
+  next?: unknown
 }
 
-/** Shows a request of Node. A body that nobody has parsed is read, and becomes the request's `body`. */
-export function showNodeRequest(request: NodeRequest): IncomingRequest {
+/**
+ * Shows a request of Node, which goes on with `next`. A body that nobody has parsed is read, and becomes the request's
+ * `body`.
+ */
+export function showNodeRequest(request: NodeRequest, next?: unknown): IncomingRequest {
   return {
     authorization: listAuthorization(request.rawHeaders),
     mountedAt: typeof request.baseUrl === 'string' ? request.baseUrl : '',
     path() {
-      if (typeof request.baseUrl === 'string' && request.route === undefined) {
+      // A former route is still named behind it; a route at work is told by a `next` that is not the one of its router.
+      const isAtRoute = request.route !== undefined && request.next !== next
+      if (typeof request.baseUrl === 'string' && !isAtRoute) {
         throw new TypeError(
           'with call, requireDelegation stands at the route itself: app.post(path, guard, …)',
         )

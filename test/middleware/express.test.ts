@@ -5,7 +5,16 @@ import { readDelegation, requireDelegation } from '../../src/middleware/express.
 import type { Expectation } from '../../src/verify/index.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { signBound, signCall } from '../support/token-issuer.js'
-import { askHttp2, bearer, describeMiddleware, type Framework, listen, listenHttp2, show } from './suite.js'
+import {
+  askHttp2,
+  bearer,
+  describeMiddleware,
+  type Framework,
+  listen,
+  listenHttp2,
+  METADATA,
+  show,
+} from './suite.js'
 
 function createApi(parsers: express.RequestHandler[]): Framework['createApi'] {
   return (verifier, routes) => {
@@ -124,6 +133,37 @@ describe('what express alone can do', () => {
       expect(await refund(app(), '/v1/accounts/mallory/refunds')).toMatchObject({ code: 'call_mismatch' })
     })
 
+    test.each<{ where: string; build: (router: express.Router) => Express }>([
+      {
+        where: 'an app of its own',
+        build: (router) => express().use('/v1/accounts/:account', express().use(router)),
+      },
+      {
+        where: 'an app below another',
+        build: (router) => express().use('/v1', express().use('/accounts/:account', router)),
+      },
+      {
+        where: 'a router below another',
+        build: (router) => express().use('/v1/accounts', express.Router().use('/:account', router)),
+      },
+    ])('serves the call of its whole path alone in $where', async ({ build }) => {
+      const call = { bound: ['account', 'amount'], unbound: ['trace'], mount: '/v1/accounts/:account' }
+      const router = express.Router()
+      router.post('/refunds', requireDelegation(verifyCalls(), { tool: 'refund', call }), (_, response) => {
+        response.json({})
+      })
+      const at = (path: string) => refund(build(router), `/v1/accounts/${path}`)
+      expect(await at('alice/refunds?trace=1')).toMatchObject({ status: 200 })
+      expect(await at('mallory/refunds')).toMatchObject({ code: 'call_mismatch' })
+      expect(await at('alice/refunds?to=x')).toMatchObject({ code: 'field_unbound' })
+    })
+
+    test('names the resource of its verifier, wherever it stands', async () => {
+      const router = express.Router().use(requireDelegation(verifyCalls()))
+      const url = await listen(express().use('/v1', express().use('/bills', router)))
+      expect((await fetch(`${url}/v1/bills/1`)).headers.get('www-authenticate')).toBe(`Bearer ${METADATA}`)
+    })
+
     test('looks at a field of the same name in both', async () => {
       const call = { bound: ['account', 'amount'], mount: '/:account' }
       const router = express.Router()
@@ -150,9 +190,21 @@ describe('what express alone can do', () => {
       })
     })
 
-    test('is a fault of a guard that stands before its route', async () => {
+    const pass: express.RequestHandler = (_request, _response, next) => next()
+
+    test.each<{ where: string; build: (guard: express.RequestHandler) => Express }>([
+      { where: 'before its route', build: (guard) => express().use(guard) },
+      {
+        where: 'behind another route that has passed the request on',
+        build: (guard) => express().all('/{*path}', pass).use(guard),
+      },
+      {
+        where: 'in a router that is a handler of a route',
+        build: (guard) => express().post('/:account', express.Router().use(guard)),
+      },
+    ])('is a fault of a guard that stands $where', async ({ build }) => {
       const call = { bound: ['amount'], unbound: ['account'] }
-      const app = express().use(requireDelegation(verifyCalls(), { tool: 'refund', call }))
+      const app = build(requireDelegation(verifyCalls(), { tool: 'refund', call }))
       app.post('/:account', (_, response) => void response.json({}))
       expect(await refund(app, '/mallory')).toMatchObject({
         status: 500,

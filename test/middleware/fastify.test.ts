@@ -1,9 +1,9 @@
 import fastify, { type FastifyInstance } from 'fastify'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readDelegation, requireDelegation } from '../../src/middleware/fastify.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { signBound, signCall } from '../support/token-issuer.js'
-import { askHttp2, bearer, describeMiddleware, listen, listenHttp2, show } from './suite.js'
+import { askHttp2, bearer, describeMiddleware, listen, listenHttp2, METADATA, show } from './suite.js'
 
 describeMiddleware({
   name: 'fastify',
@@ -69,18 +69,52 @@ test.each(['onRequest', 'preParsing', 'preHandler'] as const)(
   },
 )
 
-test('sees the fields of a prefix', async () => {
-  const app = fastify()
-  const expected = { tool: 'refund', call: { bound: ['account', 'amount'] } }
-  const routes = async (scope: FastifyInstance) => {
-    scope.post('/refunds', { preHandler: requireDelegation(verifyCalls(), expected) }, async () => 'served')
+describe('below a prefix', () => {
+  const bound = { tool: 'refund', call: { bound: ['account', 'amount'], unbound: ['trace'] } }
+  const serve = async () => 'served'
+
+  async function refund(routes: (scope: FastifyInstance) => Promise<unknown>, url: string): Promise<number> {
+    const app = fastify()
+    await app.register(routes, { prefix: '/v1/accounts/:account' })
+    const authorization = `Bearer ${signBound({ account: 'alice', amount: '1' })}`
+    const request = { method: 'POST', url, headers: { authorization }, body: { amount: '1' } } as const
+    return (await app.inject(request)).statusCode
   }
-  await app.register(routes, { prefix: '/accounts/:account' })
-  const authorization = `Bearer ${signBound({ account: 'alice', amount: '1' })}`
-  const refund = async (url: string) =>
-    (await app.inject({ method: 'POST', url, headers: { authorization }, body: { amount: '1' } })).statusCode
-  expect(await refund('/accounts/alice/refunds')).toBe(200)
-  expect(await refund('/accounts/mallory/refunds')).toBe(403)
+
+  test.each<{ where: string; routes: (scope: FastifyInstance) => Promise<unknown> }>([
+    {
+      where: 'of a route',
+      routes: async (scope) =>
+        scope.post('/refunds', { preHandler: requireDelegation(verifyCalls(), bound) }, serve),
+    },
+    {
+      where: 'of all routes of a plugin',
+      routes: async (scope) =>
+        scope.addHook('preHandler', requireDelegation(verifyCalls(), bound)).post('/refunds', serve),
+    },
+    {
+      where: 'of a plugin below another',
+      routes: async (scope) => {
+        const inner = async (part: FastifyInstance) => void part.post('/', serve)
+        scope.addHook('preHandler', requireDelegation(verifyCalls(), bound))
+        await scope.register(inner, { prefix: '/refunds' })
+      },
+    },
+  ])('a guard $where sees every field of the path', async ({ routes }) => {
+    expect(await refund(routes, '/v1/accounts/alice/refunds?trace=1')).toBe(200)
+    expect(await refund(routes, '/v1/accounts/mallory/refunds')).toBe(403)
+    expect(await refund(routes, '/v1/accounts/alice/refunds?to=x')).toBe(403)
+  })
+
+  test('names the resource of its verifier', async () => {
+    const app = fastify()
+    const routes = async (scope: FastifyInstance) => {
+      scope.get('/bills', { preHandler: requireDelegation(verifyCalls()) }, serve)
+    }
+    await app.register(routes, { prefix: '/v1' })
+    const refused = await app.inject({ url: '/v1/bills' })
+    expect(refused.headers['www-authenticate']).toBe(`Bearer ${METADATA}`)
+  })
 })
 
 test('serves HTTP/2', async () => {

@@ -1,10 +1,10 @@
 import { getRequestListener } from '@hono/node-server'
-import { Hono } from 'hono'
-import { expect, test } from 'vitest'
+import { type Context, Hono } from 'hono'
+import { describe, expect, test } from 'vitest'
 import { requireDelegation } from '../../src/middleware/hono.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { signBound, signCall } from '../support/token-issuer.js'
-import { bearer, describeMiddleware, show } from './suite.js'
+import { bearer, describeMiddleware, METADATA, show } from './suite.js'
 
 describeMiddleware({
   name: 'hono',
@@ -31,7 +31,7 @@ test('hono itself answers for a fault of the API', async () => {
   expect(await response.json()).toBe('TypeError')
 })
 
-const expected = { tool: 'refund', call: { bound: ['account', 'amount'] } }
+const expected = { tool: 'refund', call: { bound: ['account', 'amount'], unbound: ['trace'] } }
 const post = (args: object, body: unknown = args) => ({
   ...bearer(signBound({ account: 'alice', amount: '1', ...args })),
   method: 'POST',
@@ -52,12 +52,62 @@ test('reads a body that a validator has read before', async () => {
   expect((await app.request('/', post(args, { ...args, amount: '2' }))).status).toBe(403)
 })
 
-test('knows the fields of the path above in an app that is a route of another', async () => {
-  const inner = new Hono()
-  inner.post('/refunds', requireDelegation(verifyCalls(), expected), (context) => context.text('served'))
-  const app = new Hono().route('/accounts/:account', inner)
-  expect((await app.request('/accounts/alice/refunds', post({}, { amount: '1' }))).status).toBe(200)
-  expect((await app.request('/accounts/mallory/refunds', post({}, { amount: '1' }))).status).toBe(403)
+describe('in an app that is a part of another', () => {
+  const served = (context: Context) => context.text('served')
+  const createPart = (path: string) =>
+    new Hono().post(path, requireDelegation(verifyCalls(), expected), served)
+
+  test.each([
+    { how: 'a route', app: () => new Hono().route('/v1/accounts/:account', createPart('/refunds')) },
+    {
+      how: 'a route of a route',
+      app: () => new Hono().route('/v1', new Hono().route('/accounts/:account', createPart('/refunds'))),
+    },
+    {
+      how: 'a path of its own',
+      app: () =>
+        new Hono()
+          .basePath('/v1/accounts/:account')
+          .post('/refunds', requireDelegation(verifyCalls(), expected), served),
+    },
+    {
+      how: 'a mount below which the fields stand',
+      app: () => new Hono().mount('/v1/accounts', createPart('/:account/refunds').fetch),
+    },
+    {
+      how: 'a mount that leaves the path as it is',
+      app: () =>
+        new Hono().mount('/v1', createPart('/v1/accounts/:account/refunds').fetch, { replaceRequest: false }),
+    },
+  ])('the call is the one of the whole request: $how', async ({ app }) => {
+    const refund = async (path: string) =>
+      (await app().request(`/v1/accounts/${path}`, post({}, { amount: '1' }))).status
+    expect(await refund('alice/refunds?trace=1')).toBe(200)
+    expect(await refund('mallory/refunds')).toBe(403)
+    expect(await refund('alice/refunds?to=x')).toBe(403)
+  })
+
+  test('what stands above a mount is passed on to a function', async () => {
+    const byAbove = async ({ env, req }: Context<{ Bindings: { account: string } }>) => ({
+      tool: 'refund',
+      call: { account: env.account, amount: ((await req.json()) as { amount: string }).amount },
+    })
+    const part = new Hono<{ Bindings: { account: string } }>()
+    part.post('/refunds', requireDelegation(verifyCalls(), byAbove), (context) => context.text('served'))
+    const app = new Hono().mount('/accounts/:account', part.fetch, (context) => ({
+      account: context.req.param('account'),
+    }))
+    expect((await app.request('/accounts/alice/refunds', post({}, { amount: '1' }))).status).toBe(200)
+    expect((await app.request('/accounts/mallory/refunds', post({}, { amount: '1' }))).status).toBe(403)
+  })
+
+  test.each([
+    { how: 'a route', app: () => new Hono().route('/v1', createPart('/refunds')) },
+    { how: 'a mount', app: () => new Hono().mount('/v1', createPart('/refunds').fetch) },
+  ])('a challenge names the resource of the verifier: $how', async ({ app }) => {
+    const refused = await app().request('/v1/refunds', { method: 'POST' })
+    expect(refused.headers.get('www-authenticate')).toBe(`Bearer ${METADATA}`)
+  })
 })
 
 test('does not stand before a route whose fields it cannot see', async () => {

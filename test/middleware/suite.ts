@@ -51,7 +51,8 @@ const ROUTES: readonly Route[] = [
 // Only a verifier that counts uses can have it.
 const ONCE: readonly Route[] = [{ method: 'POST', path: '/once', expect: { oneTime: true } }]
 const ARGS = { invoice: 'in_1', amount: '10.00' }
-const METADATA = `resource_metadata="${BILLING}/.well-known/oauth-protected-resource"`
+/** Where every challenge says that a client learns how to get a token. */
+export const METADATA: string = `resource_metadata="${BILLING}/.well-known/oauth-protected-resource"`
 
 const closers: (() => void)[] = []
 doAfterEach(() => {
