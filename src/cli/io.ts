@@ -1,4 +1,4 @@
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import { alignPairs, wrapText } from './columns.js'
@@ -88,8 +88,8 @@ export interface Io {
   /** Prints to standard error as it is. */
   complain(text: string): void
   style(): Promise<Style>
-  /** Reads standard input to its end; throws `token_malformed` beyond `maxBytes`. */
-  readInput(maxBytes: number): Promise<string>
+  /** Reads standard input to its end; beyond `maxBytes` throws `token_malformed`, or the code of what it should be. */
+  readInput(maxBytes: number, code?: ErrorCode): Promise<string>
   /** Waits until what was printed has left; throws when standard output could not take it. */
   flush(): Promise<void>
 }
@@ -214,8 +214,12 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
       const isColored = choice === 'auto' ? streams.stdout.isTTY === true : choice === 'always'
       return isColored ? await loadColors() : PLAIN
     },
-    async readInput(maxBytes) {
-      return await readAll(streams.stdin, maxBytes, signal)
+    async readInput(maxBytes, code = 'token_malformed') {
+      const text = await readAll(streams.stdin, maxBytes, signal)
+      if (text !== undefined) return text
+      throw new AuthsecError(code, `standard input is larger than ${maxBytes / 1024} KiB`, {
+        hint: 'Check what was piped in.',
+      })
     },
     async flush() {
       if (!isListening) return
@@ -294,7 +298,12 @@ function fitWidths(
   return widths
 }
 
-async function readAll(stdin: Input, maxBytes: number, signal: () => AbortSignal): Promise<string> {
+// All of it, or nothing where it is more than that.
+async function readAll(
+  stdin: Input,
+  maxBytes: number,
+  signal: () => AbortSignal,
+): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let size = 0
   const ending = stdin.destroy && signal()
@@ -313,12 +322,7 @@ async function readAll(stdin: Input, maxBytes: number, signal: () => AbortSignal
   } finally {
     ending?.removeEventListener('abort', stop)
   }
-  if (size > maxBytes) {
-    throw new AuthsecError('token_malformed', `standard input is larger than ${maxBytes / 1024} KiB`, {
-      hint: 'A delegation token is well under 2 kB: check what was piped in.',
-    })
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return size > maxBytes ? undefined : Buffer.concat(chunks).toString('utf8')
 }
 
 function same(text: string): string {

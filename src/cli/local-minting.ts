@@ -5,6 +5,8 @@ import { formatScope, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
 import type { Clock } from './context.js'
+import { readKeyFile } from './key-input.js'
+import { readTextFile } from './text-input.js'
 import type { DeliverableToken } from './token-delivery.js'
 
 /** What a token is made of that nobody but its maker vouches for. */
@@ -23,12 +25,12 @@ export interface LocalRequest {
 /** Who issues what is made on this machine, unless somebody is named. */
 const LOCAL_ISSUER = 'urn:authsec:local'
 
-/** Signs a token with a key of one's own and asks nobody; throws `not_found` and `usage`. */
+/** Signs a token with a key of one's own and asks nobody; throws `not_found`, `usage` and `key_malformed`. */
 export async function mintLocally(request: LocalRequest, clock: Clock): Promise<DeliverableToken> {
   const { parseLocalKey, signLocally } = await import('./local-signing.js')
-  const key = parseLocalKey(await readText(request.keyFile), request.keyFile)
+  const key = parseLocalKey(await readKeyFile(request.keyFile), request.keyFile)
   const { claimsFile } = request
-  const more = claimsFile === undefined ? {} : parseClaims(await readText(claimsFile), claimsFile)
+  const more = claimsFile === undefined ? {} : parseClaims(await readTextFile(claimsFile), claimsFile)
   const claims = { ...describeClaims(request, Math.floor(clock.now() / 1000)), ...more }
   const { exp } = claims
   return {
@@ -60,14 +62,6 @@ function describeClaims(
     }),
     ...(tool !== undefined && { tool }),
   }
-}
-
-async function readText(path: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
-    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
-  })
 }
 
 function parseClaims(text: string, path: string): JsonObject {

@@ -1,5 +1,5 @@
 import { parseCallArguments } from '../core/call-binding.js'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Io } from './io.js'
 
@@ -22,11 +22,32 @@ export async function readArguments(io: Io, source: string): Promise<string> {
   return text
 }
 
-async function readText(io: Io, source: string, maxBytes: number): Promise<string> {
-  if (source === '-') return await io.readInput(maxBytes)
-  const { readFile } = await import('node:fs/promises')
-  return await readFile(source, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(source)}`)
-    throw new AuthsecError('usage', `${quote(source)} cannot be read`, { cause: error })
+/**
+ * Reads a file whole. Throws `not_found`, `usage`, and that or the code of what it should be for one that is larger than so
+ * many bytes, as a device is that never ends.
+ */
+export async function readTextFile(
+  path: string,
+  maxBytes: number = MAX_DECLARATION_BYTES,
+  code: ErrorCode = 'usage',
+): Promise<string> {
+  const { createReadStream } = await import('node:fs')
+  const chunks: Buffer[] = []
+  try {
+    // The byte behind the last that may be there tells that it is larger: nothing beyond it is read.
+    for await (const chunk of createReadStream(path, { end: maxBytes })) chunks.push(chunk)
+  } catch (cause) {
+    const { code: reason } = cause as NodeJS.ErrnoException
+    if (reason === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
+    throw new AuthsecError('usage', `${quote(path)} cannot be read (${reason})`, { cause })
+  }
+  const content = Buffer.concat(chunks)
+  if (content.length <= maxBytes) return content.toString('utf8')
+  throw new AuthsecError(code, `${quote(path)} is larger than ${maxBytes / 1024} KiB`, {
+    hint: 'Check which file was meant.',
   })
+}
+
+async function readText(io: Io, source: string, maxBytes: number): Promise<string> {
+  return source === '-' ? await io.readInput(maxBytes, 'usage') : await readTextFile(source, maxBytes)
 }

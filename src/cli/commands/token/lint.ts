@@ -1,6 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
-import { quote } from '../../../core/printable.js'
 import type { Context } from '../../context.js'
 import { parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
@@ -18,6 +17,7 @@ import {
   type Suppression,
   toSarif,
 } from '../../linting.js'
+import { readTextFile } from '../../text-input.js'
 import { type Anatomy, dissectToken } from '../../token-anatomy.js'
 import { readTokenInput } from '../../token-input.js'
 import { isDelegationToken } from '../../verify-trust.js'
@@ -136,10 +136,5 @@ function kindOf({ header }: Anatomy, claims: NonNullable<Anatomy['claims']>): 'c
 }
 
 async function readSuppressions(path: string): Promise<Suppression[]> {
-  const { readFile } = await import('node:fs/promises')
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
-    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
-  })
-  return parseSuppressions(text, path)
+  return parseSuppressions(await readTextFile(path), path)
 }

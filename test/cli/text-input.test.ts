@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { makeDirectory, runCli } from '../support/run-cli.js'
+import { ADMIN } from '../support/stub-server.js'
+
+describe('a file that is larger than what it may hold', () => {
+  const call = ['--audience', 'https://billing.example', '--tool', 'refund', '--call']
+
+  test.each([
+    { what: 'declarations', args: ['policy', 'create', '--file'] },
+    { what: 'the arguments of a call', args: ['token', 'mint', ...call], kib: 64 },
+    { what: 'what lint passes over', args: ['token', 'lint', '-', '--suppressions'], isFileOnly: true },
+    { what: 'a key', args: ['token', 'mint', '--local', '--key'], code: 16, isFileOnly: true },
+    { what: 'keys', args: ['keys', 'jwks'], code: 16 },
+  ])(
+    'is refused as $what, and told how large it may be',
+    async ({ args, kib = 1024, code = 2, isFileOnly = false }) => {
+      const file = join(await makeDirectory(), 'large')
+      const text = ' '.repeat(kib * 1024 + 1)
+      await writeFile(file, text)
+      const refused = (said: string) => ({ code, stdout: '', stderr: `authsec: ${said}\n` })
+      expect(await runCli([...args, file], { env: ADMIN })).toEqual(
+        refused(`"${file}" is larger than ${kib} KiB\nhint: Check which file was meant.`),
+      )
+      if (isFileOnly) return
+      expect(await runCli([...args, '-'], { env: ADMIN, stdin: text })).toEqual(
+        refused(`standard input is larger than ${kib} KiB\nhint: Check what was piped in.`),
+      )
+    },
+  )
+
+  test('may be as large as the limit says', async () => {
+    const file = join(await makeDirectory(), 'full')
+    await writeFile(file, '[]'.padEnd(1024 * 1024))
+    const run = await runCli(['policy', 'create', '--file', file], { env: ADMIN })
+    expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining('it declares no policy') })
+  })
+
+  test.skipIf(process.platform === 'win32')('may be one that never ends', async () => {
+    expect(await runCli(['policy', 'create', '--file', '/dev/zero'], { env: ADMIN })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'authsec: "/dev/zero" is larger than 1024 KiB\nhint: Check which file was meant.\n',
+    })
+    expect((await runCli(['keys', 'jwks', '/dev/zero'])).code).toBe(16)
+  })
+
+  test('is told from one that cannot be read', async () => {
+    const directory = await makeDirectory()
+    expect(await runCli(['policy', 'create', '--file', directory], { env: ADMIN })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`"${directory}" cannot be read (EISDIR)`),
+    })
+    expect(
+      await runCli(['policy', 'create', '--file', join(directory, 'nothing')], { env: ADMIN }),
+    ).toMatchObject({ code: 6, stderr: expect.stringContaining('there is no file') })
+  })
+})
