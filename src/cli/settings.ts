@@ -117,12 +117,16 @@ export function normalizeServerUrl(address: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
-/** Throws `configuration` naming the profiles there are. */
-export function requireProfile({ profiles }: ConfigContent, name: string): Profile {
+/** Throws `configuration` naming the profiles there are, or `not_found` where it is what is asked for. */
+export function requireProfile(
+  { profiles }: ConfigContent,
+  name: string,
+  code: 'configuration' | 'not_found' = 'configuration',
+): Profile {
   const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined
   if (profile !== undefined) return profile
   const known = Object.keys(profiles).join(', ')
-  throw new AuthsecError('configuration', `no profile is named ${quote(name)}`, {
+  throw new AuthsecError(code, `no profile is named ${quote(name)}`, {
     hint:
       known === ''
         ? 'There is none yet: authsec dev serve makes the profile dev, authsec login one for its server.'

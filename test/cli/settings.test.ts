@@ -253,13 +253,19 @@ describe('authsec profile', () => {
       session_in: null,
     })
     await run(['profile', 'delete', 'new'])
-    expect(await run(['profile', 'show', 'new'])).toMatchObject({ code: 2 })
+    expect(await run(['profile', 'show', 'new'])).toMatchObject({ code: 6 })
     expect(await settle()).toMatchObject({ profile: 'dev (default)' })
   })
 
   test('use says where something stronger disagrees', async () => {
     const used = await run(['profile', 'use', 'dev'], { env: { AUTHSEC_PROFILE: 'team' } })
     expect(used.stderr).toMatch(/warning: AUTHSEC_PROFILE still says otherwise here/)
+  })
+
+  test('one that is named beside what is asked for is a matter of configuration', async () => {
+    const env = { AUTHSEC_PROFILE: 'nobody' }
+    expect(await run(['profile', 'show'], { env })).toMatchObject({ code: 2 })
+    expect(await run(['profile', 'show', 'dev'], { env })).toMatchObject({ code: 0 })
   })
 
   test('list and show print one profile per line, or its facts', async () => {
@@ -280,8 +286,9 @@ describe('authsec profile', () => {
       code: 2,
       says: /is not the address of a server/,
     },
-    { args: ['use', 'nobody'], code: 2, says: /no profile is named "nobody"\nhint: Profiles: dev, team\./ },
-    { args: ['delete', 'nobody'], code: 2, says: /no profile is named "nobody"/ },
+    { args: ['show', 'nobody'], code: 6, says: /no profile is named "nobody"\nhint: Profiles: dev, team\./ },
+    { args: ['use', 'nobody'], code: 6, says: /no profile is named "nobody"\nhint: Profiles: dev, team\./ },
+    { args: ['delete', 'nobody'], code: 6, says: /no profile is named "nobody"/ },
   ])('$args is refused', async ({ args, code, says }) => {
     expect(await run(['profile', ...args])).toMatchObject({
       code,

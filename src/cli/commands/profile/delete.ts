@@ -8,7 +8,7 @@ export function addProfileDelete(parent: Command, context: Context): void {
     summary: 'forget a server, and the session for it',
     details: 'Nothing changes at the server: end the session there first, with authsec logout.',
     examples: [['authsec profile delete staging', 'forget it']],
-    exits: [0, 2],
+    exits: [0, 2, 6],
     seeAlso: ['authsec logout'],
   })
     .argument('<name>', 'the profile')
@@ -16,7 +16,7 @@ export function addProfileDelete(parent: Command, context: Context): void {
 }
 
 async function forget({ io, config, credentials }: Context, name: string): Promise<void> {
-  requireProfile(await config.read(), name)
+  requireProfile(await config.read(), name, 'not_found')
   await credentials.remove(name)
   await config.removeProfile(name)
   io.note(`profile ${name} is forgotten`)

@@ -22,7 +22,7 @@ export function addProfileShow(parent: Command, context: Context): void {
       ['authsec profile show', 'the one in use'],
       ['authsec profile show dev --json', 'another one, as data'],
     ],
-    exits: [0, 2],
+    exits: [0, 2, 6],
     seeAlso: ['authsec profile list'],
     onlyReads: true,
   })
@@ -39,7 +39,7 @@ async function show(context: Context, named: string | undefined, json: boolean):
       hint: 'Log in with authsec login, or start authsec dev serve.',
     })
   }
-  const profile = requireProfile(await config.read(), name)
+  const profile = requireProfile(await config.read(), name, 'not_found')
   const session = (await credentials.list())[name]
   const facts = {
     name,

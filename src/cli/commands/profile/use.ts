@@ -7,7 +7,7 @@ export function addProfileUse(parent: Command, context: Context): void {
   describe(parent.command('use'), {
     summary: 'say which profile is used when nothing names one',
     examples: [['authsec profile use dev', 'work with the server of authsec dev serve again']],
-    exits: [0, 2],
+    exits: [0, 2, 6],
     seeAlso: ['authsec profile list', 'authsec config list'],
   })
     .argument('<name>', 'the profile')
@@ -16,7 +16,7 @@ export function addProfileUse(parent: Command, context: Context): void {
 
 async function use(context: Context, name: string): Promise<void> {
   const { io, config } = context
-  const { server_url } = requireProfile(await config.read(), name)
+  const { server_url } = requireProfile(await config.read(), name, 'not_found')
   await config.useProfile(name)
   io.note(`profile ${name} is in use (${server_url})`)
   const { profile, server } = await readSettings(context, {})
