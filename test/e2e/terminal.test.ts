@@ -231,7 +231,7 @@ describe.skipIf(isMissing('tmux'))('a person at a terminal', () => {
     expect((await server.exchange()).status).toBe(200)
     await converse(terminal, [['exchanged a token', 'C-c']])
     expect(await terminal.end()).toBe(130)
-    expect(await terminal.read()).toMatch(/go on with: authsec audit tail --cursor \d+@/)
+    expect(await terminal.read()).toMatch(/go on with: authsec audit tail --cursor \d+:[\da-f-]{36}@/)
   })
 
   test('goes on answering when the terminal becomes narrow in between', async () => {
