@@ -4,7 +4,6 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isUuid } from './flags.js'
 import { writePrivateFile } from './private-file.js'
-import { toWriteFailure } from './write-failure.js'
 
 /**
  * Writes a cursor as `41:0198…@authsec/7f3c…`, without the id of the event where that is not known, and as `41` where the
@@ -59,9 +58,7 @@ export function openCursorFile(path: string): CursorFile {
     async keep(cursor) {
       const text = formatCursor(cursor)
       if (text === kept) return
-      await writePrivateFile(path, `${text}\n`).catch((error) => {
-        throw toWriteFailure(path, error)
-      })
+      await writePrivateFile(path, `${text}\n`)
       kept = text
     },
   }

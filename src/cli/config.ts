@@ -4,6 +4,7 @@ import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 import { keepNames } from './completion-names.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** A server with what is usually said about it. It holds no secret. */
 export interface Profile {
@@ -36,17 +37,33 @@ export interface Config {
   useProfile(name: string | undefined): Promise<void>
 }
 
+/** What to do where the configuration directory takes no file. */
+export const CONFIG_ELSEWHERE = 'Set AUTHSEC_CONFIG_DIR to a directory where you may write.'
+
 /** Opens nothing yet. Reads are plain JSON; the package that writes is loaded for writing only. */
 export function createConfig(directory: string): Config {
   const path = join(directory, 'config.json')
 
-  async function openForWriting() {
+  async function change({
+    profile,
+    profiles,
+  }: {
+    profile?: string | null
+    profiles?: ConfigContent['profiles']
+  }) {
     const Conf = await loadConf()
-    return new Conf<{ profile: string; profiles: Record<string, Profile> }>({
-      cwd: directory,
-      configName: 'config',
-      accessPropertiesByDotNotation: false,
-    })
+    try {
+      const config = new Conf<{ profile: string; profiles: ConfigContent['profiles'] }>({
+        cwd: directory,
+        configName: 'config',
+        accessPropertiesByDotNotation: false,
+      })
+      if (profiles !== undefined) config.set('profiles', profiles)
+      if (profile === null) config.delete('profile')
+      else if (profile !== undefined) config.set('profile', profile)
+    } catch (error) {
+      throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
+    }
   }
 
   async function read(): Promise<ConfigContent> {
@@ -63,24 +80,19 @@ export function createConfig(directory: string): Config {
     async writeProfile(name, profile) {
       // First the reading, whose message is better than the package's when the file is damaged.
       const { profiles } = await read()
-      const config = await openForWriting()
-      config.set('profiles', { ...profiles, [name]: profile })
+      await change({ profiles: { ...profiles, [name]: profile } })
       await keepNames(directory, 'profiles', Object.keys({ ...profiles, [name]: profile }))
     },
     async removeProfile(name, serverUrl) {
       const { used, profiles } = await read()
       const { [name]: profile, ...others } = profiles
       if (profile === undefined || (serverUrl !== undefined && profile.server_url !== serverUrl)) return
-      const config = await openForWriting()
-      config.set('profiles', others)
-      if (used === name) config.delete('profile')
+      await change({ profiles: others, ...(used === name && { profile: null }) })
       await keepNames(directory, 'profiles', Object.keys(others))
     },
     async useProfile(name) {
       await read()
-      const config = await openForWriting()
-      if (name === undefined) config.delete('profile')
-      else config.set('profile', name)
+      await change({ profile: name ?? null })
     },
   }
 }

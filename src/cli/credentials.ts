@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
-import { readJsonFile } from './config.js'
+import { CONFIG_ELSEWHERE, readJsonFile } from './config.js'
 import type { Keychain } from './keychain.js'
 import { writePrivateFile } from './private-file.js'
 
@@ -54,7 +54,7 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
   }
 
   async function save(entries: Record<string, Entry>): Promise<void> {
-    await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`)
+    await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
   }
 
   // What cannot be removed is worth nothing once its account is forgotten.

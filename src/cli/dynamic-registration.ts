@@ -5,7 +5,8 @@ import type { Json, JsonObject } from '../core/strict-json.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { readPublicKeySetFile } from './key-file.js'
-import { maskSecrets, prepareSecretFile, writeSecret } from './secret-delivery.js'
+import { writePrivateFile } from './private-file.js'
+import { maskSecrets, prepareSecretFile } from './secret-delivery.js'
 
 /** How a client that registers itself proves who it is, RFC 7591 §2. */
 export const AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -30,7 +31,7 @@ type WrittenRegistration = OpenDynamicClient & {
   file: string
 }
 
-/** Registers by RFC 7591 and hands out what is shown this once; throws `usage` for a file that cannot be written. */
+/** Registers by RFC 7591 and hands out what is shown this once; throws `configuration` for a file that cannot be written. */
 export async function registerByItself(
   context: Context,
   { target }: Connection,
@@ -43,7 +44,7 @@ export async function registerByItself(
   const client = await registerDynamically(target, metadata)
   const { client_secret, registration_access_token, ...open } = client
   maskSecrets(context, [client_secret, registration_access_token])
-  if (secretOut !== undefined) await writeSecret(secretOut, `${JSON.stringify(client, null, 2)}\n`)
+  if (secretOut !== undefined) await writePrivateFile(secretOut, `${JSON.stringify(client, null, 2)}\n`)
   if (json) {
     io.json<DynamicRegistration>(secretOut === undefined ? client : { ...open, file: secretOut })
     return

@@ -6,7 +6,7 @@ import { toWriteFailure } from './write-failure.js'
 /**
  * Makes a file or a directory where nothing may be yet: `fill` writes it beside, and whole it takes its place in one
  * step; what fails leaves nothing of it behind. Missing directories are made (0700), and stay. Throws `conflict` where
- * there is something already, `usage` where a directory cannot be made, and `configuration` where it cannot be written.
+ * there is something already, and `configuration` where it cannot be written.
  */
 export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
   const { mkdir, rename, rm, stat } = await import('node:fs/promises')
@@ -19,11 +19,8 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
       hint: 'Name a place where nothing is yet.',
     })
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause) => {
-    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, {
-      hint: 'Name a place where you may write.',
-      cause,
-    })
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error) => {
+    throw toWriteFailure(path, error)
   })
   const partial = `${path}.${crypto.randomUUID()}.partial`
   try {

@@ -3,7 +3,7 @@ import { readShape } from '../api/answer.js'
 import type { DeviceCode } from '../api/login.js'
 import { AuthsecError } from '../core/errors.js'
 import { GENERATIONS } from '../core/generation.js'
-import { readJsonFile } from './config.js'
+import { CONFIG_ELSEWHERE, readJsonFile } from './config.js'
 import type { LoginPlace } from './login-place.js'
 import { writePrivateFile } from './private-file.js'
 
@@ -65,7 +65,7 @@ export async function keepPending(directory: string, pending: PendingLogin): Pro
     expires_at: expiresAt,
     interval,
   })
-  await writePrivateFile(pathOf(directory), `${text}\n`)
+  await writePrivateFile(pathOf(directory), `${text}\n`, CONFIG_ELSEWHERE)
 }
 
 /** The login that was begun last; throws `usage` when there is none. */

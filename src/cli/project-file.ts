@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { readJsonFile } from './config.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** The name of the file; `.authsec.json` is what AuthSec's own SDKs write. */
 export const PROJECT_FILE = 'authsec.config.json'
@@ -39,7 +40,9 @@ export function createProjectFile(directory: string): ProjectFile {
       const project = await read()
       const path = project?.path ?? join(directory, PROJECT_FILE)
       const settings = Object.entries({ ...project?.settings, ...changes }).filter(([, value]) => value)
-      await writeFile(path, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
+      await writeFile(path, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`).catch((error) => {
+        throw toWriteFailure(path, error, 'Run it in a directory where you may write.')
+      })
       return path
     },
   }

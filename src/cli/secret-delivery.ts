@@ -21,16 +21,7 @@ export async function prepareSecretFile(path: string | undefined): Promise<void>
       },
     )
   }
-  await writeSecret(path, '')
-}
-
-/** Writes a secret to a file that only its owner can read; throws `usage`. */
-export async function writeSecret(path: string, text: string): Promise<void> {
-  try {
-    await writePrivateFile(path, text)
-  } catch (error) {
-    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, { cause: error })
-  }
+  await writePrivateFile(path, '')
 }
 
 /** Keeps secrets out of the log of GitHub Actions, before anything can print them. */

@@ -2,7 +2,8 @@ import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
 import type { Context } from './context.js'
 import type { MintedToken } from './minting.js'
-import { maskSecrets, writeSecret } from './secret-delivery.js'
+import { writePrivateFile } from './private-file.js'
+import { maskSecrets } from './secret-delivery.js'
 
 /** A token that is handed out; one that is signed with a key of one's own is of no client. */
 export type DeliverableToken = Omit<MintedToken, 'kind' | 'clientId'> & {
@@ -39,7 +40,7 @@ export interface Delivery {
 }
 
 /**
- * Hands out a token: on standard output and nowhere else, or in a file; throws `usage` for one that cannot be written.
+ * Hands out a token: on standard output and nowhere else, or in a file; throws `configuration` for one that cannot be written.
  */
 export async function deliverToken(
   context: Context,
@@ -49,7 +50,7 @@ export async function deliverToken(
   const { io, clock } = context
   const { token, expiresAt } = minted
   maskSecrets(context, [token])
-  if (delivery.out !== undefined) await writeSecret(delivery.out, `${token}\n`)
+  if (delivery.out !== undefined) await writePrivateFile(delivery.out, `${token}\n`)
   if (delivery.json) {
     io.json<DeliveredToken>({
       ...(delivery.out === undefined ? { token } : { file: delivery.out }),

@@ -49,7 +49,11 @@ describe('a private file', () => {
   test('leaves nothing behind when it cannot be written', async () => {
     const directory = await makeDirectory()
     await writePrivateFile(join(directory, 'folder', 'inside'), 'a')
-    await expect(writePrivateFile(join(directory, 'folder'), 'b')).rejects.toThrow()
+    await expect(writePrivateFile(join(directory, 'folder'), 'b')).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringMatching(/folder" cannot be written \(E\w+\)$/),
+      hint: 'Name a place where you may write.',
+    })
     expect(await readdir(directory)).toEqual(['folder'])
   })
 })

@@ -36,6 +36,20 @@ describe('the profiles', () => {
     expect(await config.read()).toEqual({ profiles: {} })
   })
 
+  test('say what to do where the directory takes no file', async () => {
+    const blocked = join(await makeDirectory(), 'file')
+    await writeFile(blocked, '')
+    const refusal = {
+      code: 'configuration',
+      message: expect.stringMatching(/(config|credentials)\.json" cannot be written \(E\w+\)$/),
+      hint: 'Set AUTHSEC_CONFIG_DIR to a directory where you may write.',
+    }
+    await expect(createConfig(blocked).writeProfile('dev', DEV)).rejects.toMatchObject(refusal)
+    const session = { access_token: 't', server_url: DEV.server_url }
+    const written = createCredentials(blocked, NO_KEYCHAIN).write('dev', session, 'file')
+    await expect(written).rejects.toMatchObject(refusal)
+  })
+
   test.each(['{', '[]', 'null'])(
     'in a file that holds %s are a configuration error, and the file stays',
     async (text) => {

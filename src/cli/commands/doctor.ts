@@ -71,11 +71,7 @@ async function writeBundle(context: Context, path: string, findings: readonly Fi
     variables,
     findings,
   }
-  try {
-    await writePrivateFile(path, `${JSON.stringify(report, null, 2)}\n`)
-  } catch (cause) {
-    throw new AuthsecError('usage', `${quote(path, 200)} cannot be written`, { cause })
-  }
+  await writePrivateFile(path, `${JSON.stringify(report, null, 2)}\n`)
   io.note(`wrote the report to ${quote(path, 200)}; read it before you send it`)
 }
 

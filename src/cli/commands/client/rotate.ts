@@ -15,7 +15,8 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, parseSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
-import { maskSecrets, prepareSecretFile, writeSecret } from '../../secret-delivery.js'
+import { writePrivateFile } from '../../private-file.js'
+import { maskSecrets, prepareSecretFile } from '../../secret-delivery.js'
 
 interface RotateFlags extends ConfirmFlags {
   overlap?: number | undefined
@@ -94,7 +95,7 @@ async function rotate(
     overlap ?? 0,
   )
   maskSecrets(context, [client_secret])
-  if (secretOut !== undefined) await writeSecret(secretOut, `${client_secret}\n`)
+  if (secretOut !== undefined) await writePrivateFile(secretOut, `${client_secret}\n`)
   if (json) {
     io.json<Output>({
       client_id,
