@@ -53,7 +53,7 @@ test.runIf(canMakeDisks)(
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line).seq)
-    const [, last] = /^(\d+)@/.exec(await readFile(cursorFile, 'utf8')) ?? []
+    const [, last] = /^(\d+):/.exec(await readFile(cursorFile, 'utf8')) ?? []
     expect([...new Set(seqs)]).toEqual(Array.from({ length: Number(last) + 1 }, (_, seq) => seq))
     await cli.server.close()
   },
