@@ -24,7 +24,7 @@ export interface TerminalOptions {
   columns?: number
 }
 
-const WAIT = { timeout: 30_000, interval: 50 }
+const WAIT = { timeout: 60_000, interval: 50 }
 const LINES = 50
 // The shell that waits for the command outlives Ctrl-C, and the terminal outlives the shell's child: what tmux itself
 // tells of a command that has ended is sometimes nothing.
