@@ -6,7 +6,7 @@ import { type AuthorityReplica, openReplica } from '../support/authority-replica
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 
 /** How long something may take that a server does by itself. */
-const WITHIN = { timeout: 20_000 }
+const WITHIN = { timeout: 60_000 }
 
 let schema: PostgresSchema
 let open: AuthorityReplica[] = []

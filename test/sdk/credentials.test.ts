@@ -85,7 +85,7 @@ describe('a client with a private key', () => {
     stub.script('exchange', () => jsonResponse(503, {}))
     const asked = authsec.getDelegationToken(request)
     // Signing is real work, which the fake clock knows nothing of: time stands still until it is done.
-    await vi.waitFor(() => expect(stub.count('exchange')).toBe(1), { timeout: 10_000 })
+    await vi.waitFor(() => expect(stub.count('exchange')).toBe(1), { timeout: 60_000 })
     await clock.advance(100)
     await asked
     expect(stub.count('exchange')).toBe(2)

@@ -102,7 +102,7 @@ describe('a running server', () => {
     const kids = async () =>
       (await server.call('GET', '/oauth/jwks')).json.keys.map(({ kid }: { kid: string }) => kid)
     const first = await kids()
-    const within = { timeout: 20_000, interval: 50 }
+    const within = { timeout: 60_000, interval: 50 }
     await vi.waitFor(async () => expect((await kids())[0]).not.toBe(first[0]), within)
     await vi.waitFor(async () => expect(await kids()).not.toContain(first[0]), within)
     await server.close()
