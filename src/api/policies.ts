@@ -1,3 +1,4 @@
+import { quote } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
 import { readShape, readShapes, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
@@ -122,10 +123,14 @@ export async function listPolicies(target: ApiTarget): Promise<Policy[]> {
 }
 
 function explainMissing(id: string): (refusal: Refusal) => Explanation | undefined {
-  return ({ status, error }) =>
-    status === 404 && /policy/i.test(error)
-      ? { code: 'not_found', message: `no policy ${id}`, hint: 'See authsec policy list.' }
+  const hint = 'See authsec policy list.'
+  return ({ status, error }) => {
+    if (status === 404 && /policy/i.test(error))
+      return { code: 'not_found', message: `no policy ${id}`, hint }
+    return status === 400 && /policy id/i.test(error)
+      ? { code: 'invalid_request', message: `${quote(id)} is not the id of a policy`, hint }
       : undefined
+  }
 }
 
 function policyPath(id: string): string {

@@ -20,6 +20,9 @@ export interface Explanation {
 export const LOGIN_HINT =
   'Log in with authsec login, or start authsec dev serve; AUTHSEC_TOKEN may hold the session of an admin, too.'
 
+const PERMISSION_HINT =
+  'See authsec whoami for who is logged in and what they may do; this may take an admin.'
+
 const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   400: 'invalid_request',
   401: 'login_required',
@@ -108,6 +111,7 @@ function explainByDefault({ status, error }: Refusal): Explanation {
   if (isOauthCode(error)) return { code: error }
   const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
   if (code === 'login_required') return { code, hint: LOGIN_HINT }
+  if (code === 'access_denied' && /permission/i.test(error)) return { code, hint: PERMISSION_HINT }
   return { code }
 }
 

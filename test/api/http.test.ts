@@ -128,8 +128,14 @@ describe('a call of the server', () => {
       hint: undefined,
     },
     { body: { error: 'Authsec says no.' }, message: 'authsec says no.', hint: undefined },
-  ])('tells the clause and the advice of $body apart', async ({ body, message, hint }) => {
-    const fetch = answering(JSON.stringify(body), { status: 400 })
+    {
+      status: 403,
+      body: { error: 'Token is valid but lacks required permissions' },
+      message: 'token is valid but lacks required permissions',
+      hint: 'See authsec whoami for who is logged in and what they may do; this may take an admin.',
+    },
+  ])('tells the clause and the advice of $body apart', async ({ status = 400, body, message, hint }) => {
+    const fetch = answering(JSON.stringify(body), { status })
     await expect(callServer({ serverUrl: SERVER, fetch }, REQUEST)).rejects.toMatchObject({ message, hint })
   })
 

@@ -25,10 +25,11 @@ describe('authsec policy show', () => {
   })
 
   test.each([
-    { what: UNKNOWN, code: 6 },
-    { what: 'nonsense', code: 2 },
-  ])('fails for $what', async ({ what, code }) => {
-    expect(await cli.run(['policy', 'show', what])).toMatchObject({ code, stdout: '' })
+    { what: UNKNOWN, code: 6, message: `no policy ${UNKNOWN}` },
+    { what: 'nonsense', code: 2, message: '"nonsense" is not the id of a policy' },
+  ])('fails for $what', async ({ what, code, message }) => {
+    const stderr = `authsec: ${message}\nhint: See authsec policy list.\n`
+    expect(await cli.run(['policy', 'show', what])).toEqual({ code, stdout: '', stderr })
   })
 })
 
