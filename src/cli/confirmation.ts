@@ -49,7 +49,7 @@ export function assertConfirmable(
 ): void {
   if (confirm !== undefined || dryRun || io.isInteractive) return
   const otherwise = dryRun === undefined ? '' : ', or see with --dry-run what would stop working'
-  throw new AuthsecError('usage', `to ${deed.infinitive} has to be confirmed`, {
+  throw new AuthsecError('usage', `it has to be confirmed: nothing was ${deed.participle}`, {
     hint: `Add --confirm with ${deed.proof}${otherwise}.`,
   })
 }

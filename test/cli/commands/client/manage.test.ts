@@ -112,7 +112,7 @@ describe('authsec client delete', () => {
       why: 'nobody is there to confirm',
       args: [],
       code: 2,
-      stderr: /has to be confirmed\nhint: Add --confirm/,
+      stderr: /^authsec: it has to be confirmed: nothing was deleted\nhint: Add --confirm/,
     },
     {
       why: 'another name is confirmed',

@@ -269,7 +269,7 @@ describe('authsec delegation revoke', () => {
       why: 'there is no terminal to ask',
       args: [],
       options: {},
-      stderr: /^authsec: to revoke its delegation has to be confirmed\nhint: Add --confirm/,
+      stderr: /^authsec: it has to be confirmed: nothing was revoked\nhint: Add --confirm/,
     },
     {
       why: 'prompts are off',
