@@ -186,7 +186,9 @@ async function findRecord(
       if (isEvent(record, eventId)) return { index: tile.index * TILE_WIDTH + at, record }
     }
   }
-  throw new AuthsecError('not_found', `no event ${quote(eventId)}`)
+  throw new AuthsecError('not_found', `no event has the id ${quote(eventId)}`, {
+    hint: 'See authsec audit search --fields seq,id for the ids.',
+  })
 }
 
 function isEvent(record: Uint8Array, eventId: string): boolean {

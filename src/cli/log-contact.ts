@@ -133,7 +133,9 @@ export async function greetLog(context: Context, target: ApiTarget): Promise<Log
 function refuseUnread(error: AuthsecError, path: string): AuthsecError {
   const { code, message, retryable, retryAfterMs, requestId } = error
   return new AuthsecError(code, `the head of the audit log cannot be read: ${message}`, {
-    hint: `Nothing tells whether the log goes on from what was seen of it, as ${quote(path, 200)} says.`,
+    hint:
+      error.hint ??
+      `Nothing tells whether the log goes on from what was seen of it, as ${quote(path, 200)} says.`,
     retryable,
     retryAfterMs,
     requestId,

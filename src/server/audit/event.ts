@@ -22,7 +22,7 @@ export const event: Endpoint<'admin'> = {
     const [record] = records
     if (record === undefined) {
       throw new AuthsecError('not_found', `no event has the id ${quote(id)}`, {
-        hint: 'Tokens name their event as authsec_audit; authsec audit trace takes their jti.',
+        hint: 'See authsec audit search --fields seq,id for the ids. Tokens name theirs as authsec_audit; authsec audit trace takes their jti.',
       })
     }
     authority.auditReads.note(caller, { filter }, records, provenance)

@@ -114,7 +114,12 @@ async function findTrace(connection: Connection, reference: string): Promise<Aud
   const found = await traceAudit(id, find)
   if (found !== undefined) return found
   if (!isUuid(reference)) {
-    const client = await traceAudit(await findClientId(connection, reference), find)
+    const clientId = await findClientId(connection, reference).catch((error) => {
+      // Most of what may be given here is no client.
+      if (AuthsecError.is(error) && error.code === 'client_not_found') return undefined
+      throw error
+    })
+    const client = clientId === undefined ? undefined : await traceAudit(clientId, find)
     if (client !== undefined) return client
   }
   throw new AuthsecError('not_found', `the audit log knows no ${quote(reference)}`, {

@@ -346,6 +346,16 @@ describe('what is kept of a log', () => {
     },
   )
 
+  test('says to start the server where that does not answer', async () => {
+    const { server, run } = await meet()
+    await server.close()
+    const { code, stderr } = await run(['search'])
+    expect(code).toBe(20)
+    expect(stderr).toMatch(
+      /cannot reach .*\nhint: Start the server with authsec dev serve, or check the address\./,
+    )
+  })
+
   test('is read as the first version kept it', async () => {
     const { server, run, path } = await meet()
     const [server_url, seen_at] = ['https://elsewhere.example', '2026-08-01T09:00:00.000Z']

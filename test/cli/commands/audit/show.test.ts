@@ -78,7 +78,7 @@ describe('authsec audit show', () => {
       code: 6,
       stdout: '',
       stderr: expect.stringMatching(
-        /no event has the id "nothing"\nhint: .*authsec audit trace takes their jti\./,
+        /no event has the id "nothing"\nhint: See authsec audit search --fields seq,id for the ids\. Tokens name theirs as authsec_audit; authsec audit trace takes their jti\./,
       ),
     })
   })
