@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { lazily } from '../core/lazily.js'
@@ -151,7 +151,7 @@ export function openContext(): Context {
   return createContext({
     // Who listens to signals has something to end properly, and must not be blocked.
     streams: openStandardStreams(() => !signals.isListening),
-    environment: readEnvironment(process.env, process.platform, homedir(), findWorkingDirectory()),
+    environment: readEnvironment(process.env, process.platform, findHome(), findWorkingDirectory()),
     clock: { now: Date.now, sleep: sleepUntilAborted },
     random: Math.random,
     fetch: globalThis.fetch,
@@ -167,8 +167,13 @@ function findWorkingDirectory(): string {
   try {
     return process.cwd()
   } catch {
-    return homedir()
+    return findHome()
   }
+}
+
+// With HOME= Node knows none, and what is private would lie in whatever directory the command is called from.
+function findHome(): string {
+  return homedir() || userInfo().homedir
 }
 
 /** Reads the variables that the command knows, for the given platform, home and working directory. */

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildCommand, startCommand } from '../support/built-command.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
+const PATH_OF_CONFIG = join('.config', 'authsec', 'config.json')
 const TOKEN = formatUnsignedJwt({ alg: 'ES256' }, { sub: 'user-1' })
 const EVENT = {
   id: 'ev',
@@ -60,6 +61,14 @@ describe('the process', () => {
       code: 16,
       stdout: '',
       stderr: expect.stringContaining('not a JWT'),
+    })
+  })
+
+  test('keeps nothing in the directory where it is called when HOME is empty', async () => {
+    const run = await startCommand(script, ['config', 'path'], { HOME: '', AUTHSEC_CONFIG_DIR: '' })
+    expect(await run.ended).toMatchObject({
+      code: 0,
+      stdout: `${join(userInfo().homedir, PATH_OF_CONFIG)}\n`,
     })
   })
 
