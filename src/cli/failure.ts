@@ -37,7 +37,7 @@ export function reportFailure({ io, environment }: Context, error: unknown): num
 
 /** What commander complains about as a `usage` failure in our voice; `help` is the command that explains more. */
 export function readUsageError(error: CommanderError, help: string): AuthsecError {
-  const [line = '', ...more] = error.message.replace(/^error: /, '').split('\n')
+  const [line = '', ...more] = error.message.replace(/^error: (?:command-argument value )?/, '').split('\n')
   const suggestion = /^\(Did you mean (.+)\?\)$/s.exec(more.join(' ').trim())?.[1]
   const message = line.charAt(0).toLowerCase() + line.slice(1).replace(/\.$/, '')
   return new AuthsecError('usage', toPrintable(message), {

@@ -81,7 +81,7 @@ describe('the script', () => {
       code: 2,
       stdout: '',
       stderr: expect.stringMatching(
-        /'tcsh' is invalid for argument 'shell'\. Allowed choices are bash, zsh, fish, powershell/,
+        /^authsec: 'tcsh' is invalid for argument 'shell'\. Allowed choices are bash, zsh, fish, powershell/,
       ),
     })
   })
