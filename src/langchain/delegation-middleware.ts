@@ -1,4 +1,4 @@
-import type { AgentMiddleware } from 'langchain'
+import type { ToolMessage } from '@langchain/core/messages'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { readSubject } from './delegation-context.js'
@@ -14,6 +14,26 @@ export interface DelegationMiddlewareOptions {
   onDenied?: OnDenied
 }
 
+/** What of a tool call of an agent is looked at. */
+export interface AgentToolCall {
+  toolCall: { name: string; id?: string | undefined }
+  /** The tool that answers it, where the agent knows one. */
+  tool?: object | undefined
+  runtime: object
+}
+
+/**
+ * A middleware for `createAgent` of langchain 1.x, by what it does: the type that langchain has for one would have to be
+ * installed by everyone who uses a tool.
+ */
+export interface DelegationMiddleware {
+  name: string
+  wrapToolCall<CallT extends AgentToolCall, AnswerT>(
+    request: CallT,
+    handler: (request: CallT) => AnswerT,
+  ): AnswerT | ToolMessage
+}
+
 /**
  * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
  * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in
@@ -23,14 +43,15 @@ export interface DelegationMiddlewareOptions {
 export function delegationMiddleware(
   authsec: TokenGiver,
   { tools, undeclared = 'deny', onDenied = 'tool-message' }: DelegationMiddlewareOptions,
-): AgentMiddleware {
+): DelegationMiddleware {
   const delegations = new Map(Object.entries(tools))
   for (const [name, delegation] of delegations) assertDelegation(name, delegation)
   const delegated = new WeakMap<object, { name: string }>()
 
   // What createMiddleware would make of it, without loading all of langchain for that.
-  const middleware: Pick<AgentMiddleware, 'name' | 'wrapToolCall'> = {
-    [Symbol.for('AgentMiddleware')]: true,
+  const brand = { [Symbol.for('AgentMiddleware')]: true }
+  return {
+    ...brand,
     name: 'authsec',
     wrapToolCall(request, handler) {
       const { tool, toolCall, runtime } = request
@@ -45,7 +66,6 @@ export function delegationMiddleware(
       return handler({ ...request, tool: known as typeof tool })
     },
   }
-  return middleware as AgentMiddleware
 }
 
 function refuseUndeclared({ name, id = '' }: { name: string; id?: string | undefined }, onDenied: OnDenied) {

@@ -4,7 +4,7 @@
 import { tool } from '@langchain/core/tools'
 import { type AuthsecClient, createAuthsecClient, type DelegationToken } from 'authsec'
 import { requireDelegation } from 'authsec/express'
-import { delegatedTool, withDelegation } from 'authsec/langchain'
+import { delegatedTool, delegationMiddleware, withDelegation } from 'authsec/langchain'
 import { createVerifier, type DelegationVerifier } from 'authsec/verify'
 import { z } from 'zod'
 
@@ -48,6 +48,11 @@ export function secureWrongly(authsec: AuthsecClient): void {
   // @ts-expect-error what is no tool
   withDelegation(authsec, async () => 'bill', { audience: AUDIENCE, permissions: PERMISSIONS })
   const swapped = tool(async () => 'bill', fields)
+  // @ts-expect-error a middleware in the place of a tool
+  withDelegation(authsec, delegationMiddleware(authsec, { tools: {} }), {
+    audience: AUDIENCE,
+    permissions: PERMISSIONS,
+  })
   // @ts-expect-error a tool where the client stands, and the other way round
   withDelegation(swapped, authsec, { audience: AUDIENCE, permissions: PERMISSIONS })
 }

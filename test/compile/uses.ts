@@ -1,13 +1,17 @@
 // What a caller may write without saying what the types of a framework are: `npm run check` fails where one of these
 // lines does not compile. It is never run.
 
+import type { AuthsecClient, DelegationSubject } from 'authsec'
 import { requireDelegation as requireForExpress } from 'authsec/express'
 import { requireDelegation as requireForFastify } from 'authsec/fastify'
 import { requireDelegation as requireForHono } from 'authsec/hono'
+import { delegationContext, delegationMiddleware } from 'authsec/langchain'
 import type { DelegationVerifier } from 'authsec/verify'
 import express from 'express'
 import fastify, { type FastifyRequest } from 'fastify'
 import { type Context, Hono, type HonoRequest } from 'hono'
+import { type AgentMiddleware, createAgent, createMiddleware, fakeModel } from 'langchain'
+import { z } from 'zod'
 
 const serve = async () => 'served'
 
@@ -85,4 +89,21 @@ export function guardForeignHono(
 ): void {
   use(requireForHono(verifier))
   use(requireForHono(verifier, ({ req }: ForeignContext) => ({ tool: req.path })))
+}
+
+/** What langchain knows of the state and the context of an agent, it knows beside the middleware too. */
+export async function secureAgent(authsec: AuthsecClient, subject: DelegationSubject): Promise<void> {
+  const secured = delegationMiddleware(authsec, { tools: {} })
+  const counting = createMiddleware({ name: 'counting', stateSchema: z.object({ calls: z.number() }) })
+  const agent = createAgent({
+    model: fakeModel(),
+    tools: [],
+    contextSchema: z.object({ authsec: z.unknown(), locale: z.string() }),
+    middleware: [counting, secured] as const,
+  })
+  const context = { ...delegationContext(subject), locale: 'en' }
+  const { calls, messages } = await agent.invoke({ messages: [], calls: 0 }, { context })
+  calls.toFixed() satisfies string
+  messages.length satisfies number
+  createAgent({ model: fakeModel(), tools: [], middleware: [secured, secured satisfies AgentMiddleware] })
 }
