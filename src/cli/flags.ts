@@ -33,7 +33,10 @@ export function collectPermission(value: string, earlier: string[]): string[] {
 /** Reads a duration as whole seconds that are more than none; throws `usage`. */
 export function parseSeconds(text: string): number {
   const seconds = parseDuration(text)
-  if (seconds === 0) throw new AuthsecError('usage', `${quote(text)} is no time at all`)
+  if (seconds === 0)
+    throw new AuthsecError('usage', `${quote(text)} is no time at all`, {
+      hint: 'Write a duration as 45s, 15m, 2h30m or 7d.',
+    })
   return seconds
 }
 

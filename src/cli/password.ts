@@ -17,7 +17,10 @@ export async function readNewPassword(context: Context, isFromInput: boolean): P
 }
 
 function refuseEmpty(password: string): string {
-  if (password === '') throw new AuthsecError('usage', 'the password is empty')
+  if (password === '')
+    throw new AuthsecError('usage', 'the password is empty', {
+      hint: 'Pipe it in as one line, as in --password-stdin < password.txt, or type it at the prompt.',
+    })
   return password
 }
 

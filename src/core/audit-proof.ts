@@ -37,7 +37,13 @@ export function parseAuditProof(text: string): AuditProof & { checkpoint: Checkp
     !Number.isSafeInteger(index) ||
     lines.length > MAX_HASHES
   ) {
-    throw new AuthsecError('checkpoint_malformed', `${quote(text.slice(0, 60))} is not the proof of a record`)
+    throw new AuthsecError(
+      'checkpoint_malformed',
+      `${quote(text.slice(0, 60))} is not the proof of a record`,
+      {
+        hint: 'authsec audit verify --event prints one; a bundle is a directory, as authsec audit export --format bundle writes it.',
+      },
+    )
   }
   const hashes = lines.map(readHash)
   const note = text.slice(gap + 2)

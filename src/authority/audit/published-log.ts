@@ -75,7 +75,10 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
 
     async prove(eventId) {
       const found = await audit.find(eventId)
-      if (found === undefined) throw new AuthsecError('not_found', `no event ${quote(eventId)}`)
+      if (found === undefined)
+        throw new AuthsecError('not_found', `no event ${quote(eventId)}`, {
+          hint: 'See authsec audit search --fields seq,id for the ids.',
+        })
       if (found.seq >= ((await auditTree.head())?.size ?? 0)) await sealing.seal()
       const { note } = await readHead()
       const { size } = parseCheckpoint(note)

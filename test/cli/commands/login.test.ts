@@ -320,7 +320,7 @@ describe('authsec login --email', () => {
       why: 'it is empty',
       more: ['--password-stdin'],
       options: { stdin: '\n' },
-      says: /the password is empty/,
+      says: /the password is empty\nhint: Pipe it in as one line/,
     },
   ])('is a usage error when $why', async ({ more, options, says }) => {
     expect(await login([...args, ...more], GENERATIONS.A, options)).toMatchObject({

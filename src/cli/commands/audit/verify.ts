@@ -192,7 +192,10 @@ async function openSubject(
 ): Promise<Subject> {
   if (bundle !== undefined) {
     await stat(bundle).catch((cause) => {
-      throw new AuthsecError('not_found', `there is no bundle ${quote(bundle, 200)}`, { cause })
+      throw new AuthsecError('not_found', `there is no bundle ${quote(bundle, 200)}`, {
+        hint: 'authsec audit export --format bundle --out DIRECTORY writes one.',
+        cause,
+      })
     })
     return { source: openBundle(bundle), server: undefined }
   }

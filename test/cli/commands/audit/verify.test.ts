@@ -159,12 +159,19 @@ describe('authsec audit verify', () => {
   test.each([
     { why: 'a key that is none', args: ['--key', 'nonsense'], code: 2 },
     { why: 'a checkpoint that is not there', args: ['--checkpoint', '/nowhere'], code: 2 },
-    { why: 'a bundle that is not there', args: ['/nowhere'], code: 6 },
+    { why: 'a bundle that is not there', args: ['/nowhere'], code: 6, hint: 'export --format bundle' },
+    {
+      why: 'a file that is no proof',
+      args: ['/dev/null'],
+      code: 16,
+      hint: 'audit verify --event prints one',
+    },
     { why: 'a bundle and the server at once', args: ['bundle', '--remote'], code: 2 },
     { why: 'evidence that is none', args: ['--require', 'everything'], code: 2 },
-    { why: 'an event that never was', args: ['--event', 'nothing'], code: 6 },
-  ])('fails for $why', async ({ args, code }) => {
-    expect(await run(['verify', ...args])).toMatchObject({ code, stdout: '' })
+    { why: 'an event that never was', args: ['--event', 'nothing'], code: 6, hint: 'search --fields seq,id' },
+  ])('fails for $why', async ({ args, code, hint = '' }) => {
+    const stderr = expect.stringContaining(hint)
+    expect(await run(['verify', ...args])).toMatchObject({ code, stdout: '', stderr })
   })
 
   test('needs a session to read the records', async () => {

@@ -321,7 +321,11 @@ describe('authsec token mint', () => {
       args: ['--audience', AUDIENCE, '--min-ttl', '6m'],
       stderr: /--min-ttl 6m is more than the 5m/,
     },
-    { why: 'it is to live no time', args: ['--audience', AUDIENCE, '--ttl', '0s'], stderr: /no time at all/ },
+    {
+      why: 'it is to live no time',
+      args: ['--audience', AUDIENCE, '--ttl', '0s'],
+      stderr: /no time at all\nhint: Write a duration/,
+    },
     {
       why: 'a permission has no audience',
       args: ['--permission', 'billing:read'],
