@@ -162,7 +162,7 @@ describe('authsec audit verify', () => {
     { why: 'a bundle that is not there', args: ['/nowhere'], code: 6, hint: 'export --format bundle' },
     {
       why: 'a file that is no proof',
-      args: ['/dev/null'],
+      args: ['package.json'],
       code: 16,
       hint: 'audit verify --event prints one',
     },
