@@ -16,9 +16,9 @@ interface ClientError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
 }
 
-/** The request that a connection waits to see answered first, as far as it has been understood. */
+/** The request that a connection waits to see answered first. */
 interface Awaited {
-  method: string | undefined
+  isHead: boolean
   /** Whether its answer has begun: nothing can be said any more then. */
   hasBegun: boolean
 }
@@ -40,13 +40,11 @@ const NOT_HTTP: Malformed = { status: 400, why: 'the request is not HTTP/1.1' }
  * because nobody knows where the next request would begin. Node's own answers have no body.
  */
 export function answerMalformed(server: Server, findAwaited: (socket: Duplex) => Awaited | undefined): void {
-  server.on('clientError', ({ code = '', rawPacket }: ClientError, socket) => {
-    const malformed = FAULTS[code] ?? NOT_HTTP
-    const { method, hasBegun } = findAwaited(socket) ?? { method: readMethod(rawPacket), hasBegun: false }
-    // To a HEAD nobody expects a body: its bytes would be the head of the next answer. What came in pieces may be one,
-    // unless it is its method that is wrong.
-    const hasBody = code === 'HPE_INVALID_METHOD' || (method !== undefined && method !== 'HEAD')
-    endWith(hasBegun ? undefined : toBytes(malformed, { hasBody }), socket)
+  server.on('clientError', (error: ClientError, socket) => {
+    const malformed = FAULTS[error.code ?? ''] ?? NOT_HTTP
+    const { isHead, hasBegun } = findAwaited(socket) ?? { isHead: mayBeHead(error), hasBegun: false }
+    // To a HEAD nobody expects a body: its bytes would be the head of the next answer.
+    endWith(hasBegun ? undefined : toBytes(malformed, { hasBody: !isHead }), socket)
   })
   server.on('connect', (_request, socket) => {
     endWith(toBytes({ status: 405, why: 'CONNECT is not served here' }), socket)
@@ -78,9 +76,11 @@ export function writeMalformed(outgoing: ServerResponse, malformed: Malformed): 
   outgoing.writeHead(status, headers).end(body)
 }
 
-/** The method of a request whose first bytes these are. */
-function readMethod(bytes: Buffer | undefined): string | undefined {
-  return /^([A-Z]+) /.exec(bytes?.toString('latin1', 0, LONGEST_METHOD) ?? '')?.[1]
+/** Whether a HEAD may have been meant: of what came in pieces the parser tells the last, which names no method. */
+function mayBeHead({ code, rawPacket }: ClientError): boolean {
+  if (code === 'HPE_INVALID_METHOD') return false
+  const start = rawPacket?.toString('latin1', 0, LONGEST_METHOD) ?? ''
+  return start.startsWith('HEAD ') || !/^[A-Z]+ /.test(start)
 }
 
 function toBytes(malformed: Malformed, { hasBody = true } = {}): string {

@@ -65,7 +65,7 @@ export async function openSocket(
   })
   answerMalformed(server, (socket) => {
     const first = [...underWay].find(({ incoming }) => incoming.socket === socket)
-    return first && { method: first.incoming.method, hasBegun: first.outgoing.headersSent }
+    return first && { isHead: first.incoming.method === 'HEAD', hasBegun: first.outgoing.headersSent }
   })
   server.setTimeout(stillMs)
   const url = await takePort(server, port, host)

@@ -279,6 +279,11 @@ describe('what is hardly HTTP', () => {
     expect(reply.headers).not.toHaveProperty('content-length')
   })
 
+  test('is refused without a body where a HEAD waits for its answer', async () => {
+    const bytes = `HEAD /oauth/jwks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nno request\r\n\r\n`
+    expect(parseReply(await sendBytes(server.port, bytes))).toMatchObject({ status: 400, body: '' })
+  })
+
   test('is refused in JSON when its head had been read before', async () => {
     const head = `POST /oauth/token HTTP/1.1\r\n${FORM}Transfer-Encoding: chunked\r\n\r\n`
     const reply = parseReply(await sendBytes(server.port, head, 'zz\r\na\r\n'))
