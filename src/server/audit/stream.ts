@@ -21,7 +21,7 @@ const RECHECK_MS = 5_000
  * Events as they happen, as server-sent events (WHATWG HTML §9.2): `event` for each that fits, with its sequence
  * number as the id, `heartbeat` with the number that everything has been looked at up to and the id of that event, `gap`
  * where what the caller has seen last is not what comes before, and `failure` at the end where the next record is
- * damaged: `{error, details}`. An end without it is one after which the caller may connect again.
+ * damaged: `{error, details, code}`. An end without it is one after which the caller may connect again.
  */
 export const eventStream: Endpoint<'admin'> = {
   method: 'GET',
