@@ -1,12 +1,12 @@
 import { AuthsecError } from '../core/errors.js'
 import { formatScope, sortPermissions } from '../core/permission.js'
-import type { Store } from '../store/store.js'
+import type { Client, Store } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import type { ClientAuthentication } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
 import { readPresentedClient, readPresentedSession } from './presented-client.js'
 import { SESSION_ISSUER } from './session-claims.js'
-import { assertAdmin, type Session, type Sessions } from './sessions.js'
+import { assertAdmin, type Sessions } from './sessions.js'
 
 /** A question about a token, as it arrived. */
 export interface IntrospectionRequest {
@@ -25,25 +25,31 @@ export interface Introspection {
   introspect(request: IntrospectionRequest, provenance: Provenance): Promise<object>
 }
 
-/** Who asks: an admin, or a client by its id. */
-type Asker = { clientId: string } | 'admin'
+/** Who asks about a token, or revokes one. */
+export type Asker = Client | 'admin'
+
+export interface AskerOptions {
+  sessions: Sessions
+  clientAuthentication: ClientAuthentication
+}
 
 const INACTIVE = { active: false }
 
-export function createIntrospection(options: {
-  store: Store
-  audit: AuditLog
-  sessions: Sessions
-  issuedTokens: IssuedTokens
-  clientAuthentication: ClientAuthentication
-  /** Throws while the clock is behind: a token that had expired would live again, its revocation forgotten. */
-  assertClock: () => void
-}): Introspection {
+export function createIntrospection(
+  options: AskerOptions & {
+    store: Store
+    audit: AuditLog
+    issuedTokens: IssuedTokens
+    /** Throws while the clock is behind: a token that had expired would live again, its revocation forgotten. */
+    assertClock: () => void
+  },
+): Introspection {
   const { store, audit, issuedTokens, assertClock } = options
   return {
     introspect(request, provenance) {
       return audit.attempt({ type: 'token.introspected' }, provenance, async (attempt) => {
-        const asker = await findAsker(request, attempt, { provenance, ...options })
+        const asker = await findAsker(request, attempt, provenance, options)
+        assertProven(asker)
         const text = request.form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
@@ -61,50 +67,40 @@ export function createIntrospection(options: {
 }
 
 /**
- * The session of an admin who asks about tokens in the place of a client; undefined where no session is presented.
- * Throws `login_required`, `access_denied`, and `invalid_request` beside the proof of a client.
+ * The admin whose session is presented, otherwise the client; the attempt learns of it on the way. Throws
+ * `login_required`, `access_denied`, `invalid_client`, and `invalid_request` for a session beside the proof of a client.
  */
-export async function readAdmin(
+export async function findAsker(
   { form, authorization }: IntrospectionRequest,
   attempt: Attempt,
-  sessions: Sessions,
-): Promise<Session | undefined> {
+  provenance: Provenance,
+  { sessions, clientAuthentication }: AskerOptions,
+): Promise<Asker> {
   const bearer = readPresentedSession(form, authorization)
-  if (bearer === undefined) return undefined
-  const session = await sessions.resume(bearer)
-  attempt.note({ actor: { type: 'user', id: session.user.id } })
-  assertAdmin(session)
-  return session
+  if (bearer !== undefined) {
+    const session = await sessions.resume(bearer)
+    attempt.note({ actor: { type: 'user', id: session.user.id } })
+    assertAdmin(session)
+    return 'admin'
+  }
+  const presenter = clientAuthentication.present(readPresentedClient(form, authorization), provenance)
+  attempt.note({ actor: { type: 'client', id: presenter.clientId } })
+  return clientAuthentication.find(presenter)
 }
 
-async function findAsker(
-  request: IntrospectionRequest,
-  attempt: Attempt,
-  {
-    provenance,
-    sessions,
-    clientAuthentication,
-  }: { provenance: Provenance; sessions: Sessions; clientAuthentication: ClientAuthentication },
-): Promise<Asker> {
-  if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
-  const presented = readPresentedClient(request.form, request.authorization)
-  const presenter = clientAuthentication.present(presented, provenance)
-  attempt.note({ actor: { type: 'client', id: presenter.clientId } })
-  const client = await clientAuthentication.find(presenter)
-  // RFC 7662 §4: without a proof everybody could fish for tokens here.
-  if (client.authMethod === 'none') {
-    throw new AuthsecError('invalid_client', 'a client has to prove who it is to ask about tokens', {
-      hint: 'Register it with a secret or a key: token_endpoint_auth_method.',
-    })
-  }
-  return { clientId: client.id }
+// RFC 7662 §4: without a proof everybody could fish for tokens here.
+function assertProven(asker: Asker): void {
+  if (asker === 'admin' || asker.authMethod !== 'none') return
+  throw new AuthsecError('invalid_client', 'a client has to prove who it is to ask about tokens', {
+    hint: 'Register it with a secret or a key: token_endpoint_auth_method.',
+  })
 }
 
 // Whoever holds it, whoever runs the API it is for, and any client where nobody is said to run it.
 function mayLearn(asker: Asker, { clientId, origin }: IssuedToken, { ownerId }: TokenWorth): boolean {
-  if (asker === 'admin' || asker.clientId === clientId) return true
+  if (asker === 'admin' || asker.id === clientId) return true
   if (origin.kind === 'session' || origin.kind === 'base') return false
-  return ownerId === undefined || ownerId === asker.clientId
+  return ownerId === undefined || ownerId === asker.id
 }
 
 function describe({ origin, clientId, expiresAt, jti }: IssuedToken, { permissions }: TokenWorth): object {

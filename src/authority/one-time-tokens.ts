@@ -41,7 +41,7 @@ export function createOneTimeTokens(
       return audit.attempt({ type: 'token.used' }, provenance, async (attempt) => {
         assertClock()
         const now = clock()
-        const { claims, clientId } = await presentUse(request, attempt, { provenance, ...options })
+        const { claims, clientId } = await presentUse(request, attempt, provenance, options)
         const token = readCallToken(claims)
         if (!token.terms.oneTime)
           throw new AuthsecError('invalid_request', 'the token is not a one-time token')

@@ -28,7 +28,8 @@ export interface PresentedUse {
 export async function presentUse(
   { form, authorization }: TokenRequest,
   attempt: Attempt,
-  { store, callTokens, clientAuthentication, provenance }: PresentedUseOptions & { provenance: Provenance },
+  provenance: Provenance,
+  { store, callTokens, clientAuthentication }: PresentedUseOptions,
 ): Promise<PresentedUse> {
   const presenter = clientAuthentication.present(readPresentedClient(form, authorization), provenance)
   const { clientId } = presenter

@@ -1,12 +1,10 @@
 import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
-import type { Client, Store, Transaction } from '../store/store.js'
-import type { Attempt, AuditLog, Provenance } from './audit/log.js'
-import type { ClientAuthentication } from './client-authentication.js'
-import { type IntrospectionRequest, readAdmin } from './introspection.js'
+import type { Transaction } from '../store/store.js'
+import type { AuditLog, Provenance } from './audit/log.js'
+import { type AskerOptions, findAsker, type IntrospectionRequest } from './introspection.js'
 import type { IssuedToken, IssuedTokens } from './issued-tokens.js'
-import { readPresentedClient } from './presented-client.js'
-import type { Session, Sessions } from './sessions.js'
+import type { Session } from './sessions.js'
 
 export interface Revocation {
   /**
@@ -22,20 +20,15 @@ export interface Revocation {
   revokeById(jti: string, admin: Session, provenance: Provenance): Promise<void>
 }
 
-export function createRevocation(options: {
-  store: Store
-  audit: AuditLog
-  clock: () => number
-  issuedTokens: IssuedTokens
-  sessions: Sessions
-  clientAuthentication: ClientAuthentication
-}): Revocation {
+export function createRevocation(
+  options: AskerOptions & { audit: AuditLog; clock: () => number; issuedTokens: IssuedTokens },
+): Revocation {
   const { audit, clock, issuedTokens } = options
   return {
-    revoke({ form, authorization }, provenance) {
+    revoke(request, provenance) {
       return audit.attempt({ type: 'token.revoked' }, provenance, async (attempt) => {
-        const asker = await findAsker({ form, authorization }, attempt, { provenance, ...options })
-        const text = form.get('token')
+        const asker = await findAsker(request, attempt, provenance, options)
+        const text = request.form.get('token')
         if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
 
         const token = await issuedTokens.recognize(text)
@@ -69,22 +62,6 @@ export function createRevocation(options: {
       )
     },
   }
-}
-
-async function findAsker(
-  request: IntrospectionRequest,
-  attempt: Attempt,
-  {
-    provenance,
-    sessions,
-    clientAuthentication,
-  }: { provenance: Provenance; sessions: Sessions; clientAuthentication: ClientAuthentication },
-): Promise<Client | 'admin'> {
-  if ((await readAdmin(request, attempt, sessions)) !== undefined) return 'admin'
-  const presented = readPresentedClient(request.form, request.authorization)
-  const presenter = clientAuthentication.present(presented, provenance)
-  attempt.note({ actor: { type: 'client', id: presenter.clientId } })
-  return await clientAuthentication.find(presenter)
 }
 
 async function revoke(

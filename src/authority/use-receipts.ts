@@ -16,7 +16,7 @@ export function createUseReceipts(options: PresentedUseOptions & { audit: AuditL
   return {
     receive: (request, provenance) =>
       options.audit.attempt({ type: 'token.used' }, provenance, async (attempt) => {
-        await presentUse(request, attempt, { provenance, ...options })
+        await presentUse(request, attempt, provenance, options)
         attempt.note({ details: { receipt: true } })
         await attempt.commit()
         return attempt.eventId
