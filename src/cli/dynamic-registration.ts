@@ -70,7 +70,7 @@ async function describeMetadata(terms: DynamicTerms): Promise<JsonObject> {
     token_endpoint_auth_method: authMethod,
     grant_types: grantTypes.length > 0 ? [...grantTypes] : undefined,
     scope: permissions.length > 0 ? permissions.join(' ') : undefined,
-    jwks: jwks === undefined ? undefined : readPublicKeySetFile(jwks),
+    jwks: jwks === undefined ? undefined : await readPublicKeySetFile(jwks),
   }
   const given = Object.entries(members).filter((entry): entry is [string, Json] => entry[1] !== undefined)
   return Object.fromEntries(given)

@@ -1,16 +1,15 @@
-import { readFileSync, statSync } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import type { JsonWebKeySet } from '../verify/index.js'
+import { readTextFile } from './text-input.js'
 
-const MAX_FILE_BYTES = 1024 * 1024
 /** The members of a JWK that only its owner has, RFC 7518 §6. */
 const PRIVATE: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'])
 
 /** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
-export function readKeySetFile(path: string): JsonWebKeySet {
-  const keys = parseJson(path, readText(path))
+export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
+  const keys = parseJson(path, await readTextFile(path))
   if ('kty' in keys) return toKeySet(keys)
   if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
   throw new AuthsecError('usage', `${quote(path)} is not a key set`, {
@@ -22,8 +21,8 @@ export function readKeySetFile(path: string): JsonWebKeySet {
  * Reads the keys by which a client proves itself. Throws what `readKeySetFile` throws, and `usage` for a private key,
  * which has to go nowhere.
  */
-export function readPublicKeySetFile(path: string): JsonObject {
-  const { keys } = readKeySetFile(path) as unknown as { keys: Json[] }
+export async function readPublicKeySetFile(path: string): Promise<JsonObject> {
+  const { keys } = (await readKeySetFile(path)) as unknown as { keys: Json[] }
   const secret = keys.find((key) => isJsonObject(key) && ['k', ...PRIVATE].some((member) => member in key))
   if (secret === undefined) return { keys }
   const { kid } = secret as JsonObject
@@ -39,7 +38,7 @@ export function readPublicKeySetFile(path: string): JsonObject {
  * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
  */
 export async function readKeyFile(path: string, { kid }: JsonObject): Promise<JsonWebKeySet> {
-  const text = readText(path)
+  const text = await readTextFile(path)
   const { kid: _own, ...jwk } = text.includes('-----BEGIN')
     ? await readPem(path, text)
     : omitPrivate(parseJson(path, text))
@@ -73,17 +72,6 @@ async function readPem(path: string, text: string): Promise<JsonObject> {
       cause: error,
     })
   }
-}
-
-function readText(path: string): string {
-  try {
-    if (statSync(path).size <= MAX_FILE_BYTES) return readFileSync(path, 'utf8')
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (isMissing) throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
-    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
-  }
-  throw new AuthsecError('usage', `${quote(path)} is larger than any key`)
 }
 
 function parseJson(path: string, text: string): JsonObject {

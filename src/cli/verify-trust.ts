@@ -52,7 +52,9 @@ export async function readTrust(
       : trustForeign(flags.issuer, keys, token.claims)
   }
   if (flags.jwks !== undefined) {
-    const keys = /^https?:\/\//.test(flags.jwks) ? parseServerUrl(flags.jwks) : readKeySetFile(flags.jwks)
+    const keys = /^https?:\/\//.test(flags.jwks)
+      ? parseServerUrl(flags.jwks)
+      : await readKeySetFile(flags.jwks)
     return isDelegation || flags.issuer === undefined
       ? trustKeys(context, flags, token, keys)
       : trustForeign(flags.issuer, keys, token.claims)

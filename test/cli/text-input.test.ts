@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeDirectory, runCli } from '../support/run-cli.js'
 import { ADMIN } from '../support/stub-server.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 describe('a file that is larger than what it may hold', () => {
   const call = ['--audience', 'https://billing.example', '--tool', 'refund', '--call']
@@ -13,6 +14,13 @@ describe('a file that is larger than what it may hold', () => {
     { what: 'what lint passes over', args: ['token', 'lint', '-', '--suppressions'], isFileOnly: true },
     { what: 'a key', args: ['token', 'mint', '--local', '--key'], code: 16, isFileOnly: true },
     { what: 'keys', args: ['keys', 'jwks'], code: 16 },
+    { what: 'the key that is believed', args: ['token', 'verify', '-', '--key'], isFileOnly: true },
+    {
+      what: 'the keys of an issuer',
+      args: ['token', 'verify', '-', '--issuer', 'https://auth.example', '--jwks'],
+      isFileOnly: true,
+    },
+    { what: 'the keys of a client', args: ['client', 'update', 'billing-bot', '--jwks'], isFileOnly: true },
   ])(
     'is refused as $what, and told how large it may be',
     async ({ args, kib = 1024, code = 2, isFileOnly = false }) => {
@@ -20,7 +28,8 @@ describe('a file that is larger than what it may hold', () => {
       const text = ' '.repeat(kib * 1024 + 1)
       await writeFile(file, text)
       const refused = (said: string) => ({ code, stdout: '', stderr: `authsec: ${said}\n` })
-      expect(await runCli([...args, file], { env: ADMIN })).toEqual(
+      const stdin = formatUnsignedJwt({ alg: 'ES256' }, {})
+      expect(await runCli([...args, file], { env: ADMIN, stdin })).toEqual(
         refused(`"${file}" is larger than ${kib} KiB\nhint: Check which file was meant.`),
       )
       if (isFileOnly) return

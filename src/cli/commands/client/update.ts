@@ -43,7 +43,7 @@ export function addClientUpdate(parent: Command, context: Context): void {
       })
     }
     const patch = isPatched ? { name, email, ...(tag.length > 0 && { tags: tag }) } : undefined
-    const keys = jwks === undefined ? undefined : readPublicKeySetFile(jwks)
+    const keys = jwks === undefined ? undefined : await readPublicKeySetFile(jwks)
     const client = await update(await openConnection(context, flags), reference, { patch, keys })
     if (json) context.io.json<Output>(client)
     else context.io.record(listClientFields(client))
