@@ -3,11 +3,12 @@ import { type Checkpoint, parseCheckpoint, parseVerifierKey } from '../core/chec
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject } from '../core/strict-json.js'
-import { readJsonFile } from './config.js'
+import { CONFIG_ELSEWHERE, readJsonFile } from './config.js'
 import type { Context } from './context.js'
 import { withFileLock } from './file-lock.js'
 import { sha256 } from './log-crypto.js'
 import { writePrivateFile } from './private-file.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** What this machine has seen of a log: an anchor against which it can be checked. */
 export interface KnownLog {
@@ -85,7 +86,9 @@ export function openKnownLogs({ environment }: Context): KnownLogs {
         const others = all.filter(([name]) => name !== origin)
         const changed = change(all.find(([name]) => name === origin)?.[1])
         const logs = Object.fromEntries([...others, [origin, changed]].slice(-MAX_LOGS))
-        await writePrivateFile(path, `${JSON.stringify(logs, null, 2)}\n`)
+        await writePrivateFile(path, `${JSON.stringify(logs, null, 2)}\n`, CONFIG_ELSEWHERE)
+      }).catch((error) => {
+        throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
       })
     },
   }

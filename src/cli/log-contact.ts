@@ -203,7 +203,7 @@ export async function keepContact(
     }
   }
   await knownLogs.update(checkpoint.origin, keep).catch((error: unknown) => {
-    if (AuthsecError.is(error)) throw error
+    if (!AuthsecError.is(error, 'configuration')) throw error
     io.warn(`what was seen of the audit log cannot be kept in ${toPrintable(knownLogs.path)}`)
   })
 }

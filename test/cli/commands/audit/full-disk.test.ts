@@ -58,3 +58,14 @@ test.runIf(canMakeDisks)(
     await cli.server.close()
   },
 )
+
+test.runIf(canMakeDisks)('a log is read also where what was seen of it does not fit', async () => {
+  const { cli, disk, directory } = await fillDisk()
+  disk.leave(0)
+  const args = ['audit', 'search', '--limit', '1']
+  expect(await cli.run(args, { env: { AUTHSEC_CONFIG_DIR: directory } })).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('warning: what was seen of the audit log cannot be kept'),
+  })
+  await cli.server.close()
+})
