@@ -77,7 +77,7 @@ function assertKnownMembers(request: DelegationRequest): void {
 
 /** What a member is refused with that a request of its kind does not have. */
 export function unknownMember(name: string): AuthsecError {
-  return invalidRequest(`${quote(name)} is not a member of this request`)
+  return invalidRequest(`${quote(name)} is not a member of this request`, 'See its type for those that are.')
 }
 
 // This runs on every call, and a switch takes a quarter of the time that a set of names takes.
@@ -154,7 +154,7 @@ function readCallRequest(request: DelegationRequest): CallRequest | undefined {
     if (narrowing === undefined) return undefined
     throw invalidRequest(
       `${narrowing[0]} without an audience`,
-      'Name the API the token is for as audience; without any of them you get the base token.',
+      'Name the API as audience; without any of them you get the base token.',
     )
   }
   if (typeof audience !== 'string' || audience === '') {

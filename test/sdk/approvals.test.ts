@@ -69,7 +69,8 @@ describe('a person who is asked for approval', () => {
     const asked: ApprovalRequest = Object.assign(Object.create({ users: 'boss@example.com' }), question)
     await expect(authsec.requestApproval(asked)).rejects.toMatchObject({
       code: 'request_invalid',
-      message: expect.stringContaining('"users"'),
+      message: '"users" is not a member of this request',
+      hint: 'See its type for those that are.',
     })
     expect(stub.requests).toEqual([])
   })
