@@ -40,7 +40,7 @@ export interface Purpose {
 }
 
 export interface ClientAuthentication {
-  /** A claim to be proven later: of that the provenance of its request learns. */
+  /** A claim to be proven later; once it is, the provenance of its request names the client. */
   present(presented: PresentedClient, provenance: Provenance, purpose?: Purpose): Presenter
   /** A claim that something else proves, which is looked at elsewhere: the session of a person, or an assertion. */
   vouchFor(clientId: string, purpose: Purpose): Presenter

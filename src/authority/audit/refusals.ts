@@ -99,16 +99,12 @@ export function createRefusals(options: RefusalsOptions): Refusals {
       const key = isCrowded ? '' : kind
       const { requestId, source } = provenance
       const told = { requestId, source, ip: network, provenClient: client }
-      const rest = {
-        type,
-        reason: 'several',
-        provenance: { requestId: provenance.requestId, source: 'server' },
-      }
+      const rest = { type, reason: 'several', provenance: { requestId, source: 'server' } }
       const summary =
         open.get(key)?.summary ?? openWindow(key, isCrowded ? rest : { type, reason, provenance: told }, now)
       summary.count++
       summary.last = now
-      if (summary.samples.length < MAX_SAMPLES) summary.samples.push(provenance.requestId)
+      if (summary.samples.length < MAX_SAMPLES) summary.samples.push(requestId)
       return summary.id
     },
     async flush() {
