@@ -24,6 +24,7 @@ const COMMON = {
   // A machine may be busy with other things; what hangs is found all the same.
   testTimeout: 120_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 60_000 } },
 }
 
 // Where processes, browsers and kills are waited for: begun last, one of them would be waited for alone.
