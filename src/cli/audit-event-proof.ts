@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { type AuditProof, formatAuditProof, holdsAuditProof, parseAuditProof } from '../core/audit-proof.js'
 import { encodeBase64 } from '../core/base64.js'
 import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
@@ -14,6 +13,10 @@ import type { Context } from './context.js'
 import { openKnownLogs } from './known-logs.js'
 import { chooseKey } from './log-contact.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
+import { readTextFile } from './text-input.js'
+
+// A record and the signed head, each as large as it may be, are less.
+const MAX_PROOF_BYTES = 256 * 1024
 
 /** The proof of one event, and what it is worth. */
 export interface ProofOutput {
@@ -70,11 +73,9 @@ export async function verifyProof(context: Context, text: string, flags: ProofFl
   })
 }
 
-/** Reads the file of a proof; one that is longer than any proof is not read to its end. */
-export async function readProofFile(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause) => {
-    throw new AuthsecError('not_found', `${quote(path, 200)} cannot be read (${cause.code})`, { cause })
-  })
+/** Reads the file of a proof; throws `not_found`, `usage`, and `checkpoint_malformed` for one that is larger than any. */
+export function readProofFile(path: string): Promise<string> {
+  return readTextFile(path, MAX_PROOF_BYTES, 'checkpoint_malformed')
 }
 
 type ParsedProof = ReturnType<typeof parseAuditProof>

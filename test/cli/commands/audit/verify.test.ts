@@ -166,6 +166,12 @@ describe('authsec audit verify', () => {
       code: 16,
       hint: 'audit verify --event prints one',
     },
+    {
+      why: 'a file that is larger than a proof',
+      args: [process.execPath],
+      code: 16,
+      hint: 'is larger than 256 KiB',
+    },
     { why: 'a bundle and the server at once', args: ['bundle', '--remote'], code: 2 },
     { why: 'evidence that is none', args: ['--require', 'everything'], code: 2 },
     { why: 'an event that never was', args: ['--event', 'nothing'], code: 6, hint: 'search --fields seq,id' },
