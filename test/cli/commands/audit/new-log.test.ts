@@ -12,6 +12,7 @@ import { serveCli } from '../../../support/served-cli.js'
 async function meetServer() {
   const directory = await makeDirectory()
   const [state, mark] = [join(directory, 'state'), join(directory, 'mark')]
+  const older = join(directory, 'older')
   const database = join(state, 'authsec.db')
   let server: TestServer = await startTestServer({ state, auditHighWater: mark })
   const { port, tenantId, verifierKey } = server
@@ -55,6 +56,17 @@ async function meetServer() {
     async restoreBackup() {
       await rm(database)
       await copyFile(join(directory, 'backup'), database)
+    },
+    copyState: () => cp(state, older, { recursive: true }),
+    /** Puts the copy back, and lets it grow past what there was. */
+    async outgrow(present: TestServer) {
+      const size = await readSize(present)
+      await present.close()
+      await rm(state, { recursive: true })
+      await rename(older, state)
+      const server = await this.restart(join(directory, 'other-mark'))
+      while ((await readSize(server)) <= size) await server.exchange()
+      return server
     },
     async run(...args: string[]) {
       const { code, stderr } = await runCli(['dev', ...args, '--state', state])
@@ -157,7 +169,6 @@ describe('a client that has seen the log of a server notices', () => {
 
   test('a restored backup that has grown past what it had read, though its head goes on from the one it had seen', async () => {
     const met = await meetServer()
-    const { state, directory } = met
     const first = await met.restart()
     const [followed, told, restored] = [createGate(), createGate(), createGate()]
     const done = met.watch('bob', ['tail', '-n', '0', '--json'], {
@@ -170,16 +181,11 @@ describe('a client that has seen the log of a server notices', () => {
     })
     await followed.opened
     await first.signHead()
-    await cp(state, join(directory, 'older'), { recursive: true })
+    await met.copyState()
     await first.exchange()
     await told.opened
     await first.signHead()
-    const size = await readSize(first)
-    await first.close()
-    await rm(state, { recursive: true })
-    await rename(join(directory, 'older'), state)
-    const server = await met.restart(join(directory, 'other-mark'))
-    while ((await readSize(server)) <= size) await server.exchange()
+    const server = await met.outgrow(first)
     restored.open()
     const { code, stderr } = await done
     expect({ code, stderr }).toEqual({
@@ -191,10 +197,9 @@ describe('a client that has seen the log of a server notices', () => {
 
   test('the same in the next run, behind the place that the one before has kept', async () => {
     const met = await meetServer()
-    const { state, directory } = met
     const first = await met.restart()
     const followed = createGate()
-    const cursorFile = join(directory, 'cursor')
+    const cursorFile = join(met.directory, 'cursor')
     const tail = ['tail', '--cursor-file', cursorFile]
     const env = await met.logIn()
     const done = met.watch('bob', [...tail, '-n', '0', '--until-match', 'type=token.exchanged', '--json'], {
@@ -203,19 +208,14 @@ describe('a client that has seen the log of a server notices', () => {
     })
     await followed.opened
     await first.signHead()
-    await cp(state, join(directory, 'older'), { recursive: true })
+    await met.copyState()
     const eventId = (await first.exchange()).json.authsec_audit
     expect(await done).toMatchObject({ code: 0, stderr: '' })
     const cursor = await readFile(cursorFile, 'utf8')
     expect(cursor).toMatch(new RegExp(`^\\d+:${eventId}@${met.origin}\\n$`))
     expect(await met.watch('bob', [...tail, '--no-follow'], { env })).toMatchObject({ code: 0 })
     await writeFile(cursorFile, cursor)
-    const size = await readSize(first)
-    await first.close()
-    await rm(state, { recursive: true })
-    await rename(join(directory, 'older'), state)
-    const server = await met.restart(join(directory, 'other-mark'))
-    while ((await readSize(server)) <= size) await server.exchange()
+    const server = await met.outgrow(first)
     const place = cursor.split(':')[0]
     for (const args of [[...tail, '--no-follow'], tail, ['tail', '--cursor', cursor.trim()]]) {
       expect(await met.watch('bob', args, { env })).toMatchObject({
