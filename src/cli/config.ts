@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type Conf from 'conf'
 import { AuthsecError } from '../core/errors.js'
 import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
@@ -37,6 +38,12 @@ export interface Config {
   useProfile(name: string | undefined): Promise<void>
 }
 
+/** What lies in the file. */
+interface Written {
+  profile: string
+  profiles: ConfigContent['profiles']
+}
+
 /** What to do where the configuration directory takes no file. */
 export const CONFIG_ELSEWHERE = 'Set AUTHSEC_CONFIG_DIR to a directory where you may write.'
 
@@ -44,23 +51,16 @@ export const CONFIG_ELSEWHERE = 'Set AUTHSEC_CONFIG_DIR to a directory where you
 export function createConfig(directory: string): Config {
   const path = join(directory, 'config.json')
 
-  async function change({
-    profile,
-    profiles,
-  }: {
-    profile?: string | null
-    profiles?: ConfigContent['profiles']
-  }) {
+  async function change(write: (config: Conf<Written>) => void): Promise<void> {
     const Conf = await loadConf()
     try {
-      const config = new Conf<{ profile: string; profiles: ConfigContent['profiles'] }>({
-        cwd: directory,
-        configName: 'config',
-        accessPropertiesByDotNotation: false,
-      })
-      if (profiles !== undefined) config.set('profiles', profiles)
-      if (profile === null) config.delete('profile')
-      else if (profile !== undefined) config.set('profile', profile)
+      write(
+        new Conf<Written>({
+          cwd: directory,
+          configName: 'config',
+          accessPropertiesByDotNotation: false,
+        }),
+      )
     } catch (error) {
       throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
     }
@@ -80,19 +80,25 @@ export function createConfig(directory: string): Config {
     async writeProfile(name, profile) {
       // First the reading, whose message is better than the package's when the file is damaged.
       const { profiles } = await read()
-      await change({ profiles: { ...profiles, [name]: profile } })
+      await change((config) => config.set('profiles', { ...profiles, [name]: profile }))
       await keepNames(directory, 'profiles', Object.keys({ ...profiles, [name]: profile }))
     },
     async removeProfile(name, serverUrl) {
       const { used, profiles } = await read()
       const { [name]: profile, ...others } = profiles
       if (profile === undefined || (serverUrl !== undefined && profile.server_url !== serverUrl)) return
-      await change({ profiles: others, ...(used === name && { profile: null }) })
+      await change((config) => {
+        config.set('profiles', others)
+        if (used === name) config.delete('profile')
+      })
       await keepNames(directory, 'profiles', Object.keys(others))
     },
     async useProfile(name) {
       await read()
-      await change({ profile: name ?? null })
+      await change((config) => {
+        if (name === undefined) config.delete('profile')
+        else config.set('profile', name)
+      })
     },
   }
 }
