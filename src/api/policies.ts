@@ -77,7 +77,7 @@ export async function findPolicy(target: ApiTarget, id: string): Promise<Policy>
     method: 'GET',
     path: policyPath(id),
     session: 'required',
-    explain: explainMissing(id),
+    explain: explainNoPolicy(id),
   })
   return readShape(body, POLICY, 'policy')
 }
@@ -100,7 +100,7 @@ export async function updatePolicy(target: ApiTarget, id: string, patch: PolicyP
       enabled: patch.enabled,
       client_id: patch.clientId,
     },
-    explain: explainMissing(id),
+    explain: explainNoPolicy(id),
   })
   return readShape(body, POLICY, 'policy')
 }
@@ -111,7 +111,7 @@ export async function deletePolicy(target: ApiTarget, id: string): Promise<void>
     method: 'DELETE',
     path: policyPath(id),
     session: 'required',
-    explain: explainMissing(id),
+    explain: explainNoPolicy(id),
   })
   readShape(body, { id: 'text' }, 'answer')
 }
@@ -122,7 +122,7 @@ export async function listPolicies(target: ApiTarget): Promise<Policy[]> {
   return readShapes(body, POLICY, 'policy')
 }
 
-function explainMissing(id: string): (refusal: Refusal) => Explanation | undefined {
+function explainNoPolicy(id: string): (refusal: Refusal) => Explanation | undefined {
   const hint = 'See authsec policy list.'
   return ({ status, error }) => {
     if (status === 404 && /policy/i.test(error))
