@@ -88,8 +88,8 @@ export interface Io {
   /** Prints to standard error as it is. */
   complain(text: string): void
   style(): Promise<Style>
-  /** Reads standard input to its end; beyond `maxBytes` throws `token_malformed`, or the code of what it should be. */
-  readInput(maxBytes: number, code?: ErrorCode): Promise<string>
+  /** Reads standard input to its end; throws the code of what it should be when that is larger than `maxBytes`. */
+  readInput(maxBytes: number, code: ErrorCode): Promise<string>
   /** Waits until what was printed has left; throws when standard output could not take it. */
   flush(): Promise<void>
 }
@@ -214,7 +214,7 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
       const isColored = choice === 'auto' ? streams.stdout.isTTY === true : choice === 'always'
       return isColored ? await loadColors() : PLAIN
     },
-    async readInput(maxBytes, code = 'token_malformed') {
+    async readInput(maxBytes, code) {
       const text = await readAll(streams.stdin, maxBytes, signal)
       if (text !== undefined) return text
       throw new AuthsecError(code, `standard input is larger than ${maxBytes / 1024} KiB`, {

@@ -30,10 +30,7 @@ async function readFromInput({ io }: Context): Promise<string> {
       hint: 'Leave --password-stdin out to be asked for it.',
     })
   }
-  const text = await io.readInput(MAX_BYTES).catch((error) => {
-    if (!AuthsecError.is(error, 'token_malformed')) throw error
-    throw new AuthsecError('usage', `the password is longer than ${MAX_BYTES / 1024} KiB`)
-  })
+  const text = await io.readInput(MAX_BYTES, 'usage')
   // The line break is the shell's, not the password's.
   return text.replace(/\r?\n$/, '')
 }

@@ -23,8 +23,8 @@ export async function readArguments(io: Io, source: string): Promise<string> {
 }
 
 /**
- * Reads a file whole. Throws `not_found`, `usage`, and that or the code of what it should be for one that is larger than so
- * many bytes, as a device is that never ends.
+ * Reads a file whole. Throws `not_found`, `usage`, and for one that is larger than `maxBytes`, as a device that never ends,
+ * the code of what it should be.
  */
 export async function readTextFile(
   path: string,

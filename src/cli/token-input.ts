@@ -55,7 +55,7 @@ export function parseTokenInput({ token }: TokenInput): ParsedJwt {
 
 async function readFromInput(io: Io): Promise<TokenInput> {
   if (io.isInputTerminal) io.note('paste the token and end with Ctrl-D')
-  return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES)))
+  return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES, 'token_malformed')))
 }
 
 function readFromFile(io: Io, file: string): TokenInput | undefined {

@@ -272,7 +272,7 @@ describe('dev init', () => {
       why: 'a password of 5 KiB',
       args: ['--password-stdin'],
       stdin: 'x'.repeat(5_000),
-      says: 'longer than 4 KiB',
+      says: 'standard input is larger than 4 KiB\nhint: ',
     },
     {
       why: 'a seed that is not there',
