@@ -184,6 +184,19 @@ describe('the APIs of the README', () => {
     }
   })
 
+  test.each(['five-lines.ts', 'langchain-tool.ts', 'existing-tools.ts', 'three-tools.ts'])(
+    'protected-api.ts serves what %s asks for',
+    async (name) => {
+      const { url, stop } = await startExample('protected-api.ts')
+      try {
+        const run = await runExample(name, { BILLING_URL: url })
+        expect(run).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('49.00 EUR') })
+      } finally {
+        await stop()
+      }
+    },
+  )
+
   test('protected-api.ts refunds exactly what the agent has asked for', async () => {
     const { url, stop } = await startExample('protected-api.ts')
     const client = createAuthsecClient({ serverUrl: authsec.url, clientId: authsec.clientId })

@@ -8,7 +8,8 @@ const verifier = createVerifier({
 })
 const api = express()
 
-api.get('/bill', requireDelegation(verifier, { permissions: ['billing:read'] }), (request, response) => {
+const reading = requireDelegation(verifier, { permissions: ['billing:read'] })
+api.get(['/bill', '/bills', '/plan'], reading, (request, response) => {
   const { user, actor } = readDelegation(request)
   response.json({ bill: '49.00 EUR', for: user.id, by: actor.clientId })
 })
