@@ -171,9 +171,14 @@ function findWorkingDirectory(): string {
   }
 }
 
-// With HOME= Node knows none, and what is private would lie in whatever directory the command is called from.
+// With HOME= Node knows none, and what is private would lie in whatever directory the command is called from. Nor does it
+// where the system does not know the user, as in a container that runs as any: to them belongs no directory but the root.
 function findHome(): string {
-  return homedir() || userInfo().homedir
+  try {
+    return homedir() || userInfo().homedir
+  } catch {
+    return '/'
+  }
 }
 
 /** Reads the variables that the command knows, for the given platform, home and working directory. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
@@ -70,6 +70,19 @@ describe('the process', () => {
       code: 0,
       stdout: `${join(userInfo().homedir, PATH_OF_CONFIG)}\n`,
     })
+  })
+
+  // As in a container that runs as any user at all; to become one takes the rights of root.
+  test.skipIf(process.getuid?.() !== 0)('works for a user whom the system does not know', async () => {
+    await chmod(directory, 0o755)
+    for (const home of [{}, { HOME: '' }]) {
+      const variables = { PATH: process.env['PATH'], ...home }
+      const child = spawn(process.execPath, [script, 'config', 'path'], { env: variables, uid: 54_321 })
+      const chunks: Buffer[] = []
+      child.stdout.on('data', (chunk) => chunks.push(chunk))
+      expect(await once(child, 'close')).toEqual([0, null])
+      expect(Buffer.concat(chunks).toString()).toBe(`${join('/', PATH_OF_CONFIG)}\n`)
+    }
   })
 
   test('delivers 3 MiB whole to a reader that is slower than it writes', async () => {
