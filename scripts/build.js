@@ -2,10 +2,12 @@
 // its manual pages and the schemas of what it prints.
 //
 // New files are written over the old ones and what no source file stands for any more is removed afterwards, so
-// that a command or a test that runs meanwhile never finds dist empty.
+// that a command or a test that runs meanwhile never finds dist empty. Where dist is already what these sources make,
+// it is left alone: `npm test` and `npm run check` build too.
 
 import { execFile } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,14 +20,62 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
 
-const compiling = compileLibrary()
-const kept = new Set([
-  ...(await bundleCommand('dist/cli')),
-  ...writeManPages('dist/man'),
-  ...writeSchemas('dist/schemas'),
-  ...(await compiling),
-])
-removeOthers('dist', kept)
+const SOURCES = [
+  'bin',
+  'package-lock.json',
+  'package.json',
+  'scripts',
+  'src',
+  'tsconfig.build.json',
+  'tsconfig.json',
+]
+/** Gone with the packages that the last build was made with. */
+const LAST_BUILD = 'node_modules/.cache/authsec/build'
+
+const sources = hashFiles(SOURCES)
+if (readLastBuild() !== describeBuild()) {
+  const compiling = compileLibrary()
+  const kept = new Set([
+    ...(await bundleCommand('dist/cli')),
+    ...writeManPages('dist/man'),
+    ...writeSchemas('dist/schemas'),
+    ...(await compiling),
+  ])
+  removeOthers('dist', kept)
+  mkdirSync(path.dirname(LAST_BUILD), { recursive: true })
+  writeFileSync(LAST_BUILD, describeBuild())
+}
+
+function readLastBuild() {
+  try {
+    return readFileSync(LAST_BUILD, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+function describeBuild() {
+  return `${sources} makes ${hashFiles(['dist'])}\n`
+}
+
+/** The hash of the names and contents of files, and of all files in directories; what is not there has none. */
+function hashFiles(places) {
+  const hash = createHash('sha256')
+  for (const file of places.flatMap(listFiles)) {
+    const content = readFileSync(file)
+    hash.update(`${file}\0${content.length}\0`).update(content)
+  }
+  return hash.digest('hex')
+}
+
+function listFiles(place) {
+  const status = statSync(place, { throwIfNoEntry: false })
+  if (!status?.isDirectory()) return status ? [place] : []
+  return readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort()
+}
 
 /** Compiles the library entries and returns what was written. */
 async function compileLibrary() {
@@ -41,8 +91,7 @@ async function compileLibrary() {
 }
 
 function removeOthers(directory, kept) {
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    const file = path.join(entry.parentPath, entry.name)
-    if (entry.isFile() && !kept.has(file.replaceAll(path.sep, '/'))) rmSync(file)
+  for (const file of listFiles(directory)) {
+    if (!kept.has(file.replaceAll(path.sep, '/'))) rmSync(file)
   }
 }
