@@ -9,6 +9,7 @@ const NO_TESTS = ['**/node_modules/**', 'test/bench/**']
 export const SHARING = [
   'api',
   'authority',
+  'cli',
   'core',
   'langchain',
   'middleware',

@@ -82,8 +82,10 @@ describe.each(leaves)('$command', (leaf) => {
   })
 
   const takesJson = leaf.flags.some(({ name }) => name === '--json')
+  // The demo waits most of its time, and shares nothing with another one.
+  const runs = leaf.command === 'authsec demo' ? test.concurrent : test
 
-  test.each(MODES)('behaves $name', async ({ name, flags = [], options = {} }) => {
+  runs.each(MODES)('behaves $name', async ({ name, flags = [], options = {} }) => {
     const isFirst = name === MODES[0]?.name
     const [, ...args] = call.words
     const isJson = flags.includes('--json')
