@@ -1,3 +1,5 @@
+import type { AsyncEntry } from '@napi-rs/keyring'
+
 /** The keychain of the operating system, as far as sessions need it. */
 export interface Keychain {
   /** Whether it takes a value, gives it back and forgets it: asked before a session is made, not after. */
@@ -8,6 +10,9 @@ export interface Keychain {
   remove(account: string): Promise<void>
 }
 
+/** One entry of a keychain. */
+type Entry = Pick<AsyncEntry, 'getPassword' | 'setPassword' | 'deletePassword'>
+
 const SERVICE = 'authsec'
 
 /** Some keychains keep no more than 2560 bytes in one entry, in an encoding of two bytes each. */
@@ -16,12 +21,9 @@ const PART_LENGTH = 1_000
 /** How long a keychain may take, in milliseconds: one that is locked may ask its person first. */
 const PATIENCE_MS = 30_000
 
-/** The keychain of this machine; its native package is loaded when it is first asked, and may be missing. */
-export function createKeychain(): Keychain {
-  async function entry(account: string) {
-    const { AsyncEntry } = await import('@napi-rs/keyring')
-    return new AsyncEntry(SERVICE, account)
-  }
+/** The keychain of this machine, unless the entries are another's. */
+export function createKeychain(openEntry = openSystemEntry): Keychain {
+  const entry = (account: string) => openEntry(SERVICE, account)
 
   async function readPart(account: string, index: number): Promise<string | undefined> {
     const part = await (await entry(nameOf(account, index))).getPassword(AbortSignal.timeout(PATIENCE_MS))
@@ -67,6 +69,12 @@ export function createKeychain(): Keychain {
     },
   }
   return keychain
+}
+
+// The native package is loaded when it is first asked, and may be missing.
+async function openSystemEntry(service: string, account: string): Promise<Entry> {
+  const { AsyncEntry } = await import('@napi-rs/keyring')
+  return new AsyncEntry(service, account)
 }
 
 function nameOf(account: string, index: number): string {
