@@ -12,8 +12,8 @@ import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js
 
 const MEMORY = ':memory:'
 const MAX_STATEMENTS = 200
-/** After so many pages the log is taken into the main file, which everybody waits for: seldom, and 16 MB at most. */
-const CHECKPOINT_PAGES = 4_000
+/** After so many pages the log is taken into the main file. Everybody waits for that: the more there are, the longer. */
+const CHECKPOINT_PAGES = 1_000
 
 /**
  * Opens SQLite through `libsql`: one file, or memory for `:memory:`. The file stays locked against every other
