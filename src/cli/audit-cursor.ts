@@ -22,7 +22,7 @@ export function parseCursor(text: string): AuditCursor {
     return { after: Number(digits), log, id }
   }
   throw new AuthsecError('usage', `${quote(text)} is not a cursor`, {
-    hint: 'Give the one that authsec audit tail printed at its end, such as 41@authsec/7f3c….',
+    hint: 'Give the one that authsec audit tail printed at its end, such as 41:0198…@authsec/7f3c….',
   })
 }
 

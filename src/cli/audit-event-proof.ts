@@ -1,4 +1,5 @@
 import { type AuditProof, formatAuditProof, holdsAuditProof, parseAuditProof } from '../core/audit-proof.js'
+import { EVENT_IDS_HINT } from '../core/audit-record.js'
 import { encodeBase64 } from '../core/base64.js'
 import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
@@ -188,7 +189,7 @@ async function findRecord(
     }
   }
   throw new AuthsecError('not_found', `no event has the id ${quote(eventId)}`, {
-    hint: 'See authsec audit search --fields seq,id for the ids.',
+    hint: EVENT_IDS_HINT,
   })
 }
 

@@ -155,6 +155,9 @@ export interface AuditEntry {
   personal?: PersonalData | undefined
 }
 
+/** The next step of whoever named an event that there is not. */
+export const EVENT_IDS_HINT = 'See authsec audit search --fields seq,event.id for the ids.'
+
 /** From where an event came: kept beside it and no part of it, so that it can be erased. */
 export interface PersonalData {
   ip?: string | undefined

@@ -1,4 +1,5 @@
 import { formatAuditProof } from '../../core/audit-proof.js'
+import { EVENT_IDS_HINT } from '../../core/audit-record.js'
 import { formatVerifierKey, parseCheckpoint } from '../../core/checkpoint.js'
 import { AuthsecError } from '../../core/errors.js'
 import { findTile, joinEntries, readNode, TILE_WIDTH, type Tile, tileAt } from '../../core/log-tiles.js'
@@ -77,7 +78,7 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
       const found = await audit.find(eventId)
       if (found === undefined)
         throw new AuthsecError('not_found', `no event ${quote(eventId)}`, {
-          hint: 'See authsec audit search --fields seq,id for the ids.',
+          hint: EVENT_IDS_HINT,
         })
       if (found.seq >= ((await auditTree.head())?.size ?? 0)) await sealing.seal()
       const { note } = await readHead()

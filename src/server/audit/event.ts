@@ -1,4 +1,5 @@
 import { isUuid } from '../../authority/clients.js'
+import { EVENT_IDS_HINT } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import type { Endpoint } from '../endpoint.js'
@@ -22,7 +23,7 @@ export const event: Endpoint<'admin'> = {
     const [record] = records
     if (record === undefined) {
       throw new AuthsecError('not_found', `no event has the id ${quote(id)}`, {
-        hint: 'See authsec audit search --fields seq,id for the ids. Tokens name theirs as authsec_audit; authsec audit trace takes their jti.',
+        hint: `${EVENT_IDS_HINT} Tokens name theirs as authsec_audit; authsec audit trace takes their jti.`,
       })
     }
     authority.auditReads.note(caller, { filter }, records, provenance)

@@ -73,13 +73,18 @@ describe('authsec audit show', () => {
     expect(run.stdout.split('\n').filter((line) => line.startsWith('x'))).toEqual([])
   })
 
-  test('knows no event that the log does not', async () => {
-    expect(await cli.run(['audit', 'show', 'nothing'])).toMatchObject({
-      code: 6,
-      stdout: '',
-      stderr: expect.stringMatching(
-        /no event has the id "nothing"\nhint: See authsec audit search --fields seq,id for the ids\. Tokens name theirs as authsec_audit; authsec audit trace takes their jti\./,
-      ),
+  test('knows no event that the log does not, and says what lists those that there are', async () => {
+    const { code, stdout, stderr } = await cli.run(['audit', 'show', 'nothing'])
+    expect({ code, stdout }).toEqual({ code: 6, stdout: '' })
+    const [, command = ''] =
+      /no event has the id "nothing"\nhint: See authsec (.+) for the ids\. Tokens name theirs as authsec_audit; authsec audit trace takes their jti\.\n$/.exec(
+        stderr,
+      ) ?? []
+    const listed = await cli.run(command.split(' '))
+    expect(listed).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`"event.id":"${id}"`),
+      stderr: '',
     })
   })
 })

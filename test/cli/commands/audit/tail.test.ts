@@ -472,7 +472,10 @@ describe('authsec audit tail', () => {
   )
 
   test.each([
-    { args: ['--cursor', '-2'], stderr: /"-2" is not a cursor/ },
+    {
+      args: ['--cursor', '-2'],
+      stderr: /"-2" is not a cursor\nhint: .+ such as 41:0198…@authsec\/7f3c…\.\n$/,
+    },
     { args: ['--cursor', '4@a b'], stderr: /"4@a b" is not a cursor/ },
     { args: ['--cursor', `4:ev-4@${LOG}`], stderr: /"4:ev-4@authsec\/0123" is not a cursor/ },
     { args: ['--cursor', `4:${ID}`], stderr: /" is not a cursor/ },

@@ -174,7 +174,12 @@ describe('authsec audit verify', () => {
     },
     { why: 'a bundle and the server at once', args: ['bundle', '--remote'], code: 2 },
     { why: 'evidence that is none', args: ['--require', 'everything'], code: 2 },
-    { why: 'an event that never was', args: ['--event', 'nothing'], code: 6, hint: 'search --fields seq,id' },
+    {
+      why: 'an event that never was',
+      args: ['--event', 'nothing'],
+      code: 6,
+      hint: 'search --fields seq,event.id',
+    },
   ])('fails for $why', async ({ args, code, hint = '' }) => {
     const stderr = expect.stringContaining(hint)
     expect(await run(['verify', ...args])).toMatchObject({ code, stdout: '', stderr })
@@ -302,6 +307,7 @@ describe('the proof of an event', () => {
     expect(fromBundle.stdout.match(place)?.[0]).toBe(fromServer.stdout.match(place)?.[0])
     expect(await runCli(['audit', 'verify', out, '--event', 'nothing', '--key', key])).toMatchObject({
       code: 6,
+      stderr: expect.stringContaining('search --fields seq,event.id'),
     })
   })
 })
