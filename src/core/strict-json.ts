@@ -43,17 +43,18 @@ function assertUniqueNames(text: string, maxDepth: number): void {
   const open: (Set<string> | undefined)[] = []
   let index = 0
   while (index < text.length) {
-    switch (text.charCodeAt(index)) {
+    const code = text.charCodeAt(index)
+    switch (code) {
       case 0x22: {
         const end = stringEnd(text, index)
         const names = open.at(-1)
-        if (names !== undefined && nextIsColon(text, end)) addName(names, text.slice(index, end))
+        if (names !== undefined && nextIsColon(text, end)) addName(names, text.slice(index + 1, end - 1))
         index = end
         continue
       }
       case 0x7b:
       case 0x5b:
-        open.push(text[index] === '{' ? new Set() : undefined)
+        open.push(code === 0x7b ? new Set() : undefined)
         if (open.length > maxDepth) {
           throw new AuthsecError('invalid_request', `JSON nested deeper than ${maxDepth}`)
         }
@@ -87,18 +88,18 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d
 }
 
-function addName(names: Set<string>, literal: string): void {
-  const name = literal.includes('\\') ? unescapeName(literal) : literal.slice(1, -1)
+function addName(names: Set<string>, content: string): void {
+  const name = content.includes('\\') ? unescapeName(content) : content
   if (names.has(name)) {
     throw new AuthsecError('invalid_request', `the JSON member ${quote(name)} stands twice`)
   }
   names.add(name)
 }
 
-function unescapeName(literal: string): string {
+function unescapeName(content: string): string {
   try {
-    return JSON.parse(literal)
+    return JSON.parse(`"${content}"`)
   } catch {
-    return literal
+    return content
   }
 }
