@@ -39,9 +39,9 @@ export function createOneTimeTokens(
   return {
     consume(request, provenance) {
       return audit.attempt({ type: 'token.used' }, provenance, async (attempt) => {
+        const { claims, clientId } = await presentUse(request, attempt, provenance, options)
         assertClock()
         const now = clock()
-        const { claims, clientId } = await presentUse(request, attempt, provenance, options)
         const token = readCallToken(claims)
         if (!token.terms.oneTime)
           throw new AuthsecError('invalid_request', 'the token is not a one-time token')

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { registerClient } from '../support/registered-client.js'
 import { makeDirectory } from '../support/run-cli.js'
-import { startTestServer } from '../support/running-server.js'
+import { BILLING, startTestServer } from '../support/running-server.js'
 
 const NOON = Date.parse('2026-11-24T12:00:00Z')
 const HOUR_MS = 3_600_000
@@ -40,18 +41,25 @@ describe('a clock that is set back', () => {
   test('has no token used up or called active, whose use or revocation was forgotten when it had expired', async () => {
     let now = NOON
     const server = await startTestServer({ clock: () => now })
+    const { id, basic } = await registerClient(server)
+    await server.call('DELETE', `/admin/resources/${encodeURIComponent(BILLING)}`, { admin: true })
+    const json = { uri: BILLING, permissions: ['billing:read'], client_id: id }
+    await server.call('POST', '/admin/resources', { admin: true, json })
     const token = (await server.exchange({ one_time: 'true' })).json.access_token
-    const owner = { name: 'api', email: 'api@authsec.test' }
-    const clients = `/clientms/tenants/${server.tenantId}/clients/create`
-    const { id } = (await server.call('POST', clients, { admin: true, json: owner })).json
-    const introspect = () => server.call('POST', '/oauth/introspect', { admin: true, form: { token } })
-    const consume = () => server.call('POST', '/oauth/consume', { form: { client_id: id, token } })
+    const form = { token }
+    const introspect = () => server.call('POST', '/oauth/introspect', { admin: true, form })
+    const consume = () => server.call('POST', '/oauth/consume', { form, headers: basic })
     expect((await introspect()).json).toMatchObject({ active: true })
     now += HOUR_MS
     expect((await introspect()).json).toEqual({ active: false })
     now = NOON
     for (const reply of [await introspect(), await consume()]) {
       expect(reply).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } })
+    }
+    // Who proves nothing is told nothing, not even that.
+    for (const path of ['/oauth/introspect', '/oauth/consume']) {
+      const stranger = await server.call('POST', path, { form: { client_id: server.tenantId, token } })
+      expect(stranger).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
     }
     await server.close()
   })
