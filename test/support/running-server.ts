@@ -46,7 +46,7 @@ export const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 const told: unknown[][] = []
 
 doAfterEach(() => {
-  for (const surprises of told) expect(surprises.splice(0)).toEqual([])
+  expect(told.flatMap((surprises) => surprises.splice(0))).toEqual([])
 })
 
 export async function startTestServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
