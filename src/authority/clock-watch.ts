@@ -18,7 +18,7 @@ export interface ClockWatch {
    * further behind than the skew, unless that is accepted, and `state_unreadable` where that end is damaged.
    */
   resume(store: Pick<Store, 'audit' | 'auditTree' | 'isAlone'>, isAccepted: boolean): Promise<void>
-  /** Records the steps back since the last call, as `clock.stepped`. */
+  /** Records the steps back that are not yet recorded, as `clock.stepped`. */
   recordSteps(audit: Pick<AuditLog, 'record'>): Promise<void>
 }
 
@@ -79,16 +79,21 @@ export function createClockWatch(clock: () => number, skewSeconds: number): Cloc
       if (steps.length === 0) return
       const noticed = steps
       steps = []
-      await audit.record(async (_transaction, add) => {
-        for (const { from, to } of noticed) {
-          const details = {
-            from: new Date(from).toISOString(),
-            to: new Date(to).toISOString(),
-            seconds: (to - from) / 1000,
+      try {
+        await audit.record(async (_transaction, add) => {
+          for (const { from, to } of noticed) {
+            const details = {
+              from: new Date(from).toISOString(),
+              to: new Date(to).toISOString(),
+              seconds: (to - from) / 1000,
+            }
+            add({ type: 'clock.stepped', details })
           }
-          add({ type: 'clock.stepped', details })
-        }
-      })
+        })
+      } catch (error) {
+        steps.unshift(...noticed)
+        throw error
+      }
     },
   }
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { createClockWatch } from '../../src/authority/clock-watch.js'
+import { openBench } from '../support/authority-bench.js'
 import { registerClient } from '../support/registered-client.js'
 import { makeDirectory } from '../support/run-cli.js'
 import { BILLING, startTestServer } from '../support/running-server.js'
@@ -61,6 +63,43 @@ describe('a clock that is set back', () => {
       const stranger = await server.call('POST', path, { form: { client_id: server.tenantId, token } })
       expect(stranger).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
     }
+    await server.close()
+  })
+
+  test('is told in the end where it could not be recorded at first', async () => {
+    const { authority, store, eventsOf } = await openBench()
+    let now = NOON
+    const { read, recordSteps } = createClockWatch(() => now, 60)
+    read()
+    now -= HOUR_MS
+    read()
+    const record = () => recordSteps(authority.audit)
+    store.beforeNextWrite(() => {
+      throw new Error('no disk')
+    })
+    await expect(record()).rejects.toThrow('no disk')
+    expect(await eventsOf(record)).toMatchObject([{ type: 'clock.stepped', details: { seconds: -3600 } }])
+    expect(await eventsOf(record)).toEqual([])
+  })
+
+  test('leaves no record unsigned, not even by a step that cannot be told', async () => {
+    let now = NOON
+    const surprises: unknown[] = []
+    const server = await startTestServer({
+      clock: () => now,
+      onSurprise: (error) => surprises.push(error),
+    })
+    const head = async () => Number((await server.signHead()).split('\n')[1])
+    const published = async () =>
+      Number((await server.call('GET', '/audit/log/checkpoint')).text.split('\n')[1])
+    // No date at all.
+    now = 9e15
+    await server.call('GET', '/audit/events', { admin: true })
+    now = NOON
+    const before = await head()
+    await server.exchange()
+    await expect.poll(published).toBeGreaterThan(before)
+    await expect.poll(() => String(surprises)).toContain('RangeError')
     await server.close()
   })
 

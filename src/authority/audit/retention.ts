@@ -68,7 +68,9 @@ export function createRetention(options: RetentionOptions): Retention {
     })
   }
 
-  async function pruneRecords(cutoff: number): Promise<void> {
+  async function pruneRecords(now: number): Promise<void> {
+    if (retentionSeconds === undefined) return
+    const cutoff = now - retentionSeconds * 1000
     const size = (await store.auditTree.head())?.size ?? 0
     for (;;) {
       // What a crash has left undone comes first.
@@ -84,17 +86,20 @@ export function createRetention(options: RetentionOptions): Retention {
     }
   }
 
+  async function erasePersonal(now: number): Promise<void> {
+    if (personalSeconds === undefined) return
+    const before = startOfTimeOrderedIds(now - personalSeconds * 1000)
+    await store.write(({ audit: records }) => records.erasePersonal(before))
+  }
+
   return {
     async upkeep() {
       if (retentionSeconds === undefined && personalSeconds === undefined) return undefined
       const now = clock()
       const wait = untilSettled(now)
       if (wait > 0) return now + wait
-      if (retentionSeconds !== undefined) await pruneRecords(now - retentionSeconds * 1000)
-      if (personalSeconds !== undefined) {
-        const before = startOfTimeOrderedIds(now - personalSeconds * 1000)
-        await store.write(({ audit: records }) => records.erasePersonal(before))
-      }
+      // What is known of people goes also while the log cannot be signed, and so not be pruned.
+      await pruneRecords(now).finally(() => erasePersonal(now))
       return undefined
     },
   }

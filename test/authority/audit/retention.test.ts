@@ -190,6 +190,16 @@ describe('the retention of the audit log', () => {
   })
 })
 
+test('what is kept beside the records is erased also while the log cannot be pruned', async () => {
+  await record(300)
+  await bench.authority.sealing.seal()
+  bench.clock.now += 2 * DAY_MS
+  crashes = true
+  await expect(prune(1, 1)).rejects.toThrow('power cut')
+  expect(await bench.store.audit.first()).toBe(0)
+  expect(await countPrivate()).toBe(0)
+})
+
 test('erasing what is kept beside the records leaves the log as it was signed', async () => {
   await record(10)
   await bench.authority.sealing.seal()
