@@ -4,6 +4,10 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isUuid } from './flags.js'
 import { writePrivateFile } from './private-file.js'
+import { findTextFile } from './text-input.js'
+
+// The name of a log has at most 256 characters.
+const MAX_CURSOR_BYTES = 4 * 1024
 
 /**
  * Writes a cursor as `41:0198…@authsec/7f3c…`, without the id of the event where that is not known, and as `41` where the
@@ -28,8 +32,8 @@ export function parseCursor(text: string): AuditCursor {
 
 /** A file that keeps a cursor for the next run. */
 export interface CursorFile {
-  /** Undefined while there is no such file. Throws `configuration` for one that holds something else. */
-  read(): Promise<AuditCursor | undefined>
+  /** Undefined while there is no such file. Throws `usage`, and `configuration` for one that holds something else. */
+  read(): AuditCursor | undefined
   /** Keeps it durably; what is kept already is not written again. */
   keep(cursor: AuditCursor): Promise<void>
 }
@@ -37,14 +41,8 @@ export interface CursorFile {
 export function openCursorFile(path: string): CursorFile {
   let kept: string | undefined
   return {
-    async read() {
-      const { readFile } = await import('node:fs/promises')
-      const text = await readFile(path, 'utf8').catch((cause) => {
-        if (cause.code === 'ENOENT') return undefined
-        throw new AuthsecError('configuration', `${quote(path, 200)} cannot be read (${cause.code})`, {
-          cause,
-        })
-      })
+    read() {
+      const text = findTextFile(path, { maxBytes: MAX_CURSOR_BYTES, code: 'configuration' })
       if (text === undefined) return undefined
       try {
         return parseCursor(text.trim())

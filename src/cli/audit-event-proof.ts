@@ -75,8 +75,8 @@ export async function verifyProof(context: Context, text: string, flags: ProofFl
 }
 
 /** Reads the file of a proof; throws `not_found`, `usage`, and `checkpoint_malformed` for one that is larger than any. */
-export function readProofFile(path: string): Promise<string> {
-  return readTextFile(path, MAX_PROOF_BYTES, 'checkpoint_malformed')
+export function readProofFile(path: string): string {
+  return readTextFile(path, { maxBytes: MAX_PROOF_BYTES, code: 'checkpoint_malformed' })
 }
 
 type ParsedProof = ReturnType<typeof parseAuditProof>

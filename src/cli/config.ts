@@ -5,6 +5,7 @@ import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 import { keepNames } from './completion-names.js'
+import { findTextFile } from './text-input.js'
 import { toWriteFailure } from './write-failure.js'
 
 /** A server with what is usually said about it. It holds no secret. */
@@ -116,21 +117,21 @@ async function loadConf() {
   return Conf
 }
 
+// What is known of the logs is the largest: of five hundred of them, each with a signed head.
+const MAX_JSON_BYTES = 16 * 1024 * 1024
+
 /** Reads a JSON object from a file; undefined when there is none, `configuration` when it cannot be read. */
 export async function readJsonFile(path: string): Promise<JsonObject | undefined> {
-  const { readFile } = await import('node:fs/promises')
+  const hint = 'Repair the file or remove it.'
   try {
-    const value = JSON.parse(await readFile(path, 'utf8'))
+    const text = findTextFile(path, { maxBytes: MAX_JSON_BYTES })
+    if (text === undefined) return undefined
+    const value = JSON.parse(text)
     if (isJsonObject(value)) return value
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    if (!(error instanceof SyntaxError)) {
-      throw new AuthsecError('configuration', `${quote(path, 200)} cannot be read`, { cause: error })
-    }
+  } catch (cause) {
+    if (AuthsecError.is(cause)) throw new AuthsecError('configuration', cause.message, { hint, cause })
   }
-  throw new AuthsecError('configuration', `${quote(path, 200)} is not a JSON object`, {
-    hint: 'Repair the file or remove it.',
-  })
+  throw new AuthsecError('configuration', `${quote(path, 200)} is not a JSON object`, { hint })
 }
 
 function readProfiles(value: Json | undefined, path: string): Record<string, Profile> {
@@ -161,8 +162,4 @@ function readProfile(name: string, value: Json, path: string): Profile {
       trusted_issuers: trusted_issuers.filter((issuer) => typeof issuer === 'string'),
     }),
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
 }

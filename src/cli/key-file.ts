@@ -9,7 +9,7 @@ const PRIVATE: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', '
 
 /** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
 export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
-  const keys = parseJson(path, await readTextFile(path))
+  const keys = parseJson(path, readTextFile(path))
   if ('kty' in keys) return toKeySet(keys)
   if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
   throw new AuthsecError('usage', `${quote(path)} is not a key set`, {
@@ -38,7 +38,7 @@ export async function readPublicKeySetFile(path: string): Promise<JsonObject> {
  * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
  */
 export async function readKeyFile(path: string, { kid }: JsonObject): Promise<JsonWebKeySet> {
-  const text = await readTextFile(path)
+  const text = readTextFile(path)
   const { kid: _own, ...jwk } = text.includes('-----BEGIN')
     ? await readPem(path, text)
     : omitPrivate(parseJson(path, text))

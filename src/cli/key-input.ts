@@ -8,7 +8,7 @@ const MAX_INPUT_BYTES = 1024 * 1024
 
 /** Reads the keys of a file, or of standard input for `-`. Throws `not_found`, `usage` and `key_malformed`. */
 export async function readKeys(io: Io, source: string): Promise<FileKey[]> {
-  const text = source === '-' ? await readStandardInput(io) : await readKeyFile(source)
+  const text = source === '-' ? await readStandardInput(io) : readKeyFile(source)
   const { parseKeys } = await import('../authority/key-files.js')
   return parseKeys(text, source === '-' ? 'standard input' : quote(source))
 }
@@ -19,6 +19,10 @@ async function readStandardInput(io: Io): Promise<string> {
 }
 
 /** The text of a file with keys. Throws `not_found`, `usage` and `key_malformed`. */
-export function readKeyFile(path: string): Promise<string> {
-  return readTextFile(path, MAX_INPUT_BYTES, 'key_malformed')
+export function readKeyFile(path: string): string {
+  return readTextFile(path, {
+    maxBytes: MAX_INPUT_BYTES,
+    code: 'key_malformed',
+    hint: 'authsec keys generate --out FILE makes a key.',
+  })
 }

@@ -1,14 +1,15 @@
-import { readFileSync, statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Seed } from '../server/index.js'
+import { readTextFile } from './text-input.js'
 
 const MAX_PASSWORD_BYTES = 4 * 1024
 
 /**
- * Reads the file of a seed, and the files with passwords that it names, which lie beside it. Throws `usage` with all that
- * is wrong with it; what it says never holds a password.
+ * Reads the file of a seed, and the files with passwords that it names, which lie beside it. Throws `not_found`, and `usage`
+ * with all that is wrong with it; what it says never holds a password.
  */
 export async function readSeed(
   path: string,
@@ -18,30 +19,27 @@ export async function readSeed(
 
   const readPassword = (name: string) => {
     const file = resolve(dirname(path), name)
-    const stats = orRefuse(() => statSync(file), file)
+    const stats = readStats(file)
     if (!stats.isFile()) throw new AuthsecError('usage', `${quote(file, 200)} is no file`)
     if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
       throw new AuthsecError('usage', `${quote(file, 200)} is open to others: chmod 600 it`)
     }
-    if (stats.size > MAX_PASSWORD_BYTES) {
-      throw new AuthsecError('usage', `${quote(file, 200)} is larger than a password`)
-    }
     // The line break is the editor's, not the password's.
-    const password = orRefuse(() => readFileSync(file, 'utf8'), file).replace(/\r?\n$/, '')
+    const password = readTextFile(file, { maxBytes: MAX_PASSWORD_BYTES }).replace(/\r?\n$/, '')
     if (/[\r\n]/.test(password)) {
       throw new AuthsecError('usage', `${quote(file, 200)} has more than one line`)
     }
     return password
   }
-  const text = orRefuse(() => readFileSync(path, 'utf8'), path, 'the seed ')
+  const text = readTextFile(path, { hint: 'authsec help seed says what one holds.' })
   return parseSeed(text, { ...demands, readPassword })
 }
 
-function orRefuse<T>(read: () => T, path: string, what = ''): T {
+function readStats(path: string): Stats {
   try {
-    return read()
+    return statSync(path)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    throw new AuthsecError('usage', `${what}${quote(path, 200)} cannot be read (${code})`, { cause })
+    throw new AuthsecError('usage', `${quote(path, 200)} cannot be read (${code})`, { cause })
   }
 }

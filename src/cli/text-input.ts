@@ -23,27 +23,50 @@ export async function readArguments(io: Io, source: string): Promise<string> {
   return text
 }
 
+/** What a file should be. */
+export interface TextFileKind {
+  /** Default that of what is declared. */
+  maxBytes?: number
+  /** With which one that is larger is refused; default `usage`. */
+  code?: ErrorCode
+  /** The next step where there is none. */
+  hint?: string
+}
+
+const CHECK_FILE = 'Check which file was meant.'
+
+/** Reads a file whole. Throws `not_found` where there is none, and what `findTextFile` throws. */
+export function readTextFile(path: string, kind: TextFileKind = {}): string {
+  const text = findTextFile(path, kind)
+  if (text !== undefined) return text
+  throw new AuthsecError('not_found', `there is no file ${quote(path, 200)}`, {
+    hint: kind.hint ?? CHECK_FILE,
+  })
+}
+
 /**
- * Reads a file whole. Throws `not_found`, `usage`, and for one that is larger than `maxBytes`, as a device that never ends,
- * the code of what it should be.
+ * Reads a file whole; undefined where there is none. Throws `usage`, and for one that is larger than it should be, as a
+ * device that never ends, the code of its kind.
  */
-export async function readTextFile(
+export function findTextFile(
   path: string,
-  maxBytes: number = MAX_DECLARATION_BYTES,
-  code: ErrorCode = 'usage',
-): Promise<string> {
+  { maxBytes = MAX_DECLARATION_BYTES, code = 'usage' }: TextFileKind = {},
+): string | undefined {
   let content: Buffer
   try {
     // The byte behind the last that may be there tells that it is larger: nothing beyond it is read.
     content = readStart(path, maxBytes + 1)
   } catch (cause) {
     const { code: reason } = cause as NodeJS.ErrnoException
-    if (reason === 'ENOENT') throw new AuthsecError('not_found', `there is no file ${quote(path)}`)
-    throw new AuthsecError('usage', `${quote(path)} cannot be read (${reason})`, { cause })
+    if (reason === 'ENOENT' || reason === 'ENOTDIR') return undefined
+    throw new AuthsecError('usage', `${quote(path, 200)} cannot be read (${reason})`, {
+      hint: CHECK_FILE,
+      cause,
+    })
   }
   if (content.length <= maxBytes) return content.toString('utf8')
-  throw new AuthsecError(code, `${quote(path)} is larger than ${maxBytes / 1024} KiB`, {
-    hint: 'Check which file was meant.',
+  throw new AuthsecError(code, `${quote(path, 200)} is larger than ${maxBytes / 1024} KiB`, {
+    hint: CHECK_FILE,
   })
 }
 
@@ -62,5 +85,5 @@ function readStart(path: string, length: number): Buffer {
 }
 
 async function readText(io: Io, source: string, maxBytes: number): Promise<string> {
-  return source === '-' ? await io.readInput(maxBytes, 'usage') : await readTextFile(source, maxBytes)
+  return source === '-' ? await io.readInput(maxBytes, 'usage') : readTextFile(source, { maxBytes })
 }

@@ -51,8 +51,8 @@ const ALGORITHMS: readonly { type: number; algorithm: NoteAlgorithm; keyBytes: n
   { type: 0x06, algorithm: 'cosignature-ml-dsa-44', keyBytes: 1312 },
 ]
 const KEY_ID_BYTES = 4
-// Sixteen signatures have to be accepted, and one of the new kind has nearly 5 kB.
-const MAX_NOTE_LENGTH = 128 * 1024
+/** Sixteen signatures have to be accepted, and one of the new kind has nearly 5 kB. */
+export const MAX_NOTE_LENGTH: number = 128 * 1024
 const NAME = /^[^\s+\p{Z}\p{C}]{1,256}$/u
 
 const utf8 = new TextEncoder()

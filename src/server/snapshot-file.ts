@@ -35,7 +35,10 @@ const MAX_LINE = 16 * 1024 * 1024
 export async function openSnapshotFile(path: string): Promise<SnapshotFile> {
   const name = quote(path, 200)
   const file = await open(path, 'r').catch((cause) => {
-    throw new AuthsecError('not_found', `the snapshot ${name} cannot be read (${cause.code})`, { cause })
+    throw new AuthsecError('not_found', `the snapshot ${name} cannot be read (${cause.code})`, {
+      hint: 'authsec dev snapshot save FILE writes one.',
+      cause,
+    })
   })
   const read = () => readLines(file.createReadStream({ start: 0, autoClose: false }), name)
   try {

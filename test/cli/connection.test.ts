@@ -190,6 +190,12 @@ describe('the server that a command uses', () => {
       stderr: /config\.json" is not a JSON object\nhint: Repair/,
     },
     {
+      why: 'the configuration is larger than one',
+      options: { config: ' '.repeat(16 * 1024 * 1024) },
+      args: [],
+      stderr: /config\.json" is larger than 16384 KiB\nhint: Repair/,
+    },
+    {
       why: 'a profile has no server',
       options: { config: { profiles: { dev: {} } } },
       args: [],

@@ -20,6 +20,8 @@ describe('a file that is larger than what it may hold', () => {
       args: ['token', 'verify', '-', '--issuer', 'https://auth.example', '--jwks'],
       isFileOnly: true,
     },
+    { what: 'a seed', args: ['dev', 'serve', '--ephemeral', '--seed'], isFileOnly: true },
+    { what: 'a checkpoint', args: ['audit', 'verify', '--checkpoint'], kib: 128, code: 16, isFileOnly: true },
     { what: 'the keys of a client', args: ['client', 'update', 'billing-bot', '--jwks'], isFileOnly: true },
   ])(
     'is refused as $what, and told how large it may be',
@@ -59,10 +61,39 @@ describe('a file that is larger than what it may hold', () => {
     const directory = await makeDirectory()
     expect(await runCli(['policy', 'create', '--file', directory], { env: ADMIN })).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining(`"${directory}" cannot be read (EISDIR)`),
+      stderr: expect.stringContaining(`"${directory}" cannot be read (EISDIR)\nhint: Check`),
     })
-    expect(
-      await runCli(['policy', 'create', '--file', join(directory, 'nothing')], { env: ADMIN }),
-    ).toMatchObject({ code: 6, stderr: expect.stringContaining('there is no file') })
   })
+})
+
+describe('a file that is not there', () => {
+  test.each([
+    { args: ['policy', 'create', '--file'], hint: 'Check which file was meant.' },
+    { args: ['keys', 'thumbprint'], hint: 'authsec keys generate --out FILE makes a key.' },
+    {
+      args: ['dev', 'serve', '--ephemeral', '--keys'],
+      prefix: 'import=',
+      hint: 'authsec keys generate --out FILE makes a key.',
+    },
+    {
+      args: ['dev', 'serve', '--ephemeral', '--seed'],
+      hint: 'authsec help seed says what one holds.',
+    },
+    {
+      args: ['audit', 'verify', '--checkpoint'],
+      hint: 'authsec audit checkpoint --out FILE writes one.',
+    },
+  ])(
+    'is named with the next step, with the exit code that the help lists, for $args',
+    async ({ args, prefix = '', hint }) => {
+      const file = join(await makeDirectory(), 'nothing')
+      expect(await runCli([...args, `${prefix}${file}`], { env: ADMIN })).toEqual({
+        code: 6,
+        stdout: '',
+        stderr: `authsec: there is no file "${file}"\nhint: ${hint}\n`,
+      })
+      const help = JSON.parse((await runCli([...args.slice(0, 2), '--help', '--json'])).stdout)
+      expect(help.exit_codes).toHaveProperty('6')
+    },
+  )
 })

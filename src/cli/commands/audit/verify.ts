@@ -1,9 +1,10 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
 import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
 import {
   type Checkpoint,
   formatVerifierKey,
+  MAX_NOTE_LENGTH,
   parseCheckpoint,
   parseVerifierKey,
   type VerifierKey,
@@ -26,6 +27,7 @@ import { describe } from '../../help.js'
 import { openKnownLogs } from '../../known-logs.js'
 import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
+import { readTextFile } from '../../text-input.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
 
 /**
@@ -94,11 +96,11 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
   }
   if (bundle !== undefined && (await isFile(bundle))) {
     assertAlone('the file of a proof', flags, ['event', 'token', 'checkpoint', 'require'])
-    return verifyProof(context, await readProofFile(bundle), flags)
+    return verifyProof(context, readProofFile(bundle), flags)
   }
   if (flags.event !== undefined) assertAlone('--event', flags, ['token', 'checkpoint', 'require'])
   const token = flags.token === undefined ? undefined : await readToken(context, flags.token)
-  const anchors = await Promise.all(flags.checkpoint.map(readAnchor))
+  const anchors = flags.checkpoint.map(readAnchor)
   const subject = await openSubject(context, bundle, flags)
   if (flags.event !== undefined) return proveEvent(context, flags.event, subject, flags)
   // The proof is only there once the event is signed: the server signs it at once where it has to.
@@ -216,11 +218,11 @@ async function readToken({ io }: Context, file: string): Promise<TokenReceipt> {
   return { eventId, hash: Buffer.from(sha256(Buffer.from(signingInput))).toString('base64url') }
 }
 
-async function readAnchor(file: string): Promise<Anchor> {
-  const note = await readFile(file, 'utf8').catch((cause) => {
-    throw new AuthsecError('usage', `the checkpoint ${quote(file, 200)} cannot be read (${cause.code})`, {
-      cause,
-    })
+function readAnchor(file: string): Anchor {
+  const note = readTextFile(file, {
+    maxBytes: MAX_NOTE_LENGTH,
+    code: 'checkpoint_malformed',
+    hint: 'authsec audit checkpoint --out FILE writes one.',
   })
   return { name: file, checkpoint: parseCheckpoint(note) }
 }

@@ -47,7 +47,7 @@ export function addInit(parent: Command, context: Context): void {
         'for several servers on one database, whose password is in PGPASSWORD',
       ],
     ],
-    exits: [0, 2, 7, 21, 130, 143],
+    exits: [0, 2, 6, 7, 21, 130, 143],
     seeAlso: ['authsec dev serve', 'authsec help seed'],
   })
     .option('--state <directory>', 'where its keys and data will be kept')

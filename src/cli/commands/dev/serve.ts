@@ -44,7 +44,7 @@ export function addServe(parent: Command, context: Context): void {
         'one of several servers of a team; the password of the database is in PGPASSWORD',
       ],
     ],
-    exits: [0, 2, 7, 21, 130, 143],
+    exits: [0, 2, 6, 7, 21, 130, 143],
     seeAlso: ['authsec dev init', 'authsec token mint', 'authsec audit tail'],
   })
     .addOption(

@@ -76,7 +76,7 @@ export function addLint(parent: Command, context: Context): void {
     )
     .addOption(parent.createOption('--json', 'print a JSON array').default(false).conflicts('report'))
     .action(async (files, { suppressions: path, ...flags }) => {
-      const suppressions = path === undefined ? [] : await readSuppressions(path)
+      const suppressions = path === undefined ? [] : readSuppressions(path)
       await lint(context, files.length > 0 ? files : ['-'], flags, suppressions)
     })
 }
@@ -135,6 +135,6 @@ function kindOf({ header }: Anatomy, claims: NonNullable<Anatomy['claims']>): 'c
   return String(claims['iss']).startsWith('spiffe://') ? 'base' : 'call'
 }
 
-async function readSuppressions(path: string): Promise<Suppression[]> {
-  return parseSuppressions(await readTextFile(path), path)
+function readSuppressions(path: string): Suppression[] {
+  return parseSuppressions(readTextFile(path), path)
 }

@@ -455,6 +455,11 @@ describe('authsec audit tail', () => {
         stderr: expect.stringMatching(/holds no cursor\nhint: Name another file/),
       })
       expect(await readFile(cursorFile, 'utf8')).toBe('anything')
+      await writeFile(cursorFile, '4'.repeat(4 * 1024 + 1))
+      expect(await tail(['--cursor-file', cursorFile], []).done).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/cursor" is larger than 4 KiB\nhint: /),
+      })
     })
   })
 

@@ -158,7 +158,7 @@ describe('authsec audit verify', () => {
 
   test.each([
     { why: 'a key that is none', args: ['--key', 'nonsense'], code: 2 },
-    { why: 'a checkpoint that is not there', args: ['--checkpoint', '/nowhere'], code: 2 },
+    { why: 'a checkpoint that is not there', args: ['--checkpoint', '/nowhere'], code: 6 },
     { why: 'a bundle that is not there', args: ['/nowhere'], code: 6, hint: 'export --format bundle' },
     {
       why: 'a file that is no proof',

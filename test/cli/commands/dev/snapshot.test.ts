@@ -288,6 +288,15 @@ describe('a snapshot that cannot be loaded changes nothing', () => {
     expect(await hashState(state)).toEqual(before)
   })
 
+  test('because it is not there, with what makes one', async () => {
+    const file = join(await makeDirectory(), 'nothing.jsonl')
+    expect(await refuse(file, made.state)).toEqual({
+      code: 6,
+      stdout: '',
+      stderr: `authsec: the snapshot "${file}" cannot be read (ENOENT)\nhint: authsec dev snapshot save FILE writes one.\n`,
+    })
+  })
+
   test('because a server runs on the state, whose process is named', async () => {
     const { state, file, told } = made
     const server = await startTestServer({ state })
