@@ -70,9 +70,7 @@ export function createPageSessions(options: {
       if (kind !== 'page') throw new AuthsecError('access_denied', 'not a session of this page')
       const party = { type: 'user', id: user.id } as const
       return audit.attempt({ type: 'session.ended', actor: party, subject: party }, provenance, (attempt) =>
-        attempt.commit(async ({ sessions }) => {
-          await sessions.remove(id)
-        }),
+        attempt.commit(({ sessions }) => sessions.remove(id)),
       )
     },
   }

@@ -71,8 +71,7 @@ async function revoke(
 ): Promise<void> {
   switch (origin.kind) {
     case 'session':
-      await to.sessions.remove(jti)
-      return
+      return to.sessions.remove(jti)
     case 'base': {
       // The row stands for its one live base token: an older one is dead already.
       const delegation = clientId && (await to.delegations.findByClient(clientId))

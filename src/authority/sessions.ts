@@ -194,9 +194,7 @@ export function createSessions(options: SessionsOptions): Sessions {
           throw new AuthsecError('not_found', `no client holds a session ${quote(id)} of this user`)
         }
         attempt.note({ jti: id, client: held.clientId })
-        await attempt.commit(async ({ sessions }) => {
-          await sessions.remove(id)
-        })
+        await attempt.commit(({ sessions }) => sessions.remove(id))
       })
     },
 
@@ -209,9 +207,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         jti: id,
       } as const
       return audit.attempt(draft, provenance, (attempt) =>
-        attempt.commit(async (transaction) => {
-          await transaction.sessions.remove(id)
-        }),
+        attempt.commit(({ sessions }) => sessions.remove(id)),
       )
     },
   }

@@ -3,7 +3,7 @@ import { readAuditPage } from './audit-pages.js'
 import { scanAudit } from './audit-search.js'
 import { toTermColumns } from './audit-terms.js'
 import { orUndefined } from './columns.js'
-import type { CreateInsert } from './insert.js'
+import type { Insert } from './insert.js'
 import type { AuditPrivateRow, AuditRow, Schema } from './schema.js'
 import type { AuditQueries, AuditRecord } from './store.js'
 
@@ -63,29 +63,22 @@ export async function pruneRecords(trx: Kysely<Schema>, below: number): Promise<
   await trx.deleteFrom('audit_events').where('seq', '<', below).execute()
 }
 
-/** Removes what is kept beside the records whose ids sort before one, within a transaction; says of how many. */
-export async function erasePersonal(trx: Kysely<Schema>, beforeId: string): Promise<number> {
-  const { numDeletedRows } = await trx
-    .deleteFrom('audit_private')
-    .where('event_id', '<', beforeId)
-    .executeTakeFirst()
-  return Number(numDeletedRows)
+/** Removes what is kept beside the records whose ids sort before one, within a transaction. */
+export async function erasePersonal(trx: Kysely<Schema>, beforeId: string): Promise<void> {
+  await trx.deleteFrom('audit_private').where('event_id', '<', beforeId).execute()
 }
 
 /** Stores records in a transaction, numbered on from the head of the log without a gap. */
-export type AppendRecords = (
-  db: Kysely<Schema>,
+export function appendRecords(
+  insert: Insert,
+  trx: Kysely<Schema>,
   records: readonly AuditRecord[],
   head: number,
-) => Promise<void>
-
-export function createAppendRecords(createInsert: CreateInsert): AppendRecords {
-  const insert = createInsert()
-  return (db, records, head) =>
-    insert(db, {
-      audit_events: records.map((record, index) => toRow(record, head + 1 + index)),
-      audit_private: records.flatMap(toPersonalRows),
-    })
+): Promise<void> {
+  return insert(trx, {
+    audit_events: records.map((record, index) => toRow(record, head + 1 + index)),
+    audit_private: records.flatMap(toPersonalRows),
+  })
 }
 
 function toRow(record: AuditRecord, seq: number): AuditRow {

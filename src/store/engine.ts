@@ -1,6 +1,6 @@
 import type { Dialect, Kysely } from 'kysely'
 import type { DatabaseTime } from './database-time.js'
-import type { CreateInsert } from './insert.js'
+import type { Insert } from './insert.js'
 import type { Schema } from './schema.js'
 
 /** An open database, and what makes it fit for keeping something. */
@@ -32,8 +32,8 @@ export interface Engine {
    * with the beginning, and answered without another way to the database.
    */
   foresee(question: string): void
-  /** Makes what inserts many rows. */
-  createInsert: CreateInsert
+  /** Inserts many rows in the way that costs it the least. */
+  insert: Insert
   /** Its clock, which all who have the store open go by. */
   now: DatabaseTime
   /** Puts a step of the schema into the words of the engine. */

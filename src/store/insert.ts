@@ -15,9 +15,6 @@ export type Insert = (
   rowsOf: { readonly [T in TextTable]?: readonly InsertObject<Schema, T>[] },
 ) => Promise<void>
 
-/** Makes what inserts in the way that costs an engine the least. */
-export type CreateInsert = () => Insert
-
 // The parameters of so many rows fit into one statement of either engine.
 const MAX_ROWS = 256
 // Up to so many rows are one statement, whatever their number.
@@ -27,7 +24,7 @@ const MAX_EXACT = 32
  * With a parameter for each value, and few statements: of 1 to 32, 64, 128 or 256 rows, each built once, because building
  * one takes as long as running it.
  */
-export const insertByParameters: CreateInsert = () => {
+export function createInsert(): Insert {
   const statements = new Map<string, CompiledQuery>()
 
   function compile(db: Kysely<Schema>, table: TextTable, rows: readonly Row[]): CompiledQuery {
@@ -54,7 +51,7 @@ export const insertByParameters: CreateInsert = () => {
  * In one statement, with all rows of a table in one parameter, for PostgreSQL: where every value goes over the wire by
  * itself, writing them is a tenth of what the server does, and so is a statement more.
  */
-export const insertByJson: CreateInsert = () => async (db, rowsOf) => {
+export const insertByJson: Insert = async (db, rowsOf) => {
   const [last, ...others] = listTables(rowsOf).map(([table, rows]) => {
     // As JSON what cannot be stored would look as if it could.
     bindValues(listValues(rows))

@@ -3,11 +3,7 @@ import { type DatabaseTime, later } from './database-time.js'
 import type { Schema } from './schema.js'
 
 /** What one server at a time does for all of them: each has a lease, which ends by the database's own clock. */
-export interface LeaseQueries {
-  /** The epoch of a lease that somebody still has, and who. */
-  find(name: string): Promise<{ holder: string; epoch: number } | undefined>
-}
-export interface LeaseChanges extends LeaseQueries {
+export interface LeaseChanges {
   /**
    * Takes a lease that nobody has, or renews one's own, for so many milliseconds. Returns its epoch, which counts the
    * holders: what was begun under an earlier one is not finished. Undefined while somebody else has it.
@@ -19,14 +15,6 @@ export interface LeaseChanges extends LeaseQueries {
 
 export function createLeases(db: Kysely<Schema>, now: DatabaseTime): LeaseChanges {
   return {
-    find: (name) =>
-      db
-        .selectFrom('leases')
-        .select(['holder', 'epoch'])
-        .where('name', '=', name)
-        .where('expires_at', '>', now)
-        .executeTakeFirst(),
-
     async acquire(name, holder, durationMs) {
       const known = await db.selectFrom('leases').selectAll().where('name', '=', name).executeTakeFirst()
       const expiresAt = later(now, durationMs)

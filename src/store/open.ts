@@ -3,7 +3,7 @@ import { quote } from '../core/printable.js'
 import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
 import { createAssertions } from './assertions.js'
-import { createAppendRecords, createAuditQueries, erasePersonal, pruneRecords } from './audit.js'
+import { appendRecords, createAuditQueries, erasePersonal, pruneRecords } from './audit.js'
 import { growAuditIndex, renewAuditIndex, renewAuditTerms } from './audit-terms.js'
 import { createAuditTree } from './audit-tree.js'
 import { createClients } from './clients.js'
@@ -22,14 +22,14 @@ import { createPolicies } from './policies.js'
 import { isPostgresUrl, type PostgresOptions } from './postgres-url.js'
 import { createReplicas } from './replicas.js'
 import { createResources } from './resources.js'
-import { createRevision, type Revision, type RevisionChanges } from './revision.js'
+import { createRevision, type RevisionChanges } from './revision.js'
 import { createRevocations } from './revocations.js'
 import type { Schema } from './schema.js'
 import { createSessions } from './sessions.js'
 import { createSettings } from './settings.js'
 import { keepStandings } from './standing-cache.js'
 import { copyTables, type Refill, refillTables } from './state-copy.js'
-import type { AuditRecord, Queries, Store, Transaction } from './store.js'
+import type { AuditRecord, Store, Transaction } from './store.js'
 import { createTrustRules } from './trust-rules.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
@@ -67,10 +67,10 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
   }
 
   const revision = createRevision(db, engine)
-  const queries = createQueries(db, revision, engine.now)
+  const touch = () => Promise.reject(new TypeError('changes need a transaction'))
+  const queries = createTables(db, { read: revision.read, touch }, engine.now)
   const standings = keepStandings(queries.delegations.findStanding, revision.read)
   const clientStandings = keepStandings(queries.clients.findStanding, revision.read)
-  const appendRecords = createAppendRecords(engine.createInsert)
   const opening = compileOpening(db)
   engine.foresee(opening.sql)
 
@@ -88,7 +88,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
         await works(createTransaction(trx, revision.within(trx, begun), engine, log))
         // A log that is pruned to nothing begins anew.
         const last = log.isPruned ? (await readOpening(trx, opening)).head : head
-        if (log.records.length > 0) await appendRecords(trx, log.records, last)
+        if (log.records.length > 0) await appendRecords(engine.insert, trx, log.records, last)
       }),
     flush: engine.flush,
     recover() {
@@ -100,7 +100,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
     ...queries,
     clients: { ...queries.clients, findStanding: clientStandings.find },
     delegations: { ...queries.delegations, findStanding: standings.find },
-    audit: readDurably(queries.audit, commits.settled),
+    audit: readDurably(createAuditQueries(db), commits.settled),
     auditTree: readDurably(queries.auditTree, commits.settled),
     isAlone: engine.isAlone,
     write: (work) => commits.write(work),
@@ -114,7 +114,7 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
         const refill: Refill = (schema, rows) => refillTables(trx, engine, schema, rows)
         const done = await work(createTransaction(trx, revision.within(trx), engine, log), refill)
         // The log of another state may have taken the place of this one.
-        await appendRecords(trx, log.records, (await readOpening(trx, opening)).head)
+        await appendRecords(engine.insert, trx, log.records, (await readOpening(trx, opening)).head)
         return done
       })
       await engine.flush()
@@ -141,28 +141,32 @@ function readDurably<Q extends object>(queries: Q, settled: () => Promise<void>)
   return Object.fromEntries(durable)
 }
 
-function createQueries(db: Kysely<Schema>, revision: Revision, now: DatabaseTime): Queries {
-  const never = () => Promise.reject(new TypeError('changes need a transaction'))
+/** Everything but the log, as it can be asked and, inside of a transaction, changed. */
+function createTables(
+  db: Kysely<Schema>,
+  { read: revision, touch }: RevisionChanges,
+  now: DatabaseTime,
+): Omit<Transaction, 'audit'> {
   return {
     settings: createSettings(db),
-    users: createUsers(db, never),
-    clients: createClients(db, never),
-    resources: createResources(db, never),
-    trustRules: createTrustRules(db, never),
-    policies: createPolicies(db, never),
-    delegations: createDelegations(db, never, revision.read),
-    keys: createKeys(db, never),
+    users: createUsers(db, touch),
+    clients: createClients(db, touch),
+    resources: createResources(db, touch),
+    trustRules: createTrustRules(db, touch),
+    policies: createPolicies(db, touch),
+    delegations: createDelegations(db, touch, revision),
+    keys: createKeys(db, touch),
+    assertions: createAssertions(db),
     revocations: createRevocations(db),
     sessions: createSessions(db, now),
     passwords: createPasswords(db),
     approvals: createApprovals(db),
-    externalServices: createExternalServices(db),
-    agentActions: createAgentActions(db),
     uses: createUses(db),
     guesses: createGuesses(db),
     leases: createLeases(db, now),
     replicas: createReplicas(db, now),
-    audit: createAuditQueries(db),
+    externalServices: createExternalServices(db),
+    agentActions: createAgentActions(db),
     auditTree: createAuditTree(db),
   }
 }
@@ -177,31 +181,12 @@ interface LogChanges {
 
 function createTransaction(
   trx: Kysely<Schema>,
-  { read: revision, touch }: RevisionChanges,
+  revision: RevisionChanges,
   engine: Engine,
   log: LogChanges,
 ): Transaction {
-  const { now } = engine
   return {
-    settings: createSettings(trx),
-    users: createUsers(trx, touch),
-    clients: createClients(trx, touch),
-    resources: createResources(trx, touch),
-    trustRules: createTrustRules(trx, touch),
-    policies: createPolicies(trx, touch),
-    delegations: createDelegations(trx, touch, revision),
-    keys: createKeys(trx, touch),
-    assertions: createAssertions(trx),
-    revocations: createRevocations(trx),
-    sessions: createSessions(trx, now),
-    passwords: createPasswords(trx),
-    approvals: createApprovals(trx),
-    uses: createUses(trx),
-    guesses: createGuesses(trx),
-    leases: createLeases(trx, now),
-    replicas: createReplicas(trx, now),
-    externalServices: createExternalServices(trx),
-    agentActions: createAgentActions(trx),
+    ...createTables(trx, revision, engine.now),
     audit: {
       ...createAuditQueries(trx),
       append: (record) => void log.records.push(record),
@@ -214,6 +199,5 @@ function createTransaction(
       reindex: (after) => renewAuditTerms(trx, after),
       renewIndex: (name) => renewAuditIndex(trx, name, engine.adaptStatement),
     },
-    auditTree: createAuditTree(trx),
   }
 }

@@ -45,7 +45,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
     foresee(question) {
       beginning.question = question
     },
-    createInsert: insertByJson,
+    insert: insertByJson,
     isAlone: false,
     now: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     adaptStatement,

@@ -30,8 +30,8 @@ export interface SessionQueries {
 export interface SessionChanges extends SessionQueries {
   /** Keeps a session, and forgets those that have expired since. */
   insert(session: StoredSession): Promise<void>
-  /** Ends a session; false when there was none. */
-  remove(id: string): Promise<boolean>
+  /** Ends a session, if there is one. */
+  remove(id: string): Promise<void>
   /** Ends the sessions that are bound to a run other than this one and those of the other servers that are alive. */
   removeForeignBoots(bootId: string): Promise<void>
 }
@@ -59,8 +59,7 @@ export function createSessions(db: Kysely<Schema>, now: DatabaseTime): SessionCh
       await db.insertInto('sessions').values(toRow(session)).execute()
     },
     async remove(id) {
-      const { numDeletedRows } = await db.deleteFrom('sessions').where('id', '=', id).executeTakeFirst()
-      return numDeletedRows > 0n
+      await db.deleteFrom('sessions').where('id', '=', id).execute()
     },
     async removeForeignBoots(bootId) {
       const live = db.selectFrom('replicas').select('boot_id').where('lease_until', '>', now)

@@ -5,7 +5,7 @@ import Database from 'libsql'
 import type { AuthsecError } from '../core/errors.js'
 import { bindValues } from './bound-values.js'
 import type { Engine } from './engine.js'
-import { insertByParameters } from './insert.js'
+import { createInsert } from './insert.js'
 import { shareNext } from './share-next.js'
 import { createUnavailable, explained, explainOpenFailure } from './sqlite-failures.js'
 import { openWriteAheadLog, type SyncFile, syncFile } from './write-ahead-log.js'
@@ -99,7 +99,7 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
         throw createUnavailable(cause)
       }
     },
-    createInsert: insertByParameters,
+    insert: createInsert(),
     isAlone: true,
     now: sql<number>`cast((julianday('now') - 2440587.5) * 86400000 as integer)`,
     alternative: 'start with another --state directory',

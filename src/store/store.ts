@@ -9,7 +9,7 @@ import type { AuditTreeChanges, AuditTreeQueries } from './audit-tree.js'
 import type { Client, ClientChanges, ClientCredentials, ClientQueries } from './clients.js'
 import type { ExternalServiceChanges, ExternalServiceQueries } from './external-services.js'
 import type { GuessChanges, GuessQueries } from './guesses.js'
-import type { LeaseChanges, LeaseQueries } from './leases.js'
+import type { LeaseChanges } from './leases.js'
 import type { ReplicaChanges, ReplicaQueries } from './replicas.js'
 import type { Resource, ResourceChanges, ResourceQueries } from './resources.js'
 import type { RevocationChanges, RevocationQueries } from './revocations.js'
@@ -82,7 +82,6 @@ export interface Queries {
   auditTree: AuditTreeQueries
   uses: UseQueries
   guesses: GuessQueries
-  leases: LeaseQueries
   replicas: ReplicaQueries
 }
 
@@ -359,8 +358,8 @@ export interface AuditChanges extends AuditQueries {
   index(end: number): Promise<void>
   /** Removes the records below a sequence number, and what is kept beside them. */
   prune(below: number): Promise<void>
-  /** Removes what is kept beside the records whose ids sort before one; says of how many. */
-  erasePersonal(beforeId: string): Promise<number>
+  /** Removes what is kept beside the records whose ids sort before one. */
+  erasePersonal(beforeId: string): Promise<void>
   /** Makes what was derived for the search anew for the next records after a number; `reindexAudit` does so for all. */
   reindex(after: number): Promise<IndexStep>
   /** Makes one of the indexes of the search anew. */

@@ -84,7 +84,7 @@ export function describeAudit(getOpened: GetOpened, open: OpenStore): void {
       ]
       expect([...(await store.audit.findPersonal([0, 1, 2, 3]))].sort()).toEqual(known)
       expect(await store.audit.findPersonal([])).toEqual(new Map())
-      expect(await store.write(({ audit }) => audit.erasePersonal('s'))).toBe(1)
+      await store.write(({ audit }) => audit.erasePersonal('s'))
       expect([...(await store.audit.findPersonal([0, 1]))]).toEqual(known.slice(1))
     })
 

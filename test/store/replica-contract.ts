@@ -15,12 +15,10 @@ export function describeReplicas(getOpened: GetOpened): void {
       expect(await acquire('a')).toBe(1)
       expect(await acquire('b')).toBeUndefined()
       expect(await acquire('a')).toBe(1)
-      expect(await getOpened().store.leases.find('work')).toEqual({ holder: 'a', epoch: 1 })
     })
 
     test('goes to somebody else under a new epoch once it has ended', async () => {
       await acquire('a', -1)
-      expect(await getOpened().store.leases.find('work')).toBeUndefined()
       expect(await acquire('b')).toBe(2)
       expect(await acquire('a')).toBeUndefined()
     })
