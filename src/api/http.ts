@@ -1,3 +1,4 @@
+import { explainNoConnection } from '../core/connection-failure.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { listSentSecrets } from '../core/secrets.js'
@@ -211,23 +212,10 @@ function describeFailure(error: unknown, target: ApiTarget): unknown {
   }
   // An abort that is not ours to explain keeps its own reason.
   if (name === 'AbortError') return error
-  return new AuthsecError('network', `cannot reach ${origin(target)}: ${describeCause(error)}`, {
+  return new AuthsecError('network', `cannot reach ${origin(target)}: ${explainNoConnection(error)}`, {
     hint: 'Start the server with authsec dev serve, or check the address.',
     cause: error,
   })
-}
-
-function describeCause(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  const code = isCoded(cause) ? cause.code : isCoded(error) ? error.code : undefined
-  if (code === 'ECONNREFUSED') return 'connection refused'
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'no such host'
-  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return 'connection lost'
-  return code ?? 'no connection'
-}
-
-function isCoded(value: unknown): value is { code: string } {
-  return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
 }
 
 function origin({ serverUrl }: ApiTarget): string {

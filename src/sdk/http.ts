@@ -1,3 +1,4 @@
+import { explainNoConnection } from '../core/connection-failure.js'
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import { concealSecrets, listSentSecrets } from '../core/secrets.js'
@@ -56,14 +57,6 @@ const MAX_BODY_BYTES = 64 * 1024
 const RETRIED_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const BACKOFF_BASE_MS = 100
 const BACKOFF_CAP_MS = 2_000
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection lost',
-  UND_ERR_SOCKET: 'connection lost',
-  ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'no such host',
-}
 
 /** Builds the one way out of the client: redirects refused, bodies capped, attempts timed and repeated. */
 export function createHttp(parts: {
@@ -228,7 +221,7 @@ function describeFailure(
   if (AuthsecError.is(error)) return error
   const { origin } = new URL(url)
   if (isTimeout) return new AuthsecError('timed_out', `${origin} did not answer in time`)
-  return new AuthsecError('network', `cannot reach ${origin}: ${describeCause(error)}`, {
+  return new AuthsecError('network', `cannot reach ${origin}: ${explainNoConnection(error)}`, {
     hint: 'Start the server with authsec dev serve, or check the server URL.',
     cause: copyError(error, sent),
   })
@@ -242,11 +235,4 @@ function copyError(error: unknown, sent: readonly string[], depth = 0): Error | 
   const copy = new Error(conceal(error.message), cause && { cause })
   const code = 'code' in error && { code: conceal(error.code) }
   return Object.assign(copy, { name: conceal(error.name) }, code)
-}
-
-// What fetch fails with says nothing; its cause does, on Node by a code.
-function describeCause(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
-  return CAUSES[code] ?? (/^[A-Z_]+$/.test(code) ? code : 'no connection')
 }

@@ -1,3 +1,4 @@
+import { explainNoConnection } from '../core/connection-failure.js'
 import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
@@ -91,7 +92,7 @@ function describeFailure(url: URL, cause: unknown): AuthsecError {
       cause,
     })
   }
-  return new AuthsecError('network', `cannot reach ${url.origin}`, {
+  return new AuthsecError('network', `cannot reach ${url.origin}: ${explainNoConnection(cause)}`, {
     hint: 'Check that the server runs and that its address is right.',
     cause,
   })

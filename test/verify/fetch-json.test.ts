@@ -51,13 +51,13 @@ describe('a document of a server', () => {
       why: 'no connection',
       response: noConnection(),
       code: 'network',
-      message: 'cannot reach https://authsec.example',
+      message: 'cannot reach https://authsec.example: connection refused',
     },
     {
       why: 'a connection that breaks',
       response: new Response(cutOff),
       code: 'network',
-      message: 'cannot reach https://authsec.example',
+      message: 'cannot reach https://authsec.example: no connection',
     },
     {
       why: 'silence',

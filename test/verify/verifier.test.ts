@@ -228,7 +228,7 @@ describe('a verifier of a server', () => {
       'GET /.well-known/oauth-authorization-server': new TypeError('fetch failed'),
     })
     const verifier = createVerifier({ serverUrl: ISSUER, audience: BILLING, fetch: server.fetch, clock })
-    const unreachable = { code: 'network', message: `cannot reach ${ISSUER}`, retryable: true }
+    const unreachable = { code: 'network', message: `cannot reach ${ISSUER}: no connection`, retryable: true }
     await expect(verifier.verify(signCall())).rejects.toMatchObject(unreachable)
     await expect(verifier.inspect(signCall())).rejects.toMatchObject(unreachable)
     await expect(verifier.warm()).rejects.toMatchObject(unreachable)
