@@ -122,6 +122,8 @@ export function createResource(input: ResourceInput, now: number): Resource {
 export function assertResourceUri(uri: string): void {
   // Not URL.canParse alone: it forgives spaces and other scripts, and URIs are compared byte for byte.
   if (uri.length > MAX_URI_LENGTH || !ABSOLUTE_URI.test(uri) || !URL.canParse(uri)) {
-    throw new AuthsecError('invalid_target', `${quote(uri)} is not an absolute URI without a fragment`)
+    throw new AuthsecError('invalid_target', `${quote(uri)} is not an absolute URI without a fragment`, {
+      hint: 'Write the address of the API, such as https://billing.example.',
+    })
   }
 }

@@ -54,10 +54,20 @@ export function parseWholeNumber(minimum: number, maximum: number): (text: strin
   return (text) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
     if (!(number >= minimum && number <= maximum)) {
-      throw new AuthsecError('usage', `${quote(text)} is not a number from ${minimum} to ${maximum}`)
+      throw new AuthsecError('usage', `${quote(text)} is not a number from ${minimum} to ${maximum}`, {
+        hint: `Give it in digits, ${minimum} at least and ${maximum} at most.`,
+      })
     }
     return number
   }
+}
+
+/** Reads the id of a tenant, in lower case as tokens say it; throws `usage`. */
+export function parseTenantId(text: string): string {
+  if (isUuid(text)) return text.toLowerCase()
+  throw new AuthsecError('usage', `${quote(text)} is not the id of a tenant`, {
+    hint: 'Give its UUID; left out, the server is asked for it.',
+  })
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

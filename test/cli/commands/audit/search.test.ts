@@ -218,7 +218,11 @@ describe('authsec audit search', () => {
     },
     { args: ['--since', 'yesterday'], stderr: /"yesterday" is not a time/ },
     { args: ['--count-by', 'colour'], stderr: /colour/ },
-    { args: ['--limit', '1001'], stderr: /"1001" is not a number from 1 to 1000/ },
+    {
+      args: ['--limit', '1001'],
+      stderr:
+        /"1001" is not a number from 1 to 1000\nhint: Give it in digits, 1 at least and 1000 at most\.\n$/,
+    },
   ])('is a usage error with $args', async ({ args, stderr }) => {
     const { server, done } = search(args, page)
     expect(await done).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(stderr) })

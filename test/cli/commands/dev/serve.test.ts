@@ -336,6 +336,7 @@ describe('authsec dev serve', () => {
     },
     { args: ['--host', 'auth.example'], stderr: /is not an address of this machine alone/ },
     { args: ['--host', '127.0.0.1.evil.example'], stderr: /is not an address of this machine alone/ },
+    { args: ['--port', 'abc'], stderr: /"abc" is not a number from 0 to 65535\nhint: Give it in digits/ },
     { args: ['--port', '65536'], stderr: /"65536" is not a number from 0 to 65535/ },
     {
       args: ['--ciba', 'always'],

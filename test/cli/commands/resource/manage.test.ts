@@ -10,6 +10,17 @@ beforeAll(async () => {
 })
 afterAll(() => cli.server.close())
 
+describe('authsec resource create', () => {
+  test('fails for what is no address, and says how one is written', async () => {
+    expect(await cli.run(['resource', 'create', 'foo'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'authsec: "foo" is not an absolute URI without a fragment\nhint: Write the address of the API, such as https://billing.example.\n',
+    })
+  })
+})
+
 describe('authsec resource show', () => {
   test('prints one API, whatever stands in its address', async () => {
     expect(await cli.read(['resource', 'show', SHIPPING])).toMatchObject({
