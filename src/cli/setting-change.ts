@@ -4,6 +4,7 @@ import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import type { Profile } from './config.js'
 import type { Context } from './context.js'
+import { parseTenantId } from './flags.js'
 import { isProjectSetting, PROJECT_FILE } from './project-file.js'
 import { normalizeServerUrl, readSettings, requireProfile, type SettingName } from './settings.js'
 
@@ -24,6 +25,7 @@ export async function changeSetting(context: Context, change: SettingChange): Pr
 
 function parseValue(name: SettingName, value: string): string {
   if (name === 'server') return normalizeServerUrl(value)
+  if (name === 'tenant_id') return parseTenantId(value)
   // Each as it stands: a token has to say it byte for byte.
   if (name === 'trusted_issuers') return value.split(',').map(parseIssuer).join(',')
   if (value === '' || value !== value.trim()) {

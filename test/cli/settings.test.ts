@@ -223,6 +223,7 @@ describe('authsec config', () => {
     { args: ['set', 'server', 'nonsense'], code: 2, says: /is not the address of a server/ },
     { args: ['set', 'profile', 'nobody'], code: 2, says: /no profile is named "nobody"/ },
     { args: ['set', 'client_id', ''], code: 2, says: /cannot be the client_id/ },
+    { args: ['set', 'tenant_id', 'acme'], code: 2, says: /"acme" is not the id of a tenant\nhint: .*UUID/ },
     { args: ['unset', 'server'], code: 2, says: /a profile without a server is none/ },
     { args: ['set', 'generation', 'A', '--project'], code: 2, says: /not a setting of a project/ },
     { args: ['path', '--project'], code: 6, says: /there is no authsec\.config\.json here or above/ },
@@ -255,6 +256,16 @@ describe('authsec profile', () => {
     await run(['profile', 'delete', 'new'])
     expect(await run(['profile', 'show', 'new'])).toMatchObject({ code: 6 })
     expect(await settle()).toMatchObject({ profile: 'dev (default)' })
+  })
+
+  test.each(['acme', '', '00000000-0000-0000-0000'])('create refuses the tenant %j', async (tenant) => {
+    const args = ['profile', 'create', 'new', '--server', OTHER, '--tenant', tenant]
+    expect(await run(args)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(`^authsec: "${tenant}" is not the id of a tenant\nhint: .*UUID`),
+    })
+    expect(await run(['profile', 'show', 'new'])).toMatchObject({ code: 6 })
   })
 
   test('use says where something stronger disagrees', async () => {

@@ -4,6 +4,7 @@ import { GENERATIONS } from '../../../core/generation.js'
 import { quote } from '../../../core/printable.js'
 import type { Profile } from '../../config.js'
 import type { Context } from '../../context.js'
+import { parseTenantId } from '../../flags.js'
 import { describe } from '../../help.js'
 import { assertProfileName } from '../../login-place.js'
 import { normalizeServerUrl } from '../../settings.js'
@@ -20,7 +21,7 @@ export function addProfileCreate(parent: Command, context: Context): void {
   })
     .argument('<name>', 'letters, digits, dots, dashes and underscores')
     .requiredOption('--server <url>', 'the AuthSec server')
-    .option('--tenant <id>', 'UUID of the tenant')
+    .option('--tenant <id>', 'UUID of the tenant', parseTenantId)
     .option('--client <id>', 'UUID of the client that is meant when no flag names one')
     .addOption(
       parent.createOption('--generation <generation>', 'which AuthSec the server is').choices(GENERATIONS),
