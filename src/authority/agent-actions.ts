@@ -5,7 +5,7 @@ import type { AgentAction, ApprovalType } from '../store/agent-actions.js'
 import type { Client, Queries, Store, User } from '../store/store.js'
 import { assertMayAnswer } from './approvals.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { findClient, isUuid } from './clients.js'
+import { findById, findClient } from './clients.js'
 import { levelOf, MAX_AUTOMATIC_RISK, MAX_SINGLE_RISK, scoreAction } from './risk.js'
 import { ADMIN_PERMISSION, type Session } from './sessions.js'
 
@@ -82,7 +82,7 @@ export function createAgentActions(options: {
       })
     },
 
-    find: (id) => findAction(store, id),
+    find: (id) => findById(store.agentActions, id),
 
     respond(id, isApproved, session, provenance) {
       const draft = {
@@ -91,7 +91,7 @@ export function createAgentActions(options: {
       } as const
       return audit.attempt(draft, provenance, (attempt) =>
         attempt.commit(async (transaction) => {
-          const action = await findAction(transaction, id)
+          const action = await findById(transaction.agentActions, id)
           if (action === undefined) throw new AuthsecError('not_found', `no action ${quote(id)}`)
           attempt.note({
             client: action.clientId,
@@ -191,13 +191,6 @@ async function findParties(
   const user = await queries.users.findByEmail(userEmail)
   if (!user?.active) throw new AuthsecError('not_found', 'there is no such user')
   return { client, user }
-}
-
-async function findAction(
-  { agentActions }: Pick<Queries, 'agentActions'>,
-  id: string,
-): Promise<AgentAction | undefined> {
-  return isUuid(id) ? agentActions.find(id.toLowerCase()) : undefined
 }
 
 // The detail may be the arguments of a call: it is shown to who answers and not recorded.

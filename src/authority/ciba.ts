@@ -16,7 +16,7 @@ import {
   redeemApproval,
 } from './approvals.js'
 import { type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
-import { isUuid } from './clients.js'
+import { findById, isUuid } from './clients.js'
 import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
 
 /** Who answers: a person, or on a developer's machine the server itself. */
@@ -54,11 +54,7 @@ export interface Ciba {
    * Answers a request by its `auth_req_id`, or by the id under which the person sees it. Throws `not_found` for one
    * that does not wait, or for somebody else; `access_denied` as `listPending`.
    */
-  answer(
-    name: string,
-    answer: { session: Session; approve: boolean },
-    provenance: Provenance,
-  ): Promise<Approval>
+  answer(name: string, answer: { session: Session; approve: boolean }, provenance: Provenance): Promise<void>
   /** Turns an approval into a session; throws the codes of a poll. */
   redeem(redemption: Omit<Redemption, 'kind'>, provenance: Provenance): Promise<RedeemedApproval>
 }
@@ -101,11 +97,11 @@ export function createCiba({ mode, ...options }: ApprovalsOptions & { mode: Ciba
       const type = approve ? 'approval.approved' : 'approval.denied'
       const actor = { type: 'user', id: session.user.id } as const
       return audit.attempt({ type, actor }, provenance, async (attempt) => {
-        const found = (await store.approvals.findByHandle(hashHandle(name))) ?? (await findById(name, store))
+        const found =
+          (await store.approvals.findByHandle(hashHandle(name))) ?? (await findById(store.approvals, name))
         // Somebody else's request is no different from none.
         if (found?.kind !== 'ciba' || found.userId !== session.user.id) throw nothingWaits()
         await answerApproval(found, { session, approve }, attempt, options)
-        return found
       })
     },
 
@@ -141,10 +137,6 @@ async function findHinted(loginHint: string, store: Store): Promise<User> {
     : await store.users.findByEmail(loginHint)
   if (user?.active !== true) throw new AuthsecError('unknown_user_id', 'no user of that name')
   return user
-}
-
-async function findById(id: string, store: Store): Promise<Approval | undefined> {
-  return isUuid(id) ? await store.approvals.find(id.toLowerCase()) : undefined
 }
 
 function assertBindingMessage(message: string | undefined): void {

@@ -6,7 +6,7 @@ import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret } from './client-authentication.js'
 import { giveKeys } from './client-keys.js'
-import { assertClientInput, findClient, isUuid } from './clients.js'
+import { assertClientInput, findById, findClient, isUuid } from './clients.js'
 import type { Session } from './sessions.js'
 
 /** What may be changed of a client; what is left out stays. */
@@ -135,7 +135,7 @@ export function createClientChanges(options: {
     erase: (id, session, provenance) =>
       change('client.deleted', id, session, provenance, async (transaction, attempt) => {
         attempt.note({ details: { complete: true } })
-        const client = isUuid(id) ? await transaction.clients.find(id.toLowerCase()) : undefined
+        const client = await findById(transaction.clients, id)
         if (client === undefined) throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
         assertNotDefault(client)
         await eraseClient(transaction, client, attempt)

@@ -78,11 +78,28 @@ export function createClients(options: {
 
 /** The client with an id, unless it was deleted; throws `client_not_found`. */
 export async function findClient({ clients }: Pick<Queries, 'clients'>, id: string): Promise<Client> {
-  const client = isUuid(id) ? await clients.find(id.toLowerCase()) : undefined
+  const client = await findById(clients, id)
   if (client === undefined || client.deletedAt !== undefined) {
     throw new AuthsecError('client_not_found', `no client ${quote(id)}`)
   }
   return client
+}
+
+/** The same of a client that acts for people. */
+export async function findAgent({ clients }: Pick<Queries, 'clients'>, id: string): Promise<Client> {
+  const client = await findById(clients, id)
+  if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
+    throw new AuthsecError('client_not_found', `no agent ${quote(id)}`)
+  }
+  return client
+}
+
+/** What is kept under a UUID, in whatever case it was written; undefined for what is none. */
+export async function findById<T>(
+  queries: { find(id: string): Promise<T | undefined> },
+  id: string,
+): Promise<T | undefined> {
+  return isUuid(id) ? queries.find(id.toLowerCase()) : undefined
 }
 
 /** What the log tells of a new client. */

@@ -4,7 +4,7 @@ import { sortPermissions } from '../core/permission.js'
 import { delegablePermissions, delegatesEverything } from '../core/policy.js'
 import { quote, toPrintable } from '../core/printable.js'
 import type { Client, Policy, Queries, User } from '../store/store.js'
-import { AGENT_CLIENT_TYPE, isUuid } from './clients.js'
+import { findAgent } from './clients.js'
 
 /** What is asked of a grant; every field is untrusted. */
 export interface GrantInput {
@@ -43,7 +43,7 @@ const AUDIENCE = /^[^\s\p{Cc}\p{Cf}]+$/u
  */
 export async function agreeTerms(queries: Queries, input: GrantInput, user: User): Promise<DelegationTerms> {
   assertAudience(input.audience)
-  const client = await findAgent(queries, input.clientId)
+  const client = await findActive(queries, input.clientId)
   const policy = await findPolicy(queries, user, client, input)
   const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
   if (permissions.length === 0) {
@@ -79,11 +79,8 @@ function assertAudience(audience: readonly string[]): void {
   })
 }
 
-async function findAgent(queries: Queries, clientId: string): Promise<Agent> {
-  const client = isUuid(clientId) ? await queries.clients.find(clientId.toLowerCase()) : undefined
-  if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
-    throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
-  }
+async function findActive(queries: Queries, clientId: string): Promise<Agent> {
+  const client = await findAgent(queries, clientId)
   if (!client.active) throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)
   if (client.spiffeId === undefined) {
     throw new AuthsecError('identity_missing', `agent ${quote(client.name)} has no SPIFFE identity`)

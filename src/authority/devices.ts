@@ -48,7 +48,7 @@ export interface Devices {
     userCode: string,
     answer: { session: Session; approve: boolean },
     provenance: Provenance,
-  ): Promise<Approval>
+  ): Promise<void>
   /** Turns an approval into a session; throws the codes of a poll. */
   redeem(redemption: Omit<Redemption, 'kind'>, provenance: Provenance): Promise<RedeemedApproval>
 }
@@ -97,7 +97,6 @@ export function createDevices(options: ApprovalsOptions): Devices {
       return audit.attempt({ type, actor }, provenance, async (attempt) => {
         const approval = await look(userCode, provenance)
         await answerApproval(approval, { session, approve }, attempt, options)
-        return approval
       })
     },
 

@@ -6,7 +6,7 @@ import type { ExternalService } from '../store/external-services.js'
 import type { Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { assertPermitted, type Caller } from './callers.js'
-import { isUuid } from './clients.js'
+import { findById } from './clients.js'
 import type { Envelope } from './envelope.js'
 import { placeOfCredentials } from './sealed-places.js'
 
@@ -166,7 +166,7 @@ async function findService(
   id: string,
   caller: Caller,
 ): Promise<ExternalService> {
-  const service = isUuid(id) ? await externalServices.find(id.toLowerCase()) : undefined
+  const service = await findById(externalServices, id)
   // What is not for agents is not there for them.
   if (service === undefined || !isVisible(service, caller)) {
     throw new AuthsecError('not_found', `no external service ${quote(id)}`)

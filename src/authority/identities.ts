@@ -1,8 +1,8 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import type { Client, ClientQueries, Store } from '../store/store.js'
+import type { Client, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { AGENT_CLIENT_TYPE, formatSpiffeId, isUuid } from './clients.js'
+import { findAgent, formatSpiffeId, isUuid } from './clients.js'
 import type { Agent } from './delegation-terms.js'
 import type { Session } from './sessions.js'
 
@@ -32,7 +32,7 @@ export function createIdentities(options: {
       const draft = { type: 'identity.provisioned', ...describeParties(clientId, session) } as const
       return audit.attempt(draft, provenance, (attempt) =>
         attempt.commit(async (transaction) => {
-          const client = await findAgent(transaction.clients, clientId)
+          const client = await findAgent(transaction, clientId)
           if (!client.active) {
             throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)
           }
@@ -57,7 +57,7 @@ export function createIdentities(options: {
       const draft = { type: 'identity.revoked', ...describeParties(clientId, session) } as const
       return audit.attempt(draft, provenance, (attempt) =>
         attempt.commit(async (transaction) => {
-          const client = await findAgent(transaction.clients, clientId)
+          const client = await findAgent(transaction, clientId)
           if (client.spiffeId === undefined) {
             throw new AuthsecError('identity_missing', `agent ${quote(client.name)} has no SPIFFE identity`)
           }
@@ -81,12 +81,4 @@ export function createIdentities(options: {
 function describeParties(clientId: string, { user }: Session) {
   const client = isUuid(clientId) ? clientId.toLowerCase() : undefined
   return { actor: { type: 'user', id: user.id }, client } as const
-}
-
-async function findAgent(clients: ClientQueries, clientId: string): Promise<Client> {
-  const client = isUuid(clientId) ? await clients.find(clientId.toLowerCase()) : undefined
-  if (client?.clientType !== AGENT_CLIENT_TYPE || client.deletedAt !== undefined) {
-    throw new AuthsecError('client_not_found', `no agent ${quote(clientId)}`)
-  }
-  return client
 }

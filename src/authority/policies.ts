@@ -8,7 +8,7 @@ import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
 import type { Policy, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { AGENT_TYPE, isUuid } from './clients.js'
+import { AGENT_TYPE, findById, isUuid } from './clients.js'
 import { assertResourceUri } from './resources.js'
 import type { Session } from './sessions.js'
 
@@ -178,7 +178,7 @@ function patchPolicy(current: Policy, patch: PolicyPatch, now: number): Policy {
 }
 
 async function findPolicy({ policies }: Pick<Queries, 'policies'>, id: string): Promise<Policy> {
-  const policy = isUuid(id) ? await policies.find(id.toLowerCase()) : undefined
+  const policy = await findById(policies, id)
   if (policy === undefined) throw new AuthsecError('not_found', `no policy ${quote(id)}`)
   return policy
 }

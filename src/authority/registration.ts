@@ -3,7 +3,7 @@ import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret, type Mode, matchesSecret } from './client-authentication.js'
 import { type ClientMetadata, type EffectiveMetadata, settleMetadata } from './client-metadata.js'
-import { AGENT_CLIENT_TYPE, createClient, isEmail, isUuid } from './clients.js'
+import { AGENT_CLIENT_TYPE, createClient, findById, isEmail } from './clients.js'
 import { assertAdmin, type Session } from './sessions.js'
 
 /** A registered client, with what is shown only where it has just been made. */
@@ -58,11 +58,11 @@ const MAX_OPEN_REGISTRATIONS = 1_000
 export function createRegistration(options: RegistrationOptions): Registration {
   const { store, audit, clock, tenantId, mode } = options
 
-  async function findManaged({ clientId, token }: ManagedRegistration, attempt?: Attempt): Promise<Client> {
-    const client = isUuid(clientId) ? await store.clients.find(clientId.toLowerCase()) : undefined
+  async function findManaged({ clientId, token }: ManagedRegistration, attempt: Attempt): Promise<Client> {
+    const client = await findById(store.clients, clientId)
     if (client?.registrationTokenHash === undefined || client.deletedAt !== undefined) throw refused()
     if (!matchesSecret(token, client.registrationTokenHash)) throw refused()
-    attempt?.note({ actor: { type: 'client', id: client.id }, client: client.id })
+    attempt.note({ actor: { type: 'client', id: client.id }, client: client.id })
     return client
   }
 
