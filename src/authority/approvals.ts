@@ -127,7 +127,7 @@ export async function redeemApproval(
     if (known === undefined) throw gone(form)
     attempt.note({ details: { approval: known.id } })
     if (!isOurs) throw new AuthsecError('invalid_grant', 'the code belongs to another client')
-    const { user } = await assertApproved(known, store, clock())
+    const user = await findApprover(known, store, clock())
     const terms = { kind, ttlSeconds: sessionTtl, clientId: known.clientId, ceiling: known.ceiling }
     const started = await sessions.issue(user, terms, attempt, async ({ approvals }) => {
       if ((await approvals.find(known.id))?.status !== 'approved') throw gone(form)
@@ -143,7 +143,7 @@ export async function redeemApproval(
  * `access_denied` for a session that a client holds: what a person has let a program do is not to answer for them.
  */
 export async function answerApproval(
-  approval: Approval | undefined,
+  approval: Approval,
   { session, approve }: { session: Session; approve: boolean },
   attempt: Attempt,
   { clock }: Pick<ApprovalsOptions, 'clock'>,
@@ -151,12 +151,12 @@ export async function answerApproval(
   attempt.note({
     actor: { type: 'user', id: session.user.id },
     subject: { type: 'user', id: session.user.id },
-    client: approval?.clientId,
-    ...(approval && { details: { approval: approval.id } }),
+    client: approval.clientId,
+    details: { approval: approval.id },
   })
   assertMayAnswer(session)
   await attempt.commit(async ({ approvals }: Transaction) => {
-    const current = approval && (await approvals.find(approval.id))
+    const current = await approvals.find(approval.id)
     if (current?.status !== 'pending' || current.expiresAt <= clock()) throw nothingWaits()
     await approvals.update({
       ...current,
@@ -211,7 +211,7 @@ export function nothingWaits(): AuthsecError {
   return new AuthsecError('not_found', 'no request of that name waits for an answer')
 }
 
-async function assertApproved(approval: Approval, store: Store, now: number): Promise<{ user: User }> {
+async function findApprover(approval: Approval, store: Store, now: number): Promise<User> {
   if (approval.status === 'denied') throw new AuthsecError('access_denied', 'the person has said no')
   if (approval.expiresAt <= now) throw new AuthsecError('expired_token', 'the code has expired')
   const user = approval.userId === undefined ? undefined : await store.users.find(approval.userId)
@@ -219,7 +219,7 @@ async function assertApproved(approval: Approval, store: Store, now: number): Pr
   if (approval.ceiling !== undefined && limitUser(user, approval.ceiling).permissions.size === 0) {
     throw new AuthsecError('access_denied', 'the user has none of the permissions asked for')
   }
-  return { user }
+  return user
 }
 
 // Throws unless somebody has answered meanwhile.

@@ -142,8 +142,6 @@ export interface AuthorityOptions {
    * it is killed the next one need not wait long. Default false.
    */
   isBrief?: boolean | undefined
-  /** Asks other issuers for their keys; default: the global one. */
-  fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   clock: () => number
   /** Throws while the clock is such that nothing may be signed by it, or told to be alive; default: never. */
@@ -302,7 +300,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       baseTokens,
       callTokens,
       sessions,
-      issuerKeys: createIssuerKeys({ fetch: options.fetch ?? globalThis.fetch, clock }),
+      issuerKeys: createIssuerKeys({ fetch: globalThis.fetch, clock }),
       clientAuthentication,
       ciba,
       devices,

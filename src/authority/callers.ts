@@ -39,12 +39,10 @@ export function createCallers(options: {
     if (!Array.isArray(audience) || !audience.includes(AUTHSEC_AUDIENCE))
       throw refused('Invalid SPIFFE token')
     const standing = await store.delegations.findStanding(clientId, AUTHSEC_AUDIENCE)
-    attempt(
-      () => assertStanding(standing, { jti, now: clock() }),
-      'SPIFFE token has been revoked or is no longer valid',
-    )
-    if (standing === undefined) throw refused('Invalid SPIFFE token')
-    const { delegation, user, policy } = standing
+    const { delegation, user, policy } = attempt(() => {
+      assertStanding(standing, { jti, now: clock() })
+      return standing
+    }, 'SPIFFE token has been revoked or is no longer valid')
     return {
       userId: user.id,
       isAgent: true,

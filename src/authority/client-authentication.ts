@@ -1,8 +1,9 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../store/store.js'
 import type { Provenance } from './audit/log.js'
+import { isSameText } from './challenges.js'
 import { assertAssertion } from './client-assertion.js'
 import type { PresentedClient } from './presented-client.js'
 
@@ -116,8 +117,7 @@ export function createSecret(): string {
 
 /** Whether a secret is the one of a hash, in a time that tells nothing. */
 export function matchesSecret(secret: string, expected: string): boolean {
-  const [given, kept] = [Buffer.from(hashSecret(secret)), Buffer.from(expected)]
-  return given.length === kept.length && timingSafeEqual(given, kept)
+  return isSameText(hashSecret(secret), expected)
 }
 
 async function prove(

@@ -15,14 +15,13 @@ export interface Liveness {
   isRevoked?: boolean
 }
 
-/** Reads what decides whether a token is alive; `known` is the standing of its root where it has been read already. */
+/** Reads what decides whether a token is alive. */
 export async function readLiveness(
   queries: Queries,
   token: PresentedToken,
   resource: string,
-  known?: Standing,
 ): Promise<Liveness> {
-  const standing = known ?? (await findStanding(queries, token.root, resource))
+  const standing = await findStanding(queries, token.root, resource)
   if (await queries.revocations.hasAny([token.jti, ...token.ancestors])) {
     return { standing, actorsActive: true, isRevoked: true }
   }

@@ -12,8 +12,6 @@ import type { Sealing } from './sealing.js'
 
 /** The log as anybody can check it: the signed head, tiles of hashes, the records, and proofs. */
 export interface PublishedLog {
-  /** The origin of the log. */
-  readonly origin: string
   /** The key that signs it now, as `name+id+key`. */
   readonly verifierKey: string
   /** The head that was signed last. Throws `not_found` while there is none. */
@@ -59,7 +57,6 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
   }
 
   return {
-    origin: logId,
     get verifierKey() {
       return formatVerifierKey(toVerifierKey(keyring.audit.signing[0], logId))
     },
