@@ -23,6 +23,8 @@ export interface AuditPage {
   entries: AuditEntry[]
   /** Pass it as `after` to go on from here. */
   next: number
+  /** Of the event at `next`, where that is the end of the log. */
+  id: string | undefined
   /** Pass it as `before` to go on towards the beginning: the server looks at so many events at once and no more. */
   previous: number | undefined
 }
@@ -48,6 +50,7 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
   const { next } = readShape(body, { next: 'number' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
   const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
+  const id = isJsonObject(body) && typeof body['id'] === 'string' ? body['id'] : undefined
   return {
     entries: entries.map(({ seq, event, personal }) => ({
       seq,
@@ -55,6 +58,7 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
       ...(query.personal && { personal: readPersonal(personal) }),
     })),
     next,
+    id,
     previous,
   }
 }
@@ -97,9 +101,10 @@ export async function* readEventsUpTo(
   }
 }
 
-/** The highest sequence number; -1 while the log is empty. */
-export async function readAuditHead(target: ApiTarget): Promise<number> {
-  return (await readAudit(target, { filter: [], last: 0 })).next
+/** The place of the newest event, -1 while the log is empty, with its id where the server says that. */
+export async function readAuditHead(target: ApiTarget): Promise<{ after: number; id: string | undefined }> {
+  const { next, id } = await readAudit(target, { filter: [], last: 0 })
+  return { after: next, id }
 }
 
 /** The place of the first event behind another; undefined where there is none. */

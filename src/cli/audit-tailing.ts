@@ -32,9 +32,9 @@ export async function* readTail(target: ApiTarget, options: TailOptions): AsyncG
     return yield* followAudit({ ...options, connect, cursor: start.cursor })
   }
   const head = await readAuditHead(target)
-  yield* readStart(target, options, head)
+  yield* readStart(target, options, head.after)
   // Up to there everything has been looked at, whatever of it was wanted.
-  const cursor = { after: head, log }
+  const cursor = { ...head, log }
   yield [{ type: 'place', cursor }]
   if (follow) yield* followAudit({ ...options, connect, cursor })
 }

@@ -35,7 +35,8 @@ export const events: Endpoint<'admin'> = {
       const page = await readPage(authority.audit, search, waiting.signal)
       authority.auditReads.note(caller, { filter: search.filter ?? [], personal }, page.records, provenance)
       const seqs = personal ? page.records.map(({ seq }) => seq) : []
-      return formatPage(page, search, await authority.audit.findPersonal(seqs))
+      const place = await describePlace(authority.audit, page, search)
+      return formatPage(page.records, place, await authority.audit.findPersonal(seqs))
     } finally {
       waiting.release()
     }
@@ -63,15 +64,23 @@ async function readPage(audit: AuditLog, query: AuditQuery, waiting: AbortSignal
   }
 }
 
-/** The records as they are stored, with where to go on: `next` is an `after`, `previous` a `before`. */
-function formatPage(
-  { records, seen, head }: Page,
+/** Where to go on: `next` is an `after`, `id` the event there where that is the end of the log, `previous` a `before`. */
+async function describePlace(
+  audit: AuditLog,
+  { seen, head }: Page,
   { after = -1, newest }: AuditQuery,
+): Promise<object> {
+  if (!newest) return { next: seen, ...(seen < head && { more: true }) }
+  const next = Math.max(after, head)
+  return { next, id: await findEventId(audit, next), ...(seen > after + 1 && { previous: seen }) }
+}
+
+/** The records as they are stored, with where to go on. */
+function formatPage(
+  records: readonly StoredRecord[],
+  place: object,
   personal: ReadonlyMap<number, PersonalData>,
 ): Response {
-  const place = newest
-    ? { next: Math.max(after, head), ...(seen > after + 1 && { previous: seen }) }
-    : { next: seen, ...(seen < head && { more: true }) }
   const events = records.map((stored) => formatRecord(stored, personal.get(stored.seq)))
   const body = `{"events":[${events.join(',')}],${JSON.stringify(place).slice(1)}`
   return new Response(body, { headers: { 'content-type': 'application/json' } })
@@ -86,6 +95,16 @@ export function formatRecord(stored: StoredRecord, personal?: PersonalData): str
   const { seq, record } = stored
   const beside = personal === undefined ? '' : `,"personal":${JSON.stringify(personal)}`
   return `{"seq":${seq},"event":${record}${beside}}`
+}
+
+// What is damaged there was told before, or is not what the caller asks for.
+export async function findEventId(audit: AuditLog, seq: number): Promise<string | undefined> {
+  const { records } = await audit.scan({ after: seq - 1, limit: 1 })
+  try {
+    return records.filter((stored) => stored.seq === seq).map((stored) => parseStoredRecord(stored).id)[0]
+  } catch {
+    return undefined
+  }
 }
 
 function readSearch(query: URLSearchParams, now: number): AuditQuery {

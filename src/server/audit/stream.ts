@@ -1,16 +1,15 @@
 import type { AuditFollower } from '../../authority/audit/feed.js'
-import type { AuditLog, Provenance } from '../../authority/audit/log.js'
+import type { Provenance } from '../../authority/audit/log.js'
 import { assertAdmin } from '../../authority/sessions.js'
 import type { AuditFilter } from '../../core/audit-filter.js'
 import { AuthsecError } from '../../core/errors.js'
-import { parseStoredRecord } from '../../core/stored-record.js'
 import type { StoredRecord } from '../../store/store.js'
 import { readBearer } from '../caller.js'
 import type { Endpoint } from '../endpoint.js'
 import { readQueryInteger, readQueryString } from '../fields.js'
 import { createProblem } from '../problem.js'
 import { joinSignals } from '../signals.js'
-import { formatRecord, readFilter } from './events.js'
+import { findEventId, formatRecord, readFilter } from './events.js'
 
 /** How long nothing may be said; proxies cut what is silent for a minute. */
 const HEARTBEAT_MS = 15_000
@@ -154,16 +153,6 @@ function createStream(follower: AuditFollower, options: StreamOptions): Readable
     },
     { highWaterMark: 1 },
   )
-}
-
-// What is damaged there was told before, or is not what the caller asks for.
-async function findEventId(audit: AuditLog, seq: number): Promise<string | undefined> {
-  const { records } = await audit.scan({ after: seq - 1, limit: 1 })
-  try {
-    return records.filter((stored) => stored.seq === seq).map((stored) => parseStoredRecord(stored).id)[0]
-  } catch {
-    return undefined
-  }
 }
 
 /** Those before the first that is damaged. Throws what is said of that where there are none. */

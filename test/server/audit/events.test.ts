@@ -24,7 +24,8 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const read = (query = '') => server.call('GET', `/audit/events${query}`, { admin: true })
-const search = async (query = ''): Promise<{ events: Entry[]; next: number }> => (await read(query)).json
+const search = async (query = ''): Promise<{ events: Entry[]; next: number; id?: string }> =>
+  (await read(query)).json
 const types = ({ events }: { events: Entry[] }) => events.map(({ event }) => event.type)
 
 describe('a search of the audit log', () => {
@@ -66,7 +67,9 @@ describe('a search of the audit log', () => {
     const all = await search('?filter=type=token.exchanged&limit=1000')
     expect((await search('?filter=type=token.exchanged&last=1')).events).toEqual(all.events.slice(-1))
     expect((await search('?last=1000&limit=1')).events.length).toBeGreaterThan(all.events.length)
-    expect(await search('?last=0')).toMatchObject({ events: [] })
+    const { events, next, id } = await search('?last=0')
+    expect(events).toEqual([])
+    expect((await search(`?after=${next - 1}&limit=1`)).events).toMatchObject([{ seq: next, event: { id } }])
   })
 
   test('joins filters with and, and knows groups of types', async () => {

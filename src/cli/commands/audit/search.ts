@@ -128,7 +128,7 @@ async function count(
 ): Promise<void> {
   const { filter, field, limit } = request
   const counts = new Map<string | null, number>()
-  for await (const entries of readEventsUpTo(target, { filter, last: await readAuditHead(target) })) {
+  for await (const entries of readEventsUpTo(target, { filter, last: (await readAuditHead(target)).after })) {
     for (const { event } of entries) {
       const values = new Set(readAuditField(event, field))
       for (const value of values.size === 0 ? [null] : values) counts.set(value, (counts.get(value) ?? 0) + 1)

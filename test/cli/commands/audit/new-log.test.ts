@@ -230,6 +230,24 @@ describe('a client that has seen the log of a server notices', () => {
     await server.close()
   })
 
+  test('the same where no event was wanted of what the run before has read', async () => {
+    const met = await meetServer()
+    const first = await met.restart()
+    const cursorFile = join(met.directory, 'cursor')
+    const tail = ['tail', '--cursor-file', cursorFile, '--type', 'state.reset', '--no-follow']
+    const env = await met.logIn()
+    await first.signHead()
+    await met.copyState()
+    const eventId = (await first.exchange()).json.authsec_audit
+    expect(await met.watch('bob', tail, { env })).toEqual({ code: 0, stdout: '', stderr: '' })
+    const cursor = await readFile(cursorFile, 'utf8')
+    expect(cursor).toMatch(new RegExp(`^\\d+:${eventId}@${met.origin}\\n$`))
+    const server = await met.outgrow(first)
+    expect(await met.watch('bob', tail, { env })).toMatchObject({ code: 18, stdout: '' })
+    expect(await readFile(cursorFile, 'utf8')).toBe(cursor)
+    await server.close()
+  })
+
   test('no harm in a log that has begun anew, which the next run reads from its beginning', async () => {
     const met = await meetServer()
     const first = await met.restart()
