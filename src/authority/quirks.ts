@@ -3,10 +3,10 @@ import { BASE_TOKEN_TYPE } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
-import type { Provenance } from './audit/log.js'
+import type { Attempt, Provenance } from './audit/log.js'
 import { SESSION_ISSUER } from './session-claims.js'
 import type { Session } from './sessions.js'
-import { type SignedJwt, type SigningKeys, signJwt } from './signer.js'
+import { type SigningKeys, signJwt } from './signer.js'
 import { readSvid, type SvidsOptions } from './svids.js'
 
 /** What is asked of `issueDelegated`. */
@@ -64,7 +64,10 @@ export function createQuirks(options: QuirksOptions): Quirks {
   const { audit, keys, sessionKeys, issuer, tenantId, clock } = options
   const seconds = () => Math.floor(clock() / 1000)
 
-  function signSvid(sub: string, audience: unknown, ttl: number, claims: JsonObject) {
+  async function issueSvid(
+    { sub, audience, ttl, claims }: { sub: string; audience: unknown; ttl: number; claims: JsonObject },
+    attempt: Attempt,
+  ): Promise<QuirkToken> {
     const now = seconds()
     const registered = {
       iss: issuer,
@@ -75,18 +78,17 @@ export function createQuirks(options: QuirksOptions): Quirks {
       nbf: now,
       jti: randomUUID(),
     }
-    const signed = signJwt(keys.active, { typ: BASE_TOKEN_TYPE }, { ...claims, ...registered })
-    return { signed, jti: registered.jti, answer: toAnswer(signed, sub, registered.exp) }
+    const { token, tokenHash } = signJwt(keys.active, { typ: BASE_TOKEN_TYPE }, { ...claims, ...registered })
+    attempt.note({ jti: registered.jti, token_hash: tokenHash })
+    await attempt.commit()
+    return { token, spiffeId: sub, expiresAt: registered.exp * 1000 }
   }
 
   return {
     renew(asked, token, provenance) {
       return audit.attempt(draftOf('renew'), provenance, async (attempt) => {
         const claims = readSvid({ tenantId: asked, token, audience: [] }, options)
-        const { signed, jti, answer } = signSvid(claims.sub, claims['aud'], SVID_TTL, claims)
-        attempt.note({ jti, token_hash: signed.tokenHash })
-        await attempt.commit()
-        return answer
+        return issueSvid({ sub: claims.sub, audience: claims['aud'], ttl: SVID_TTL, claims }, attempt)
       })
     },
 
@@ -100,15 +102,11 @@ export function createQuirks(options: QuirksOptions): Quirks {
             `${quote(request.spiffeId, 200)} is outside the tenant`,
           )
         }
-        const { signed, jti, answer } = signSvid(
-          request.spiffeId,
-          request.audience,
-          request.ttlSeconds !== undefined && request.ttlSeconds > 0 ? request.ttlSeconds : SVID_TTL,
-          withoutMembers(request.claims, [...DROPPED_CLAIMS, ...REGISTERED_CLAIMS]),
-        )
-        attempt.note({ jti, token_hash: signed.tokenHash, aud: [...request.audience] })
-        await attempt.commit()
-        return answer
+        const { spiffeId: sub, audience, ttlSeconds } = request
+        attempt.note({ aud: [...audience] })
+        const ttl = ttlSeconds !== undefined && ttlSeconds > 0 ? ttlSeconds : SVID_TTL
+        const claims = withoutMembers(request.claims, [...DROPPED_CLAIMS, ...REGISTERED_CLAIMS])
+        return issueSvid({ sub, audience, ttl, claims }, attempt)
       })
     },
 
@@ -145,10 +143,6 @@ function draftOf(quirk: string) {
 function assertOwnTenant(asked: string, tenantId: string): void {
   if (asked.toLowerCase() === tenantId) return
   throw new AuthsecError('tenant_mismatch', 'the tenant is not that of the caller')
-}
-
-function toAnswer({ token }: SignedJwt, spiffeId: string, exp: number): QuirkToken {
-  return { token, spiffeId, expiresAt: exp * 1000 }
 }
 
 function withoutMembers(claims: JsonObject, names: readonly string[]): JsonObject {
