@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isEmail } from './clients.js'
-import type { Seed } from './seed.js'
+import type { Seed, SeedUser } from './seed.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
 /** What the role of an admin is called that no seed names. */
@@ -26,8 +26,7 @@ export function addAdmin(seed: Seed, email: string): Seed {
 }
 
 /** Whether somebody of a seed may administer the server. */
-export function isSeedAdmin({ users, roles }: Seed, email: string): boolean {
-  const held = users.find((user) => user.email === email)?.roles ?? []
+export function isSeedAdmin({ roles: held }: SeedUser, { roles }: Seed): boolean {
   return held.some((role) => Object.hasOwn(roles, role) && roles[role]?.includes(ADMIN_PERMISSION))
 }
 

@@ -6,6 +6,7 @@ import { quote, toPrintable } from '../core/printable.js'
 import { AGENT_CLIENT_TYPE } from './clients.js'
 import { assertPassword } from './passwords.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedUser } from './seed.js'
+import { isSeedAdmin } from './seed-admin.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
 /** Something wrong with a seed, and where. */
@@ -74,7 +75,8 @@ function reportTwins({ users, clients, resources, policies }: Seed, report: Repo
   }
 }
 
-function reportUsers({ users, roles }: Seed, report: Report): void {
+function reportUsers(seed: Seed, report: Report): void {
+  const { users, roles } = seed
   users.forEach((user, index) => {
     reportPassword(user, index, report)
     user.roles.forEach((role, place) => {
@@ -83,8 +85,8 @@ function reportUsers({ users, roles }: Seed, report: Report): void {
       else if (user.roles.indexOf(role) < place) report(at, `has ${quote(role)} twice`)
     })
   })
-  const isAdmin = (user: SeedUser) => permissionsOf(user, roles).has(ADMIN_PERMISSION)
-  if (!users.some(isAdmin)) report('users', `nobody has a role with ${ADMIN_PERMISSION}`)
+  if (!users.some((user) => isSeedAdmin(user, seed)))
+    report('users', `nobody has a role with ${ADMIN_PERMISSION}`)
 }
 
 function reportPassword({ password }: SeedUser, index: number, report: Report): void {

@@ -60,19 +60,16 @@ export function parseSeed(text: string, { admin, readPassword, ...demands }: See
     delegations: readList(root, 'delegations', faults, readDelegation),
   }
   const seed = admin === undefined ? read : addAdmin(read, admin)
-  if (admin !== undefined && !isSeedAdmin(seed, admin)) {
-    const at = seed.users.findIndex(({ email }) => email === admin)
+  const at = seed.users.findIndex(({ email }) => email === admin)
+  const user = seed.users[at]
+  if (user !== undefined && !isSeedAdmin(user, seed)) {
     faults.push({
       at: `users[${at}].roles`,
-      why: `none of them has ${ADMIN_PERMISSION}, for ${quote(admin)}`,
+      why: `none of them has ${ADMIN_PERMISSION}, for ${quote(user.email)}`,
     })
   }
-  const twice = seed.users.findIndex(({ email, password }) => email === admin && password !== undefined)
-  if (twice !== -1) {
-    faults.push({
-      at: `users[${twice}].password_file`,
-      why: 'the password of the admin is asked for instead',
-    })
+  if (user?.password !== undefined) {
+    faults.push({ at: `users[${at}].password_file`, why: 'the password of the admin is asked for instead' })
   }
   faults.push(...findSeedFaults(seed, demands))
   if (faults.length > 0) throw describeSeedFaults(faults)

@@ -12,6 +12,7 @@ import { CHOSEN_PASSWORD_COST, hashPassword } from './passwords.js'
 import { createPolicy, describePolicy } from './policies.js'
 import { createResource, describeResource } from './resources.js'
 import { DEV_SEED, type Seed, type SeedClient } from './seed.js'
+import { isSeedAdmin } from './seed-admin.js'
 import { assertSeed, describeSeedFaults } from './seed-faults.js'
 import { ADMIN_PERMISSION } from './sessions.js'
 
@@ -118,8 +119,8 @@ async function findSeeded(
   return { seed, withPassword, admin: people.get(findAdminEmail(seed)) as User, delegations }
 }
 
-function findAdminEmail({ users, roles }: Seed): string {
-  const admin = users.find((user) => user.roles.some((role) => roles[role]?.includes(ADMIN_PERMISSION)))
+function findAdminEmail(seed: Seed): string {
+  const admin = seed.users.find((user) => isSeedAdmin(user, seed))
   if (admin === undefined) throw new AuthsecError('usage', `nobody in the seed has ${ADMIN_PERMISSION}`)
   return admin.email
 }

@@ -142,10 +142,11 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
 
 function withAdmin(asked: Seed, email: string): Seed {
   const seed = addAdmin(asked, email)
-  if (!isSeedAdmin(seed, email)) {
+  const user = seed.users.find((each) => each.email === email)
+  if (user === undefined || !isSeedAdmin(user, seed)) {
     throw new AuthsecError('usage', `${quote(email)} has no role with ${ADMIN_PERMISSION} in the seed`)
   }
-  if (seed.users.some((user) => user.email === email && user.password !== undefined)) {
+  if (user.password !== undefined) {
     throw new AuthsecError(
       'usage',
       `${quote(email)} has two passwords: that of the admin and one in the seed`,
