@@ -1,8 +1,16 @@
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { type LogFile, type LogSource, readLogKeys } from '../core/log-source.js'
-import { formatTilePath, parseTilePath, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
+import {
+  formatTilePath,
+  MAX_TILE_BYTES,
+  parseTilePath,
+  splitEntries,
+  TILE_WIDTH,
+  tileAt,
+} from '../core/log-tiles.js'
 import { quote } from '../core/printable.js'
 import { fillNewPlace } from './new-place.js'
 
@@ -57,9 +65,16 @@ async function readText(path: string): Promise<string | undefined> {
   return bytes && new TextDecoder().decode(bytes)
 }
 
+// Somebody else made the bundle: of a file that is too long, as a device is, no more is read than tells so.
 async function readBytes(path: string): Promise<Uint8Array | undefined> {
-  return readFile(path).catch((cause) => {
-    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return undefined
-    throw new AuthsecError('not_found', `${quote(path, 200)} cannot be read (${cause.code})`, { cause })
-  })
+  try {
+    const status = await stat(path)
+    if (status.isFile() && status.size <= MAX_TILE_BYTES) return await readFile(path)
+    const { buffer } = await import('node:stream/consumers')
+    return await buffer(createReadStream(path, { end: MAX_TILE_BYTES }))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new AuthsecError('not_found', `${quote(path, 200)} cannot be read (${code})`, { cause })
+  }
 }

@@ -6,6 +6,12 @@ export const TILE_WIDTH = 256
 const TILE_HEIGHT = 8
 const MAX_ENTRY_BYTES = 0xffff
 
+/** No file of a log is longer: a full bundle, each entry as long as one may be. */
+export const MAX_TILE_BYTES: number = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
+
+// Of a tile that holds more than it may, so many tell enough: an empty entry takes but two bytes.
+const MAX_LISTED = 2 * TILE_WIDTH
+
 /** A tile of hashes by its level, or a bundle of entries; `width` is below 256 at the end of the log only. */
 export interface Tile {
   level: number | 'entries'
@@ -83,11 +89,10 @@ export function hashTile(hashes: readonly Uint8Array[], sha256: Sha256): Uint8Ar
   return tree.root()
 }
 
-/** The hashes of a tile; what is left over at the end of a torn one is none. */
+/** The hashes of a tile, twice as many as it may hold at most; what is left over at the end of a torn one is none. */
 export function splitTile(tile: Uint8Array): Uint8Array[] {
-  return Array.from({ length: Math.floor(tile.length / HASH_BYTES) }, (_, index) =>
-    tile.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES),
-  )
+  const length = Math.min(Math.floor(tile.length / HASH_BYTES), MAX_LISTED)
+  return Array.from({ length }, (_, index) => tile.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES))
 }
 
 /** The bundle of some entries, each behind its length in two bytes. An entry that is gone is left empty. */
@@ -104,7 +109,10 @@ export function joinEntries(entries: readonly Uint8Array[]): Uint8Array {
   return bundle
 }
 
-/** The entries of a bundle, and whether it ends in the middle of one, as what is written when a machine stops does. */
+/**
+ * The entries of a bundle, twice as many as it may hold at most, and whether it ends in the middle of one, as what is
+ * written when a machine stops does.
+ */
 export function splitEntries(bundle: Uint8Array): { entries: Uint8Array[]; isTorn: boolean } {
   const entries: Uint8Array[] = []
   let at = 0
@@ -112,6 +120,7 @@ export function splitEntries(bundle: Uint8Array): { entries: Uint8Array[]; isTor
     const end = at + 2 + (((bundle[at] as number) << 8) | (bundle[at + 1] as number))
     if (end > bundle.length) break
     entries.push(bundle.subarray(at + 2, end))
+    if (entries.length === MAX_LISTED) return { entries, isTorn: false }
     at = end
   }
   return { entries, isTorn: at < bundle.length }

@@ -132,6 +132,12 @@ describe('bundles of entries', () => {
     expect(found.isTorn).toBe(isTorn)
   })
 
+  test('are twice as many as there may be at most', () => {
+    const { entries, isTorn } = splitEntries(new Uint8Array(1024 * 1024 + 1))
+    expect([entries.length, isTorn]).toEqual([512, false])
+    expect(splitTile(new Uint8Array(1024 * 1024))).toHaveLength(512)
+  })
+
   test('give back what they were made of', () => {
     const entries = fc.array(fc.uint8Array({ maxLength: 600 }), { maxLength: 20 })
     fc.assert(

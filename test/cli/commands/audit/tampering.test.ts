@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { joinEntries } from '../../../../src/core/log-tiles.js'
@@ -156,5 +156,21 @@ describe('what was done to a log is told by its verdict, its place and the exit 
       ...{ verdict: 'LINKED', code: 19 },
       proves: 'nothing was changed by accident; whoever can write the log could have written all of it anew',
     })
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a file that never ends', () => {
+  test.each([
+    { file: ENTRIES, code: 19, says: 'TRUNCATED' },
+    { file: `tile/0/000.p/${SIZE}`, code: 18, says: 'ALTERED' },
+    { file: 'keys', code: 19, says: 'LINKED' },
+    { file: 'checkpoint', code: 19, says: 'checkpoint' },
+  ])('in the place of $file is read no further than one may be long', async ({ file, code, says }) => {
+    const bundle = join(await makeDirectory(), 'bundle')
+    await writeFiles(bundle, createBundleFiles(RECORDS, [KEY]))
+    await rm(join(bundle, file))
+    await symlink('/dev/zero', join(bundle, file))
+    const run = await runCli(['audit', 'verify', bundle])
+    expect([run.code, `${run.stdout}${run.stderr}`]).toEqual([code, expect.stringContaining(says)])
   })
 })
