@@ -1,9 +1,11 @@
 // Compares us with others in one run, on one machine, in turns: npm run bench, or npm run bench -- NAME for one of the
-// subjects. Prints ratios and never times, because a time says more about the machine than about the program.
+// subjects. Each has a process of its own, as it has where it is used: what another one has taught the compiler tells
+// on it. Prints ratios and never times, because a time says more about the machine than about the program.
 //
 // An aim is printed as met or missed. The exit code does not depend on it, so that a busy machine is no failure: it is
 // 1 when something could not be measured, such as a server that gives any other answer than the right one.
 
+import { spawnSync } from 'node:child_process'
 import { audit } from './bench/audit.js'
 import { client } from './bench/client.js'
 import { exchange } from './bench/exchange.js'
@@ -23,10 +25,15 @@ if (unknown !== undefined) {
   const known = SUBJECTS.map(({ name }) => name).join(', ')
   process.stderr.write(`bench: no subject ${JSON.stringify(unknown)}\nhint: There are ${known}.\n`)
   process.exitCode = 2
+} else if (names.length === 1) {
+  for (const subject of SUBJECTS) if (subject.name === names[0]) await run(subject)
 } else {
-  for (const subject of SUBJECTS) {
-    if (names.length === 0 || names.includes(subject.name)) await run(subject)
-  }
+  for (const { name } of SUBJECTS) if (names.length === 0 || names.includes(name)) runApart(name)
+}
+
+function runApart(name) {
+  const { status } = spawnSync(process.execPath, [import.meta.filename, name], { stdio: 'inherit' })
+  if (status !== 0) process.exitCode = 1
 }
 
 async function run({ name, title, measure }) {
