@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import { lazily } from '../core/lazily.js'
 import { type Config, createConfig } from './config.js'
@@ -111,7 +112,7 @@ export interface Surroundings {
 export function createContext(surroundings: Surroundings): Context {
   const { streams, environment, clock, random } = surroundings
   const closedPipe = lazily(() => new AbortController())
-  const signal = lazily(() => AbortSignal.any([surroundings.signal, closedPipe().signal]))
+  const signal = lazily(() => anySignal([surroundings.signal, closedPipe().signal]))
   const keychain = surroundings.keychain ?? createKeychain()
   return {
     io: createIo({
@@ -131,7 +132,7 @@ export function createContext(surroundings: Surroundings): Context {
     random,
     fetch: (input, init) => {
       const signals = init?.signal ? [signal(), init.signal] : [signal()]
-      return surroundings.fetch(input, { ...init, signal: AbortSignal.any(signals) })
+      return surroundings.fetch(input, { ...init, signal: anySignal(signals) })
     },
     fetchAtEnd: surroundings.fetch,
     status: { code: 0 },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { DEV_SEED, type Seed } from '../authority/seed.js'
+import { anySignal } from '../core/any-signal.js'
 import { AUDIT_EVENTS, type AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { type AuthsecClient, createAuthsecClient } from '../sdk/index.js'
@@ -121,7 +122,7 @@ export async function runDemo({ emit, note, signal }: DemoOptions): Promise<bool
         letApprove(alice, server.user.id, tell).catch((error) => failed.abort(error))
       },
     })
-    const stop = AbortSignal.any([signal, failed.signal])
+    const stop = anySignal([signal, failed.signal])
     const surroundings: AgentSurroundings = { authsec, apis, tell, signal: stop }
     const ask = async (question: string, turns: readonly (readonly PlannedCall[])[]) => {
       tell({ type: 'question', text: question })

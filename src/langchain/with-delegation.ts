@@ -1,5 +1,6 @@
 import { ToolMessage } from '@langchain/core/messages'
 import type { StructuredToolInterface, ToolRunnableConfig } from '@langchain/core/tools'
+import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import type { AuthsecClient, DelegationRequest, DelegationSubject, DelegationToken } from '../sdk/index.js'
 import { obtainApproval } from './approval.js'
@@ -185,7 +186,7 @@ function createContext(
       const own = init.signal ?? (resource instanceof Request ? resource.signal : undefined)
       const signals = [own, signal].filter((one) => !!one)
       const send = authsec.fetch(request(), { fetch: delegation.fetch, onToken: note })
-      return send(resource, signals.length > 0 ? { ...init, signal: AbortSignal.any(signals) } : init)
+      return send(resource, signals.length > 0 ? { ...init, signal: anySignal(signals) } : init)
     },
     token: async () => note(await authsec.getDelegationToken(request())),
     // Made only where one is wanted: a tool call is cheap, a signal that never fires is not.

@@ -1,3 +1,4 @@
+import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import { assertNarrower } from '../core/permission.js'
 import { type ApprovalRequest, copyApprovalRequest } from './approval-request.js'
@@ -309,7 +310,7 @@ class Client implements AuthsecClient {
 
 function withSignal(request: RequestMembers, signal: AbortSignal | undefined): RequestMembers {
   if (signal === undefined) return request
-  return { ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }
+  return { ...request, signal: request.signal ? anySignal([request.signal, signal]) : signal }
 }
 
 // What the base token can never stand in for.

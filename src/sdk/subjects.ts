@@ -1,3 +1,4 @@
+import { anySignal } from '../core/any-signal.js'
 import { encodeBase64url } from '../core/base64url.js'
 import {
   BOUND_CALL_TOKEN_TYPE,
@@ -161,7 +162,7 @@ export class Subjects {
       late.abort(new AuthsecError('timed_out', "the function that gives the user's token took too long"))
     })
     const given = Promise.resolve().then(provide)
-    return untilAborted(given, AbortSignal.any([signal, late.signal])).finally(cancel)
+    return untilAborted(given, anySignal([signal, late.signal])).finally(cancel)
   }
 
   #adopt(state: SubjectState, token: string): void {

@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { MAX_AUDIT_PAGE } from '../../../api/audit.js'
 import type { AuditCursor } from '../../../api/audit-stream.js'
+import { anySignal } from '../../../core/any-signal.js'
 import {
   type AuditFilter,
   formatAuditFilter,
@@ -106,7 +107,7 @@ async function tail(
   const { io, clock, random, signal } = context
   const { follow, untilMatch } = flags
   const deadline = startDeadline(clock, flags.for)
-  const ending = AbortSignal.any([signal, deadline.signal])
+  const ending = anySignal([signal, deadline.signal])
   const target = { ...connection.target, fetch: endFetchWith(connection.target.fetch, ending) }
   const cursors = flags.cursorFile === undefined ? undefined : openCursorFile(flags.cursorFile)
   const start = await findStart(flags, cursors, file)
@@ -212,7 +213,7 @@ function readSeq(line: string | undefined): number | undefined {
 
 function endFetchWith(fetch: typeof globalThis.fetch, ending: AbortSignal): typeof globalThis.fetch {
   return (input, init) => {
-    const signal = init?.signal ? AbortSignal.any([init.signal, ending]) : ending
+    const signal = init?.signal ? anySignal([init.signal, ending]) : ending
     return fetch(input, { ...init, signal })
   }
 }
