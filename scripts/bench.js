@@ -25,10 +25,10 @@ if (unknown !== undefined) {
   const known = SUBJECTS.map(({ name }) => name).join(', ')
   process.stderr.write(`bench: no subject ${JSON.stringify(unknown)}\nhint: There are ${known}.\n`)
   process.exitCode = 2
-} else if (names.length === 1) {
-  for (const subject of SUBJECTS) if (subject.name === names[0]) await run(subject)
 } else {
-  for (const { name } of SUBJECTS) if (names.length === 0 || names.includes(name)) runApart(name)
+  const [first, ...others] = SUBJECTS.filter(({ name }) => names.length === 0 || names.includes(name))
+  if (others.length === 0) await run(first)
+  else for (const { name } of [first, ...others]) runApart(name)
 }
 
 function runApart(name) {
