@@ -28,6 +28,7 @@ function hasBuffer(): boolean {
   return globalThis.Buffer?.isEncoding('base64url') ?? false
 }
 
+// Not the Buffer itself, of which a slice is no copy.
 function decodeBuffer(text: string): Uint8Array {
   const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64url')
   return new Uint8Array(buffer, byteOffset, byteLength)
