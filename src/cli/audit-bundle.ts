@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { type LogFile, type LogSource, readLogKeys } from '../core/log-source.js'
@@ -13,6 +11,7 @@ import {
 } from '../core/log-tiles.js'
 import { quote } from '../core/printable.js'
 import { fillNewPlace } from './new-place.js'
+import { readStart } from './text-file.js'
 
 /** Reads a log out of a directory in the layout of C2SP tlog-tiles; opens nothing for writing. */
 export function openBundle(directory: string): LogSource {
@@ -68,10 +67,7 @@ async function readText(path: string): Promise<string | undefined> {
 // Somebody else made the bundle: of a file that is too long, as a device is, no more is read than tells so.
 async function readBytes(path: string): Promise<Uint8Array | undefined> {
   try {
-    const status = await stat(path)
-    if (status.isFile() && status.size <= MAX_TILE_BYTES) return await readFile(path)
-    const { buffer } = await import('node:stream/consumers')
-    return await buffer(createReadStream(path, { end: MAX_TILE_BYTES }))
+    return await readStart(path, MAX_TILE_BYTES)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

@@ -4,7 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isUuid } from './flags.js'
 import { writePrivateFile } from './private-file.js'
-import { findTextFile } from './text-input.js'
+import { findTextFile } from './text-file.js'
 
 // The name of a log has at most 256 characters.
 const MAX_CURSOR_BYTES = 4 * 1024
@@ -33,7 +33,7 @@ export function parseCursor(text: string): AuditCursor {
 /** A file that keeps a cursor for the next run. */
 export interface CursorFile {
   /** Undefined while there is no such file. Throws `usage`, and `configuration` for one that holds something else. */
-  read(): AuditCursor | undefined
+  read(): Promise<AuditCursor | undefined>
   /** Keeps it durably; what is kept already is not written again. */
   keep(cursor: AuditCursor): Promise<void>
 }
@@ -41,8 +41,8 @@ export interface CursorFile {
 export function openCursorFile(path: string): CursorFile {
   let kept: string | undefined
   return {
-    read() {
-      const text = findTextFile(path, { maxBytes: MAX_CURSOR_BYTES, code: 'configuration' })
+    async read() {
+      const text = await findTextFile(path, { maxBytes: MAX_CURSOR_BYTES, code: 'configuration' })
       if (text === undefined) return undefined
       try {
         return parseCursor(text.trim())

@@ -14,7 +14,7 @@ import type { Context } from './context.js'
 import { openKnownLogs } from './known-logs.js'
 import { chooseKey } from './log-contact.js'
 import { sha256, verifyEd25519 } from './log-crypto.js'
-import { readTextFile } from './text-input.js'
+import { readTextFile } from './text-file.js'
 
 // A record and the signed head, each as large as it may be, are less.
 const MAX_PROOF_BYTES = 256 * 1024
@@ -75,7 +75,7 @@ export async function verifyProof(context: Context, text: string, flags: ProofFl
 }
 
 /** Reads the file of a proof; throws `not_found`, `usage`, and `checkpoint_malformed` for one that is larger than any. */
-export function readProofFile(path: string): string {
+export function readProofFile(path: string): Promise<string> {
   return readTextFile(path, { maxBytes: MAX_PROOF_BYTES, code: 'checkpoint_malformed' })
 }
 

@@ -5,7 +5,7 @@ import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 import { keepNames } from './completion-names.js'
-import { findTextFile } from './text-input.js'
+import { findTextFile } from './text-file.js'
 import { toWriteFailure } from './write-failure.js'
 
 /** A server with what is usually said about it. It holds no secret. */
@@ -124,12 +124,13 @@ const MAX_JSON_BYTES = 16 * 1024 * 1024
 export async function readJsonFile(path: string): Promise<JsonObject | undefined> {
   const hint = 'Repair the file or remove it.'
   try {
-    const text = findTextFile(path, { maxBytes: MAX_JSON_BYTES })
+    const text = await findTextFile(path, { maxBytes: MAX_JSON_BYTES })
     if (text === undefined) return undefined
     const value = JSON.parse(text)
     if (isJsonObject(value)) return value
   } catch (cause) {
     if (AuthsecError.is(cause)) throw new AuthsecError('configuration', cause.message, { hint, cause })
+    if (!(cause instanceof SyntaxError)) throw cause
   }
   throw new AuthsecError('configuration', `${quote(path, 200)} is not a JSON object`, { hint })
 }

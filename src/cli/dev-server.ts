@@ -98,7 +98,7 @@ function chooseNewer(head: Checkpoint, known: string | undefined): string {
 async function readKeySource({ keys }: ServeFlags) {
   if (typeof keys !== 'object') return keys && { keys }
   const { readKeyFile } = await import('./key-input.js')
-  return { keys: { import: readKeyFile(keys.file) } }
+  return { keys: { import: await readKeyFile(keys.file) } }
 }
 
 async function readDevPlace(context: Context, flags: ServeFlags) {

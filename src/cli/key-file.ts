@@ -2,14 +2,14 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import type { JsonWebKeySet } from '../verify/index.js'
-import { readTextFile } from './text-input.js'
+import { readTextFile } from './text-file.js'
 
 /** The members of a JWK that only its owner has, RFC 7518 §6. */
 const PRIVATE: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'])
 
 /** Reads a JWK or a JWK Set; throws `not_found` and `usage`. */
 export async function readKeySetFile(path: string): Promise<JsonWebKeySet> {
-  const keys = parseJson(path, readTextFile(path))
+  const keys = parseJson(path, await readTextFile(path))
   if ('kty' in keys) return toKeySet(keys)
   if (Array.isArray(keys['keys'])) return keys as unknown as JsonWebKeySet
   throw new AuthsecError('usage', `${quote(path)} is not a key set`, {
@@ -38,7 +38,7 @@ export async function readPublicKeySetFile(path: string): Promise<JsonObject> {
  * the token calls its key: whoever gives one key means that one. Throws `not_found` and `usage`.
  */
 export async function readKeyFile(path: string, { kid }: JsonObject): Promise<JsonWebKeySet> {
-  const text = readTextFile(path)
+  const text = await readTextFile(path)
   const { kid: _own, ...jwk } = text.includes('-----BEGIN')
     ? await readPem(path, text)
     : omitPrivate(parseJson(path, text))

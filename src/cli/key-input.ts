@@ -1,14 +1,14 @@
 import type { FileKey } from '../authority/key-files.js'
 import { quote } from '../core/printable.js'
 import type { Io } from './io.js'
-import { readTextFile } from './text-input.js'
+import { readTextFile } from './text-file.js'
 
 // A key set of a hundred RSA keys with all their parts is a tenth of it.
 const MAX_INPUT_BYTES = 1024 * 1024
 
 /** Reads the keys of a file, or of standard input for `-`. Throws `not_found`, `usage` and `key_malformed`. */
 export async function readKeys(io: Io, source: string): Promise<FileKey[]> {
-  const text = source === '-' ? await readStandardInput(io) : readKeyFile(source)
+  const text = source === '-' ? await readStandardInput(io) : await readKeyFile(source)
   const { parseKeys } = await import('../authority/key-files.js')
   return parseKeys(text, source === '-' ? 'standard input' : quote(source))
 }
@@ -19,7 +19,7 @@ async function readStandardInput(io: Io): Promise<string> {
 }
 
 /** The text of a file with keys. Throws `not_found`, `usage` and `key_malformed`. */
-export function readKeyFile(path: string): string {
+export function readKeyFile(path: string): Promise<string> {
   return readTextFile(path, {
     maxBytes: MAX_INPUT_BYTES,
     code: 'key_malformed',

@@ -6,7 +6,7 @@ import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
 import type { Clock } from './context.js'
 import { readKeyFile } from './key-input.js'
-import { readTextFile } from './text-input.js'
+import { readTextFile } from './text-file.js'
 import type { DeliverableToken } from './token-delivery.js'
 
 /** What a token is made of that nobody but its maker vouches for. */
@@ -28,9 +28,9 @@ const LOCAL_ISSUER = 'urn:authsec:local'
 /** Signs a token with a key of one's own and asks nobody; throws `not_found`, `usage` and `key_malformed`. */
 export async function mintLocally(request: LocalRequest, clock: Clock): Promise<DeliverableToken> {
   const { parseLocalKey, signLocally } = await import('./local-signing.js')
-  const key = parseLocalKey(readKeyFile(request.keyFile), request.keyFile)
+  const key = parseLocalKey(await readKeyFile(request.keyFile), request.keyFile)
   const { claimsFile } = request
-  const more = claimsFile === undefined ? {} : parseClaims(readTextFile(claimsFile), claimsFile)
+  const more = claimsFile === undefined ? {} : parseClaims(await readTextFile(claimsFile), claimsFile)
   const claims = { ...describeClaims(request, Math.floor(clock.now() / 1000)), ...more }
   const { exp } = claims
   return {

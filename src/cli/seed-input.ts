@@ -1,9 +1,9 @@
-import { type Stats, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Seed } from '../server/index.js'
-import { readTextFile } from './text-input.js'
+import { readTextFile } from './text-file.js'
 
 const MAX_PASSWORD_BYTES = 4 * 1024
 
@@ -19,25 +19,28 @@ export async function readSeed(
 
   const readPassword = (name: string) => {
     const file = resolve(dirname(path), name)
-    const stats = readStats(file)
+    const stats = orRefuse(() => statSync(file), file)
     if (!stats.isFile()) throw new AuthsecError('usage', `${quote(file, 200)} is no file`)
     if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
       throw new AuthsecError('usage', `${quote(file, 200)} is open to others: chmod 600 it`)
     }
+    if (stats.size > MAX_PASSWORD_BYTES) {
+      throw new AuthsecError('usage', `${quote(file, 200)} is larger than ${MAX_PASSWORD_BYTES / 1024} KiB`)
+    }
     // The line break is the editor's, not the password's.
-    const password = readTextFile(file, { maxBytes: MAX_PASSWORD_BYTES }).replace(/\r?\n$/, '')
+    const password = orRefuse(() => readFileSync(file, 'utf8'), file).replace(/\r?\n$/, '')
     if (/[\r\n]/.test(password)) {
       throw new AuthsecError('usage', `${quote(file, 200)} has more than one line`)
     }
     return password
   }
-  const text = readTextFile(path, { hint: 'authsec help seed says what one holds.' })
+  const text = await readTextFile(path, { hint: 'authsec help seed says what one holds.' })
   return parseSeed(text, { ...demands, readPassword })
 }
 
-function readStats(path: string): Stats {
+function orRefuse<T>(read: () => T, path: string): T {
   try {
-    return statSync(path)
+    return read()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     throw new AuthsecError('usage', `${quote(path, 200)} cannot be read (${code})`, { cause })

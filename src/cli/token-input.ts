@@ -1,8 +1,8 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import { AuthsecError } from '../core/errors.js'
 import { type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import type { Io } from './io.js'
+import { findTextFile } from './text-file.js'
 
 /** How much is read at most, in bytes: a token with everything that may be wrapped around it. */
 const MAX_INPUT_BYTES = 64 * 1024
@@ -18,7 +18,7 @@ export interface TokenInput {
 /** Reads a token from a file, or from standard input for `-`; throws `not_found` or `token_malformed`. */
 export async function readTokenInput(io: Io, source: string): Promise<TokenInput> {
   if (source === '-') return await readFromInput(io)
-  const input = readFromFile(io, source)
+  const input = await readFromFile(io, source)
   if (input !== undefined) return input
   throw new AuthsecError('not_found', `there is no file ${quote(source)}`, {
     hint: 'Give a file that holds the token, or - for standard input.',
@@ -30,7 +30,7 @@ export async function readTokenOrArgument(io: Io, argument: string): Promise<Tok
   if (argument === '-') return await readFromInput(io)
   if (argument.includes('.') && /^\W*(?:Bearer\s+)?eyJ/i.test(argument))
     return tellStripped(io, cleanToken(argument))
-  const input = readFromFile(io, argument)
+  const input = await readFromFile(io, argument)
   if (input !== undefined) return input
   if (argument.split('.').length === 3) return tellStripped(io, cleanToken(argument))
   // A long argument may be half of a token, which no message repeats.
@@ -58,8 +58,8 @@ async function readFromInput(io: Io): Promise<TokenInput> {
   return tellStripped(io, cleanToken(await io.readInput(MAX_INPUT_BYTES, 'token_malformed')))
 }
 
-function readFromFile(io: Io, file: string): TokenInput | undefined {
-  const text = readTokenFile(file)
+async function readFromFile(io: Io, file: string): Promise<TokenInput | undefined> {
+  const text = await findTextFile(file, { maxBytes: MAX_INPUT_BYTES, code: 'token_malformed' })
   return text === undefined ? undefined : { ...tellStripped(io, cleanToken(text)), file }
 }
 
@@ -91,37 +91,3 @@ const WRAPPINGS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['line breaks', /(?<token>)[ \t]*[\r\n]+[ \t]*/g],
   ['white space', /(?<token>)\s+/g],
 ]
-
-function readTokenFile(path: string): string | undefined {
-  try {
-    const file = openSync(path, 'r')
-    try {
-      const text = readUpTo(file, MAX_INPUT_BYTES)
-      if (text !== undefined) return text
-    } finally {
-      closeSync(file)
-    }
-  } catch (error) {
-    if (isCoded(error) && ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(error.code)) return undefined
-    throw new AuthsecError('usage', `${quote(path)} cannot be read`, { cause: error })
-  }
-  throw new AuthsecError('token_malformed', `${quote(path)} is larger than ${MAX_INPUT_BYTES / 1024} KiB`, {
-    hint: 'A delegation token is well under 2 kB: check which file was meant.',
-  })
-}
-
-// A pipe hands out its content in pieces, so one read is not enough.
-function readUpTo(file: number, maxBytes: number): string | undefined {
-  const buffer = Buffer.alloc(maxBytes + 1)
-  let size = 0
-  while (size < buffer.length) {
-    const bytesRead = readSync(file, buffer, size, buffer.length - size, null)
-    if (bytesRead === 0) return buffer.toString('utf8', 0, size)
-    size += bytesRead
-  }
-  return undefined
-}
-
-function isCoded(error: unknown): error is { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-}

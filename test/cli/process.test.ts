@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
@@ -126,6 +126,31 @@ describe('the process', () => {
         stdout: '',
         stderr: expect.stringMatching(/^0 events\ngo on with: authsec audit tail .*--cursor 799\n$/),
       })
+    },
+  )
+
+  test.skipIf(process.platform === 'win32')(
+    'can be ended while it reads a pipe that nobody fills',
+    async () => {
+      const pipe = join(directory, 'pipe')
+      execFileSync('mkfifo', [pipe])
+      const run = await startCommand(script, ['policy', 'create', '--file', pipe], env)
+      let isOver = false
+      void run.ended.then(() => (isOver = true))
+      // Opens as soon as the command does.
+      const filling = await open(pipe, 'w')
+      try {
+        // The first asks, and a later one ends it.
+        await expect
+          .poll(() => {
+            run.signal('SIGTERM')
+            return isOver
+          })
+          .toBe(true)
+      } finally {
+        await filling.close()
+      }
+      expect((await run.ended).stdout).toBe('')
     },
   )
 

@@ -195,7 +195,7 @@ async function findStart(
   cursors: CursorFile | undefined,
   file: LineFile | undefined,
 ): Promise<TailStart> {
-  const kept = cursor ?? cursors?.read()
+  const kept = cursor ?? (await cursors?.read())
   const written = cursors && readSeq(file?.lastLine)
   // What was read at the one is not at the other.
   const start =

@@ -27,7 +27,7 @@ import { describe } from '../../help.js'
 import { openKnownLogs } from '../../known-logs.js'
 import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
-import { readTextFile } from '../../text-input.js'
+import { readTextFile } from '../../text-file.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
 
 /**
@@ -96,11 +96,11 @@ async function verify(context: Context, bundle: string | undefined, flags: Verif
   }
   if (bundle !== undefined && (await isFile(bundle))) {
     assertAlone('the file of a proof', flags, ['event', 'token', 'checkpoint', 'require'])
-    return verifyProof(context, readProofFile(bundle), flags)
+    return verifyProof(context, await readProofFile(bundle), flags)
   }
   if (flags.event !== undefined) assertAlone('--event', flags, ['token', 'checkpoint', 'require'])
   const token = flags.token === undefined ? undefined : await readToken(context, flags.token)
-  const anchors = flags.checkpoint.map(readAnchor)
+  const anchors = await Promise.all(flags.checkpoint.map(readAnchor))
   const subject = await openSubject(context, bundle, flags)
   if (flags.event !== undefined) return proveEvent(context, flags.event, subject, flags)
   // The proof is only there once the event is signed: the server signs it at once where it has to.
@@ -218,8 +218,8 @@ async function readToken({ io }: Context, file: string): Promise<TokenReceipt> {
   return { eventId, hash: Buffer.from(sha256(Buffer.from(signingInput))).toString('base64url') }
 }
 
-function readAnchor(file: string): Anchor {
-  const note = readTextFile(file, {
+async function readAnchor(file: string): Promise<Anchor> {
+  const note = await readTextFile(file, {
     maxBytes: MAX_NOTE_LENGTH,
     code: 'checkpoint_malformed',
     hint: 'authsec audit checkpoint --out FILE writes one.',

@@ -17,7 +17,7 @@ import {
   type Suppression,
   toSarif,
 } from '../../linting.js'
-import { readTextFile } from '../../text-input.js'
+import { readTextFile } from '../../text-file.js'
 import { type Anatomy, dissectToken } from '../../token-anatomy.js'
 import { readTokenInput } from '../../token-input.js'
 import { isDelegationToken } from '../../verify-trust.js'
@@ -76,7 +76,7 @@ export function addLint(parent: Command, context: Context): void {
     )
     .addOption(parent.createOption('--json', 'print a JSON array').default(false).conflicts('report'))
     .action(async (files, { suppressions: path, ...flags }) => {
-      const suppressions = path === undefined ? [] : readSuppressions(path)
+      const suppressions = path === undefined ? [] : await readSuppressions(path)
       await lint(context, files.length > 0 ? files : ['-'], flags, suppressions)
     })
 }
@@ -135,6 +135,6 @@ function kindOf({ header }: Anatomy, claims: NonNullable<Anatomy['claims']>): 'c
   return String(claims['iss']).startsWith('spiffe://') ? 'base' : 'call'
 }
 
-function readSuppressions(path: string): Suppression[] {
-  return parseSuppressions(readTextFile(path), path)
+async function readSuppressions(path: string): Promise<Suppression[]> {
+  return parseSuppressions(await readTextFile(path), path)
 }
