@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import { quote } from '../core/printable.js'
-import { isJsonObject } from '../core/strict-json.js'
+import { readJsonFile } from './config.js'
 import type { Context } from './context.js'
 import type { Check, Finding } from './diagnosis.js'
 
@@ -73,13 +73,9 @@ async function checkForeignFile({ environment }: Context): Promise<Finding> {
   const name = 'other tools'
   const path = await findUpwards(environment.workingDirectory, '.authsec.json')
   if (path === undefined) return { name, outcome: 'ok', detail: "no .authsec.json of AuthSec's SDKs here" }
-  const { readFile, stat } = await import('node:fs/promises')
-  const content = await readFile(path, 'utf8')
-    .then(JSON.parse)
-    .catch(() => undefined)
-  const secrets = isJsonObject(content)
-    ? Object.keys(content).filter((key) => /token|secret|password/i.test(key))
-    : []
+  const { stat } = await import('node:fs/promises')
+  const content = await readJsonFile(path).catch(() => undefined)
+  const secrets = Object.keys(content ?? {}).filter((key) => /token|secret|password/i.test(key))
   const isOpen = secrets.length > 0 && ((await stat(path)).mode & 0o077) !== 0
   return {
     name,

@@ -3,6 +3,10 @@ import type { Command, OptionValues } from '@commander-js/extra-typings'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { StatePlace } from '../server/state.js'
+import { readTextFile } from './text-file.js'
+
+// An address of a database with all its options.
+const MAX_STORE_BYTES = 64 * 1024
 
 /** Where the state of a server is said to be. */
 export interface PlaceFlags {
@@ -80,15 +84,14 @@ function parseStore(text: string): string {
 }
 
 async function readStoreFile(path: string): Promise<string> {
-  const { readFile, stat } = await import('node:fs/promises')
-  const fail = (cause: NodeJS.ErrnoException) => {
+  const { stat } = await import('node:fs/promises')
+  const { mode } = await stat(path).catch((cause) => {
     throw new AuthsecError('usage', `the store file ${quote(path)} cannot be read (${cause.code})`, { cause })
-  }
-  const { mode } = await stat(path).catch(fail)
+  })
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
     throw new AuthsecError('usage', `the store file ${quote(path)} is open to others`, {
       hint: `It holds a password: chmod 600 ${path}`,
     })
   }
-  return (await readFile(path, 'utf8').catch(fail)).trim()
+  return (await readTextFile(path, { maxBytes: MAX_STORE_BYTES })).trim()
 }

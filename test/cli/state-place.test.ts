@@ -51,6 +51,11 @@ describe('the address of a database', () => {
       says: 'is open to others',
     },
     {
+      why: 'a file that is larger than an address',
+      make: () => writeStoreFile(SECRET.padEnd(64 * 1024 + 1)),
+      says: 'is larger than 64 KiB',
+    },
+    {
       why: 'a file that holds no address',
       make: () => writeStoreFile(SECRET),
       says: 'is not the address of',
