@@ -1,4 +1,4 @@
-import { AUTHSEC_AUDIENCE, grantedResources } from '../core/delegation.js'
+import { ANY_RESOURCE, AUTHSEC_AUDIENCE, grantedResources } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { isPermission } from '../core/permission.js'
 import { choosePolicy, delegablePermissions } from '../core/policy.js'
@@ -19,6 +19,8 @@ export interface SeedFault {
 export interface SeedDemands {
   /** Whether it has to have a delegation, as that of a dev server has; default false. */
   delegation?: boolean | undefined
+  /** Who of it has to administer the server, with a password that the seed does not say; default: anybody. */
+  admin?: string | undefined
 }
 
 type Report = (at: string, why: string) => void
@@ -27,9 +29,10 @@ type Report = (at: string, why: string) => void
  * Everything that is wrong with a seed as a whole: names that nobody has or that two have, and delegations that could
  * not be granted. A text that is empty stands for one that has been reported already.
  */
-export function findSeedFaults(seed: Seed, { delegation = false }: SeedDemands = {}): SeedFault[] {
+export function findSeedFaults(seed: Seed, { delegation = false, admin }: SeedDemands = {}): SeedFault[] {
   const faults: SeedFault[] = []
   const report: Report = (at, why) => faults.push({ at, why })
+  if (admin !== undefined) reportAdmin(seed, admin, report)
   reportTwins(seed, report)
   reportUsers(seed, report)
   reportPolicies(seed, report)
@@ -52,6 +55,16 @@ export function describeSeedFaults(faults: readonly SeedFault[]): AuthsecError {
   const list = faults.map(({ at, why }) => `${at}: ${why}`).join('; ')
   const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
   return new AuthsecError('usage', `the seed has ${count}: ${list}`)
+}
+
+function reportAdmin(seed: Seed, email: string, report: Report): void {
+  seed.users.forEach((user, index) => {
+    if (user.email !== email) return
+    const at = `users[${index}]`
+    if (!isSeedAdmin(user, seed))
+      report(`${at}.roles`, `none of them has ${ADMIN_PERMISSION}, for ${quote(email)}`)
+    if (user.password !== undefined) report(at, 'has a password: that of the admin is asked for instead')
+  })
 }
 
 function reportTwins({ users, clients, resources, policies }: Seed, report: Report): void {
@@ -116,7 +129,7 @@ function reportPolicies({ policies, roles, clients, resources }: Seed, report: R
       }
     })
     policy.resources.forEach((uri, place) => {
-      if (uri !== '*' && !uris.includes(uri)) {
+      if (uri !== ANY_RESOURCE && !uris.includes(uri)) {
         report(`${at}.resources[${place}]`, `no resource ${quote(uri, 200)}`)
       }
     })

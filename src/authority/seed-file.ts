@@ -7,10 +7,9 @@ import { assertPassword } from './passwords.js'
 import { createPolicy } from './policies.js'
 import { assertResourceUri } from './resources.js'
 import type { Seed, SeedClient, SeedDelegation, SeedPolicy, SeedResource, SeedUser } from './seed.js'
-import { addAdmin, isSeedAdmin } from './seed-admin.js'
+import { addAdmin } from './seed-admin.js'
 import { describeSeedFaults, findSeedFaults, type SeedDemands, type SeedFault } from './seed-faults.js'
 import { createReader, isText, type SeedReader } from './seed-reader.js'
-import { ADMIN_PERMISSION } from './sessions.js'
 
 const MEMBERS = {
   seed: ['tenant_id', 'roles', 'users', 'resources', 'clients', 'policies', 'delegations'],
@@ -35,8 +34,6 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 /** How a seed file is read. */
 interface SeedReading extends SeedDemands {
-  /** The e-mail address of somebody who administers the server, in the seed or beside it. */
-  admin?: string | undefined
   /** The password in a file that a user of the seed names; throws `usage`. Without it no user may name one. */
   readPassword?: ((path: string) => string) | undefined
 }
@@ -46,7 +43,7 @@ interface SeedReading extends SeedDemands {
  * `delegations`, in which clients are named by their name and users by their e-mail address. Every fault is
  * reported at once, each with its place. Throws `usage`.
  */
-export function parseSeed(text: string, { admin, readPassword, ...demands }: SeedReading = {}): Seed {
+export function parseSeed(text: string, { readPassword, ...demands }: SeedReading = {}): Seed {
   const root = parseRoot(text)
   const faults: SeedFault[] = []
   const top = createReader(root, '', MEMBERS.seed, faults)
@@ -59,18 +56,7 @@ export function parseSeed(text: string, { admin, readPassword, ...demands }: See
     policies: readList(root, 'policies', faults, readPolicy),
     delegations: readList(root, 'delegations', faults, readDelegation),
   }
-  const seed = admin === undefined ? read : addAdmin(read, admin)
-  const at = seed.users.findIndex(({ email }) => email === admin)
-  const user = seed.users[at]
-  if (user !== undefined && !isSeedAdmin(user, seed)) {
-    faults.push({
-      at: `users[${at}].roles`,
-      why: `none of them has ${ADMIN_PERMISSION}, for ${quote(user.email)}`,
-    })
-  }
-  if (user?.password !== undefined) {
-    faults.push({ at: `users[${at}].password_file`, why: 'the password of the admin is asked for instead' })
-  }
+  const seed = demands.admin === undefined ? read : addAdmin(read, demands.admin)
   faults.push(...findSeedFaults(seed, demands))
   if (faults.length > 0) throw describeSeedFaults(faults)
   return seed

@@ -3,10 +3,9 @@ import { openAuthority } from '../authority/authority.js'
 import { installState } from '../authority/new-state.js'
 import { CHOSEN_PASSWORD_COST, hashPassword } from '../authority/passwords.js'
 import type { Seed } from '../authority/seed.js'
-import { addAdmin, isSeedAdmin } from '../authority/seed-admin.js'
+import { addAdmin } from '../authority/seed-admin.js'
 import { assertSeed } from '../authority/seed-faults.js'
 import { isPlanted, plantSeed } from '../authority/seed-planting.js'
-import { ADMIN_PERMISSION } from '../authority/sessions.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { describeEmptyState } from './reset.js'
@@ -90,7 +89,8 @@ export async function initServer(
 ): Promise<{ tenantId: string; issuer: string; place: string; withoutPassword: string[] }> {
   const { admin, clock = Date.now } = options
   const issuer = readIssuer(options.issuer)
-  const seed = withAdmin(options.seed ?? EMPTY_SEED, admin.email)
+  const seed = addAdmin(options.seed ?? EMPTY_SEED, admin.email)
+  assertSeed(seed, { admin: admin.email })
   const hash = await hashPassword(admin.password, CHOSEN_PASSWORD_COST)
   const state = await openState(options, options.kek)
   const { store, kek } = state
@@ -138,22 +138,6 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
       hint: 'Start it with that --issuer: tokens name it, so it never changes.',
     })
   }
-}
-
-function withAdmin(asked: Seed, email: string): Seed {
-  const seed = addAdmin(asked, email)
-  const user = seed.users.find((each) => each.email === email)
-  if (user === undefined || !isSeedAdmin(user, seed)) {
-    throw new AuthsecError('usage', `${quote(email)} has no role with ${ADMIN_PERMISSION} in the seed`)
-  }
-  if (user.password !== undefined) {
-    throw new AuthsecError(
-      'usage',
-      `${quote(email)} has two passwords: that of the admin and one in the seed`,
-    )
-  }
-  assertSeed(seed)
-  return seed
 }
 
 /**

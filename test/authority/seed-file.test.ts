@@ -332,7 +332,7 @@ describe('a seed file', () => {
         'users[1].password_file: a password has to have 10 to 1024 characters',
     )
     expect(() => read('carol.txt', 'carol.txt', 'root@example.test')).toThrow(
-      'users[0].password_file: the password of the admin is asked for instead',
+      'users[0]: has a password: that of the admin is asked for instead',
     )
     const withFile = { ...SEED, users: [root, { ...carol, password_file: 'carol.txt' }] }
     expect(() => parseSeed(JSON.stringify(withFile))).toThrow(

@@ -82,17 +82,22 @@ describe('the first start of a shared server', () => {
     })
   })
 
-  test('takes one password for its admin, not two', async () => {
+  test('takes an admin of its seed who may administer it, and one password for them, not two', async () => {
     const state = join(place, `state-${count++}`)
-    const seed = {
-      ...SEED,
-      roles: { ...SEED.roles, admin: ['admin:access'] },
-      users: [...SEED.users, { email: ADMIN.email, roles: ['admin'], password: ADMIN.password }],
+    const begin = (roles: string[], password?: string) => {
+      const users = [...SEED.users, { email: ADMIN.email, roles, password }]
+      const seed = { ...SEED, roles: { ...SEED.roles, admin: ['admin:access'] }, users }
+      return initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed })
     }
-    await expect(initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed })).rejects.toMatchObject({
+    await expect(begin(['admin'], ADMIN.password)).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('has two passwords'),
+      message: expect.stringMatching(/^the seed has a fault: users\[\d\]: has a password: /),
     })
+    await expect(begin(['member'])).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringMatching(/users\[\d\]\.roles: none of them has admin:access, for /),
+    })
+    await begin(['admin'])
   })
 
   test('that was interrupted is begun again, and nothing of it is served', async () => {
