@@ -182,9 +182,9 @@ export async function runServer<T>(
     const seals = setInterval(() => {
       watch
         .recordSteps(authority.audit)
-        // Either way, and where both fail one of them says so: the disk is the same.
-        .finally(() => authority.sealing.seal())
-        .catch((error) => onSurprise(error, SERVER_ITSELF))
+        .catch(onFailure)
+        .then(() => authority.sealing.seal())
+        .catch(onFailure)
     }, SEAL_EVERY_MS).unref()
 
     const close = async () => {
@@ -194,8 +194,8 @@ export async function runServer<T>(
       clearInterval(seals)
       await socket.close()
       await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
-      await authority.audit.flushRefusals().catch((error) => onSurprise(error, SERVER_ITSELF))
-      await authority.auditReads.flush().catch((error) => onSurprise(error, SERVER_ITSELF))
+      await authority.audit.flushRefusals().catch(onFailure)
+      await authority.auditReads.flush().catch(onFailure)
       // Whatever the disk says about the last record, the state is free afterwards.
       await recordRun('server.stopped', authority, url)
         .then(() => authority.sealing.seal())

@@ -98,8 +98,9 @@ export function createRetention(options: RetentionOptions): Retention {
       const now = clock()
       const wait = untilSettled(now)
       if (wait > 0) return now + wait
-      // What is known of people goes also while the log cannot be signed, and so not be pruned.
-      await pruneRecords(now).finally(() => erasePersonal(now))
+      // First, because it goes also while the log cannot be signed, and so not be pruned.
+      await erasePersonal(now)
+      await pruneRecords(now)
       return undefined
     },
   }
