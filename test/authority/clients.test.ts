@@ -92,7 +92,7 @@ describe('finding clients', () => {
     expect(id).toBe(bench.seeded.agentId)
   })
 
-  test.each(['', 'demo-agent', randomUUID(), `${randomUUID()} `])('refuses %j', async (id) => {
+  test.each(['', 'demo-agent', '\0', randomUUID(), `${randomUUID()} `])('refuses %j', async (id) => {
     expect(await refusalOf(bench.authority.clients.find(id))).toMatchObject({ code: 'client_not_found' })
   })
 

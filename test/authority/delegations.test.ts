@@ -3,7 +3,14 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { GrantInput } from '../../src/authority/delegation-terms.js'
 import { hashSigningInput } from '../../src/authority/signer.js'
-import { type AuthorityBench, DAY_MS, openBench, PROVENANCE, refusalOf } from '../support/authority-bench.js'
+import {
+  type AuthorityBench,
+  DAY_MS,
+  openBench,
+  PROVENANCE,
+  refusalOf,
+  START,
+} from '../support/authority-bench.js'
 
 let bench: AuthorityBench
 
@@ -131,6 +138,14 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
       message: 'no agent',
       set: () => {
         bench.store.alter({ client: { clientType: 'application', active: false, spiffeId: undefined } })
+        return { roles: [] }
+      },
+    },
+    {
+      code: 'client_not_found',
+      message: 'no agent',
+      set: () => {
+        bench.store.alter({ client: { deletedAt: START, active: false, spiffeId: undefined } })
         return { roles: [] }
       },
     },

@@ -118,8 +118,8 @@ describe('a seed file', () => {
     ],
     [
       'a role named like a member of every object',
-      'users[1].roles[0]: no role "toString"',
-      ({ users }) => Object.assign(users[1] ?? {}, { roles: ['toString'] }),
+      'users[0].roles[0]: no role "toString"',
+      ({ users }) => Object.assign(users[0] ?? {}, { roles: ['toString', 'boss'] }),
     ],
     [
       'a permission that is none',
