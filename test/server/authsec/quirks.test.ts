@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashSigningInput } from '../../../src/authority/signer.js'
 import { QUIRK_ENDPOINTS } from '../../../src/server/endpoints.js'
 import { QUIRKS } from '../../../src/server/quirks.js'
 import { startTestServer, type TestServer, UUID } from '../../support/running-server.js'
@@ -18,6 +19,12 @@ afterAll(() => Promise.all([plain.close(), quirky.close()]))
 const lastQuirk = async () =>
   (await quirky.call('GET', '/audit/events?filter=type=quirk.used&last=1', { admin: true })).json.events[0]
     .event
+
+/** How the log knows a token. */
+const recordOf = (token: string) => {
+  const { jti } = decodeJwt(token)
+  return { ...(jti && { jti }), token_hash: hashSigningInput(token.slice(0, token.lastIndexOf('.'))) }
+}
 
 describe('what is dangerous', () => {
   const doors = QUIRK_ENDPOINTS.flatMap(({ method, paths }) => paths.map((path) => [method, path] as const))
@@ -61,7 +68,9 @@ describe('renew', () => {
     expect(status).toBe(200)
     expect(Object.keys(renewed)).toEqual(['spiffe_id', 'token', 'expires_at'])
     const { exp, iat, nbf, jti, ...rest } = decodeJwt(token)
-    expect(decodeJwt(renewed.token)).toMatchObject({ ...rest, exp: (exp ?? 0) + 3_600 })
+    const end = (exp ?? 0) + 3_600
+    expect(decodeJwt(renewed.token)).toMatchObject({ ...rest, exp: end })
+    expect(Date.parse(renewed.expires_at)).toBe(end * 1_000)
     const validated = await quirky.call('POST', '/v1/jwt/validate', {
       json: { ...json, token: renewed.token },
     })
@@ -70,7 +79,11 @@ describe('renew', () => {
       status: 400,
       json: { error: 'invalid_grant' },
     })
-    expect(await lastQuirk()).toMatchObject({ outcome: 'allow', details: { quirk: 'renew' } })
+    expect(await lastQuirk()).toMatchObject({
+      ...recordOf(renewed.token),
+      outcome: 'allow',
+      details: { quirk: 'renew' },
+    })
   })
 
   test.each(['x', ''])('refuses %j', async (token) => {
@@ -110,6 +123,18 @@ describe('issue-delegated', () => {
       exp: (claims.iat ?? 0) + 999_999,
       jti: expect.stringMatching(UUID),
     })
+    expect(await lastQuirk()).toMatchObject({
+      ...recordOf(json.token),
+      outcome: 'allow',
+      actor: { type: 'user' },
+      aud: ['authsec-api'],
+      details: { quirk: 'issue-delegated' },
+    })
+  })
+
+  test.each([0, -1, undefined])('has one asked for with the ttl %j live for a day', async (ttl) => {
+    const { exp = 0, iat = 0 } = decodeJwt((await issue({ ...request(), ttl })).json.token)
+    expect(exp - iat).toBe(86_400)
   })
 
   test('refuses another tenant, a name outside it, and nobody', async () => {
@@ -147,6 +172,8 @@ describe('token-generate', () => {
     expect(body).toEqual({ access_token: expect.any(String), token_type: 'Bearer', expires_in: 86_400 })
     expect(decodeProtectedHeader(body.access_token).kid).toBe(kid)
     expect(decodeJwt(body.access_token)).not.toHaveProperty('user_id')
+    const details = { quirk: 'token-generate' }
+    expect(await lastQuirk()).toMatchObject({ ...recordOf(body.access_token), outcome: 'allow', details })
     const headers = { authorization: `Bearer ${body.access_token}` }
     expect((await quirky.call('GET', '/authsec/uflow/admin/agents', { headers })).status).toBe(401)
   })
