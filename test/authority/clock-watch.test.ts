@@ -75,10 +75,15 @@ describe('a clock that is set back', () => {
     read()
     const record = () => recordSteps(authority.audit)
     store.beforeNextWrite(() => {
+      now -= 2_000
+      read()
       throw new Error('no disk')
     })
     await expect(record()).rejects.toThrow('no disk')
-    expect(await eventsOf(record)).toMatchObject([{ type: 'clock.stepped', details: { seconds: -3600 } }])
+    expect(await eventsOf(record)).toMatchObject([
+      { type: 'clock.stepped', details: { seconds: -3600 } },
+      { type: 'clock.stepped', details: { seconds: -2 } },
+    ])
     expect(await eventsOf(record)).toEqual([])
   })
 

@@ -93,7 +93,9 @@ describe('the stream of events', () => {
   })
 
   test('tells first what has happened since the cursor, in a parameter or as a browser has it', async () => {
-    const { until } = await listen('?after=-1')
+    const { until, frames } = await listen('?after=-1')
+    // Nothing is there yet, so it has no id.
+    expect(frames[0]).toEqual({ event: 'heartbeat', data: { next: -1, log: expect.any(String) } })
     const all = eventsOf(await until((found) => eventsOf(found).length > 3))
     expect(all.map(({ id }) => Number(id))).toEqual(all.map((_, index) => index))
     const again = await listen('?after=-1', { 'last-event-id': '1' })
@@ -214,6 +216,14 @@ describe('the stream of events', () => {
     database.close()
     const own = await startTestServer({ state })
     try {
+      const beyond = await fetch(`${own.url}/audit/events/stream?after=3`, {
+        headers: { authorization: `Bearer ${own.adminToken}` },
+      })
+      for await (const chunk of beyond.body ?? []) {
+        const [first = ''] = new TextDecoder().decode(chunk).split('\n\n')
+        expect(readFrame(first).data).toEqual({ next: 3, log: expect.any(String) })
+        break
+      }
       for (const [query, seqs] of [
         ['after=0', [1, 2]],
         ['after=2', []],
