@@ -16,7 +16,7 @@ import {
   redeemApproval,
 } from './approvals.js'
 import { type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
-import { findById, isUuid } from './clients.js'
+import { findById } from './find-by-id.js'
 import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
 
 /** Who answers: a person, or on a developer's machine the server itself. */
@@ -132,9 +132,7 @@ async function answerByItself(
 }
 
 async function findHinted(loginHint: string, store: Store): Promise<User> {
-  const user = isUuid(loginHint)
-    ? await store.users.find(loginHint)
-    : await store.users.findByEmail(loginHint)
+  const user = (await findById(store.users, loginHint)) ?? (await store.users.findByEmail(loginHint))
   if (user?.active !== true) throw new AuthsecError('unknown_user_id', 'no user of that name')
   return user
 }

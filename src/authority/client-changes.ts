@@ -2,11 +2,13 @@ import type { AuditEventType } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
+import { readUuid } from '../core/uuid.js'
 import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret } from './client-authentication.js'
 import { giveKeys } from './client-keys.js'
-import { assertClientInput, findById, findClient, isUuid } from './clients.js'
+import { assertClientInput, findClient } from './clients.js'
+import { findById } from './find-by-id.js'
 import type { Session } from './sessions.js'
 
 /** What may be changed of a client; what is left out stays. */
@@ -71,7 +73,7 @@ export function createClientChanges(options: {
     provenance: Provenance,
     work: (transaction: Transaction, attempt: Attempt) => Promise<Client>,
   ): Promise<Client> {
-    const client = isUuid(id) ? id.toLowerCase() : undefined
+    const client = readUuid(id)
     const draft = { type, actor: { type: 'user', id: user.id }, client } as const
     return audit.attempt(draft, provenance, (attempt) =>
       attempt.commit((transaction) => work(transaction, attempt)),

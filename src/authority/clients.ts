@@ -4,6 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientPage, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
+import { findById } from './find-by-id.js'
 import type { Session } from './sessions.js'
 
 /** What may be said of a new client; every field is untrusted. */
@@ -49,7 +50,6 @@ export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
   unix: ['unix:uid', 'unix:gid'],
 }
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const MAX_EMAIL_LENGTH = 512
 /** It becomes a segment of a SPIFFE id, whose alphabet this is; `.` and `..` are no segments (SPIFFE-ID §2.2). */
 export const AGENT_TYPE: RegExp = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
@@ -94,14 +94,6 @@ export async function findAgent({ clients }: Pick<Queries, 'clients'>, id: strin
   return client
 }
 
-/** What is kept under a UUID, in whatever case it was written; undefined for what is none. */
-export async function findById<T>(
-  queries: { find(id: string): Promise<T | undefined> },
-  id: string,
-): Promise<T | undefined> {
-  return isUuid(id) ? queries.find(id.toLowerCase()) : undefined
-}
-
 /** What the log tells of a new client. */
 export function describeClient({ id, clientType, agentType, authMethod }: Client): Partial<AuditDraft> {
   return {
@@ -117,11 +109,6 @@ export function describeClient({ id, clientType, agentType, authMethod }: Client
 /** Whether a text has the form of an e-mail address. */
 export function isEmail(text: string): boolean {
   return /^[^\s@]+@[^\s@]+$/.test(text)
-}
-
-/** Whether a text has the form of a UUID. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text)
 }
 
 /** A client from what was said of it; throws `invalid_request` naming the first field that is wrong. */

@@ -5,6 +5,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
+import { readUuid } from '../core/uuid.js'
 import type {
   Client,
   Delegation,
@@ -16,7 +17,6 @@ import type {
 } from '../store/store.js'
 import type { AddEvent, Attempt, AuditLog, Provenance } from './audit/log.js'
 import { baseIssuer, signBaseToken } from './base-tokens.js'
-import { isUuid } from './clients.js'
 import { recordEnd } from './delegation-ends.js'
 import { agreeTerms, type DelegationTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope } from './envelope.js'
@@ -235,7 +235,7 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       const draft = {
         type: 'delegation.revoked',
         actor: { type: 'user', id: user.id },
-        client: isUuid(clientId) ? clientId : undefined,
+        client: readUuid(clientId),
       } as const
       return audit.attempt(draft, provenance, async (attempt) => {
         await attempt.commit(async (transaction) => {
@@ -256,7 +256,7 @@ function draftGrant(input: GrantInput, user: User): AuditDraft {
     type: 'delegation.granted',
     actor: { type: 'user', id: user.id },
     subject: { type: 'user', id: user.id },
-    client: isUuid(input.clientId) ? input.clientId.toLowerCase() : undefined,
+    client: readUuid(input.clientId),
     aud: [...input.audience],
   }
 }

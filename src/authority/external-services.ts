@@ -6,8 +6,8 @@ import type { ExternalService } from '../store/external-services.js'
 import type { Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { assertPermitted, type Caller } from './callers.js'
-import { findById } from './clients.js'
 import type { Envelope } from './envelope.js'
+import { findById } from './find-by-id.js'
 import { placeOfCredentials } from './sealed-places.js'
 
 /** What may be said of a service; every field is untrusted, and what is left out stays or is empty. */

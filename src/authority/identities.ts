@@ -1,8 +1,9 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { readUuid } from '../core/uuid.js'
 import type { Client, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { findAgent, formatSpiffeId, isUuid } from './clients.js'
+import { findAgent, formatSpiffeId } from './clients.js'
 import type { Agent } from './delegation-terms.js'
 import type { Session } from './sessions.js'
 
@@ -79,6 +80,5 @@ export function createIdentities(options: {
 }
 
 function describeParties(clientId: string, { user }: Session) {
-  const client = isUuid(clientId) ? clientId.toLowerCase() : undefined
-  return { actor: { type: 'user', id: user.id }, client } as const
+  return { actor: { type: 'user', id: user.id }, client: readUuid(clientId) } as const
 }

@@ -1,8 +1,8 @@
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
+import { isUuid } from '../core/uuid.js'
 import type { ClientAuthMethod } from '../store/store.js'
-import { isUuid } from './clients.js'
 
 /** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
 const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -3,7 +3,8 @@ import type { Client, Store, Transaction } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import { createSecret, hashSecret, type Mode, matchesSecret } from './client-authentication.js'
 import { type ClientMetadata, type EffectiveMetadata, settleMetadata } from './client-metadata.js'
-import { AGENT_CLIENT_TYPE, createClient, findById, isEmail } from './clients.js'
+import { AGENT_CLIENT_TYPE, createClient, isEmail } from './clients.js'
+import { findById } from './find-by-id.js'
 import { assertAdmin, type Session } from './sessions.js'
 
 /** A registered client, with what is shown only where it has just been made. */

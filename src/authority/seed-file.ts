@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
+import { readUuid } from '../core/uuid.js'
 import { parseClientKeys } from './client-keys.js'
 import { createClient, isEmail } from './clients.js'
 import { assertPassword } from './passwords.js'
@@ -30,7 +31,6 @@ const MEMBERS = {
 
 // Only the form of an id is asked of a tenant that does not exist yet.
 const ANY_TENANT = '00000000-0000-4000-8000-000000000000'
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 /** How a seed file is read. */
 interface SeedReading extends SeedDemands {
@@ -75,7 +75,7 @@ function parseRoot(text: string): JsonObject {
 
 function readTenantId(reader: SeedReader): string | undefined {
   const tenantId = reader.optionalText('tenant_id')
-  if (tenantId !== undefined && !UUID.test(tenantId)) {
+  if (tenantId !== undefined && readUuid(tenantId) !== tenantId) {
     reader.fault('tenant_id', `${quote(tenantId)} is not a UUID in lower case`)
   }
   return tenantId

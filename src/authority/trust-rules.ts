@@ -2,10 +2,10 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLoopback, parseServerUrl } from '../core/server-url.js'
 import { assertTrustTerms, type TrustTerms } from '../core/trust-rule.js'
+import { isUuid } from '../core/uuid.js'
 import type { Queries, Store, TrustRule } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import type { Mode } from './client-authentication.js'
-import { isUuid } from './clients.js'
 import type { Session } from './sessions.js'
 
 export interface TrustRuleInput extends TrustTerms {

@@ -2,7 +2,7 @@ import type { AuditCursor } from '../api/audit-stream.js'
 import { isKeyName } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { isUuid } from './flags.js'
+import { isUuid } from '../core/uuid.js'
 import { writePrivateFile } from './private-file.js'
 import { findTextFile } from './text-file.js'
 

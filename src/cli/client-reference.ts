@@ -1,8 +1,8 @@
 import { type Client, findClient, listClients } from '../api/clients.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { readUuid } from '../core/uuid.js'
 import type { Connection } from './connection.js'
-import { isUuid } from './flags.js'
 
 /**
  * Finds the client that a person names by its UUID or its exact name. Needs a session; throws
@@ -13,7 +13,8 @@ export async function findNamedClient(
   reference: string,
 ): Promise<Client> {
   const tenantId = await findTenant()
-  if (isUuid(reference)) return await findClient(target, tenantId, reference.toLowerCase())
+  const id = readUuid(reference)
+  if (id !== undefined) return await findClient(target, tenantId, id)
 
   // The server searches for a part of the name in whatever case; only the very name counts.
   const candidates = await listClients(target, tenantId, { name: reference, limit: Number.POSITIVE_INFINITY })
@@ -34,8 +35,7 @@ export async function findNamedClient(
 
 /** The UUID of a client; only a name has to be looked up. */
 export async function findClientId(connection: Connection, reference: string): Promise<string> {
-  if (isUuid(reference)) return reference.toLowerCase()
-  return (await findNamedClient(connection, reference)).client_id
+  return readUuid(reference) ?? (await findNamedClient(connection, reference)).client_id
 }
 
 /** An agent to delegate to, by its UUID or exact name; throws `conflict` for a client that is not an agent. */

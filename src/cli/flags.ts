@@ -3,6 +3,7 @@ import { formatDuration, parseDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
+import { readUuid } from '../core/uuid.js'
 
 /** Adds the flags of `ConnectionFlags`. */
 export function addConnectionFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
@@ -64,15 +65,9 @@ export function parseWholeNumber(minimum: number, maximum: number): (text: strin
 
 /** Reads the id of a tenant, in lower case as tokens say it; throws `usage`. */
 export function parseTenantId(text: string): string {
-  if (isUuid(text)) return text.toLowerCase()
+  const uuid = readUuid(text)
+  if (uuid !== undefined) return uuid
   throw new AuthsecError('usage', `${quote(text)} is not the id of a tenant`, {
     hint: 'Give its UUID; left out, the server is asked for it.',
   })
-}
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** Whether a text is a UUID, as the id of a client is. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text)
 }

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
+import { isUuid } from '../core/uuid.js'
 import { type Audiences, createAudiences } from './audiences.js'
 import { type Clock, systemClock } from './clock.js'
 import { type Authenticate, type ClientCredentials, createAuthenticate } from './credentials.js'
@@ -82,7 +83,6 @@ export interface ResolvedOptions {
 
 // What timers take: with a longer delay they fire at once.
 const MOST = 2 ** 31 - 1
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
 const NARROWINGS = ['required', 'best-effort'] as const
 const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, perSubject: 64, maxTtlSeconds: 900, strictTtl: false }
@@ -111,7 +111,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
   if (unknown !== undefined) throw misconfigured(`${quote(unknown)} is not an option of the client`)
   assertGiven('serverUrl', serverUrl, 'It is where the server runs; programs read it from AUTHSEC_SERVER.')
   assertGiven('clientId', clientId, 'It is the UUID of the agent; programs read it from AUTHSEC_CLIENT_ID.')
-  if (typeof clientId !== 'string' || !UUID.test(clientId)) {
+  if (typeof clientId !== 'string' || !isUuid(clientId)) {
     throw misconfigured(
       `the client id ${quote(clientId)} is not a UUID`,
       'authsec client list shows the ids.',

@@ -274,6 +274,11 @@ describe('a seed file', () => {
     expect(refusalOf(change)).toContain(message)
   })
 
+  test('lets a policy reach every resource', () => {
+    const policies = [{ ...SEED.policies[0], resources: ['*'] }]
+    expect(parseSeed(JSON.stringify({ ...SEED, policies })).policies[0]?.resources).toEqual(['*'])
+  })
+
   test('reports every fault at once', () => {
     const message = refusalOf((seed) => {
       seed.tenant_id = 'x'

@@ -1,6 +1,6 @@
-import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
+import { isUuid } from '../../core/uuid.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { requireString } from '../fields.js'

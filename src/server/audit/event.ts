@@ -1,7 +1,7 @@
-import { isUuid } from '../../authority/clients.js'
 import { EVENT_IDS_HINT } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
+import { isUuid } from '../../core/uuid.js'
 import type { Endpoint } from '../endpoint.js'
 import { formatRecord } from './events.js'
 

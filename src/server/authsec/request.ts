@@ -1,6 +1,6 @@
-import { isUuid } from '../../authority/clients.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { JsonObject } from '../../core/strict-json.js'
+import { readUuid } from '../../core/uuid.js'
 import { readJson } from '../body.js'
 
 /** Reads a body; what is wrong with it is an `invalid_request` in AuthSec's words, `Invalid request: …`. */
@@ -15,7 +15,7 @@ export async function readRequest<T>(request: Request, read: (body: JsonObject) 
 
 /** Reads the `:id` of a path; throws `invalid_request` with AuthSec's words for something that is no UUID. */
 export function readId(params: Readonly<Record<string, string>>, refusal: string): string {
-  const id = params['id'] ?? ''
-  if (!isUuid(id)) throw new AuthsecError('invalid_request', refusal)
-  return id.toLowerCase()
+  const id = readUuid(params['id'] ?? '')
+  if (id === undefined) throw new AuthsecError('invalid_request', refusal)
+  return id
 }

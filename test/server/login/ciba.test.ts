@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { formatTime } from '../../../src/core/time.js'
 import { CLIENT_JWKS, signAssertion } from '../../support/registered-client.js'
@@ -115,6 +116,15 @@ describe.each(CONTRACTS)('CIBA on $plane', ({ initiate, poll, statuses, gone, ex
     expect((await respond(body.auth_req_id, true, ADMIN)).status).toBe(404)
     expect((await poll(body.auth_req_id)).body.error).toMatch(/authorization_pending|slow_down/)
   })
+})
+
+test('the hint may be the id of the user, in any case', async () => {
+  const { user_id } = decodeJwt<{ user_id: string }>(await door.login())
+  for (const login_hint of [user_id, user_id.toUpperCase()]) {
+    const { status, body } = await door.post(`${ADMIN_PLANE}/initiate`, { login_hint })
+    expect(status).toBe(200)
+    await respond(body.auth_req_id, false)
+  }
 })
 
 describe('initiating is refused', () => {

@@ -5,6 +5,7 @@ import { type AuditTrace, type TraceKind, traceAudit } from '../../../core/audit
 import { growTokenTree, type TokenNode } from '../../../core/audit-tree.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
+import { isUuid, readUuid } from '../../../core/uuid.js'
 import type { ToldEntry } from '../../audit-printer.js'
 import { formatEntry } from '../../audit-text.js'
 import { formatTokenTree } from '../../audit-tree-text.js'
@@ -12,7 +13,7 @@ import { findClientId } from '../../client-reference.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, isUuid } from '../../flags.js'
+import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { greetLog } from '../../log-contact.js'
 
@@ -110,7 +111,7 @@ async function trace(context: Context, id: string, flags: TraceFlags): Promise<v
 async function findTrace(connection: Connection, reference: string): Promise<AuditTrace> {
   const find = (filter: Parameters<typeof readNewestEvents>[1]['filter'], last: number, before?: number) =>
     readNewestEvents(connection.target, { filter, last, before })
-  const id = isUuid(reference) ? reference.toLowerCase() : reference
+  const id = readUuid(reference) ?? reference
   const found = await traceAudit(id, find)
   if (found !== undefined) return found
   if (!isUuid(reference)) {
