@@ -114,6 +114,8 @@ describe('the refusals of a flood', () => {
     await refusals.flush()
     expect(recorded).toHaveLength(101)
     expect(recorded.at(-1)).toMatchObject({ reason: 'several', count: 400 })
+    // They have nothing in common but the server.
+    expect(recorded.at(-1)?.provenance).toEqual({ requestId: 'request 102', source: 'server' })
   })
 })
 

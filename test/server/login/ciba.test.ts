@@ -88,7 +88,11 @@ describe.each(CONTRACTS)('CIBA on $plane', ({ initiate, poll, statuses, gone, ex
       status: statuses.denied,
       body: { error: 'access_denied' },
     })
-    expect(await door.events('approval.denied')).toMatchObject([{ outcome: 'allow' }])
+    const [asked] = await door.events('approval.requested')
+    const [denied] = await door.events('approval.denied')
+    const { subject, client, details } = asked
+    expect(denied).toMatchObject({ outcome: 'allow', actor: subject, subject, details })
+    expect(denied.client).toBe(client)
   })
 
   test('expires', async () => {

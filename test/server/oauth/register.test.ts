@@ -11,6 +11,8 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const lastEvent = async (type: string) =>
+  (await server.call('GET', `/audit/events?filter=type=${type}&last=1`, { admin: true })).json.events[0].event
 const weakKey = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' })
 const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
 
@@ -196,6 +198,8 @@ describe('managing a registration', () => {
     for (const gone of ['client_name', 'software_id', 'client_secret'])
       expect(changed.json).not.toHaveProperty(gone)
     expect(changed.json.registration_access_token).not.toBe(client.registrationToken)
+    const actor = { type: 'client', id: client.id }
+    expect(await lastEvent('client.updated')).toMatchObject({ outcome: 'allow', actor, client: client.id })
 
     const late = await server.call('GET', place, { headers: bearer(client.registrationToken) })
     expect(late).toMatchObject({ status: 401, json: { error: 'invalid_token' } })
@@ -231,6 +235,8 @@ describe('managing a registration', () => {
     const place = `/oauth/register/${client.id}`
     const headers = bearer(client.registrationToken)
     expect(await server.call('DELETE', place, { headers })).toMatchObject({ status: 204, text: '' })
+    const actor = { type: 'client', id: client.id }
+    expect(await lastEvent('client.deleted')).toMatchObject({ outcome: 'allow', actor, client: client.id })
     expect(await server.call('DELETE', place, { headers })).toMatchObject({ status: 401 })
     expect(await requestOwnToken(server, client)).toMatchObject({
       status: 401,
