@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { isPermission, type Permissions, parsePermissions, sortPermissions } from '../core/permission.js'
 import type { Approval, ApprovalForm, ApprovalKind } from '../store/approvals.js'
@@ -203,7 +203,7 @@ export function readCeiling(
 
 /** What the store knows a code by. */
 export function hashHandle(handle: string): string {
-  return createHash('sha256').update(handle).digest('base64url')
+  return hash('sha256', handle, 'base64url')
 }
 
 /** Nothing of that name waits for an answer. */

@@ -1,6 +1,7 @@
-import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { Store } from '../store/store.js'
+import { isSameText } from './constant-time.js'
 import type { SigningKey, SigningKeys } from './signer.js'
 
 /** Times are milliseconds since the epoch. */
@@ -55,12 +56,6 @@ export function createChallenges(options: {
 /** A short proof that a text comes from whoever holds the key. */
 export function authenticateText(key: Uint8Array | KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
-}
-
-/** Compares two texts in a time that does not depend on where they differ. */
-export function isSameText(first: string, second: string): boolean {
-  const [a, b] = [Buffer.from(first), Buffer.from(second)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function staleChallenge(): AuthsecError {

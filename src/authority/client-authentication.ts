@@ -3,8 +3,8 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../store/store.js'
 import type { Provenance } from './audit/log.js'
-import { isSameText } from './challenges.js'
 import { assertAssertion } from './client-assertion.js'
+import { isSameText } from './constant-time.js'
 import type { PresentedClient } from './presented-client.js'
 
 /** Under which threat model a server runs: one machine and its developer, or a team. */

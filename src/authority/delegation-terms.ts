@@ -43,7 +43,7 @@ const AUDIENCE = /^[^\s\p{Cc}\p{Cf}]+$/u
  */
 export async function agreeTerms(queries: Queries, input: GrantInput, user: User): Promise<DelegationTerms> {
   assertAudience(input.audience)
-  const client = await findActive(queries, input.clientId)
+  const client = await findActiveAgent(queries, input.clientId)
   const policy = await findPolicy(queries, user, client, input)
   const permissions = sortPermissions(delegablePermissions(user.permissions, policy))
   if (permissions.length === 0) {
@@ -79,7 +79,7 @@ function assertAudience(audience: readonly string[]): void {
   })
 }
 
-async function findActive(queries: Queries, clientId: string): Promise<Agent> {
+async function findActiveAgent(queries: Queries, clientId: string): Promise<Agent> {
   const client = await findAgent(queries, clientId)
   if (!client.active) throw new AuthsecError('client_inactive', `agent ${quote(client.name)} is not active`)
   if (client.spiffeId === undefined) {

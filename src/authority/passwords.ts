@@ -1,5 +1,6 @@
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { randomBytes, scrypt } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
+import { isSameBytes } from './constant-time.js'
 
 /** What one check of a password costs: scrypt's N, r and p. */
 export interface PasswordCost {
@@ -53,7 +54,7 @@ export async function isPassword(password: string, stored: string | undefined): 
   const cost = stored === undefined ? CHOSEN_PASSWORD_COST : { N: Number(N), r: Number(r), p: Number(p) }
   const actual = await derive(password, Buffer.from(salt, 'base64url'), cost)
   const wanted = Buffer.from(expected, 'base64url')
-  return wanted.length === actual.length && timingSafeEqual(actual, wanted)
+  return isSameBytes(actual, wanted)
 }
 
 function derive(password: string, salt: Uint8Array, cost: PasswordCost): Promise<Buffer> {

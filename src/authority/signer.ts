@@ -1,7 +1,8 @@
-import { createHmac, hash, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
+import { createHmac, hash, type KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ParsedJwt } from '../core/jwt.js'
 import { limitConcurrency } from './concurrency-limit.js'
+import { isSameBytes } from './constant-time.js'
 import { assertTokenSize } from './token-size.js'
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
@@ -60,7 +61,7 @@ export function hasValidSignature(key: SigningKey, { header, signingInput, signa
   switch (key.alg) {
     case 'HS256': {
       const expected = createSignature(key, data)
-      return signature.length === expected.length && timingSafeEqual(signature, expected)
+      return isSameBytes(signature, expected)
     }
     case 'ES256':
       return verify('sha256', data, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Transaction } from '../store/store.js'
 
 /** An assertion that is used up. */
@@ -15,6 +15,6 @@ export async function useAssertion(
   { clientId, id, expiresAt }: AssertionUse,
   { assertions }: Pick<Transaction, 'assertions'>,
 ): Promise<boolean> {
-  const jtiHash = createHash('sha256').update(id).digest('base64url')
+  const jtiHash = hash('sha256', id, 'base64url')
   return assertions.use({ clientId, jtiHash, expiresAt })
 }
