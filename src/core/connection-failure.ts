@@ -9,9 +9,10 @@ const CAUSES: Readonly<Record<string, string>> = {
 /** Why no connection came about, in words. What fetch fails with says nothing; its cause does, on Node by a code. */
 export function explainNoConnection(error: unknown): string {
   const code = findCode(error instanceof Error ? error.cause : undefined) ?? findCode(error) ?? ''
-  return CAUSES[code] ?? (/^[A-Z_]+$/.test(code) ? code : 'no connection')
+  return CAUSES[code] ?? (/^[A-Z][A-Z\d_]*$/.test(code) ? code : 'no connection')
 }
 
 function findCode(value: unknown): string | undefined {
-  return typeof value === 'object' && value !== null && 'code' in value ? String(value.code) : undefined
+  const code = typeof value === 'object' && value !== null && 'code' in value ? value.code : undefined
+  return typeof code === 'string' ? code : undefined
 }
