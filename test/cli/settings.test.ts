@@ -205,6 +205,8 @@ describe('authsec config', () => {
     expect(await settle()).not.toHaveProperty('client_id')
     await run(['config', 'set', 'profile', 'dev'])
     expect(await settle()).toMatchObject({ profile: 'dev (profile)' })
+    await run(['config', 'unset', 'profile'])
+    expect(await settle()).toMatchObject({ profile: 'dev (default)' })
   })
 
   test('set --project writes the file of the project, or makes one here', async () => {
@@ -266,6 +268,15 @@ describe('authsec profile', () => {
       stderr: expect.stringMatching(`^authsec: "${tenant}" is not the id of a tenant\nhint: .*UUID`),
     })
     expect(await run(['profile', 'show', 'new'])).toMatchObject({ code: 6 })
+  })
+
+  test('a tenant is kept in lower case, as tokens say it', async () => {
+    const tenant = 'ABCDEF00-0000-4000-8000-00000000000A'
+    await run(['profile', 'create', 'new', '--server', OTHER, '--tenant', tenant])
+    const { stdout } = await run(['profile', 'show', 'new', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ tenant_id: tenant.toLowerCase() })
+    await run(['config', 'set', 'tenant_id', tenant])
+    expect(await settle()).toMatchObject({ tenant_id: `${tenant.toLowerCase()} (profile)` })
   })
 
   test('use says where something stronger disagrees', async () => {

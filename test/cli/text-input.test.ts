@@ -80,6 +80,13 @@ describe('a file that is not there', () => {
       hint: 'authsec help seed says what one holds.',
     },
     {
+      args: [
+        ...['dev', 'init', '--state', '/nowhere/state', '--issuer', 'https://authsec.example'],
+        ...['--admin', 'ada@team.example', '--password-stdin', '--seed'],
+      ],
+      hint: 'authsec help seed says what one holds.',
+    },
+    {
       args: ['audit', 'verify', '--checkpoint'],
       hint: 'authsec audit checkpoint --out FILE writes one.',
     },
@@ -87,7 +94,8 @@ describe('a file that is not there', () => {
     'is named with the next step, with the exit code that the help lists, for $args',
     async ({ args, prefix = '', hint }) => {
       const file = join(await makeDirectory(), 'nothing')
-      expect(await runCli([...args, `${prefix}${file}`], { env: ADMIN })).toEqual({
+      const env = { ...ADMIN, AUTHSEC_KEK: Buffer.alloc(32, 7).toString('base64') }
+      expect(await runCli([...args, `${prefix}${file}`], { env, stdin: 'correct horse battery' })).toEqual({
         code: 6,
         stdout: '',
         stderr: `authsec: there is no file "${file}"\nhint: ${hint}\n`,
@@ -96,4 +104,16 @@ describe('a file that is not there', () => {
       expect(help.exit_codes).toHaveProperty('6')
     },
   )
+
+  test.each([
+    { why: 'what is no directory does not hold', make: (file: string) => join(file, 'nothing') },
+    { why: 'no file can have the name of', make: (file: string) => `${file}${'x'.repeat(300)}` },
+  ])('is also one that $why', async ({ make }) => {
+    const file = join(await makeDirectory(), 'file')
+    await writeFile(file, '[]')
+    expect(await runCli(['policy', 'create', '--file', make(file)], { env: ADMIN })).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('there is no file'),
+    })
+  })
 })

@@ -8,6 +8,7 @@ import {
   hashTile,
   joinEntries,
   listTiles,
+  MAX_TILE_BYTES,
   parseTilePath,
   readNode,
   splitEntries,
@@ -147,6 +148,10 @@ describe('bundles of entries', () => {
         expect(isTorn).toBe(false)
       }),
     )
+  })
+
+  test('are no longer than any file of a log may be', () => {
+    expect(joinEntries(Array(256).fill(new Uint8Array(65_535)))).toHaveLength(MAX_TILE_BYTES)
   })
 
   test('take no entry whose length does not fit into two bytes', () => {

@@ -77,6 +77,12 @@ describe('readRequest', () => {
     expect(reading).toThrow(says)
   })
 
+  test('says what to name where a member needs an audience', () => {
+    expect(() => read({ tool: 'get_bill' })).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('Name the API as audience') }),
+    )
+  })
+
   test('refuses what is not a permission', () => {
     const reading = () => read({ audience: BILLING, permissions: ['billing'] })
     expect(reading).toThrow(expect.objectContaining({ code: 'invalid_scope' }))

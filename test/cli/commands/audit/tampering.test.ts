@@ -159,6 +159,15 @@ describe('what was done to a log is told by its verdict, its place and the exit 
   })
 })
 
+test('a file in the place of a directory is as good as nothing in it', async () => {
+  const bundle = join(await makeDirectory(), 'bundle')
+  await writeFiles(bundle, createBundleFiles(RECORDS, [KEY]))
+  await rm(join(bundle, 'tile'), { recursive: true })
+  await writeFile(join(bundle, 'tile'), '')
+  const { code, stdout } = await runCli(['audit', 'verify', bundle])
+  expect([code, stdout]).toEqual([19, expect.stringContaining('TRUNCATED')])
+})
+
 describe.skipIf(process.platform === 'win32')('a file that never ends', () => {
   test.each([
     { file: ENTRIES, code: 19, says: 'TRUNCATED' },
