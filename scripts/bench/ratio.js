@@ -15,8 +15,9 @@ export function compareSeries(ours, theirs) {
 export function formatLine({ what, ratio, value, aim }) {
   if (ratio === undefined) return `  ${what.padEnd(38)} ${formatNumber(value)}${formatAim(aim, value)}`
   const { median, low, high } = ratio
-  const spread = `(${low.toFixed(2)} to ${high.toFixed(2)})`
-  return `  ${what.padEnd(38)} ${median.toFixed(2).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
+  const digits = median < 0.1 ? 4 : 2
+  const spread = `(${low.toFixed(digits)} to ${high.toFixed(digits)})`
+  return `  ${what.padEnd(38)} ${median.toFixed(digits).padStart(6)} ×  ${spread}${formatAim(aim, median)}`
 }
 
 function formatNumber(value) {

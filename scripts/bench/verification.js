@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import { AUDIENCE, createCallToken, ISSUER } from './call-token.js'
 import { importPeer } from './peers.js'
 import { compareSeries } from './ratio.js'
@@ -38,11 +39,19 @@ async function measureVerifiers({ token, jwks, pem }) {
   aws.cacheJwks(jwks)
   const fast = createFastVerifier({ key: pem, cache: true, allowedIss: ISSUER, allowedAud: AUDIENCE })
 
-  const works = [plain, aws, caching].map((verifier) => () => verifier.verifySync(token))
-  const [own, toAws, cached, toFast] = await repeatInTurn([...works, () => fast(token)])
+  const keys = createLocalJWKSet(jwks)
+  const joseOptions = { issuer: ISSUER, audience: AUDIENCE, algorithms: ['RS256'] }
+
+  const [own, toAws, cached, toFast, waiting, toJose] = await repeatInTurn([
+    ...[plain, aws, caching].map((verifier) => () => verifier.verifySync(token)),
+    () => fast(token),
+    () => plain.verify(token),
+    () => jwtVerify(token, keys, joseOptions),
+  ])
   return [
     { what: 'aws-jwt-verify: verifySync', ratio: compareSeries(own, toAws), aim: { atLeast: 0.9 } },
     { what: 'fast-jwt: both with a cache', ratio: compareSeries(cached, toFast), aim: { atLeast: 0.8 } },
+    { what: 'jose: jwtVerify, both waited for', ratio: compareSeries(waiting, toJose) },
   ]
 }
 
