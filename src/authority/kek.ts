@@ -1,21 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { decodeBase64url, encodeBase64url } from '../core/base64url.js'
 import { AuthsecError } from '../core/errors.js'
+import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 
 const KEK_BYTES = 32
+/** With room for the line breaks of an editor. */
+const MAX_KEK_FILE = 1_024
 
 /** Makes a key-encryption key that lives as long as the process. */
 export function createKek(): Uint8Array {
@@ -38,11 +31,11 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
     return kek
   }
   try {
-    const { mode } = fstatSync(file)
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw openToOthers(`the key-encryption key ${path}`, path, mode, '600')
+    const stats = fstatSync(file)
+    if (isOpenToOthers(stats, process.platform)) {
+      throw openToOthers(`the key-encryption key ${path}`, path, stats.mode, '600')
     }
-    const kek = parseKek(readText(file, path))
+    const kek = parseKek(readOwnText(file, path))
     if (kek === undefined) throw unreadable(path, 'does not hold 32 bytes in base64')
     return kek
   } finally {
@@ -55,19 +48,22 @@ export function openKekFile(path: string, mayCreate: boolean): Uint8Array {
  * file that cannot be read, is open to others or holds no key; the message never holds what it holds.
  */
 export function readKekFile(path: string): Uint8Array {
+  let file: number | undefined
   let text: string
   try {
-    const { mode } = statSync(path)
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    file = openSync(path, 'r')
+    if (isOpenToOthers(fstatSync(file), process.platform)) {
       throw new AuthsecError('usage', `the key ${quote(path)} is open to others`, {
         hint: `Keep it to yourself: chmod 600 ${path}`,
       })
     }
-    text = readFileSync(path, 'utf8')
+    text = readText(file)
   } catch (cause) {
     if (AuthsecError.is(cause)) throw cause
     const { code } = cause as NodeJS.ErrnoException
     throw new AuthsecError('usage', `the key ${quote(path)} cannot be read (${code})`, { cause })
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
   const kek = parseKek(text)
   if (kek !== undefined) return kek
@@ -81,12 +77,21 @@ export function parseKek(text: string): Uint8Array | undefined {
   return decodeKek(text.trim().replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_'))
 }
 
-function readText(file: number, path: string): string {
+function readOwnText(file: number, path: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file)
   } catch (cause) {
     throw unreadable(path, 'cannot be read', cause)
   }
+}
+
+/** What a file holds; nothing where it is too long for a key. */
+function readText(file: number): string {
+  const bytes = Buffer.alloc(MAX_KEK_FILE)
+  let length = 0
+  for (let read = -1; read !== 0; length += read)
+    read = readSync(file, bytes, length, MAX_KEK_FILE - length, null)
+  return length < MAX_KEK_FILE ? bytes.toString('utf8', 0, length) : ''
 }
 
 function decodeKek(text: string): Uint8Array | undefined {

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 import { readJsonFile } from './config.js'
 import type { Context } from './context.js'
@@ -76,7 +77,7 @@ async function checkForeignFile({ environment }: Context): Promise<Finding> {
   const { stat } = await import('node:fs/promises')
   const content = await readJsonFile(path).catch(() => undefined)
   const secrets = Object.keys(content ?? {}).filter((key) => /token|secret|password/i.test(key))
-  const isOpen = secrets.length > 0 && ((await stat(path)).mode & 0o077) !== 0
+  const isOpen = secrets.length > 0 && isOpenToOthers(await stat(path), process.platform)
   return {
     name,
     outcome: isOpen ? 'warning' : 'ok',
@@ -101,7 +102,7 @@ async function checkCredentials({ credentials, clock }: Context): Promise<Findin
   const name = 'credentials'
   const file = await stat(credentials.path).catch(() => undefined)
   if (file === undefined) return { name, outcome: 'ok', detail: 'no session is stored' }
-  if (process.platform !== 'win32' && (file.mode & 0o077) !== 0) {
+  if (isOpenToOthers(file, process.platform)) {
     return {
       name,
       outcome: 'failed',

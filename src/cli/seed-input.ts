@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
+import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 import type { Seed } from '../server/index.js'
 import { readTextFile } from './text-file.js'
@@ -21,7 +22,7 @@ export async function readSeed(
     const file = resolve(dirname(path), name)
     const stats = orRefuse(() => statSync(file), file)
     if (!stats.isFile()) throw new AuthsecError('usage', `${quote(file, 200)} is no file`)
-    if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
+    if (isOpenToOthers(stats, process.platform)) {
       throw new AuthsecError('usage', `${quote(file, 200)} is open to others: chmod 600 it`)
     }
     if (stats.size > MAX_PASSWORD_BYTES) {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command, OptionValues } from '@commander-js/extra-typings'
 import { AuthsecError } from '../core/errors.js'
+import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 import type { StatePlace } from '../server/state.js'
 import { readTextFile } from './text-file.js'
@@ -85,10 +86,10 @@ function parseStore(text: string): string {
 
 async function readStoreFile(path: string): Promise<string> {
   const { stat } = await import('node:fs/promises')
-  const { mode } = await stat(path).catch((cause) => {
+  const stats = await stat(path).catch((cause) => {
     throw new AuthsecError('usage', `the store file ${quote(path)} cannot be read (${cause.code})`, { cause })
   })
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+  if (isOpenToOthers(stats, process.platform)) {
     throw new AuthsecError('usage', `the store file ${quote(path)} is open to others`, {
       hint: `It holds a password: chmod 600 ${path}`,
     })

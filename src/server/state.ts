@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createKek, openToOthers } from '../authority/kek.js'
 import type { DiskSpace } from '../authority/room.js'
 import { AuthsecError } from '../core/errors.js'
+import { isOpenToOthers } from '../core/file-mode.js'
 import { openStore } from '../store/open.js'
 import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
 import { explained } from '../store/sqlite-failures.js'
@@ -137,9 +138,10 @@ async function readSpace(place: string): Promise<DiskSpace> {
 
 // What everybody may read or write is no secret, and nothing that was written there can be trusted.
 function assertPrivate(what: string, path: string, right: string): void {
-  if (process.platform === 'win32') return
-  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
-  if ((mode & 0o077) !== 0) throw openToOthers(what, path, mode, right)
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats !== undefined && isOpenToOthers(stats, process.platform)) {
+    throw openToOthers(what, path, stats.mode, right)
+  }
 }
 
 function lockedBy(place: string, pidFile: string, cause: unknown): AuthsecError {

@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -109,10 +118,17 @@ describe('a key-encryption key that somebody keeps', () => {
     ['short', bytes.toString('base64').slice(4), 'is not 32 bytes in base64'],
     ['in hex', bytes.toString('hex'), 'is not 32 bytes in base64'],
     ['empty', '', 'is not 32 bytes in base64'],
+    ['followed by too much', `${bytes.toString('base64')}${'\n'.repeat(1_024)}`, 'is not 32 bytes in base64'],
   ])('is a usage error when it is %s, without what it is', (_what, text, message) => {
     writeFileSync(file, text, { mode: 0o600 })
     const refusal = expect.objectContaining({ code: 'usage', message: `the key "${file}" ${message}` })
     expect(() => readKekFile(file)).toThrow(refusal)
+  })
+
+  test('is read no further than one may be long', () => {
+    writeFileSync(file, '', { mode: 0o600 })
+    truncateSync(file, 2 ** 40)
+    expect(() => readKekFile(file)).toThrow('is not 32 bytes in base64')
   })
 
   test('is a usage error when others can read it, and when it is not there', () => {
