@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { type ParsedJwt, parseJwt } from '../core/jwt.js'
+import { isNumericDate, type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import type { Store } from '../store/store.js'
@@ -53,20 +53,16 @@ function readClaims(
     throw failed(`its audience is not ${quote(audiences[0], 200)} alone`)
   }
   if (typeof jti !== 'string' || jti === '') throw failed('it has no jti')
-  if (!isTime(exp)) throw failed('it has no exp')
+  if (!isNumericDate(exp)) throw failed('it has no exp')
   if (exp + CLOCK_TOLERANCE <= now) throw failed('it has expired')
   if (exp > now + MAX_ASSERTION_LIFE + CLOCK_TOLERANCE) {
     throw failed(`it lives longer than ${MAX_ASSERTION_LIFE} seconds`)
   }
   for (const begin of [iat, nbf]) {
-    if (begin !== undefined && !(isTime(begin) && begin <= now + CLOCK_TOLERANCE))
+    if (begin !== undefined && !(isNumericDate(begin) && begin <= now + CLOCK_TOLERANCE))
       throw failed('it begins later')
   }
   return { jti, expiresAt: exp }
-}
-
-function isTime(value: Json | undefined): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
 }
 
 function failed(why: string): AuthsecError {

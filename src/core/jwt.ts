@@ -1,6 +1,6 @@
 import { decodeBase64url } from './base64url.js'
 import { AuthsecError } from './errors.js'
-import { type JsonObject, parseStrictJsonObject } from './strict-json.js'
+import { type Json, type JsonObject, parseStrictJsonObject } from './strict-json.js'
 
 /** A compact JWS taken apart. Nothing here has been verified. */
 export interface ParsedJwt {
@@ -9,6 +9,11 @@ export interface ParsedJwt {
   /** What the signature covers: the first two parts with their dot, RFC 7515 §5.1. */
   signingInput: string
   signature: Uint8Array
+}
+
+/** Whether a claim is a NumericDate, RFC 7519 §2: seconds since the epoch, which may have a fraction. */
+export function isNumericDate(claim: Json | undefined): claim is number {
+  return typeof claim === 'number' && Number.isFinite(claim)
 }
 
 /** The longest token that any part of the project reads, in characters. */

@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { type ParsedJwt, parseJwt } from '../core/jwt.js'
+import { isNumericDate, type ParsedJwt, parseJwt } from '../core/jwt.js'
 import { sortPermissions } from '../core/permission.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
 import type { Lifetime } from './lifetime.js'
@@ -45,8 +45,8 @@ export function readGrantedClaims(jwt: unknown): GrantedClaims {
   const { header, claims } = parseToken(jwt)
   const { jti, exp, iat, tool, bind = [], call, one_time: oneTime = false } = claims
   if (typeof jti !== 'string' || jti === '') throw invalidResponse('the token has no jti')
-  if (!isTime(exp)) throw invalidResponse('the token has no exp')
-  if (!isTime(iat)) throw invalidResponse('the token has no iat')
+  if (!isNumericDate(exp)) throw invalidResponse('the token has no exp')
+  if (!isNumericDate(iat)) throw invalidResponse('the token has no iat')
   if (exp <= iat) throw invalidResponse('the token has no lifetime')
   const userId = claims['user_id'] ?? claims['sub']
   if (typeof userId !== 'string') throw invalidResponse('the token names no user')
@@ -80,10 +80,6 @@ function parseToken(jwt: unknown): ParsedJwt {
   } catch (error) {
     throw invalidResponse(AuthsecError.is(error) ? error.message : 'the token is unreadable')
   }
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
 }
 
 function readAudience({ aud }: JsonObject): string[] {

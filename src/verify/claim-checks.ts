@@ -1,11 +1,11 @@
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
+import { isNumericDate } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import { formatRelative } from '../core/time.js'
 import { type Check, show, showList } from './check.js'
 import { isPermissionList } from './expectation.js'
-import { isTime } from './profile.js'
 
 /** How far the clocks of issuer and verifier may be apart where a token begins, in seconds. */
 const START_TOLERANCE = 5
@@ -55,7 +55,7 @@ export const tenant: Check = {
 export const expiry: Check = {
   name: 'expiry',
   refuse({ claims: { exp, one_time: oneTime }, now, settings: { clockToleranceSeconds: tolerance } }) {
-    if (!isTime(exp)) return new AuthsecError('claim_invalid', 'the claim "exp" is not a time')
+    if (!isNumericDate(exp)) return new AuthsecError('claim_invalid', 'the claim "exp" is not a time')
     if (now < exp + (oneTime === undefined ? tolerance.usual : tolerance.oneTime)) return undefined
     return new AuthsecError('token_expired', `the token expired ${showTime(exp, now)}`, {
       hint: 'Ask for a token right before each call.',
@@ -68,8 +68,8 @@ export const expiry: Check = {
 export const start: Check = {
   name: 'start',
   refuse({ claims: { nbf, iat }, now }) {
-    if (!isTime(iat)) return new AuthsecError('claim_invalid', 'the claim "iat" is not a time')
-    if (nbf !== undefined && !isTime(nbf)) {
+    if (!isNumericDate(iat)) return new AuthsecError('claim_invalid', 'the claim "iat" is not a time')
+    if (nbf !== undefined && !isNumericDate(nbf)) {
       return new AuthsecError('claim_invalid', 'the claim "nbf" is not a time')
     }
     const begin = nbf === undefined ? iat : Math.max(iat, nbf)
@@ -84,7 +84,8 @@ export const start: Check = {
 /** The token does not live longer than its profile allows: a leaked one is worth only so much. */
 export const lifetime: Check = {
   name: 'lifetime',
-  skip: ({ claims: { exp, iat } }) => (isTime(exp) && isTime(iat) ? undefined : 'its times are no times'),
+  skip: ({ claims: { exp, iat } }) =>
+    isNumericDate(exp) && isNumericDate(iat) ? undefined : 'its times are no times',
   refuse({ claims: { exp, iat }, profile }) {
     const seconds = Number(exp) - Number(iat)
     if (seconds > 0 && seconds <= profile.maxLifetime) return undefined

@@ -1,6 +1,7 @@
 import type { BaseClaims, CallClaims } from '../core/claims.js'
 import { BASE_TOKEN_TYPE, BOUND_CALL_TOKEN_TYPE, CALL_TOKEN_TYPE } from '../core/claims.js'
 import { MAX_BASE_TTL, MAX_CALL_TTL } from '../core/delegation.js'
+import { isNumericDate } from '../core/jwt.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { Algorithm } from './algorithm.js'
 import { isPermissionList } from './expectation.js'
@@ -29,9 +30,9 @@ const CALL_CLAIMS: Record<keyof CallClaims, ClaimRule> = {
   iss: isText,
   sub: isText,
   aud: isText,
-  exp: isTime,
-  iat: isTime,
-  nbf: isTime,
+  exp: isNumericDate,
+  iat: isNumericDate,
+  nbf: isNumericDate,
   jti: isText,
   client_id: isText,
   tenant_id: isText,
@@ -56,9 +57,9 @@ const BASE_CLAIMS: Record<keyof BaseClaims, ClaimRule> = {
   iss: isText,
   sub: isSpiffeId,
   aud: (value) => Array.isArray(value) && value.every(isText),
-  exp: isTime,
-  iat: isTime,
-  nbf: isTime,
+  exp: isNumericDate,
+  iat: isNumericDate,
+  nbf: isNumericDate,
   jti: isText,
   user_id: isText,
   tenant_id: isText,
@@ -95,11 +96,6 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
 export function normalizeType(typ: Json | undefined): string | undefined {
   if (typ === undefined) return undefined
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
-}
-
-/** Whether a value is a NumericDate, RFC 7519 §2. */
-export function isTime(value: Json | undefined): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
 }
 
 function optional(rule: ClaimRule): ClaimRule {

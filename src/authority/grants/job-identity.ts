@@ -1,7 +1,7 @@
 import { AuthsecError } from '../../core/errors.js'
-import type { ParsedJwt } from '../../core/jwt.js'
+import { isNumericDate, type ParsedJwt } from '../../core/jwt.js'
 import { quote } from '../../core/printable.js'
-import type { Json, JsonObject } from '../../core/strict-json.js'
+import type { JsonObject } from '../../core/strict-json.js'
 import { compareTrust } from '../../core/trust-rule.js'
 import type { Queries, Transaction, TrustRule } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
@@ -58,11 +58,11 @@ function describeAssertion({ claims }: ParsedJwt): JsonObject {
 }
 
 function readExpiry({ claims: { exp, nbf, iat } }: ParsedJwt, now: number): number {
-  if (!isTime(exp)) throw refused('the assertion has no exp')
+  if (!isNumericDate(exp)) throw refused('the assertion has no exp')
   if (exp <= now) throw refused('the assertion has expired')
   if (exp > now + MAX_LIFE + CLOCK_TOLERANCE) throw refused('the assertion lives longer than a day')
   for (const begin of [nbf, iat]) {
-    if (begin !== undefined && !(isTime(begin) && begin <= now + CLOCK_TOLERANCE)) {
+    if (begin !== undefined && !(isNumericDate(begin) && begin <= now + CLOCK_TOLERANCE)) {
       throw refused('the assertion begins later')
     }
   }
@@ -94,10 +94,6 @@ export async function useUp(
   throw new AuthsecError('invalid_grant', 'the assertion has been used before', {
     hint: 'Ask for another one: GitHub signs one whenever it is asked, GitLab one for each entry of id_tokens.',
   })
-}
-
-function isTime(value: Json | undefined): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
 }
 
 function refused(why: string): AuthsecError {
