@@ -3,8 +3,9 @@ import { fetchMetadata } from '../api/metadata.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
+import { readUuid } from '../core/uuid.js'
 import type { Context } from './context.js'
-import { isSamePlace, readSettings, type ServerFlags, type Settings } from './settings.js'
+import { isSamePlace, readSettings, type ServerFlags, type Setting, type Settings } from './settings.js'
 
 /** The flags that say which server is meant. */
 export type ConnectionFlags = ServerFlags
@@ -41,7 +42,7 @@ export interface SessionSource {
 
 /**
  * Decides which server, tenant, client and session a command uses: flag over environment over project file over
- * profile. Reads files only, calls nobody. Throws `configuration` when no server is known.
+ * profile. Reads files only, calls nobody. Throws `configuration` when no server is known, and for a tenant that is none.
  */
 export async function openConnection(context: Context, flags: ConnectionFlags): Promise<Connection> {
   const settings = await readSettings(context, flags)
@@ -51,12 +52,13 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
       hint: 'Start one with authsec dev serve, or name one with --server or AUTHSEC_SERVER.',
     })
   }
+  const tenantId = tenant_id && readTenantId(tenant_id)
   announce(context, settings)
   const session = await findSession(context, settings)
   const target: ApiTarget = { serverUrl: server.value, session: session?.token, fetch: context.fetch }
   return {
     target,
-    tenantId: tenant_id?.value,
+    tenantId,
     clientId: client_id?.value,
     generation: generation?.value,
     profile: profile?.value,
@@ -64,9 +66,17 @@ export async function openConnection(context: Context, flags: ConnectionFlags): 
     trustedIssuers: trusted_issuers?.value.split(',') ?? [],
     async findTenant() {
       assertSession(target)
-      return tenant_id?.value ?? (await askTenant(target))
+      return tenantId ?? (await askTenant(target))
     },
   }
+}
+
+function readTenantId({ value, where }: Setting): string {
+  const id = readUuid(value)
+  if (id !== undefined) return id
+  throw new AuthsecError('configuration', `the tenant ${quote(value)} of ${quote(where, 200)} is no UUID`, {
+    hint: 'Correct it, or leave it out: the server is asked for it.',
+  })
 }
 
 // What nobody named for this call is said aloud.

@@ -6,11 +6,13 @@ import { answer, stubServer } from '../support/stub-server.js'
 
 const DEV = 'http://127.0.0.1:7468'
 const STAGING = 'https://auth.example/eu'
+const TENANT = '5f0c8a4e-1111-4abc-8def-0123456789ab'
+const OTHER_TENANT = '5f0c8a4e-2222-4abc-8def-0123456789ab'
 const LATER = new Date(NOW + 60_000).toISOString()
 const CONFIG = {
   profiles: {
-    dev: { server_url: DEV, tenant_id: 'tenant-dev', client_id: 'client-dev' },
-    staging: { server_url: STAGING, tenant_id: 'tenant-staging' },
+    dev: { server_url: DEV, tenant_id: TENANT, client_id: 'client-dev' },
+    staging: { server_url: STAGING, tenant_id: OTHER_TENANT },
   },
 }
 const CREDENTIALS = {
@@ -228,13 +230,18 @@ describe('the tenant', () => {
   }
 
   test.each([
-    { from: 'the profile', args: [], env: {}, tenant: 'tenant-dev' },
-    { from: 'the environment first', args: [], env: { AUTHSEC_TENANT: 'tenant-env' }, tenant: 'tenant-env' },
+    { from: 'the profile', args: [], env: {}, tenant: TENANT },
+    {
+      from: 'the environment first',
+      args: [],
+      env: { AUTHSEC_TENANT: OTHER_TENANT.toUpperCase() },
+      tenant: OTHER_TENANT,
+    },
     {
       from: 'the profile of the server that is named',
       args: ['--server', DEV],
       env: {},
-      tenant: 'tenant-dev',
+      tenant: TENANT,
     },
     {
       from: 'the server itself last',
@@ -244,5 +251,21 @@ describe('the tenant', () => {
     },
   ])('comes from $from', async ({ args, env, tenant }) => {
     expect(await tenantOf(args, env)).toBe(tenant)
+  })
+
+  test.each([
+    { where: 'AUTHSEC_TENANT', env: { AUTHSEC_TENANT: 'acme' }, said: 'of "AUTHSEC_TENANT"' },
+    { where: 'a profile', env: { AUTHSEC_PROFILE: 'typo' }, said: 'of "profile typo"' },
+  ])('is refused where it is none, before anybody is called: $where', async ({ env, said }) => {
+    const directory = await makeDirectory()
+    const typo = { server_url: DEV, tenant_id: 'acme' }
+    await writeFile(join(directory, 'config.json'), JSON.stringify({ profiles: { typo } }))
+    const run = await runCli(['client', 'list', '--server', DEV], {
+      env: { AUTHSEC_CONFIG_DIR: directory, AUTHSEC_TOKEN: 's', ...env },
+      fetch: () => Promise.reject(new TypeError('nobody is to be called')),
+    })
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toContain(`the tenant "acme" ${said} is no UUID`)
+    expect(run.stderr).toContain('leave it out: the server is asked for it')
   })
 })

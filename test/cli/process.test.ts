@@ -7,6 +7,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildCommand, startCommand } from '../support/built-command.js'
+import { TENANT } from '../support/stub-server.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 const PATH_OF_CONFIG = join('.config', 'authsec', 'config.json')
@@ -44,7 +45,7 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  env = { AUTHSEC_SERVER: `http://127.0.0.1:${port}`, AUTHSEC_TOKEN: 'session', AUTHSEC_TENANT: 'tenant' }
+  env = { AUTHSEC_SERVER: `http://127.0.0.1:${port}`, AUTHSEC_TOKEN: 'session', AUTHSEC_TENANT: TENANT }
 })
 
 afterAll(async () => {

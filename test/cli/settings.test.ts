@@ -7,11 +7,13 @@ import { stubServer } from '../support/stub-server.js'
 const DEV = 'http://127.0.0.1:7468'
 const TEAM = 'https://team.example'
 const OTHER = 'https://other.example'
+const DEV_TENANT = '5f0c8a4e-1111-4abc-8def-0123456789ab'
+const TEAM_TENANT = '5f0c8a4e-2222-4abc-8def-0123456789ab'
 const CONFIG = {
   profile: 'team',
   profiles: {
-    dev: { server_url: DEV, tenant_id: 'tenant-dev' },
-    team: { server_url: TEAM, tenant_id: 'tenant-team', client_id: 'client-team', generation: 'P' },
+    dev: { server_url: DEV, tenant_id: DEV_TENANT },
+    team: { server_url: TEAM, tenant_id: TEAM_TENANT, client_id: 'client-team', generation: 'P' },
   },
 }
 
@@ -60,7 +62,7 @@ describe('what is settled', () => {
     expect(await settle()).toEqual({
       profile: 'team (profile)',
       server: `${TEAM} (profile)`,
-      tenant_id: 'tenant-team (profile)',
+      tenant_id: `${TEAM_TENANT} (profile)`,
       client_id: 'client-team (profile)',
       generation: 'P (profile)',
     })
@@ -71,7 +73,7 @@ describe('what is settled', () => {
     expect(await settle()).toEqual({
       profile: 'dev (project)',
       server: `${DEV} (project)`,
-      tenant_id: 'tenant-dev (profile)',
+      tenant_id: `${DEV_TENANT} (profile)`,
       client_id: 'client-project (project)',
     })
     expect(await settle({ env: { AUTHSEC_SERVER: TEAM } })).toMatchObject({
@@ -292,10 +294,10 @@ describe('authsec profile', () => {
 
   test('list and show print one profile per line, or its facts', async () => {
     expect((await run(['profile', 'list'])).stdout).toBe(
-      `dev\t\t${DEV}\ttenant-dev\t\t\nteam\tyes\t${TEAM}\ttenant-team\tP\t\n`,
+      `dev\t\t${DEV}\t${DEV_TENANT}\t\t\nteam\tyes\t${TEAM}\t${TEAM_TENANT}\tP\t\n`,
     )
     expect((await run(['profile', 'show'])).stdout).toBe(
-      `name\tteam\nserver\t${TEAM}\ntenant\ttenant-team\nclient\tclient-team\ngeneration\tP\n`,
+      `name\tteam\nserver\t${TEAM}\ntenant\t${TEAM_TENANT}\nclient\tclient-team\ngeneration\tP\n`,
     )
   })
 
