@@ -1,6 +1,6 @@
 import { format } from 'node:util'
 
-const METHODS = ['debug', 'dir', 'error', 'info', 'log', 'table', 'trace', 'warn'] as const
+const METHODS = ['debug', 'dir', 'dirxml', 'error', 'info', 'log', 'table', 'trace', 'warn'] as const
 
 /** What a piece of work printed. */
 export interface CapturedOutput {

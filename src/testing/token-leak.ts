@@ -1,7 +1,9 @@
 import { AuthsecError } from '../core/errors.js'
 import { describeFully, findLeaks, type Leak } from './leak-search.js'
 import { captureOutput } from './output-capture.js'
+import { listenToProcess } from './process-events.js'
 import { createTestAuthsec, type TestAuthsec, type TestAuthsecOptions } from './test-authsec.js'
+import { settle } from './test-clock.js'
 
 /** What a run that is watched for tokens works with. */
 export interface WatchedRun extends TestAuthsec {
@@ -13,9 +15,11 @@ export interface WatchedRun extends TestAuthsec {
 
 /**
  * Runs an agent against a server whose every token is known, and looks for those tokens in all that is left behind: the
- * result, what was thrown, what was printed, what callbacks were told, and whatever is watched; as text, as JSON and as
- * `util.inspect` shows it. Throws `token_leaked` naming the places, and otherwise returns what the run returned, or
- * throws what it threw. One at a time: it listens to the console of the process.
+ * result, what was thrown, what was printed, warnings of the process, rejections and exceptions of which nobody has
+ * taken care, what callbacks were told, and whatever is watched; as text, as JSON and as `util.inspect` shows it. What
+ * the run has left to do is waited for where no timer and no I/O is in the way. Throws `token_leaked` naming the places,
+ * and otherwise returns what the run returned, or throws what it threw, or an unhandled rejection that nobody else
+ * hears. One at a time: it listens to the console and the events of the process.
  */
 export async function expectNoTokenLeak<T>(
   run: (watched: WatchedRun) => Promise<T>,
@@ -33,14 +37,18 @@ export async function expectNoTokenLeak<T>(
     watch: (place, value) => void places.set(place, value),
   }
   const output = captureOutput()
+  const events = listenToProcess()
   let ending: { result: T } | { error: unknown }
   try {
     ending = { result: await run(watched) }
   } catch (error) {
     ending = { error }
   } finally {
+    await settle()
+    events.stop()
     output.restore()
   }
+  for (const [place, values] of events.places) places.set(place, values)
   places.set('error' in ending ? 'what was thrown' : 'the result', Object.values(ending)[0])
   const tokens = [...new Set(test.server.issued)]
   const leaks = [...places].flatMap(([place, value]) => findLeaks(place, describeFully(value), tokens))
@@ -49,6 +57,7 @@ export async function expectNoTokenLeak<T>(
   if (tokens.length === 0) throw leaked('no token was issued in this run, so nothing was found out', [])
   if (leaks.length > 0) throw leaked(describeLeaks(leaks), leaks)
   if ('error' in ending) throw ending.error
+  if (events.unheard.length > 0) throw events.unheard[0]
   return ending.result
 }
 

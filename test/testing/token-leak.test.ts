@@ -2,13 +2,33 @@ import { AIMessage } from '@langchain/core/messages'
 import { RunCollectorCallbackHandler } from '@langchain/core/tracers/run_collector'
 import { MemorySaver } from '@langchain/langgraph'
 import { createAgent, fakeModel } from 'langchain'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AuthsecCallbackHandler, delegatedTool, delegationContext } from '../../src/langchain/index.js'
 import { requireDelegation } from '../../src/middleware/web.js'
 import { expectNoTokenLeak, type WatchedRun } from '../../src/testing/index.js'
 
 const BILLING = 'https://billing.example'
 const request = { audience: BILLING, permissions: ['billing:read'] }
+
+/** What a process says of what nobody has taken care of. */
+const EVENTS = ['uncaughtException', 'uncaughtExceptionMonitor', 'unhandledRejection', 'warning'] as const
+
+// The test runner's own listeners would count what is planted here as its errors.
+let putBack: (() => void)[]
+beforeEach(() => {
+  putBack = (['uncaughtException', 'unhandledRejection'] as const).map((event) => {
+    const listeners = process.rawListeners(event)
+    process.removeAllListeners(event)
+    return () => {
+      process.removeAllListeners(event)
+      for (const listener of listeners) process.on(event, listener as () => void)
+    }
+  })
+  process.on('uncaughtException', () => {})
+})
+afterEach(() => {
+  for (const each of putBack) each()
+})
 
 /** A value within others, next to what cannot be read. */
 function bury(value: unknown, depth: number): object {
@@ -142,6 +162,19 @@ describe('expectNoTokenLeak', () => {
         throw new Error('failed', { cause: { jwt } })
       },
     },
+    { where: 'the output', leak: (_run, jwt) => console.dirxml(jwt) },
+    { where: 'the output', leak: (_run, jwt) => process.nextTick(() => console.log(jwt)) },
+    { where: 'the output', leak: (_run, jwt) => void setImmediate(() => console.log(jwt)) },
+    { where: 'a warning', leak: (_run, jwt) => process.emitWarning(jwt) },
+    { where: 'a warning', leak: (_run, jwt) => process.emitWarning('odd', { detail: jwt }) },
+    { where: 'an unhandled rejection', leak: (_run, jwt) => void Promise.reject(new Error(jwt)) },
+    {
+      where: 'an uncaught exception',
+      leak: (_run, jwt) =>
+        void setImmediate(() => {
+          throw new Error('failed', { cause: jwt })
+        }),
+    },
     { where: 'a list', leak: ({ watch }, jwt) => watch('a list', [new Map([['token', jwt]])]) },
     { where: 'a checkpoint', leak: ({ watch }, jwt) => watch('a checkpoint', new TextEncoder().encode(jwt)) },
     {
@@ -161,6 +194,8 @@ describe('expectNoTokenLeak', () => {
     { where: 'a deep place', leak: ({ watch }, jwt) => watch('a deep place', bury(jwt, 40)) },
     { where: 'a shy class', leak: ({ watch }, jwt) => watch('a shy class', new Shy(jwt)) },
     { where: 'the result', leak: (_run, jwt) => Buffer.from(jwt).toString('base64') },
+    { where: 'the result', leak: (_run, jwt) => Buffer.from(jwt).toString('hex') },
+    { where: 'the result', leak: (_run, jwt) => Buffer.from(jwt).toString('hex').toUpperCase() },
     {
       where: 'a callback',
       async leak({ callbacks, authsec }) {
@@ -194,6 +229,41 @@ describe('expectNoTokenLeak', () => {
       throw new RangeError('no such bill')
     })
     await expect(failing).rejects.toThrow(RangeError)
+  })
+
+  test('throws an unhandled rejection that nobody else hears, as Node would have', async () => {
+    const rejected = new RangeError('no such bill')
+    const leaving = expectNoTokenLeak(async ({ authsec }) => {
+      await authsec.getDelegationToken(request)
+      void Promise.reject(rejected)
+    })
+    await expect(leaving).rejects.toBe(rejected)
+  })
+
+  test('leaves an unhandled rejection to those who listen', async () => {
+    const heard = vi.fn()
+    process.on('unhandledRejection', heard)
+    const result = await expectNoTokenLeak(async ({ authsec }) => {
+      await authsec.getDelegationToken(request)
+      void Promise.reject(new RangeError('no such bill'))
+      return 'done'
+    })
+    expect([result, heard.mock.calls.length]).toEqual(['done', 1])
+  })
+
+  test('listens no longer than it watches, and puts back what it has changed', async () => {
+    const { log } = console
+    const { write } = process.stdout
+    const count = () => EVENTS.map((event) => process.listenerCount(event))
+    const before = count()
+    await expectNoTokenLeak(async ({ authsec }) => {
+      await authsec.getDelegationToken(request)
+      expect(count()).not.toEqual(before)
+      throw new RangeError('no such bill')
+    }).catch(() => {})
+    expect(count()).toEqual(before)
+    expect(console.log).toBe(log)
+    expect(process.stdout.write).toBe(write)
   })
 
   test('is no proof where no token was issued', async () => {
