@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Checkpoint } from '../core/checkpoint.js'
-import type { SettingQueries, Store, Transaction } from '../store/store.js'
+import type { Queries, SettingQueries, Store, Transaction } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import type { HighWaterMark } from './audit/highest-heads.js'
@@ -17,6 +17,7 @@ import { type Ciba, type CibaMode, createCiba } from './ciba.js'
 import { type ClientAuthentication, createClientAuthentication, type Mode } from './client-authentication.js'
 import { type ClientChanges, createClientChanges } from './client-changes.js'
 import { type Clients, createClients } from './clients.js'
+import { findLag } from './database-clock.js'
 import { createDelegationEnds, type DelegationEnds } from './delegation-ends.js'
 import { createDelegations, type Delegations } from './delegations.js'
 import { createDevices, type Devices } from './devices.js'
@@ -38,7 +39,14 @@ import { createPolicies, type Policies } from './policies.js'
 import { createQuirks, type Quirks } from './quirks.js'
 import { createReadiness, type Readiness } from './readiness.js'
 import { createRegistration, type Registration } from './registration.js'
-import { BRIEF_LEASE, createReplica, DEFAULT_LEASE_SECONDS, type ReplicaTimings } from './replica.js'
+import {
+  BRIEF_LEASE,
+  createReplica,
+  DEFAULT_LEASE_SECONDS,
+  type Moment,
+  type ReplicaTimings,
+  readClocks,
+} from './replica.js'
 import { createResources, type Resources } from './resources.js'
 import { createRevocation, type Revocation } from './revocation.js'
 import { createRoles, type Roles } from './roles.js'
@@ -144,6 +152,8 @@ export interface AuthorityOptions {
   isBrief?: boolean | undefined
   /** Milliseconds since the epoch. */
   clock: () => number
+  /** What a store that others have open is compared with; default: the clocks of this machine. */
+  readTime?: (() => Moment) | undefined
   /** Throws while the clock is such that nothing may be signed by it, or told to be alive; default: never. */
   assertClock?: (() => void) | undefined
   /** The room where the state is kept; default: always enough. */
@@ -167,16 +177,20 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const envelope = createRunEnvelope(await openEnvelope(store, kek, identity), keySource, tenantId)
   const replicaTimings = isBrief ? BRIEF_LEASE : (options.replicaTimings ?? {})
   const { leaseSeconds = DEFAULT_LEASE_SECONDS } = replicaTimings
+  const { readTime = readClocks } = options
+  const readLag = async (queries: Queries) =>
+    store.isAlone ? 0 : findLag(queries, () => readTime().wall, timings.skewSeconds)
   const admit = async (transaction: Transaction) => {
     await envelope.assertSameState(transaction)
+    await readLag(transaction)
     if (!isBrief)
       await agreeTimings(transaction, { bootId, timings: { ...timings, leaseSeconds }, now: clock() })
   }
   const { highWater, seenHeads, onFailure } = options
   const replica = store.isAlone
     ? undefined
-    : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure })
-  const making = { store, envelope, clock, rules, peers: replica }
+    : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure, readTime })
+  const making = { store, envelope, clock, rules, peers: replica, findLag: () => readLag(store) }
   // Before anything is changed: who is refused leaves everything as it is.
   await store.write(admit)
   await forgetEphemeralKeys(store, keySource)

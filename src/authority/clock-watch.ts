@@ -50,9 +50,13 @@ export function createClockWatch(clock: () => number, skewSeconds: number): Cloc
 
     assertForward() {
       if (!isBehind(look())) return
-      throw new AuthsecError('temporarily_unavailable', `the clock was set back by ${tell(highest - last)}`, {
-        hint: 'No token is issued or used up until it is right; where it is, restart the server with --accept-clock.',
-      })
+      throw new AuthsecError(
+        'temporarily_unavailable',
+        `the clock was set back by ${tellSpan(highest - last)}`,
+        {
+          hint: 'No token is issued or used up until it is right; where it is, restart the server with --accept-clock.',
+        },
+      )
     },
 
     async resume({ audit, auditTree, isAlone }, isAccepted) {
@@ -66,7 +70,7 @@ export function createClockWatch(clock: () => number, skewSeconds: number): Cloc
       if (!isAccepted) {
         throw new AuthsecError(
           'configuration',
-          `the clock is ${tell(known - now)} behind the audit log, which ends at ${formatTime(known)}`,
+          `the clock is ${tellSpan(known - now)} behind the audit log, which ends at ${formatTime(known)}`,
           {
             hint: 'Set it right. Where it is right, start once with --accept-clock: tokens that had expired live again.',
           },
@@ -107,6 +111,7 @@ async function readEnd(audit: Store['audit'], auditTree: Store['auditTree']): Pr
   return known.length === 0 ? undefined : Math.max(...known)
 }
 
-function tell(ms: number): string {
+/** A span of time in words, rounded. */
+export function tellSpan(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`
 }

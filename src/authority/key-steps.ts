@@ -24,6 +24,11 @@ export interface KeyStepOptions {
   clock: () => number
   /** Default: nobody else. */
   peers?: KeyPeers | undefined
+  /**
+   * How many milliseconds the clock of this machine lacks of the database's, which `clock` goes wrong by too; throws
+   * where nothing may be decided by it. Default: 0, where this machine has the store.
+   */
+  findLag?: (() => Promise<number>) | undefined
 }
 
 /** Decides what has to be done to a set. */
@@ -82,12 +87,13 @@ export interface KeyStep {
 
 /** Reads the keys as they are now. Throws `state_unreadable` where what is sealed now would open nowhere. */
 export async function readState(options: KeyStepOptions): Promise<KeysState> {
-  const { store, envelope, clock, peers } = options
+  const { store, envelope, clock, peers, findLag } = options
   // In this order: what has changed in between makes the revision old, and then nothing is done.
   const revision = await store.keys.revision()
   const keys = await store.keys.list()
   await envelope.assertSameState(store)
-  const now = clock()
+  const lag = findLag ? await findLag() : 0
+  const now = clock() + lag
   const rules = await readRules(options, now)
   return { revision, keys, now, rules, servedSince: peers ? await peers.servedSince(revision, now) : now }
 }

@@ -194,6 +194,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     },
 
     async leads() {
+      if (isPast()) return false
       return (await store.write(({ leases }) => leases.acquire(LEADER, bootId, leaseMs))) !== undefined
     },
   }
@@ -201,6 +202,7 @@ export function createReplica(options: ReplicaOptions): Replica {
 
 const NEVER: Moment = { wall: Number.NEGATIVE_INFINITY, steady: Number.NEGATIVE_INFINITY }
 
-function readClocks(): Moment {
+/** The clocks of this machine. */
+export function readClocks(): Moment {
   return { wall: Date.now(), steady: performance.now() }
 }

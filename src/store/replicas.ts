@@ -15,6 +15,8 @@ export interface ReplicaQueries {
   /** Those whose lease has not ended. */
   listLive(): Promise<LiveReplica[]>
   isLive(bootId: string): Promise<boolean>
+  /** The database's own clock, in milliseconds since the epoch. */
+  readTime(): Promise<number>
 }
 export interface ReplicaChanges extends ReplicaQueries {
   /** Lets a server count as alive for so many milliseconds from now, and notes what it serves. */
@@ -40,6 +42,10 @@ export function createReplicas(db: Kysely<Schema>, now: DatabaseTime): ReplicaCh
     },
     async isLive(bootId) {
       return (await live.select('boot_id').where('boot_id', '=', bootId).executeTakeFirst()) !== undefined
+    },
+    async readTime() {
+      const row = await db.selectNoFrom(now.as('time')).executeTakeFirstOrThrow()
+      return row.time
     },
     async renew({ bootId, keyRevision, leaseMs }) {
       const lease = { key_revision: keyRevision, lease_until: later(now, leaseMs) }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEnvelope } from '../../src/authority/kek-check.js'
-import type { KeyPlace } from '../../src/authority/key-sets.js'
+import type { KeyPlace, KeyTimings } from '../../src/authority/key-sets.js'
 import type { Keyring } from '../../src/authority/keys.js'
 import { createReplica, type Moment, type Replica } from '../../src/authority/replica.js'
 import { DEV_SEED } from '../../src/authority/seed.js'
@@ -171,6 +171,68 @@ describe('two servers of one database', () => {
     await one.close()
     open.splice(open.indexOf(one), 1)
     expect(await refusalOf(other.authority.sessions.resume(token))).toMatchObject({ code: 'login_required' })
+  })
+})
+
+describe('a server whose clock is not that of its database', () => {
+  const HOUR_MS = 3_600_000
+  /** By how much the clock of one machine is ahead. */
+  let ahead: number
+
+  beforeEach(() => {
+    ahead = 0
+  })
+
+  /** One whose machine has another clock than this one, and goes by it. */
+  async function openOff(timings: KeyTimings = {}): Promise<AuthorityReplica> {
+    const readTime = () => ({ wall: Date.now() + ahead, steady: performance.now() })
+    const replica = await openReplica(schema.url, () => clock.now + ahead, timings, { readTime })
+    open.push(replica)
+    return replica
+  }
+  const states = async ({ store }: AuthorityReplica) =>
+    (await store.keys.list()).filter(({ alg }) => alg === 'ES256').map(({ kid, state }) => [kid, state])
+
+  test.each([
+    { by: HOUR_MS, message: "the clock of this machine is 60 min ahead of the database's" },
+    { by: -HOUR_MS, message: "the clock of this machine is 60 min behind the database's" },
+  ])('does not start where $message', async ({ by, message }) => {
+    ahead = by
+    expect(await refusalOf(openOff())).toMatchObject({ code: 'configuration', message })
+    ahead = by / 120
+    await openOff()
+  })
+
+  test('neither retires a key nor lets one sign before its time, and serves none until it is right', async () => {
+    const off = await openOff()
+    const right = await openOne()
+    await untilServed([off, right])
+    clock.now += PUBLISH_MS + 1_000
+    await right.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
+    await untilServed([off, right])
+    const before = await states(right)
+    ahead = HOUR_MS
+    expect(() => off.authority.keyring.call).toThrow('lost touch')
+    // One that does nothing by itself has no time to come back at.
+    expect(await off.authority.keys.upkeep()).toBeUndefined()
+    expect(await refusalOf(off.authority.keys.rotate(ES256, ADMIN, PROVENANCE))).toMatchObject({
+      message: expect.stringContaining('60 min ahead'),
+    })
+    expect(await states(right)).toEqual(before)
+    ahead = 0
+    await expect.poll(() => attempt(() => off.authority.keyring.call)).toBe('well')
+  })
+
+  test("goes by the database's where it is off by no more than the skew", async () => {
+    const one = await openOff({ publishSeconds: 30 })
+    await untilServed([one])
+    clock.now += 31_000
+    await one.authority.keys.rotate(ES256, ADMIN, PROVENANCE)
+    await untilServed([one])
+    ahead = 50_000
+    expect(await refusalOf(one.authority.keys.rotate(ES256, ADMIN, PROVENANCE))).toMatchObject({
+      message: expect.stringMatching(/may sign in (29|30) seconds/),
+    })
   })
 })
 

@@ -70,6 +70,13 @@ export function describeReplicas(getOpened: GetOpened): void {
     })
   })
 
+  test('the time is that of the database, and goes on', async () => {
+    const { store } = getOpened()
+    const first = await store.replicas.readTime()
+    expect(Number.isSafeInteger(first)).toBe(true)
+    expect(await store.replicas.readTime()).toBeGreaterThanOrEqual(first)
+  })
+
   describe('a guess', () => {
     const miss = (guesser: string, until: number, now: number) =>
       write(({ guesses }) => guesses.miss(guesser, until, now))

@@ -1,7 +1,7 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.js'
 import type { KeyTimings } from '../../src/authority/key-sets.js'
 import type { KeySource } from '../../src/authority/key-source.js'
-import type { ReplicaTimings } from '../../src/authority/replica.js'
+import type { Moment, ReplicaTimings } from '../../src/authority/replica.js'
 import { AuthsecError } from '../../src/core/errors.js'
 import { runServer, type Serving } from '../../src/server/run.js'
 import { openStore } from '../../src/store/open.js'
@@ -25,13 +25,14 @@ export async function openReplica(
   {
     kek = KEK,
     keySource,
+    readTime,
     ...replicaTimings
-  }: ReplicaTimings & { kek?: Uint8Array; keySource?: KeySource } = {},
+  }: ReplicaTimings & { kek?: Uint8Array; keySource?: KeySource; readTime?: () => Moment } = {},
 ): Promise<AuthorityReplica> {
   const store = await openStore(`${url}&pool_size=3`)
   const source = keySource ?? (await readServerKeys())
   const options = { store, kek, issuer: ISSUER, clock, keyTimings, replicaTimings, keySource: source }
-  const authority = await openAuthority(options).catch(async (error) => {
+  const authority = await openAuthority({ ...options, readTime }).catch(async (error) => {
     await store.close()
     throw error
   })
