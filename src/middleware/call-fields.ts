@@ -1,5 +1,6 @@
 import { MAX_CALL_BYTES, parseCallArguments } from '../core/call-binding.js'
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, type MembersOf } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
 
@@ -29,16 +30,12 @@ export interface RequestFields {
   body(): Promise<unknown>
 }
 
-/** Throws a `TypeError` for what could not be held to. */
-export function assertCallFields(fields: unknown): asserts fields is CallFields {
-  const {
-    bound,
-    unbound = [],
-    mount,
-    ...others
-  } = (isJsonObject(fields) ? fields : {}) as Partial<CallFields>
-  const [foreign] = Object.keys(others)
-  if (foreign !== undefined) throw new TypeError(`the fields of a call have no member "${foreign}"`)
+const MEMBERS: MembersOf<CallFields> = { bound: 1, unbound: 1, mount: 1 }
+
+/** Throws `configuration` for members that there are not, and a `TypeError` for what could not be held to. */
+export function assertCallFields(fields: CallFields): void {
+  assertMembers('the fields of a call', fields, MEMBERS)
+  const { bound, unbound = [], mount } = fields
   const names = [bound, unbound].flatMap((list) => (Array.isArray(list) ? list : [undefined]))
   if (names.some((name) => typeof name !== 'string' || name === '')) {
     throw new TypeError('the fields of a call are names, in "bound" and "unbound"')

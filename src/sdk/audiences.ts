@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import type { AudienceOptions } from './options.js'
@@ -15,13 +16,11 @@ export interface Audiences {
 export function createAudiences(options: Readonly<Record<string, AudienceOptions>>): Audiences {
   const resources = new Map<unknown, string>()
   const origins = new Map<string, ReadonlySet<string>>()
-  for (const [name, { resource, origins: listed, ...others }] of Object.entries(options)) {
+  for (const [name, audience] of Object.entries(options)) {
+    assertMembers(`the options of the audience ${quote(name)}`, audience, { resource: 1, origins: 1 })
+    const { resource, origins: listed } = audience
     if (typeof resource !== 'string' || resource === '') {
       throw misconfigured(`the audience ${quote(name)} has no resource`)
-    }
-    const unknown = Object.keys(others)[0]
-    if (unknown !== undefined) {
-      throw misconfigured(`${quote(unknown)} of the audience ${quote(name)} is neither resource nor origins`)
     }
     if ([...resources.values()].includes(resource)) {
       throw misconfigured(

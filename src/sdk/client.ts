@@ -1,5 +1,6 @@
 import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, readChoice } from '../core/option-checks.js'
 import { assertNarrower } from '../core/permission.js'
 import { type ApprovalRequest, copyApprovalRequest } from './approval-request.js'
 import type { Approval, Approvals } from './approvals.js'
@@ -141,6 +142,7 @@ class Client implements AuthsecClient {
   }
 
   fetch(request: DelegationRequest, options: DelegatedFetchOptions = {}): typeof globalThis.fetch {
+    assertMembers('the options of a fetch', options, { fetch: 1, replay: 1, onToken: 1 })
     const { audiences, fetch } = this.#context.options
     const asked = this.#read(request)
     const { call } = readRequest(asked)
@@ -150,7 +152,7 @@ class Client implements AuthsecClient {
     return createDelegatedFetch({
       origins: audiences.originsOf(call?.audience),
       send,
-      replay,
+      replay: readChoice('replay', replay, ['safe', 'always']),
       onToken,
       getToken: async (signal) => this.#answer(withSignal(copied, signal)),
       isNew: (token) => (this.#calls.source.ageOf(token) ?? Number.POSITIVE_INFINITY) < NEW_MS,

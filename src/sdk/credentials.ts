@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { quote } from '../core/printable.js'
+import { assertMembers, readChoice } from '../core/option-checks.js'
 import type { Clock } from './clock.js'
 import { type PlatformKey, type PrivateJwk, readPrivateKey } from './private-key.js'
 import type { SigningKey } from './signing-key.js'
@@ -31,7 +31,7 @@ export interface ClientProof {
 /** Proves who the client is, anew for each request that is sent: an assertion is good for one. */
 export type Authenticate = (audience: string) => Promise<ClientProof>
 
-const METHODS = ['client_secret_basic', 'client_secret_post']
+const METHODS = ['client_secret_basic', 'client_secret_post'] as const
 
 /**
  * Checks the credentials when the client is made; throws `configuration`, in which nothing of them is repeated. Whether a
@@ -45,6 +45,7 @@ export function createAuthenticate(
   if (typeof credentials !== 'object' || credentials === null)
     throw misconfigured('credentials are not an object')
   if ('custom' in credentials) {
+    assertMembers('credentials with custom', credentials, { custom: 1 })
     const { custom } = credentials
     if (typeof custom !== 'function') throw misconfigured('credentials.custom is not a function')
     return async (audience) => {
@@ -56,14 +57,13 @@ export function createAuthenticate(
     }
   }
   if ('clientSecret' in credentials) {
+    assertMembers('credentials with clientSecret', credentials, { clientSecret: 1, method: 1 })
     const { clientSecret, method = 'client_secret_basic' } = credentials
     if (typeof clientSecret !== 'string' || clientSecret === '') {
       throw misconfigured('credentials.clientSecret is not a text with something in it')
     }
-    if (!METHODS.includes(method))
-      throw misconfigured(`credentials.method ${quote(method)} is not one of ${METHODS}`)
     const proof =
-      method === 'client_secret_post'
+      readChoice('credentials.method', method, METHODS) === 'client_secret_post'
         ? { form: { client_secret: clientSecret } }
         : { headers: { authorization: `Basic ${encodeBasic(clientId, clientSecret)}` } }
     return async () => proof
@@ -71,6 +71,7 @@ export function createAuthenticate(
   if (!('privateKeyJwt' in credentials)) {
     throw misconfigured('credentials hold neither clientSecret, nor privateKeyJwt, nor custom')
   }
+  assertMembers('credentials with privateKeyJwt', credentials, { privateKeyJwt: 1 })
   const given = readPrivateKey(credentials.privateKeyJwt)
   let key: Promise<SigningKey> | undefined
   return async (audience) => {

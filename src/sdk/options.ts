@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, type MembersOf, readChoice } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import { isUuid } from '../core/uuid.js'
@@ -85,11 +86,26 @@ export interface ResolvedOptions {
 const MOST = 2 ** 31 - 1
 const TRANSPORTS = ['auto', 'pull', 'exchange'] as const
 const NARROWINGS = ['required', 'best-effort'] as const
+const OPTIONS: MembersOf<AuthsecClientOptions> = {
+  serverUrl: 1,
+  clientId: 1,
+  credentials: 1,
+  audiences: 1,
+  transport: 1,
+  narrow: 1,
+  cache: 1,
+  http: 1,
+  onEvent: 1,
+  clock: 1,
+  random: 1,
+  fetch: 1,
+}
 const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, perSubject: 64, maxTtlSeconds: 900, strictTtl: false }
 const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
 
 /** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */
 export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
+  assertMembers('the options of a client', options, OPTIONS)
   const {
     serverUrl,
     clientId,
@@ -104,11 +120,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
     random = Math.random,
     // Looked up on each call, so that what a test or a tracer puts in its place is used.
     fetch = (input, init) => globalThis.fetch(input, init),
-    ...others
   } = options
-  const unknown = Object.keys(others)[0]
-  // An option that is not understood may be a condition somebody relies on.
-  if (unknown !== undefined) throw misconfigured(`${quote(unknown)} is not an option of the client`)
   assertGiven('serverUrl', serverUrl, 'It is where the server runs; programs read it from AUTHSEC_SERVER.')
   assertGiven('clientId', clientId, 'It is the UUID of the agent; programs read it from AUTHSEC_CLIENT_ID.')
   if (typeof clientId !== 'string' || !isUuid(clientId)) {
@@ -138,11 +150,6 @@ function assertGiven(name: string, value: unknown, hint: string): void {
   if (value === undefined || value === null || value === '') throw misconfigured(`${name} is missing`, hint)
 }
 
-function readChoice<T extends string>(name: string, value: T, choices: readonly T[]): T {
-  if (choices.includes(value)) return value
-  throw misconfigured(`${name} ${quote(value)} is not one of ${choices.join(', ')}`)
-}
-
 function readFunction<T>(name: string, value: T): T {
   if (typeof value === 'function') return value
   throw misconfigured(`${name} is not a function`)
@@ -150,10 +157,9 @@ function readFunction<T>(name: string, value: T): T {
 
 // The numbers are counts or times. The others are switches.
 function readSettings<T extends object>(name: string, given: Partial<T>, defaults: T): T {
+  assertMembers<Partial<T>>(`the ${name} options of a client`, given, defaults)
   const resolved = { ...defaults }
   for (const [member, value] of Object.entries(given)) {
-    if (!(member in defaults))
-      throw misconfigured(`${quote(`${name}.${member}`)} is not an option of the client`)
     if (value === undefined) continue
     if (typeof defaults[member as keyof T] === 'boolean') {
       if (typeof value !== 'boolean')

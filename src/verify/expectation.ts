@@ -1,3 +1,4 @@
+import { unknownMember } from '../core/option-checks.js'
 import { isJsonObject, type JsonObject } from '../core/strict-json.js'
 
 /** What a route asks of a delegation beyond its being genuine. */
@@ -29,13 +30,13 @@ const MEMBERS: Readonly<Record<keyof Expectation, (value: unknown) => boolean>> 
 }
 
 /**
- * Throws a `TypeError` for an expectation that could not be held to: a member that is misspelt, or there but
- * undefined, would be a check that never happens.
+ * Throws `configuration` for a member that there is not and a `TypeError` for one that could not be held to: misspelt, or
+ * there but undefined, it would be a check that never happens.
  */
 export function assertExpectation(expect: unknown): asserts expect is Expectation {
   if (typeof expect !== 'object' || expect === null) throw new TypeError('an expectation is an object')
   for (const [name, value] of Object.entries(expect)) {
-    if (!Object.hasOwn(MEMBERS, name)) throw new TypeError(`an expectation has no member "${name}"`)
+    if (!Object.hasOwn(MEMBERS, name)) throw unknownMember('an expectation', name, MEMBERS)
     if (!MEMBERS[name as keyof Expectation](value)) {
       throw new TypeError(`the expectation's "${name}" is not as it has to be`)
     }

@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers } from '../core/option-checks.js'
 
 /**
  * Remembers which one-time tokens were used. Every process that accepts tokens for the same audience has to ask the
@@ -34,10 +35,12 @@ const DEFAULT_ENTRIES = 100_000
 
 /**
  * A replay store in the memory of this process. A restart forgets: a token used before could then be used once more
- * until it expires. Throws a `TypeError` without `singleProcess`.
+ * until it expires. Throws a `TypeError` without `singleProcess`, and `configuration` for members that there are not.
  */
 export function createMemoryReplayStore(options: MemoryReplayOptions): MemoryReplayStore {
-  const { singleProcess, entries = DEFAULT_ENTRIES, clock = Date.now } = options ?? {}
+  const given: Partial<MemoryReplayOptions> = options ?? {}
+  assertMembers('the options of a replay store', given, { singleProcess: 1, entries: 1, clock: 1 })
+  const { singleProcess, entries = DEFAULT_ENTRIES, clock = Date.now } = given
   if (singleProcess !== true) {
     throw new TypeError('a replay store in memory is for a single process: say so with "singleProcess"')
   }

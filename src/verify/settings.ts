@@ -1,6 +1,7 @@
 import type { BaseClaims, CallClaims } from '../core/claims.js'
 import { MAX_CHAIN_DEPTH } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, type MembersOf } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import { parseServerUrl } from '../core/server-url.js'
 import type { JsonObject } from '../core/strict-json.js'
@@ -36,6 +37,27 @@ export interface Settings {
   clock: () => number
 }
 
+const OPTIONS: MembersOf<VerifierOptions> = {
+  serverUrl: 1,
+  issuer: 1,
+  jwks: 1,
+  tenant: 1,
+  audience: 1,
+  profiles: 1,
+  algorithms: 1,
+  clockToleranceSeconds: 1,
+  maxChainDepth: 1,
+  staleGraceSeconds: 1,
+  replay: 1,
+  introspect: 1,
+  useReceipts: 1,
+  client: 1,
+  tokenCache: 1,
+  resourceMetadata: 1,
+  onEvent: 1,
+  fetch: 1,
+  clock: 1,
+}
 const DEFAULT_ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256']
 const CLOCK_TOLERANCE = { least: 0, most: 5 }
 const CHAIN_DEPTH = { least: 1, most: MAX_CHAIN_DEPTH, usual: MAX_CHAIN_DEPTH }
@@ -45,9 +67,10 @@ const CACHED_SECONDS = { least: 1, most: 60, usual: 60 }
 
 /**
  * Checks the options of a verifier and fills in what was left out. Throws a `TypeError` for a value of the wrong
- * kind and `configuration` for values that cannot work or contradict each other.
+ * kind and `configuration` for values that cannot work or contradict each other, and for members that there are not.
  */
 export function readOptions(options: VerifierOptions): Settings {
+  assertMembers('the options of a verifier', options, OPTIONS)
   const { clockToleranceSeconds: tolerance } = options
   const profiles = readList('profiles', options.profiles ?? ['call'])
   const source = readSource(options, profiles)
@@ -82,7 +105,10 @@ function readConsultation(
   if (typeof replay === 'object' ? typeof replay?.add !== 'function' : replay && replay !== 'server') {
     throw new TypeError('the option "replay" is neither "server" nor a store with a method add')
   }
-  if (client !== undefined) readText('client.clientId', client?.clientId)
+  if (client !== undefined) {
+    assertMembers('the client options of a verifier', client, { clientId: 1, credentials: 1 })
+    readText('client.clientId', client.clientId)
+  }
   const asks = [
     replay === 'server' && 'replay',
     introspect && 'introspect',
@@ -105,7 +131,9 @@ function readConsultation(
 
 function readTokenCache(given: boolean | TokenCacheOptions): Settings['tokenCache'] {
   if (given === false) return undefined
-  const { entries, seconds } = given === true ? {} : given
+  const cache = given === true ? {} : given
+  assertMembers('the tokenCache options of a verifier', cache, { entries: 1, seconds: 1 })
+  const { entries, seconds } = cache
   return {
     entries: readNumber('tokenCache.entries', entries, CACHED_TOKENS),
     seconds: readNumber('tokenCache.seconds', seconds, CACHED_SECONDS),

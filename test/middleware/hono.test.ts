@@ -28,7 +28,7 @@ test('hono itself answers for a fault of the API', async () => {
   app.onError((error, context) => context.json(error.name, 500))
   const response = await app.request('/', bearer(signCall()))
   expect(response.status).toBe(500)
-  expect(await response.json()).toBe('TypeError')
+  expect(await response.json()).toBe('AuthsecError')
 })
 
 const expected = { tool: 'refund', call: { bound: ['account', 'amount'], unbound: ['trace'] } }

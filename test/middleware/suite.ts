@@ -220,7 +220,6 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
     })
 
     test.each([
-      { why: 'misspelt', expect: { permission: 'x' } },
       { why: 'of a call without tool', expect: { call: { bound: ['a'] } } },
       {
         why: 'of a field that is bound and unbound',
@@ -229,10 +228,29 @@ export function describeMiddleware({ name, createApi, hasPathFields }: Framework
       { why: 'of fields that are none', expect: { tool: 'x', call: { bound: [1] } } },
       { why: 'of fields that nobody names', expect: { tool: 'x', call: {} } },
       { why: 'of a mount that is no path', expect: { tool: 'x', call: { bound: [], mount: 'x' } } },
-      { why: 'of fields by another word', expect: { tool: 'x', call: { bound: [], free: ['a'] } } },
     ])('is not made with an expectation that is no check: $why', async ({ expect: misspelt }) => {
       const routes = [{ method: 'GET', path: '/x', expect: misspelt as RouteExpectation }] as const
       await expect((async () => createApi(verifyCalls(), routes))()).rejects.toThrow(TypeError)
+    })
+
+    test.each([
+      { why: 'misspelt', expect: { permission: 'x' }, hint: 'Did you mean permissions?' },
+      {
+        why: 'of fields by another word',
+        expect: { tool: 'x', call: { bound: [], free: ['a'] } },
+        hint: 'There are bound, unbound, mount.',
+      },
+      {
+        why: 'of misspelt fields',
+        expect: { tool: 'x', call: { bounds: ['a'] } },
+        hint: 'Did you mean bound?',
+      },
+    ])('is not made with an expectation that is $why', async ({ expect: misspelt, hint }) => {
+      const routes = [{ method: 'GET', path: '/x', expect: misspelt as unknown as RouteExpectation }] as const
+      await expect((async () => createApi(verifyCalls(), routes))()).rejects.toMatchObject({
+        code: 'configuration',
+        hint,
+      })
     })
 
     test('is not made for one-time tokens without a store that counts', async () => {

@@ -176,6 +176,10 @@ describe('credentials', () => {
     { why: 'an empty secret', credentials: { clientSecret: '' } },
     { why: 'an unknown method', credentials: { clientSecret: secret, method: 'none' } },
     { why: 'a proof that is no function', credentials: { custom: secret } },
+    { why: 'a misspelt method', credentials: { clientSecret: secret, methd: 'client_secret_post' } },
+    { why: 'a secret and a key', credentials: { clientSecret: secret, privateKeyJwt: ecJwk } },
+    { why: 'a key and something else', credentials: { privateKeyJwt: ecJwk, method: secret } },
+    { why: 'a proof and a secret', credentials: { custom: async () => ({}), clientSecret: secret } },
     { why: 'a key that is none', credentials: { privateKeyJwt: secret } },
     { why: 'a public key', credentials: { privateKeyJwt: jwkOf(ec.publicKey) } },
     {

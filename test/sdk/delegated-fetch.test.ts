@@ -184,13 +184,24 @@ describe('the origins of an API', () => {
     expect(() => authsec.fetch(asked)).toThrow(expect.objectContaining({ code }))
   })
 
+  test.each([
+    { options: { replay: 'allways' }, says: 'replay "allways" is not one of safe, always' },
+    { options: { repaly: 'always' }, says: '"repaly" is not a member of the options of a fetch' },
+  ])('are not fetched from with %j', ({ options, says }) => {
+    const { authsec } = createApi()
+    expect(() => authsec.fetch(request, options as never)).toThrow(
+      expect.objectContaining({ code: 'configuration', message: says }),
+    )
+  })
+
   test.each<{ why: string; audiences: unknown; says?: string }>([
     { why: 'no resource', audiences: { billing: {} } },
     {
       why: 'a member that is misspelt',
       audiences: { billing: { resource: BILLING, origin: ['https://b.example'] } },
-      says: '"origin" of the audience "billing" is neither resource nor origins',
+      says: '"origin" is not a member of the options of the audience "billing"',
     },
+    { why: 'no options', audiences: { billing: BILLING }, says: 'are not given as an object' },
     {
       why: 'one resource twice',
       audiences: {

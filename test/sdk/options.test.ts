@@ -24,13 +24,23 @@ describe('createAuthsecClient', () => {
     {
       why: 'an unknown option',
       options: { ...good, credential: 'hunter2' },
-      says: /"credential" is not an option/,
+      says: /"credential" is not a member of the options of a client/,
     },
     { why: 'an unknown transport', options: { ...good, transport: 'push' }, says: /"push"/ },
     { why: 'an unknown way to narrow', options: { ...good, narrow: true }, says: /"true"/ },
     { why: 'no room', options: { ...good, cache: { capacity: 0 } }, says: /cache\.capacity "0"/ },
     { why: 'half a place', options: { ...good, cache: { capacity: 1.5 } }, says: /"1\.5"/ },
-    { why: 'an unknown cache option', options: { ...good, cache: { size: 1 } }, says: /"cache\.size"/ },
+    {
+      why: 'an unknown cache option',
+      options: { ...good, cache: { size: 1 } },
+      says: /"size" is not a member of the cache options/,
+    },
+    {
+      why: 'a cache that is none',
+      options: { ...good, cache: 5 },
+      says: /cache options .* not given as an object/,
+    },
+    { why: 'an unknown http option', options: { ...good, http: { timeoutMs: 1 } }, says: /"timeoutMs"/ },
     { why: 'no time', options: { ...good, http: { totalTimeoutMs: -1 } }, says: /http\.totalTimeoutMs "-1"/ },
     {
       why: 'more time than timers have',

@@ -17,17 +17,6 @@ describe('an expectation', () => {
   test.each<{ what: string; value: unknown; message: string }>([
     { what: 'text', value: 'billing:read', message: 'an expectation is an object' },
     { what: 'null', value: null, message: 'an expectation is an object' },
-    { what: 'a list', value: ['billing:read'], message: 'an expectation has no member "0"' },
-    {
-      what: 'misspelt',
-      value: { permission: ['billing:read'] },
-      message: 'an expectation has no member "permission"',
-    },
-    {
-      what: 'about an inherited member',
-      value: { toString: 'x' },
-      message: 'an expectation has no member "toString"',
-    },
     {
       what: 'permissions as text',
       value: { permissions: 'billing:read' },
@@ -95,4 +84,25 @@ describe('an expectation', () => {
     await expect(verifyCalls().verify(signCall(), value as object)).rejects.toMatchObject({ message })
     await expect(verifyCalls().inspect(signCall(), value as object)).rejects.toMatchObject({ message })
   })
+
+  test.each<{ what: string; value: object; name: string; hint?: string }>([
+    {
+      what: 'misspelt',
+      value: { permission: ['a:b'] },
+      name: 'permission',
+      hint: 'Did you mean permissions?',
+    },
+    { what: 'a list', value: ['billing:read'], name: '0' },
+    { what: 'about an inherited member', value: { toString: 'x' }, name: 'toString' },
+  ])(
+    'cannot be $what',
+    async ({ value, name, hint = 'There are permissions, anyPermission, tool, call, oneTime.' }) => {
+      const message = `"${name}" is not a member of an expectation`
+      const refusal = expect.objectContaining({ code: 'configuration', message, hint })
+      expect(() => assertExpectation(value)).toThrow(refusal)
+      expect(() => verifyCalls().verifySync(signCall(), value)).toThrow(refusal)
+      await expect(verifyCalls().verify(signCall(), value)).rejects.toEqual(refusal)
+      await expect(verifyCalls().inspect(signCall(), value)).rejects.toEqual(refusal)
+    },
+  )
 })

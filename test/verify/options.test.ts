@@ -267,6 +267,47 @@ describe('a verifier cannot be created', () => {
       expect.objectContaining({ code: 'configuration', message, hint: expect.stringMatching(/\.$/) }),
     )
   })
+
+  test.each<{ options: object; name: string; of: string; hint: RegExp }>([
+    { options: { introspekt: true }, name: 'introspekt', of: 'options', hint: /mean introspect\?$/ },
+    { options: { tenannt: TENANT }, name: 'tenannt', of: 'options', hint: /mean tenant\?$/ },
+    {
+      options: { maxChainDeph: undefined },
+      name: 'maxChainDeph',
+      of: 'options',
+      hint: /mean maxChainDepth\?$/,
+    },
+    { options: { requireActor: true }, name: 'requireActor', of: 'options', hint: /^There are serverUrl, / },
+    {
+      options: { tokenCache: { entry: 5 } },
+      name: 'entry',
+      of: 'tokenCache options',
+      hint: /mean entries\?$/,
+    },
+    {
+      options: { client: { clientId: 'billing', credential: {} } },
+      name: 'credential',
+      of: 'client options',
+      hint: /mean credentials\?$/,
+    },
+  ])('with $name: nobody would heed it', ({ options, name, of, hint }) => {
+    expect(() => createVerifier({ serverUrl, audience, ...options })).toThrow(
+      expect.objectContaining({
+        code: 'configuration',
+        message: `"${name}" is not a member of the ${of} of a verifier`,
+        hint: expect.stringMatching(hint),
+      }),
+    )
+  })
+
+  test.each([{ tokenCache: 5 }, { client: 'billing' }])('with %j', (options) => {
+    expect(() => createVerifier({ serverUrl, audience, ...options } as never)).toThrow(
+      expect.objectContaining({
+        code: 'configuration',
+        message: `the ${Object.keys(options)[0]} options of a verifier are not given as an object`,
+      }),
+    )
+  })
 })
 
 test('a listener that throws decides nothing about a token', async () => {

@@ -20,6 +20,12 @@ function openStore(entries?: number) {
 }
 
 describe('a replay store in memory', () => {
+  test('is not made with a member that there is not', () => {
+    expect(() => createMemoryReplayStore({ singleProcess: true, entry: 5 } as never)).toThrow(
+      expect.objectContaining({ code: 'configuration', hint: 'Did you mean entries?' }),
+    )
+  })
+
   test.each([undefined, {}, { singleProcess: false }, { singleProcess: 'yes' }])(
     'is not made by %j, which does not say that there is one process',
     (options) => {
