@@ -80,9 +80,9 @@ const SHARED_NEEDS: readonly Rule[] = [
     'Name the directory or the database that authsec dev init has filled.',
   ],
   [
-    '--audit-high-water with a database',
-    (flags) => !isInDatabase(flags) || flags.auditHighWater !== undefined,
-    'Name a file of this server, where no backup of the database reaches: a restored copy is noticed by it.',
+    '--audit-high-water',
+    ({ auditHighWater }) => auditHighWater !== undefined,
+    'Name a file of this server, outside of the state directory and where no backup of the state reaches: a restored copy is noticed by it.',
   ],
 ]
 

@@ -22,13 +22,14 @@ export interface TeamServerOutput {
  */
 export async function serveTeam(context: Context, flags: ServeFlags): Promise<never> {
   const { io } = context
-  const { issuer } = flags
+  const { issuer, auditHighWater } = flags
   if (issuer === undefined) throw new AuthsecError('usage', '--mode shared needs --issuer')
+  if (auditHighWater === undefined) throw new AuthsecError('usage', '--mode shared needs --audit-high-water')
   const place = await readPlace(flags)
   const kek = await readKek(context, flags.kekFile)
   const { startSharedServer } = await import('../server/index.js')
   const options = await readServingOptions(context, flags)
-  const server = await startSharedServer({ ...options, ...place, issuer, kek })
+  const server = await startSharedServer({ ...options, ...place, issuer, kek, auditHighWater })
   const facts = { url: server.url, pid: process.pid, tenant_id: server.tenantId, issuer: server.issuer }
   return runUntilStopped(context, server, {
     async announce() {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm } from 'node:fs/promises'
+import { readFile, realpath, rename, rm } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { HighWaterMark } from '../authority/audit/highest-heads.js'
 import { type Checkpoint, parseCheckpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
@@ -59,4 +60,21 @@ export function createMarkFile(path: string): HighWaterMark {
       }
     },
   }
+}
+
+/** Refuses a mark that an older copy of the state directory would bring back with it. Throws `usage`. */
+export async function assertApart(path: string, directory: string): Promise<void> {
+  // The mark itself is replaced at every step, and a link in its place with it: only where it lies is followed.
+  const place = join(await followLinks(dirname(resolve(path))), basename(path))
+  const way = relative(await followLinks(resolve(directory)), place)
+  if (isAbsolute(way) || way.split(sep)[0] === '..') return
+  throw new AuthsecError('usage', `the high-water mark ${quote(path, 200)} lies in the state directory`, {
+    hint: 'An older copy of the directory would bring it back: name a file elsewhere with --audit-high-water.',
+  })
+}
+
+/** The same place without links, also of what has not been made yet. */
+async function followLinks(path: string): Promise<string> {
+  if (dirname(path) === path) return path
+  return realpath(path).catch(async () => join(await followLinks(dirname(path)), basename(path)))
 }

@@ -8,6 +8,7 @@ import { assertSeed } from '../authority/seed-faults.js'
 import { isPlanted, plantSeed } from '../authority/seed-planting.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { assertApart } from './high-water.js'
 import { describeEmptyState } from './reset.js'
 import { runServer, type ServingOptions } from './run.js'
 import { type OpenState, openState, type StatePlace } from './state.js'
@@ -20,6 +21,8 @@ export interface SharedServerOptions extends ServingOptions, StatePlace {
   issuer: string
   /** The address to listen on; default 127.0.0.1. */
   host?: string
+  /** The file that keeps the highest head of the audit log that was ever signed, apart from the state. */
+  auditHighWater: string
 }
 
 export interface SharedServer {
@@ -54,11 +57,13 @@ interface FirstStart {
 
 /**
  * Starts a server that a team shares: no default seed, no public pull, rate limits on. Throws `configuration` for
- * an issuer that is not the state's and for a state that has not been initialised, beside what `startServer` does.
+ * an issuer that is not the state's and for a state that has not been initialised, and `usage` for a high-water mark in
+ * the state directory, beside what `startServer` does.
  */
 export async function startSharedServer(options: SharedServerOptions): Promise<SharedServer> {
   const { host = '127.0.0.1', rateLimits = 'shared' } = options
   const issuer = readIssuer(options.issuer)
+  if (options.state !== undefined) await assertApart(options.auditHighWater, options.state)
   const state = await openState(options, options.kek)
   try {
     await assertInitialised(state, issuer)

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { collectAddress } from '../../src/cli/serving-flags.js'
 import { runCli } from '../support/run-cli.js'
 
-const SHARED = ['--mode', 'shared', '--issuer', 'https://authsec.example', '--state', '/nowhere']
+const TEAM = ['--mode', 'shared', '--issuer', 'https://authsec.example']
+const MARK = ['--audit-high-water', 'mark']
+const SHARED = [...TEAM, '--state', '/nowhere', ...MARK]
 
 const STORE = ['--store', 'postgres://authsec@127.0.0.1/authsec']
 
@@ -30,16 +32,21 @@ describe('dev serve', () => {
       hint: 'A team keeps its keys',
     },
     { args: ['--mode', 'shared'], says: '--mode shared needs --issuer', hint: 'https://authsec.example' },
-    { args: SHARED.slice(0, 4), says: '--mode shared needs --state or --store', hint: 'authsec dev init' },
+    { args: [...TEAM, ...MARK], says: '--mode shared needs --state or --store', hint: 'authsec dev init' },
     {
-      args: [...SHARED, ...STORE, '--audit-high-water', 'mark'],
+      args: [...SHARED, ...STORE],
       says: 'the state has one place, and more are named',
       hint: '--store',
     },
     {
-      args: [...SHARED.slice(0, 4), ...STORE],
-      says: '--mode shared needs --audit-high-water with a database',
-      hint: 'where no backup of the database reaches',
+      args: [...TEAM, ...STORE],
+      says: '--mode shared needs --audit-high-water',
+      hint: 'where no backup of the state reaches',
+    },
+    {
+      args: [...TEAM, '--state', '/nowhere'],
+      says: '--mode shared needs --audit-high-water',
+      hint: 'outside of the state directory',
     },
     {
       args: STORE,
@@ -57,7 +64,7 @@ describe('dev serve', () => {
       hint: '--kek-file',
     },
     {
-      args: [...SHARED.slice(0, 4), ...STORE, '--allow-dev-postgres'],
+      args: [...TEAM, ...STORE, '--allow-dev-postgres'],
       says: '--allow-dev-postgres does not go with --mode shared',
       hint: 'leave it out',
     },
@@ -70,7 +77,7 @@ describe('dev serve', () => {
     { args: ['--store', 'https://db.example/x'], says: 'is not the address of a PostgreSQL', hint: '' },
     { args: SHARED, says: 'the key-encryption key is missing', hint: '--kek-file, or set AUTHSEC_KEK' },
     {
-      args: [...SHARED.slice(0, 4), '--ephemeral'],
+      args: [...TEAM, '--ephemeral'],
       says: '--ephemeral does not go with --mode shared',
       hint: '--state',
     },
@@ -127,7 +134,7 @@ describe('dev serve', () => {
     ['https://authsec.example/tenant', 'is not an https URL without a path'],
   ])('refuses the issuer %s in mode shared', async (issuer, says) => {
     const env = { AUTHSEC_KEK: Buffer.alloc(32, 1).toString('base64') }
-    const args = ['dev', 'serve', '--mode', 'shared', '--issuer', issuer, '--state', '/nowhere']
+    const args = ['dev', 'serve', '--mode', 'shared', '--issuer', issuer, '--state', '/nowhere', ...MARK]
     const run = await runCli(args, { env })
     expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining(says) })
   })

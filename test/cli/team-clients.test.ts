@@ -19,7 +19,13 @@ beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'authsec-team-clients-'))
   const state = join(place, 'state')
   await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN })
-  server = await startSharedServer({ state, kek: KEK, issuer: ISSUER, port: 0 })
+  server = await startSharedServer({
+    state,
+    kek: KEK,
+    issuer: ISSUER,
+    port: 0,
+    auditHighWater: join(place, 'mark'),
+  })
   configuration = join(place, 'config')
   const login = ['login', '--server', server.url, '--email', ADMIN.email, '--password-stdin']
   expect(await run(login, { stdin: ADMIN.password })).toMatchObject({ code: 0 })

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
@@ -11,11 +11,13 @@ const PASSWORD = 'correct horse battery'
 let configuration: string
 let state: string
 let kek: string
+let mark: string
 beforeEach(async () => {
   const place = await makeDirectory()
   configuration = join(place, 'config')
   state = join(place, 'state')
   kek = join(place, 'kek')
+  mark = join(place, 'mark')
   await writeFile(kek, `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
 })
 
@@ -67,6 +69,8 @@ async function serve(
       ISSUER,
       '--state',
       state,
+      '--audit-high-water',
+      mark,
       '--port',
       '0',
       '--json',
@@ -136,8 +140,9 @@ describe("a team's server", () => {
   test('tells a person what it is, and warns where nothing is counted', async () => {
     await init(['--password-stdin'])
     const keyboard = new AbortController()
-    const args = ['--mode', 'shared', '--issuer', ISSUER, '--state', state, '--kek-file', kek, '--port', '0']
-    const run = await runCli(['dev', 'serve', ...args, '--rate-limits', 'off'], {
+    const place = ['--state', state, '--audit-high-water', mark, '--kek-file', kek]
+    const args = ['--mode', 'shared', '--issuer', ISSUER, ...place, '--port', '0', '--rate-limits', 'off']
+    const run = await runCli(['dev', 'serve', ...args], {
       tty: true,
       signal: keyboard.signal,
       onComplaint: (text) => {
@@ -147,6 +152,31 @@ describe("a team's server", () => {
     expect(run).toMatchObject({ code: 130, stdout: '' })
     expect(run.stderr).toContain(`AuthSec server of ${ISSUER}\n`)
     expect(run.stderr).not.toContain('every process on this machine')
+  })
+
+  test('does not start on an earlier copy of its state directory, which would revive what has ended', async () => {
+    await init(['--password-stdin'])
+    await serve(async () => {})
+    const earlier = `${state}.earlier`
+    await cp(state, earlier, { recursive: true })
+    await serve(async ({ url }) => {
+      const { token } = (await (await logIn(url)).json()) as { token: string }
+      const headers = { authorization: `Bearer ${token}` }
+      await fetch(`${url}/authsec/auth/logout`, { method: 'POST', headers })
+    })
+    await rm(state, { recursive: true })
+    await cp(earlier, state, { recursive: true })
+    await expect(serve(async () => {})).rejects.toThrow(/ended with 7: .*dev recover/s)
+  })
+
+  test('does not start with a mark that comes back with its state directory', async () => {
+    await init(['--password-stdin'])
+    const link = `${state}.link`
+    await symlink(state, link)
+    for (mark of [join(state, 'mark'), join(state, 'not', 'made', 'mark'), join(link, 'mark')]) {
+      const refusal = /ended with 2: .*lies in the state directory.*--audit-high-water/s
+      await expect(serve(async () => {})).rejects.toThrow(refusal)
+    }
   })
 
   test('does not start on a state that nobody has made, and says how', async () => {
@@ -159,7 +189,7 @@ describe('dev init', () => {
     const run = await init(['--password-stdin'])
     expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining(`issuer\t${ISSUER}\n`) })
     expect(run.stderr).toBe(
-      `next: authsec dev serve --mode shared --issuer ${ISSUER} --state ${state} --kek-file ${kek}\n`,
+      `next: authsec dev serve --mode shared --issuer ${ISSUER} --state ${state} --kek-file ${kek} --audit-high-water FILE\n`,
     )
     expect(`${run.stdout}${run.stderr}`).not.toContain(PASSWORD)
   })

@@ -23,9 +23,11 @@ const servers: Walked[] = []
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'authsec-modes-'))
   const admin = { email: 'root@team.example', password: 'correct horse battery' }
-  await initServer({ state: place, kek: KEK, issuer: ISSUER, admin })
+  const state = join(place, 'state')
+  await initServer({ state, kek: KEK, issuer: ISSUER, admin })
   // The limits are another test's subject.
-  const team = { state: place, kek: KEK, issuer: ISSUER, port: 0, rateLimits: 'off' } as const
+  const auditHighWater = join(place, 'mark')
+  const team = { state, kek: KEK, issuer: ISSUER, port: 0, rateLimits: 'off', auditHighWater } as const
   const own = { state: ':memory:', port: 0 }
   servers.push(
     { ...(await startServer(own)), mode: 'dev', quirks: false },

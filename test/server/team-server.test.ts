@@ -47,7 +47,14 @@ async function initialise(seed?: Seed): Promise<string> {
 }
 async function start(state: string): Promise<SharedServer> {
   // A clock that stands: on a busy machine twelve logins take long enough to earn another one.
-  const server = await startSharedServer({ state, kek: KEK, issuer: ISSUER, port: 0, clock: () => NOW })
+  const server = await startSharedServer({
+    state,
+    kek: KEK,
+    issuer: ISSUER,
+    port: 0,
+    clock: () => NOW,
+    auditHighWater: `${state}.mark`,
+  })
   open.push(server)
   return server
 }
@@ -175,9 +182,15 @@ describe('a shared server', () => {
 
   test('does not start under another issuer, or with another key-encryption key', async () => {
     const state = await initialise()
-    const options = { state, kek: KEK, issuer: 'https://other.example', port: 0 }
+    const options = {
+      state,
+      kek: KEK,
+      issuer: 'https://other.example',
+      port: 0,
+      auditHighWater: `${state}.mark`,
+    }
     await expect(startSharedServer(options)).rejects.toMatchObject({ code: 'configuration' })
-    const wrong = { state, kek: new Uint8Array(32), issuer: ISSUER, port: 0 }
+    const wrong = { ...options, kek: new Uint8Array(32), issuer: ISSUER }
     await expect(startSharedServer(wrong)).rejects.toMatchObject({ code: 'state_unreadable' })
   })
 

@@ -6,7 +6,7 @@ export const EXAMPLE_CODES: Readonly<Record<string, number>> = {
   'authsec audit tail --json --cursor-file tail.cursor --output-file audit.jsonl': 130,
   'authsec dev serve': 130,
   'authsec dev serve --ephemeral --port 0 --ready-file ready.json': 130,
-  'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek': 130,
+  'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek --audit-high-water high-water': 130,
   'authsec dev serve --mode shared --issuer https://authsec.example --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water high-water': 130,
   // The token is younger than the moment that is asked about.
   'authsec token verify token.jwt --at 2026-03-01T10:02:11Z': 12,

@@ -5,7 +5,7 @@ import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { readNewPassword } from '../../password.js'
 import { readSeed } from '../../seed-input.js'
-import { addStoreFlags, isInDatabase, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
+import { addStoreFlags, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
 /** What has been made. */
 export interface Output {
@@ -85,7 +85,6 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
     ['state', made.place],
   ])
   const kekFlag = flags.kekFile === undefined ? '' : ` --kek-file ${flags.kekFile}`
-  const markFlag = isInDatabase(flags) ? ' --audit-high-water FILE' : ''
-  const again = `${repeatPlace(flags)}${kekFlag}${markFlag}`
+  const again = `${repeatPlace(flags)}${kekFlag} --audit-high-water FILE`
   io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} ${again}`)
 }

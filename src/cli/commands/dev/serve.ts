@@ -36,7 +36,7 @@ export function addServe(parent: Command, context: Context): void {
         'for a test: on a free port, in memory',
       ],
       [
-        'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek',
+        'authsec dev serve --mode shared --issuer https://authsec.example --state /var/lib/authsec --kek-file kek --audit-high-water high-water',
         'for a team, behind a proxy',
       ],
       [
@@ -125,7 +125,7 @@ export function addServe(parent: Command, context: Context): void {
     )
     .option(
       '--audit-high-water <file>',
-      'where the highest head of the audit log is kept, out of reach of backups (default: in the state directory)',
+      'where the highest head of the audit log is kept, out of reach of backups (default in mode dev: in the state directory)',
     )
     .option(
       '--audit-retention <duration>',

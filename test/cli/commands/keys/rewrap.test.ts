@@ -39,7 +39,7 @@ describe('authsec keys rewrap', () => {
     const { code, stdout } = await rewrap(...args)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ kek_version: 2, values: expect.any(Number) })
-    const options = { state, issuer: ISSUER, port: 0 }
+    const options = { state, issuer: ISSUER, port: 0, auditHighWater: `${state}.mark` }
     await expect(startSharedServer({ ...options, kek: old.kek })).rejects.toMatchObject({
       code: 'state_unreadable',
     })
@@ -67,7 +67,7 @@ describe('authsec keys rewrap', () => {
     const [old, next] = [await writeKek(1), await writeKek(2)]
     const storeFile = join(await makeDirectory(), 'store')
     await writeFile(storeFile, schema.url, { mode: 0o600 })
-    const options = { store: schema.url, issuer: ISSUER, port: 0 }
+    const options = { store: schema.url, issuer: ISSUER, port: 0, auditHighWater: `${storeFile}.mark` }
     await initServer({ ...options, kek: old.kek, admin: ADMIN })
     const server = await startSharedServer({ ...options, kek: old.kek })
     onTestFinished(() => server.close())
