@@ -245,7 +245,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   })
   const sessions = createSessions({ ...shared, keys: session, assertSigning, bootId })
   const logins = createLogins({ ...shared, sessions, keys: session })
-  const ciba = createCiba({ ...shared, sessions, mode: options.ciba ?? 'manual' })
+  const ciba = createCiba({ ...shared, sessions, keys: session, mode: options.ciba ?? 'manual' })
   const devices = createDevices({ ...shared, sessions })
   const svids = { ...shared, keys: base, issuer: baseIssuer(tenantId) }
   const baseTokens = createBaseTokens({ keys: base, issuer: baseIssuer(tenantId), tenantId, clock })

@@ -16,8 +16,10 @@ import {
   redeemApproval,
 } from './approvals.js'
 import { type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
+import { authenticateText } from './challenges.js'
 import { findById } from './find-by-id.js'
 import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
+import type { SigningKeys } from './signer.js'
 
 /** Who answers: a person, or on a developer's machine the server itself. */
 export type CibaMode = 'manual' | 'auto-approve' | 'auto-deny'
@@ -33,6 +35,8 @@ export interface CibaRequest {
   ceiling: readonly string[] | undefined
   /** In seconds; default 300, and no more than that. */
   ttlSeconds?: number | undefined
+  /** What a repeated request carries again; whoever knows it can ask for the `auth_req_id`, so no record tells it. */
+  idempotencyKey?: string | undefined
 }
 
 export interface StartedCiba {
@@ -44,8 +48,9 @@ export interface StartedCiba {
 /** Client-initiated backchannel authentication in poll mode: AuthSec's two planes, and OpenID's own. */
 export interface Ciba {
   /**
-   * Throws `unknown_user_id`, `invalid_binding_message`, and `rate_limited` while a thousand requests of this client
-   * wait.
+   * The same question under the same idempotency key is put once, and has the same `auth_req_id`. Throws
+   * `unknown_user_id`, `invalid_binding_message`, `rate_limited` while a thousand requests of this client wait, and
+   * `invalid_request` for another question under the key, or one that has come to its end.
    */
   start(request: CibaRequest, provenance: Provenance): Promise<StartedCiba>
   /** What waits for this person's answer. Throws `access_denied` for a session that is not the person's own. */
@@ -61,29 +66,71 @@ export interface Ciba {
 
 const MAX_MESSAGE_LENGTH = 256
 
-export function createCiba({ mode, ...options }: ApprovalsOptions & { mode: CibaMode }): Ciba {
+export function createCiba({
+  mode,
+  keys,
+  ...options
+}: ApprovalsOptions & { mode: CibaMode; keys: SigningKeys }): Ciba {
   const { store, audit, clock } = options
+
+  // The name of a question follows from the key under which it is put, for this server and those beside it alone: so it
+  // is found again, and kept nowhere.
+  function nameQuestions({ clientId, idempotencyKey }: CibaRequest): string[] {
+    if (idempotencyKey === undefined) return []
+    const text = `auth_req_id ${clientId} ${idempotencyKey}`
+    return keys.trusted.map(({ privateKey }) => authenticateText(privateKey, text))
+  }
+
+  async function findAsked(request: CibaRequest, names: readonly string[]): Promise<StartedCiba | undefined> {
+    for (const authReqId of names) {
+      const approval = await store.approvals.findByHandle(hashHandle(authReqId))
+      if (approval === undefined) continue
+      const user = await findHinted(request.loginHint, store)
+      if (!isSameQuestion(approval, request, user)) {
+        throw misused('the Idempotency-Key was used for another request')
+      }
+      if (approval.expiresAt <= clock())
+        throw misused('the request of this Idempotency-Key has come to its end')
+      return { authReqId, approval }
+    }
+    return undefined
+  }
+
   return {
-    async start({ loginHint, ttlSeconds, ...request }, provenance) {
+    async start(asked, provenance) {
+      const names = nameQuestions(asked)
+      const known = await findAsked(asked, names)
+      if (known !== undefined) return known
+      const { loginHint, idempotencyKey: _, ...request } = asked
       const draft = { type: 'approval.requested', client: request.clientId } as const
-      const started = await audit.attempt(draft, provenance, async (attempt) => {
-        assertBindingMessage(request.bindingMessage)
-        const user = await findHinted(loginHint, store)
-        const authReqId = randomBytes(32).toString('base64url')
-        const approval = await askForApproval(
-          {
-            ...request,
-            kind: 'ciba',
-            userId: user.id,
-            handle: authReqId,
-            ttlSeconds: Math.min(ttlSeconds ?? APPROVAL_TTL, APPROVAL_TTL),
-          },
-          attempt,
-          options,
-        )
-        return { authReqId, approval, user }
-      })
-      if (mode !== 'manual') await answerByItself(started, mode === 'auto-approve', options)
+      const started = await audit
+        .attempt(draft, provenance, async (attempt) => {
+          assertBindingMessage(request.bindingMessage)
+          const user = await findHinted(loginHint, store)
+          const authReqId = names[0] ?? randomBytes(32).toString('base64url')
+          const approval = await askForApproval(
+            {
+              ...request,
+              kind: 'ciba',
+              userId: user.id,
+              handle: authReqId,
+              ttlSeconds: limitLife(request),
+            },
+            attempt,
+            options,
+          )
+          return { authReqId, approval, user }
+        })
+        .catch(async (error: unknown) => {
+          // Its twin, which was under way at the same time, was faster.
+          const twin = AuthsecError.is(error, 'conflict') ? await findAsked(asked, names) : undefined
+          if (twin === undefined) throw error
+          return { ...twin, user: undefined }
+        })
+      const { user } = started
+      if (mode !== 'manual' && user !== undefined) {
+        await answerByItself({ ...started, user }, mode === 'auto-approve', options)
+      }
       return started
     },
 
@@ -129,6 +176,28 @@ async function answerByItself(
       await approvals.update({ ...approval, status: approve ? 'approved' : 'denied', ceiling })
     }),
   )
+}
+
+function limitLife({ ttlSeconds = APPROVAL_TTL }: Pick<CibaRequest, 'ttlSeconds'>): number {
+  return Math.min(ttlSeconds, APPROVAL_TTL)
+}
+
+function isSameQuestion(
+  { form, userId, scopes, bindingMessage, createdAt, expiresAt }: Approval,
+  asked: CibaRequest,
+  user: User,
+): boolean {
+  return (
+    form === asked.form &&
+    userId === user.id &&
+    bindingMessage === asked.bindingMessage &&
+    scopes.join(' ') === asked.scopes.join(' ') &&
+    expiresAt - createdAt === limitLife(asked) * 1000
+  )
+}
+
+function misused(message: string): AuthsecError {
+  return new AuthsecError('invalid_request', message, { hint: 'Ask under another Idempotency-Key.' })
 }
 
 async function findHinted(loginHint: string, store: Store): Promise<User> {

@@ -151,7 +151,13 @@ export class Approvals {
     })
     if (expiresInSeconds !== undefined) form.set('requested_expiry', String(expiresInSeconds))
     const { authReqId, lifeMs, intervalMs, askedAt } = await http.send(
-      { url: approvalEndpoint, form, authenticate: this.#prove(issuer) },
+      {
+        url: approvalEndpoint,
+        // One for all attempts: a person is not asked twice because an answer was lost.
+        headers: { 'idempotency-key': crypto.randomUUID() },
+        form,
+        authenticate: this.#prove(issuer),
+      },
       { signal, deadline },
       readQuestionAnswer,
     )

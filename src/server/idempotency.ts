@@ -6,7 +6,8 @@ const KEY = /^"?([\w-]{8,64})"?$/
 
 /**
  * The `Idempotency-Key` of a request, which a retry repeats: answers are never stored, so the retry gets an answer of its
- * own, and both records carry the key as the id of their request. Throws `invalid_request` for what is no such word.
+ * own, and both records carry the key as the id of their request. Only where a retry would ask a person twice it gets the
+ * same answer, and no record carries the key. Throws `invalid_request` for what is no such word.
  */
 export function readIdempotencyKey(request: Request): string | undefined {
   const header = request.headers.get('idempotency-key')

@@ -75,6 +75,22 @@ describe('a person who is asked for approval', () => {
     expect(stub.requests).toEqual([])
   })
 
+  test('is asked once where the answer of the server is lost, and under a key that no other question has', async () => {
+    const { authsec, stub, clock } = createStubbedClient()
+    stub.script('approval', refuseConnection, () => jsonResponse(503, {}))
+    const asking = authsec.requestApproval(question)
+    await clock.advance(1_000)
+    await asking
+    await authsec.requestApproval(question)
+    const keys = stub.requests
+      .filter(({ endpoint }) => endpoint === 'approval')
+      .map(({ headers }) => headers.get('idempotency-key'))
+    const [one, , , other] = keys
+    expect(keys).toEqual([one, one, one, other])
+    expect([one, other]).toEqual([expect.stringMatching(/^[\w-]{36}$/), expect.stringMatching(/^[\w-]{36}$/)])
+    expect(other).not.toBe(one)
+  })
+
   test('says yes, and is the subject of a token', async () => {
     const { authsec, stub, clock, events } = createStubbedClient()
     const answer = (await authsec.requestApproval(question)).settled()

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseJwt } from '../../src/core/jwt.js'
 import { type AuthsecClient, type AuthsecClientOptions, createAuthsecClient } from '../../src/sdk/index.js'
 import { type RunningServer, startServer } from '../../src/server/index.js'
+import { refuseConnection } from '../support/stub-authsec.js'
 
 const BILLING = 'https://billing.example'
 const STRANGER = '11111111-2222-4333-8444-555555555555'
@@ -111,6 +112,26 @@ describe('the SDK and the bundled server', () => {
   })
 
   // The last one: it takes the delegation away.
+  test('ask a person once where the answer to the question is lost', async () => {
+    const answers: string[] = []
+    const authsec = createClient({
+      async fetch(input, init) {
+        const response = await server.fetch(new Request(input, init))
+        if (!String(input).endsWith('/oauth/bc-authorize')) return response
+        answers.push(await response.clone().text())
+        return answers.length === 1 ? refuseConnection() : response
+      },
+    })
+    await authsec.requestApproval({ permissions: ['billing:read'], message: 'Read the bills?' })
+    const [lost, heard] = answers.map((answer) => JSON.parse(answer).auth_req_id)
+    expect(heard).toBe(lost)
+    const url = `${server.url}/audit/events?filter=type=approval.requested&last=9`
+    const headers = { authorization: `Bearer ${server.adminToken}` }
+    expect(await (await server.fetch(new Request(url, { headers }))).json()).toMatchObject({
+      events: [{ event: { type: 'approval.requested', outcome: 'allow' } }],
+    })
+  })
+
   test('agree on a delegation that was replaced, and on one that was revoked', async () => {
     const authsec = createClient()
     const request = { audience: BILLING, permissions: ['billing:read'] }

@@ -5,6 +5,7 @@ import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readForm } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
+import { readIdempotencyKey } from '../idempotency.js'
 import { readScopes, refuseResource } from './wire.js'
 
 const ENDPOINT = '/oauth/bc-authorize'
@@ -20,7 +21,8 @@ export const bcAuthorize: Endpoint<'public'> = {
   speaks: 'OpenID CIBA Core 1.0',
   differences:
     'poll mode only; no id_token and no signed requests; login_hint (an e-mail address or a user id) is the only ' +
-    'hint; scopes as at the device authorization endpoint, and openid may be left out',
+    'hint; scopes as at the device authorization endpoint, and openid may be left out; the same request with the same Idempotency-Key (random, and as secret as what it ' +
+    'gets) is the same question, and gets the same auth_req_id',
   event: 'approval.requested',
   limit: 'ask',
   errors: 'oauth',
@@ -47,13 +49,14 @@ export const bcAuthorize: Endpoint<'public'> = {
         scopes,
         ceiling: readCeiling(scopes, { lenient: false }),
         ttlSeconds: readExpiry(form.get('requested_expiry')),
+        idempotencyKey: readIdempotencyKey(request),
       },
       provenance,
     )
     return Response.json(
       {
         auth_req_id: authReqId,
-        expires_in: (approval.expiresAt - approval.createdAt) / 1000,
+        expires_in: Math.ceil((approval.expiresAt - authority.clock()) / 1000),
         interval: POLL_INTERVAL,
       },
       { headers: { 'cache-control': 'no-store' } },

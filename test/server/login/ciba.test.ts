@@ -216,6 +216,95 @@ describe('initiating is refused', () => {
     door.form('/oauth/bc-authorize', { client_id: door.server.clientId, login_hint: ALICE, ...fields })
 })
 
+describe('a request for approval that is sent again', () => {
+  const KEY = 'b0b5b2f0-7f83-4b7e-8a54-0d8b8f4f4a10'
+  const ask = (fields: Record<string, string> = {}, key = KEY) =>
+    door.form(
+      '/oauth/bc-authorize',
+      { client_id: door.server.clientId, login_hint: ALICE, binding_message: 'Refund 120?', ...fields },
+      { 'idempotency-key': key },
+    )
+  const poll = (auth_req_id: string) =>
+    door.form('/oauth/token', {
+      grant_type: 'urn:openid:params:grant-type:ciba',
+      client_id: door.server.clientId,
+      auth_req_id,
+    })
+  const countAsked = async () => (await door.events('approval.requested', 100)).length
+
+  test('is the same question, as long as it is open', async () => {
+    const before = await countAsked()
+    const first = await ask()
+    door.pass(100)
+    const again = await ask()
+    expect([first.status, again.status]).toEqual([200, 200])
+    expect(again.body).toEqual({ ...first.body, expires_in: first.body.expires_in - 100 })
+    expect((await countAsked()) - before).toBe(1)
+
+    await respond(first.body.auth_req_id, true)
+    expect((await ask()).body.auth_req_id).toBe(first.body.auth_req_id)
+    expect((await poll(first.body.auth_req_id)).status).toBe(200)
+    expect((await poll(first.body.auth_req_id)).body.error).toBe('invalid_grant')
+  })
+
+  test('is the same question also when both arrive at once', async () => {
+    const fields = { client_id: door.server.clientId, login_hint: ALICE }
+    const ask = async () => {
+      const body = new URLSearchParams(fields)
+      const headers = { 'idempotency-key': 'both-at-once' }
+      const request = new Request(`${door.server.url}/oauth/bc-authorize`, { method: 'POST', body, headers })
+      return (await door.server.fetch(request)).json()
+    }
+    const [one, ...others] = await Promise.all([ask(), ask(), ask()])
+    expect(one).toEqual({ auth_req_id: expect.any(String), expires_in: 300, interval: 5 })
+    expect(others).toEqual([one, one])
+  })
+
+  test('is another question under another key, and of another client', async () => {
+    const other = await door.post('/oauth/register', {
+      token_endpoint_auth_method: 'none',
+      grant_types: ['urn:openid:params:grant-type:ciba'],
+    })
+    const answers = [
+      await ask({}, 'one-of-two'),
+      await ask({}, 'two-of-two'),
+      await ask({ client_id: other.body.client_id }, 'one-of-two'),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(new Set(answers.map(({ body }) => body.auth_req_id)).size).toBe(3)
+  })
+
+  test('has a name that says nothing of the key, which the log does not tell', async () => {
+    const { body, headers } = await ask({}, 'never-to-be-told')
+    expect(body.auth_req_id).toMatch(/^[\w-]{43}$/)
+    const [event] = await door.events('approval.requested')
+    expect(JSON.stringify([event, [...headers]])).not.toContain('never-to-be-told')
+  })
+
+  test.each([
+    { why: 'another person', fields: { login_hint: BOB } },
+    { why: 'other words', fields: { binding_message: 'Refund 1200?' } },
+    { why: 'other permissions', fields: { scope: 'billing:refund' } },
+    { why: 'another life', fields: { requested_expiry: '30' } },
+  ])('is refused with $why under the same key, and the refusal is recorded', async ({ fields }) => {
+    const { body } = await ask({}, 'the-same-key')
+    expect(await ask(fields, 'the-same-key')).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_request', error_description: expect.stringContaining('Idempotency-Key') },
+    })
+    expect(await door.events('approval.requested')).toMatchObject([{ outcome: 'deny' }])
+    expect((await ask({}, 'the-same-key')).body.auth_req_id).toBe(body.auth_req_id)
+  })
+
+  test('is refused when the question has come to its end, and with a key that is no word', async () => {
+    await ask({}, 'a-key-of-old')
+    door.pass(301)
+    for (const key of ['a-key-of-old', 'short']) {
+      expect(await ask({}, key)).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
+    }
+  })
+})
+
 // OpenID CIBA Core §7.1.
 describe('an assertion at the endpoint of CIBA', () => {
   const ask = async (aud: unknown, path = '/oauth/bc-authorize') => {
