@@ -47,7 +47,7 @@ export function assertProven(report: LogReport, required: Evidence): void {
       'audit_incomplete',
       `the log is good, but not all can be told: ${undecided.join('; ')}`,
       {
-        hint: 'Give a newer copy for a newer token, and with --key the key that has signed a checkpoint.',
+        hint: 'Give a newer copy for a newer token, with --key the key that has signed a checkpoint, and a checkpoint of this log: where the server has another log than it had, ask who runs it.',
       },
     )
   }

@@ -248,7 +248,7 @@ function isHidden({ checkpoint: { size } }: Anchor, { fault }: LogWalk): boolean
   return fault !== undefined && fault.kind !== 'tile' && fault.index < size
 }
 
-function listWarnings({ request, checkpoint, walk }: Findings, notes: LogNotes, behind: number): string[] {
+function listWarnings({ walk }: Findings, notes: LogNotes, behind: number): string[] {
   const { isTorn, faultyTiles, cutTiles, fault, pruned } = walk
   const warnings: string[] = []
   if (notes.clockSteps > 0) warnings.push(`the clock of the server stepped back ${notes.clockSteps} times`)
@@ -261,19 +261,20 @@ function listWarnings({ request, checkpoint, walk }: Findings, notes: LogNotes, 
   }
   if (behind > 0)
     warnings.push(`the ${behind} records after the checkpoint are not signed: they prove nothing`)
-  for (const { name, checkpoint: other } of request.anchors) {
-    if (other.origin === checkpoint.origin) continue
-    warnings.push(
-      `${name} is of another log (${other.origin}), so it says nothing about ${checkpoint.origin}`,
-    )
-  }
   return warnings
 }
 
-function listUndecided({ request, weighed, token }: Findings): string[] {
-  const undecided = weighed.unsigned.map(
-    ({ name }) => `${name} is signed by no key that is known of this log, so it proves nothing`,
-  )
+function listUndecided({ request, checkpoint: { origin }, weighed, token }: Findings): string[] {
+  const foreign = request.anchors.filter(({ checkpoint }) => checkpoint.origin !== origin)
+  const undecided = [
+    ...foreign.map(
+      ({ name, checkpoint }) =>
+        `${name} is of another log (${checkpoint.origin}), so it says nothing about ${origin}`,
+    ),
+    ...weighed.unsigned.map(
+      ({ name }) => `${name} is signed by no key that is known of this log, so it proves nothing`,
+    ),
+  ]
   if (token?.is === 'undecided') {
     undecided.push(`whether the event ${request.token?.eventId} of the token was recorded: ${token.why}`)
   }

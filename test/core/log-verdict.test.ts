@@ -97,10 +97,19 @@ describe('an honest log', () => {
     const other = parseCheckpoint(
       signRecords(RECORDS.slice(0, 9), [createLogKey('authsec/other')], 'authsec/other'),
     )
-    const report = await judge(HONEST, { anchors: [{ name: 'other.txt', checkpoint: other }] })
-    expect(report.verdict).toBe('INTACT')
-    expect(proves(report, 'anchored')).toBe(false)
-    expect(report.warnings.join()).toContain('other.txt is of another log')
+    // Another head that it does go on from says nothing in its place.
+    const report = await judge(HONEST, {
+      anchors: [{ name: 'other.txt', checkpoint: other }, anchorOf(RECORDS.slice(0, 300), 'last contact')],
+    })
+    expect(report).toMatchObject({ verdict: 'INTACT', anchors: [{ name: 'last contact' }] })
+    expect(report.undecided).toEqual([
+      `other.txt is of another log (authsec/other), so it says nothing about ${ORIGIN}`,
+    ])
+    expect([proves(report, 'linked'), proves(report, 'signed'), proves(report, 'anchored')]).toEqual([
+      false,
+      false,
+      false,
+    ])
   })
 
   test('tells of clocks that stepped back', async () => {

@@ -125,6 +125,23 @@ describe('a client that has seen the log of a server notices', () => {
     },
   )
 
+  test('a reset, against the head that it had kept: what it has seen of the new log is no head in its place', async () => {
+    const met = await meetServer()
+    const head = join(met.directory, 'head.txt')
+    let server = await met.restart()
+    expect(await met.ask('ada', 'checkpoint', '--out', head)).toMatchObject({ code: 0 })
+    await server.close()
+    await met.run('reset', '--confirm', met.tenantId)
+    server = await met.restart()
+    const verify = ['verify', '--key', server.verifierKey]
+    expect(await met.ask('ada', ...verify)).toMatchObject({ code: 0 })
+    expect(await met.ask('ada', ...verify, '--require', 'anchored')).toMatchObject({ code: 0 })
+    const { code, stdout, stderr } = await met.ask('ada', ...verify, '--checkpoint', head)
+    expect([code, stderr]).toEqual([19, expect.stringContaining(`is of another log (${met.origin})`)])
+    expect(stdout).toMatch(/^undecided .*head\.txt is of another log/m)
+    await server.close()
+  })
+
   test('a restored backup that is served as if nothing had happened', async () => {
     const met = await meetServer()
     await met.restoreBackup()
