@@ -203,4 +203,24 @@ describe('spire-audit-export', () => {
     expect(whole.json.length).toBeGreaterThan(2)
     expect(whole.text).not.toMatch(/eyJ/)
   })
+
+  test.each([
+    { path: '/authsec/spire/audit/logs?limit=2', events: 2 },
+    { path: '/authsec/spire/audit/logs/export', events: expect.any(Number) },
+  ])('is itself in the log, with what was handed out: $path', async ({ path, events }) => {
+    const { json } = await quirky.call('GET', path)
+    const handedOut = (json.logs ?? json).map(({ id }: { id: string }) => id)
+    const record = await lastQuirk()
+    expect(record).toMatchObject({
+      outcome: 'allow',
+      source: `GET ${path.split('?')[0]?.replace('/authsec', '')}`,
+      details: { quirk: 'spire-audit-export', events, personal: true },
+    })
+    expect(handedOut).not.toContain(record.id)
+  })
+
+  test('records a page that nobody can have', async () => {
+    expect(await quirky.call('GET', '/authsec/spire/audit/logs?page=0')).toMatchObject({ status: 400 })
+    expect(await lastQuirk()).toMatchObject({ outcome: 'deny', details: { quirk: 'spire-audit-export' } })
+  })
 })

@@ -1,7 +1,7 @@
 import type { PersonalEntry } from '../../../authority/audit/log.js'
 import { AUDIT_EVENTS } from '../../../core/audit-record.js'
 import { formatTime } from '../../../core/time.js'
-import { authsecPaths, type Endpoint } from '../../endpoint.js'
+import { authsecPaths, type Endpoint, type EndpointContext } from '../../endpoint.js'
 import { readQueryInteger } from '../../fields.js'
 
 const TYPES = Object.keys(AUDIT_EVENTS)
@@ -20,12 +20,14 @@ export const spireAuditLogs: Endpoint<'public'> = {
   event: 'quirk.used',
   errors: 'authsec',
 
-  async handle(request, { authority }) {
-    const query = new URL(request.url).searchParams
-    const page = readQueryInteger(query, 'page', { min: 1, max: 1_000_000 }) ?? 1
-    const limit = readQueryInteger(query, 'limit', { min: 1, max: 1_000 }) ?? 100
-    const { entries } = await authority.audit.page({ types: TYPES, offset: (page - 1) * limit, limit })
-    return Response.json({ logs: entries.map(formatSpireRecord), page, limit })
+  handle(request, context) {
+    return handOut(context, async (read) => {
+      const query = new URL(request.url).searchParams
+      const page = readQueryInteger(query, 'page', { min: 1, max: 1_000_000 }) ?? 1
+      const limit = readQueryInteger(query, 'limit', { min: 1, max: 1_000 }) ?? 100
+      const logs = await read({ offset: (page - 1) * limit, limit })
+      return Response.json({ logs, page, limit })
+    })
   },
 }
 
@@ -34,12 +36,31 @@ export const exportSpireAuditLogs: Endpoint<'public'> = {
   paths: authsecPaths('/spire/audit/logs/export'),
   summary: 'Hand the audit log to anybody',
 
-  async handle(_request, { authority }) {
-    const { entries } = await authority.audit.page({ types: TYPES, offset: 0, limit: WHOLE_TABLE })
-    return Response.json(entries.map(formatSpireRecord), {
-      headers: { 'content-disposition': 'attachment; filename="spire-audit-logs.json"' },
-    })
+  handle(_request, context) {
+    return handOut(context, async (read) =>
+      Response.json(await read({ offset: 0, limit: WHOLE_TABLE }), {
+        headers: { 'content-disposition': 'attachment; filename="spire-audit-logs.json"' },
+      }),
+    )
   },
+}
+
+type ReadRecords = (window: { offset: number; limit: number }) => Promise<object[]>
+
+/** Whoever is given the log is in it before they have it, with how much of it that was. */
+function handOut(
+  { authority: { audit }, provenance }: EndpointContext<'public'>,
+  answer: (read: ReadRecords) => Promise<Response>,
+): Promise<Response> {
+  const details = { quirk: 'spire-audit-export' }
+  return audit.attempt({ type: 'quirk.used', details }, provenance, (attempt) =>
+    answer(async (window) => {
+      const { entries } = await audit.page({ types: TYPES, ...window })
+      attempt.note({ details: { ...details, events: entries.length, personal: true } })
+      await attempt.commit()
+      return entries.map(formatSpireRecord)
+    }),
+  )
 }
 
 function formatSpireRecord({ event, ip, userAgent }: PersonalEntry): object {
