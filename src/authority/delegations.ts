@@ -56,8 +56,8 @@ export interface Delegations {
    * `no_delegation`, and once `delegation_expired`.
    */
   pull(clientId: string, provenance: Provenance, puller?: AuditParty): Promise<HeldDelegation>
-  /** When the agent's active delegation expires, in milliseconds since the epoch; undefined when it has none. */
-  findExpiry(clientId: string): Promise<number | undefined>
+  /** The agent's active delegation, also where nobody has found it expired yet; undefined when it has none. */
+  findActive(clientId: string): Promise<Delegation | undefined>
   /** The user whose delegation the agent has, live or not. */
   findDelegator(clientId: string): Promise<string | undefined>
   /** Every delegation, or that of one client, live or not; none of them with its token. */
@@ -226,9 +226,9 @@ export function createDelegations(options: DelegationsOptions): Delegations {
     async findDelegator(clientId) {
       return (await store.delegations.findByClient(clientId))?.userId
     },
-    async findExpiry(clientId) {
+    async findActive(clientId) {
       const delegation = await store.delegations.findByClient(clientId)
-      return delegation?.status === 'active' ? delegation.expiresAt : undefined
+      return delegation?.status === 'active' ? delegation : undefined
     },
 
     revoke(clientId, user, provenance) {

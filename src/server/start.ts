@@ -1,15 +1,15 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
-import type { Authority } from '../authority/authority.js'
 import type { CibaMode } from '../authority/ciba.js'
 import { parseKeys } from '../authority/key-files.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { Seed } from '../authority/seed.js'
 import { assertSeed } from '../authority/seed-faults.js'
-import { applySeed, type SeededDelegation } from '../authority/seed-planting.js'
+import { applySeed } from '../authority/seed-planting.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLocalPostgres } from '../store/postgres-url.js'
 import { isStoreFailure } from '../store/unavailable.js'
+import { keepAlive } from './keep-alive.js'
 import { parseQuirks } from './quirks.js'
 import { runServer, type ServingOptions } from './run.js'
 import { seedPasswords } from './seed-passwords.js'
@@ -68,8 +68,6 @@ export interface RunningServer {
 }
 
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|localhost|::1)$/
-// Below this much life a seeded delegation is granted anew, so that the demo agent always works.
-const REGRANT_MS = 3_600_000
 const REGRANT_CHECK_MS = 60_000
 
 /**
@@ -177,16 +175,4 @@ async function openDevState(options: ServerOptions): Promise<OpenState> {
   throw new AuthsecError('configuration', `${state.name} belongs to the issuer ${quote(issuer, 200)}`, {
     hint: 'It is the state of a team: serve it in mode shared.',
   })
-}
-
-// A delegation that somebody has revoked stays so until the next start.
-async function keepAlive(
-  { delegations, clock }: Authority,
-  { clientId, agentType, user, audience, ttlSeconds }: SeededDelegation,
-  when: 'start' | 'run',
-): Promise<void> {
-  const expiry = await delegations.findExpiry(clientId)
-  const margin = Math.min(REGRANT_MS, ttlSeconds * 500)
-  if (expiry === undefined ? when === 'run' : expiry >= clock() + margin) return
-  await delegations.grant({ clientId, agentType, audience, ttlSeconds }, user, SERVER_ITSELF)
 }
