@@ -25,6 +25,8 @@ export interface AuditPage {
   next: number
   /** Of the event at `next`, where that is the end of the log. */
   id: string | undefined
+  /** The place of the first record that is left; 0 where none have been pruned, or the server does not say. */
+  first: number
   /** Pass it as `before` to go on towards the beginning: the server looks at so many events at once and no more. */
   previous: number | undefined
 }
@@ -49,7 +51,8 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
   })
   const { next } = readShape(body, { next: 'number' }, 'page of events')
   const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
-  const previous = isJsonObject(body) && typeof body['previous'] === 'number' ? body['previous'] : undefined
+  const readNumber = (name: string) =>
+    isJsonObject(body) && typeof body[name] === 'number' ? body[name] : undefined
   const id = isJsonObject(body) && typeof body['id'] === 'string' ? body['id'] : undefined
   return {
     entries: entries.map(({ seq, event, personal }) => ({
@@ -59,27 +62,33 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
     })),
     next,
     id,
-    previous,
+    first: readNumber('first') ?? 0,
+    previous: readNumber('previous'),
   }
 }
 
-/** Reads the newest `last` events that fit, ascending: page by page, where the server looks at no more at once. */
+/**
+ * Reads the newest `last` events that fit, ascending: page by page, where the server looks at no more at once; and says
+ * which is the first record that is left.
+ */
 export async function readNewestEvents(
   target: ApiTarget,
   query: AuditQuery & { last: number },
-): Promise<AuditEntry[]> {
+): Promise<Pick<AuditPage, 'entries' | 'first'>> {
   let found: AuditEntry[] = []
+  let first = 0
   let before = query.before
   do {
     const page = await readAudit(target, { ...query, before, last: query.last - found.length })
     found = [...page.entries, ...found]
+    first = page.first
     // Only ever towards the beginning, whatever the server says.
     before =
       page.previous === undefined || page.previous >= (before ?? Number.POSITIVE_INFINITY)
         ? undefined
         : page.previous
   } while (before !== undefined && found.length < query.last)
-  return found
+  return { entries: found, first }
 }
 
 /** Reads all events that fit, ascending, between two sequence numbers, page by page. */
@@ -101,10 +110,12 @@ export async function* readEventsUpTo(
   }
 }
 
-/** The place of the newest event, -1 while the log is empty, with its id where the server says that. */
-export async function readAuditHead(target: ApiTarget): Promise<{ after: number; id: string | undefined }> {
-  const { next, id } = await readAudit(target, { filter: [], last: 0 })
-  return { after: next, id }
+/** The place of the newest event, -1 while the log is empty, with its id where the server says that, and of the first. */
+export async function readAuditHead(
+  target: ApiTarget,
+): Promise<{ after: number; id: string | undefined; first: number }> {
+  const { next, id, first } = await readAudit(target, { filter: [], last: 0 })
+  return { after: next, id, first }
 }
 
 /** The place of the first event behind another; undefined where there is none. */

@@ -1,5 +1,5 @@
 import { type AuditProof, formatAuditProof, holdsAuditProof, parseAuditProof } from '../core/audit-proof.js'
-import { EVENT_IDS_HINT } from '../core/audit-record.js'
+import { noSuchEvent } from '../core/audit-record.js'
 import { encodeBase64 } from '../core/base64.js'
 import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
@@ -8,7 +8,6 @@ import { findTile, listTiles, readNode, splitEntries, TILE_WIDTH } from '../core
 import type { KnownKey } from '../core/log-trust.js'
 import type { Evidence } from '../core/log-verdict.js'
 import { proveInclusion, type ReadNodes } from '../core/merkle.js'
-import { quote } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import type { Context } from './context.js'
 import { openKnownLogs } from './known-logs.js'
@@ -181,16 +180,16 @@ async function findRecord(
   eventId: string,
 ): Promise<{ index: number; record: Uint8Array }> {
   const wanted = `"id":${JSON.stringify(eventId)}`
+  let first: number | undefined
   for (const tile of listTiles('entries', size)) {
     const bytes = Buffer.from((await source.readTile(tile)) ?? [])
-    if (!bytes.includes(wanted)) continue
+    if (first !== undefined && !bytes.includes(wanted)) continue
     for (const [at, record] of splitEntries(bytes).entries.entries()) {
+      if (record.length > 0) first ??= tile.index * TILE_WIDTH + at
       if (isEvent(record, eventId)) return { index: tile.index * TILE_WIDTH + at, record }
     }
   }
-  throw new AuthsecError('not_found', `no event has the id ${quote(eventId)}`, {
-    hint: EVENT_IDS_HINT,
-  })
+  throw noSuchEvent(eventId, first ?? 0)
 }
 
 function isEvent(record: Uint8Array, eventId: string): boolean {

@@ -137,7 +137,9 @@ export function formatLogReport(
   if (checkpoint !== undefined) rows.push(['log', `${checkpoint.origin}   ${describeKey(key)}`])
   if (checkpoint !== undefined && walk !== undefined) {
     const isSigned = encodeBase64(walk.root) === encodeBase64(checkpoint.root)
-    rows.push(['range', `0 … ${checkpoint.size - 1}   ${firstAt ?? '?'} … ${lastAt ?? '?'}`])
+    const { pruned } = walk
+    const left = pruned > 0 ? `, of which ${pruned} … ${checkpoint.size - 1} are left` : ''
+    rows.push(['range', `0 … ${checkpoint.size - 1}${left}   ${firstAt ?? '?'} … ${lastAt ?? '?'}`])
     rows.push([
       'records',
       `${walk.read} read   ${walk.missing} missing   ${walk.altered} altered   ${walk.moved} out of order`,

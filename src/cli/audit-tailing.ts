@@ -49,7 +49,9 @@ async function* readStart(
     since === undefined ? filter : [...filter, { field: 'since', operator: '=', value: since }]
   if (cursor === undefined && lines !== undefined) {
     if (lines > 0)
-      yield toSteps(await readNewestEvents(target, { filter: wanted, before: head + 1, last: lines }))
+      yield toSteps(
+        (await readNewestEvents(target, { filter: wanted, before: head + 1, last: lines })).entries,
+      )
     return
   }
   const gap = cursor && (await findGap(target, cursor, { after: head, log }))

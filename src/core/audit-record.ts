@@ -1,6 +1,7 @@
 import { canonicalJson } from './canonical-json.js'
 import type { ActorClaim } from './claims.js'
 import { AuthsecError } from './errors.js'
+import { quote } from './printable.js'
 import type { Json } from './strict-json.js'
 import { concealTokens } from './token-concealing.js'
 
@@ -155,8 +156,19 @@ export interface AuditEntry {
   personal?: PersonalData | undefined
 }
 
-/** The next step of whoever named an event that there is not. */
-export const EVENT_IDS_HINT = 'See authsec audit search --fields seq,event.id for the ids.'
+/** The refusal of whoever named an event that there is not, in a log whose first record is this one. */
+export function noSuchEvent(id: string, first: number): AuthsecError {
+  const ids =
+    'See authsec audit search --fields seq,event.id for the ids. Tokens name theirs as authsec_audit; authsec audit trace takes their jti.'
+  return new AuthsecError('not_found', `no event has the id ${quote(id)}`, {
+    hint: first > 0 ? `The ${describePruned(first)}. ${ids}` : ids,
+  })
+}
+
+/** What is no longer there, of a log whose first record is this one. */
+export function describePruned(first: number): string {
+  return `records below ${first} have been pruned`
+}
 
 /** From where an event came: kept beside it and no part of it, so that it can be erased. */
 export interface PersonalData {

@@ -1,3 +1,4 @@
+import type { ServerOptions } from '../../src/server/index.js'
 import { type Run, type RunOptions, runCli } from './run-cli.js'
 import { startTestServer, type TestServer } from './running-server.js'
 
@@ -13,8 +14,8 @@ export interface ServedCli {
 }
 
 /** Starts a server for the command line to talk to. */
-export async function serveCli(): Promise<ServedCli> {
-  const server = await startTestServer()
+export async function serveCli(options: Partial<ServerOptions> = {}): Promise<ServedCli> {
+  const server = await startTestServer(options)
   const run: ServedCli['run'] = (args, { env, ...options } = {}) =>
     runCli(args, {
       clock: { now: () => server.now },

@@ -1,10 +1,9 @@
 import { formatAuditProof } from '../../core/audit-proof.js'
-import { EVENT_IDS_HINT } from '../../core/audit-record.js'
+import { noSuchEvent } from '../../core/audit-record.js'
 import { formatVerifierKey, parseCheckpoint } from '../../core/checkpoint.js'
 import { AuthsecError } from '../../core/errors.js'
 import { findTile, joinEntries, readNode, TILE_WIDTH, type Tile, tileAt } from '../../core/log-tiles.js'
 import { HASH_BYTES, proveInclusion, type ReadNodes } from '../../core/merkle.js'
-import { quote } from '../../core/printable.js'
 import type { Store } from '../../store/store.js'
 import type { Keyring } from '../keys.js'
 import { sha256, toVerifierKey } from './log-key.js'
@@ -73,10 +72,7 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
 
     async prove(eventId) {
       const found = await audit.find(eventId)
-      if (found === undefined)
-        throw new AuthsecError('not_found', `no event ${quote(eventId)}`, {
-          hint: EVENT_IDS_HINT,
-        })
+      if (found === undefined) throw noSuchEvent(eventId, (await audit.first()) ?? 0)
       if (found.seq >= ((await auditTree.head())?.size ?? 0)) await sealing.seal()
       const { note } = await readHead()
       const { size } = parseCheckpoint(note)

@@ -1,6 +1,4 @@
-import { EVENT_IDS_HINT } from '../../core/audit-record.js'
-import { AuthsecError } from '../../core/errors.js'
-import { quote } from '../../core/printable.js'
+import { noSuchEvent } from '../../core/audit-record.js'
 import { isUuid } from '../../core/uuid.js'
 import type { Endpoint } from '../endpoint.js'
 import { formatRecord } from './events.js'
@@ -21,11 +19,7 @@ export const event: Endpoint<'admin'> = {
     const filter = [{ field: 'id', operator: '=', value: id.toLowerCase() }] as const
     const { records } = isUuid(id) ? await authority.audit.scan({ filter, limit: 1 }) : { records: [] }
     const [record] = records
-    if (record === undefined) {
-      throw new AuthsecError('not_found', `no event has the id ${quote(id)}`, {
-        hint: `${EVENT_IDS_HINT} Tokens name theirs as authsec_audit; authsec audit trace takes their jti.`,
-      })
-    }
+    if (record === undefined) throw noSuchEvent(id, await authority.audit.first())
     authority.auditReads.note(caller, { filter }, records, provenance)
     return new Response(formatRecord(record), { headers: { 'content-type': 'application/json' } })
   },

@@ -64,7 +64,10 @@ async function readPage(audit: AuditLog, query: AuditQuery, waiting: AbortSignal
   }
 }
 
-/** Where to go on: `next` is an `after`, `id` the event there where that is the end of the log, `previous` a `before`. */
+/**
+ * Where to go on: `next` is an `after`, `id` the event there where that is the end of the log, `previous` a `before`.
+ * `first` is the first record that is left where some have been pruned.
+ */
 async function describePlace(
   audit: AuditLog,
   { seen, head }: Page,
@@ -72,7 +75,8 @@ async function describePlace(
 ): Promise<object> {
   if (!newest) return { next: seen, ...(seen < head && { more: true }) }
   const next = Math.max(after, head)
-  return { next, id: await findEventId(audit, next), ...(seen > after + 1 && { previous: seen }) }
+  const [id, first] = await Promise.all([findEventId(audit, next), audit.first()])
+  return { next, id, ...(first > 0 && { first }), ...(seen > after + 1 && { previous: seen }) }
 }
 
 /** The records as they are stored, with where to go on. */

@@ -121,7 +121,7 @@ describe('the proof of an event', () => {
 
   test('is 404 for an event that never was', async () => {
     const { status, json } = await server.call('GET', '/audit/events/nothing/proof', { admin: true })
-    expect({ status, json }).toMatchObject({ status: 404, json: { error: 'no event "nothing"' } })
+    expect({ status, json }).toMatchObject({ status: 404, json: { error: 'no event has the id "nothing"' } })
   })
 })
 

@@ -13,6 +13,7 @@ import {
   type AuditFilterField,
   readAuditField,
 } from '../../../core/audit-filter.js'
+import { describePruned } from '../../../core/audit-record.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { addAuditFlags, addTimeFlags, listTimes, readFilter } from '../../audit-flags.js'
 import type { TimelineEntry } from '../../audit-follow.js'
@@ -82,7 +83,8 @@ async function search(
   query: AuditQuery & { last: number },
   json: boolean,
 ): Promise<void> {
-  const entries = await findNewest(connection, query)
+  const { entries, first } = await findNewest(connection, query)
+  if (first > 0 && entries.length < query.last) io.note(`the ${describePruned(first)}`)
   if (json) {
     io.json<Output>(entries)
     return
@@ -102,14 +104,15 @@ async function search(
 async function findNewest(
   { target, findTenant }: Connection,
   query: AuditQuery & { last: number },
-): Promise<TimelineEntry[]> {
+): Promise<{ entries: TimelineEntry[]; first: number }> {
   try {
     return await readNewestEvents(target, query)
   } catch (error) {
     if (!AuthsecError.is(error, 'not_found')) throw error
     const logs = await findAuthsecLogs(target, findTenant)
     if (logs === undefined) throw error
-    return (await searchLogs(logs, query.filter, query.last)).map(({ event }) => ({ seq: null, event }))
+    const found = await searchLogs(logs, query.filter, query.last)
+    return { entries: found.map(({ event }) => ({ seq: null, event })), first: 0 }
   }
 }
 
@@ -128,13 +131,15 @@ async function count(
 ): Promise<void> {
   const { filter, field, limit } = request
   const counts = new Map<string | null, number>()
-  for await (const entries of readEventsUpTo(target, { filter, last: (await readAuditHead(target)).after })) {
+  const { after: last, first } = await readAuditHead(target)
+  for await (const entries of readEventsUpTo(target, { filter, last })) {
     for (const { event } of entries) {
       const values = new Set(readAuditField(event, field))
       for (const value of values.size === 0 ? [null] : values) counts.set(value, (counts.get(value) ?? 0) + 1)
     }
   }
   const rows = [...counts].sort(([, one], [, other]) => other - one)
+  if (first > 0) io.note(`the ${describePruned(first)}`)
   if (json) io.json<Output>(rows.slice(0, limit).map(([value, events]) => ({ [field]: value, events })))
   else if (rows.length === 0) io.note('no events')
   else

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { readNewestEvents } from '../../../api/audit.js'
-import type { AuditEntry, AuditParty } from '../../../core/audit-record.js'
+import { type AuditEntry, type AuditParty, describePruned } from '../../../core/audit-record.js'
 import { type AuditTrace, type TraceKind, traceAudit } from '../../../core/audit-trace.js'
 import { growTokenTree, type TokenNode } from '../../../core/audit-tree.js'
 import { AuthsecError } from '../../../core/errors.js'
@@ -88,7 +88,7 @@ async function trace(context: Context, id: string, flags: TraceFlags): Promise<v
   const { io } = context
   const connection = await openConnection(context, flags)
   await greetLog(context, connection.target)
-  const found = await findTrace(connection, id)
+  const { first, ...found } = await findTrace(connection, id)
   const tokens = growTokenTree(found.entries)
   if (flags.json) {
     io.json<Output>({
@@ -105,15 +105,24 @@ async function trace(context: Context, id: string, flags: TraceFlags): Promise<v
       : found.entries.map((entry) => formatEntry(entry, style, io.isTerminal))
     for (const line of lines) io.line(line)
   }
+  if (first > 0) io.note(`the ${describePruned(first)}: what came first may be among them`)
   if (found.isCut) io.warn('there is more than a trace holds: see authsec audit search')
 }
 
-async function findTrace(connection: Connection, reference: string): Promise<AuditTrace> {
-  const find = (filter: Parameters<typeof readNewestEvents>[1]['filter'], last: number, before?: number) =>
-    readNewestEvents(connection.target, { filter, last, before })
+async function findTrace(connection: Connection, reference: string): Promise<AuditTrace & { first: number }> {
+  let first = 0
+  const find = async (
+    filter: Parameters<typeof readNewestEvents>[1]['filter'],
+    last: number,
+    before?: number,
+  ) => {
+    const page = await readNewestEvents(connection.target, { filter, last, before })
+    first = page.first
+    return page.entries
+  }
   const id = readUuid(reference) ?? reference
   const found = await traceAudit(id, find)
-  if (found !== undefined) return found
+  if (found !== undefined) return { ...found, first }
   if (!isUuid(reference)) {
     const clientId = await findClientId(connection, reference).catch((error) => {
       // Most of what may be given here is no client.
@@ -121,10 +130,10 @@ async function findTrace(connection: Connection, reference: string): Promise<Aud
       throw error
     })
     const client = clientId === undefined ? undefined : await traceAudit(clientId, find)
-    if (client !== undefined) return client
+    if (client !== undefined) return { ...client, first }
   }
   throw new AuthsecError('not_found', `the audit log knows no ${quote(reference)}`, {
-    hint: 'Give the jti of a token, or the id of an event, delegation, policy, task or client; see authsec audit search.',
+    hint: `${first > 0 ? `The ${describePruned(first)}. ` : ''}Give the jti of a token, or the id of an event, delegation, policy, task or client; see authsec audit search.`,
   })
 }
 
