@@ -97,6 +97,8 @@ interface FaultOutput {
   actual: string | null
   /** How many records, from the first on, are what was signed. */
   good: number
+  /** The next ones behind the fault that are as well; null where there are none, or nothing tells. */
+  good_after: { first: number; last: number } | null
 }
 
 /** A text of several words as one. */
@@ -207,6 +209,7 @@ export function describeLogReport(report: LogReport, key: KnownKey | undefined):
             expected: fault.expected ?? null,
             actual: fault.actual ?? null,
             good: fault.good,
+            good_after: fault.goodAfter ? { first: fault.goodAfter[0], last: fault.goodAfter[1] } : null,
           },
     token_index: report.token?.is === 'there' ? report.token.index : null,
     undecided: report.undecided,
@@ -226,10 +229,13 @@ function describeFault({
   expected,
   actual,
   good,
+  goodAfter,
 }: NonNullable<LogReport['fault']>): [string, string][] {
   const rows: [string, string][] = [['finding', `${kind} at ${path ?? `record ${index}`}`]]
   if (expected !== undefined) rows.push(['expected', expected])
   if (actual !== undefined) rows.push(['actual', actual])
-  rows.push(['good', good === 0 ? 'nothing that could be told apart' : `0 … ${good - 1}`])
+  const ranges = [...(good > 0 ? [[0, good - 1]] : []), ...(goodAfter ? [goodAfter] : [])]
+  const told = ranges.map(([first, last]) => `${first} … ${last}`).join(', ')
+  rows.push(['good', told === '' ? 'nothing that could be told apart' : told])
   return rows
 }

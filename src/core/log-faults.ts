@@ -16,6 +16,8 @@ export interface LogFault {
   actual?: string | undefined
   /** How many records, from the first on, are what was signed. */
   good: number
+  /** The first and the last of the next ones that are as well; undefined where there are none, or nothing tells. */
+  goodAfter?: readonly [first: number, last: number] | undefined
 }
 
 /** The hashes of a bundle as its tile tells them, and as they follow from the records that are there. */
@@ -89,7 +91,7 @@ export async function locateFault(search: FaultSearch): Promise<LogFault | undef
     // The records are what was signed, as far as they are there: then it is a tile that has changed. One that is cut
     // off has not.
     const missing = faults.find(({ kind, actual }) => kind === 'missing' && actual === undefined)
-    if (missing) return isCut ? { ...missing, kind: 'cut' } : missing
+    if (missing) return isCut ? { ...missing, kind: 'cut' } : withGoodAfter(missing, faulty, head.size)
     const bundle = faulty.find(({ expected, actual }) =>
       actual.some((hash, at) => isOther(hash, expected[at])),
     )
@@ -100,12 +102,26 @@ export async function locateFault(search: FaultSearch): Promise<LogFault | undef
     return { kind: 'tile', index: index * TILE_WIDTH ** (level + 1), path, good: head.size }
   }
   if (isCut && (isTorn || (await hasSignedTiles(search)))) return { ...fault, kind: 'cut' }
-  if (fault && (await hasSignedTiles(search))) return fault
+  if (fault && (await hasSignedTiles(search))) return withGoodAfter(fault, faulty, head.size)
   if (isCut) return { ...fault, kind: 'cut' }
   const good = await countGood(search)
   return fault === undefined || fault.index < good
     ? { kind: 'root', index: good, good }
     : { ...fault, good: Math.min(fault.good, good) }
+}
+
+// Only where the hashes of all records are those that were signed.
+function withGoodAfter(fault: LogFault, faulty: readonly HashedBundle[], size: number): LogFault {
+  const wrong = faulty.flatMap(({ start, expected, actual }) =>
+    actual.flatMap((hash, at) => (isSame(hash, expected[at]) ? [] : [start + at])),
+  )
+  let first = fault.index + 1
+  let next = size
+  for (const index of wrong) {
+    if (index === first) first++
+    else if (index > first && next === size) next = index
+  }
+  return first < size ? { ...fault, goodAfter: [first, next - 1] } : fault
 }
 
 function reachesEnd(index: number, faulty: readonly HashedBundle[], size: number): boolean {
@@ -170,6 +186,10 @@ async function readHashes(level: number, size: number, readTile: ReadTile): Prom
     hashes.push(...splitTile((await readTile(tile)) ?? new Uint8Array()))
   }
   return hashes
+}
+
+function isSame(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {
+  return hash !== undefined && told !== undefined && equalHashes(hash, told)
 }
 
 function isOther(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {

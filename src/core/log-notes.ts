@@ -5,7 +5,8 @@ export interface LogNotes {
   /** The verifier keys that it has announced, and where. */
   keys: { index: number; text: string }[]
   prunedBelow: number
-  clockSteps: number
+  /** Where the clock stepped back, and by how many seconds, where the record says that. */
+  clockSteps: { index: number; seconds: number | undefined }[]
   /** The record of the event that is looked for. */
   found: { index: number; tokenHash: string | undefined } | undefined
 }
@@ -13,7 +14,7 @@ export interface LogNotes {
 const utf8 = new TextDecoder()
 
 export function createLogNotes(): LogNotes {
-  return { keys: [], prunedBelow: 0, clockSteps: 0, found: undefined }
+  return { keys: [], prunedBelow: 0, clockSteps: [], found: undefined }
 }
 
 /** Takes down what some records tell, and where the one with this event id is. */
@@ -29,8 +30,10 @@ export function takeNotes(
     const event = parseRecord(record)
     const details = isJsonObject(event?.['details']) ? event['details'] : {}
     const type = event?.['type']
-    const below = details['below']
-    if (type === 'clock.stepped') notes.clockSteps++
+    const { below, seconds } = details
+    if (type === 'clock.stepped') {
+      notes.clockSteps.push({ index: start + at, seconds: typeof seconds === 'number' ? seconds : undefined })
+    }
     if (type === 'audit.pruned' && typeof below === 'number')
       notes.prunedBelow = Math.max(notes.prunedBelow, below)
     if (typeof type === 'string' && type.startsWith('key.'))

@@ -251,7 +251,7 @@ function isHidden({ checkpoint: { size } }: Anchor, { fault }: LogWalk): boolean
 function listWarnings({ walk }: Findings, notes: LogNotes, behind: number): string[] {
   const { isTorn, faultyTiles, cutTiles, fault, pruned } = walk
   const warnings: string[] = []
-  if (notes.clockSteps > 0) warnings.push(`the clock of the server stepped back ${notes.clockSteps} times`)
+  if (notes.clockSteps.length > 0) warnings.push(describeClockSteps(notes.clockSteps))
   if (pruned > 0) warnings.push(`the records below ${pruned} have been pruned, as the log says itself`)
   if (isTorn) warnings.push('the last bundle ends in the middle of a record, as a crash leaves it')
   if (faultyTiles.length > 0 && fault?.kind !== 'tile') warnings.push('tiles of hashes are damaged as well')
@@ -262,6 +262,18 @@ function listWarnings({ walk }: Findings, notes: LogNotes, behind: number): stri
   if (behind > 0)
     warnings.push(`the ${behind} records after the checkpoint are not signed: they prove nothing`)
   return warnings
+}
+
+/** How many steps of a clock are told one by one. */
+const TOLD_STEPS = 3
+
+function describeClockSteps(steps: LogNotes['clockSteps']): string {
+  const told = steps
+    .slice(0, TOLD_STEPS)
+    .map(({ index, seconds }) => `${seconds === undefined ? '' : `${seconds} s `}at ${index}`)
+  const often = steps.length === 1 ? 'once' : `${steps.length} times`
+  const more = steps.length > TOLD_STEPS ? ' and later' : ''
+  return `the clock of the server stepped back ${often}: ${told.join(', ')}${more}`
 }
 
 function listUndecided({ request, checkpoint: { origin }, weighed, token }: Findings): string[] {

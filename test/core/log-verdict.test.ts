@@ -112,13 +112,38 @@ describe('an honest log', () => {
     ])
   })
 
-  test('tells of clocks that stepped back', async () => {
-    const stepped = [...RECORDS.slice(0, 9), createLogRecord(9, { type: 'clock.stepped' })]
-    expect((await judge(createBundleFiles(stepped, [KEY]))).warnings.join()).toContain('stepped back 1 times')
+  test('tells of clocks that stepped back, by how much and where', async () => {
+    const step = (index: number, details: object) =>
+      createLogRecord(index, { type: 'clock.stepped', details })
+    const stepped = [...RECORDS.slice(0, 8), step(8, { seconds: -2.1 }), step(9, { seconds: 'x' })]
+    const warningsOf = async (records: Uint8Array[]) =>
+      (await judge(createBundleFiles(records, [KEY]))).warnings
+    expect(await warningsOf(stepped)).toEqual([
+      'the clock of the server stepped back 2 times: -2.1 s at 8, at 9',
+    ])
+    const often = [1, 2, 3, 4, 5].map((index) => step(index, { seconds: -index }))
+    expect(await warningsOf([RECORDS[0]!, ...often])).toEqual([
+      'the clock of the server stepped back 5 times: -1 s at 1, -2 s at 2, -3 s at 3 and later',
+    ])
   })
 })
 
 describe('a record', () => {
+  test('that is changed lies between others that are good, as far as the next that is not', async () => {
+    const change = (files: Files, bundle: number, ...at: number[]) =>
+      changeEntries(files, bundle, (entries) =>
+        entries.map((entry, index) => (at.includes(index) ? RECORDS[599]! : entry)),
+      )
+    const goodAfter = async (files: Files) => (await judge(files)).fault?.goodAfter
+    expect(await goodAfter(change(HONEST, 0, 7, 8, 20))).toEqual([9, 19])
+    expect(await goodAfter(change(change(HONEST, 0, 255), 1, 0, 44))).toEqual([257, 299])
+    expect(await goodAfter(change(change(HONEST, 0, 7), 2, 0))).toEqual([8, 511])
+    // Where the hashes of the records are gone as well, nothing tells what they were.
+    const blind = new Map(change(HONEST, 0, 7))
+    for (const path of blind.keys()) if (path.startsWith('tile/0/')) blind.delete(path)
+    expect(await goodAfter(blind)).toBeUndefined()
+  })
+
   test.each([0, 1, 255, 256, 511, 599])('that is changed in any byte is found: %i', async (index) => {
     const bundle = Math.floor(index / 256)
     const files = changeEntries(HONEST, bundle, (entries) => {
@@ -132,6 +157,7 @@ describe('a record', () => {
       fault: { kind: 'altered', index, good: index },
       walk: { altered: 1, missing: 0, moved: 0 },
     })
+    expect(report.fault?.goodAfter).toEqual(index === 599 ? undefined : [index + 1, 599])
     expect(report.fault?.expected).not.toBe(report.fault?.actual)
     expect(proves(report, 'linked')).toBe(false)
   })
