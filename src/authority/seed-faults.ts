@@ -21,6 +21,8 @@ export interface SeedDemands {
   delegation?: boolean | undefined
   /** Who of it has to administer the server, with a password that the seed does not say; default: anybody. */
   admin?: string | undefined
+  /** Whether its roles could be read: of others nothing can be said, nor of what rests on them; default true. */
+  knowsRoles?: boolean | undefined
 }
 
 type Report = (at: string, why: string) => void
@@ -29,15 +31,18 @@ type Report = (at: string, why: string) => void
  * Everything that is wrong with a seed as a whole: names that nobody has or that two have, and delegations that could
  * not be granted. A text that is empty stands for one that has been reported already.
  */
-export function findSeedFaults(seed: Seed, { delegation = false, admin }: SeedDemands = {}): SeedFault[] {
+export function findSeedFaults(
+  seed: Seed,
+  { delegation = false, admin, knowsRoles = true }: SeedDemands = {},
+): SeedFault[] {
   const faults: SeedFault[] = []
   const report: Report = (at, why) => faults.push({ at, why })
-  if (admin !== undefined) reportAdmin(seed, admin, report)
+  if (admin !== undefined) reportAdmin(seed, admin, knowsRoles, report)
   reportTwins(seed, report)
-  reportUsers(seed, report)
-  reportPolicies(seed, report)
+  reportUsers(seed, knowsRoles, report)
+  reportPolicies(seed, knowsRoles, report)
   seed.delegations.forEach((_, index) => {
-    reportDelegation(seed, index, report)
+    reportDelegation(seed, index, knowsRoles, report)
   })
   if (delegation && seed.delegations.length === 0)
     report('delegations', 'is empty: a dev server starts with one')
@@ -57,11 +62,11 @@ export function describeSeedFaults(faults: readonly SeedFault[]): AuthsecError {
   return new AuthsecError('usage', `the seed has ${count}: ${list}`)
 }
 
-function reportAdmin(seed: Seed, email: string, report: Report): void {
+function reportAdmin(seed: Seed, email: string, knowsRoles: boolean, report: Report): void {
   seed.users.forEach((user, index) => {
     if (user.email !== email) return
     const at = `users[${index}]`
-    if (!isSeedAdmin(user, seed))
+    if (knowsRoles && !isSeedAdmin(user, seed))
       report(`${at}.roles`, `none of them has ${ADMIN_PERMISSION}, for ${quote(email)}`)
     if (user.password !== undefined) report(at, 'has a password: that of the admin is asked for instead')
   })
@@ -79,8 +84,10 @@ function reportTwins({ users, clients, resources, policies }: Seed, report: Repo
     ],
   ]
   for (const [list, member, values] of lists) {
+    // Nobody has two addresses that differ in case only.
+    const keys = list === 'users' ? values.map((value) => value.toLowerCase()) : values
     values.forEach((value, index) => {
-      const first = values.indexOf(value)
+      const first = keys.indexOf(keys[index] ?? '')
       if (value !== '' && first < index) {
         report(`${list}[${index}]`, `has the ${member} ${quote(value, 200)} of ${list}[${first}]`)
       }
@@ -88,17 +95,17 @@ function reportTwins({ users, clients, resources, policies }: Seed, report: Repo
   }
 }
 
-function reportUsers(seed: Seed, report: Report): void {
+function reportUsers(seed: Seed, knowsRoles: boolean, report: Report): void {
   const { users, roles } = seed
   users.forEach((user, index) => {
     reportPassword(user, index, report)
     user.roles.forEach((role, place) => {
       const at = `users[${index}].roles[${place}]`
-      if (!Object.hasOwn(roles, role)) report(at, `no role ${quote(role)}`)
+      if (knowsRoles && !Object.hasOwn(roles, role)) report(at, `no role ${quote(role)}`)
       else if (user.roles.indexOf(role) < place) report(at, `has ${quote(role)} twice`)
     })
   })
-  if (!users.some((user) => isSeedAdmin(user, seed)))
+  if (knowsRoles && !users.some((user) => isSeedAdmin(user, seed)))
     report('users', `nobody has a role with ${ADMIN_PERMISSION}`)
 }
 
@@ -111,12 +118,16 @@ function reportPassword({ password }: SeedUser, index: number, report: Report): 
   }
 }
 
-function reportPolicies({ policies, roles, clients, resources }: Seed, report: Report): void {
+function reportPolicies(
+  { policies, roles, clients, resources }: Seed,
+  knowsRoles: boolean,
+  report: Report,
+): void {
   const uris = resources.map(({ uri }) => uri)
   const held = new Set(Object.values(roles).flat())
   policies.forEach((policy, index) => {
     const at = `policies[${index}]`
-    if (policy.roleName !== '' && !Object.hasOwn(roles, policy.roleName)) {
+    if (knowsRoles && policy.roleName !== '' && !Object.hasOwn(roles, policy.roleName)) {
       report(`${at}.role_name`, `no role ${quote(policy.roleName)}`)
     }
     if (policy.client !== undefined && !clients.some(({ name }) => name === policy.client)) {
@@ -124,7 +135,7 @@ function reportPolicies({ policies, roles, clients, resources }: Seed, report: R
     }
     // Roles come from the seed alone: what none of them holds nobody will ever be able to delegate.
     policy.allowedPermissions.forEach((permission, place) => {
-      if (isPermission(permission) && !held.has(permission)) {
+      if (knowsRoles && isPermission(permission) && !held.has(permission)) {
         report(`${at}.allowed_permissions[${place}]`, `no role has ${quote(permission)}`)
       }
     })
@@ -137,7 +148,7 @@ function reportPolicies({ policies, roles, clients, resources }: Seed, report: R
 }
 
 /** Why a delegation could not be granted, asked in the order in which granting asks. */
-function reportDelegation(seed: Seed, index: number, report: Report): void {
+function reportDelegation(seed: Seed, index: number, knowsRoles: boolean, report: Report): void {
   const { users, clients, roles } = seed
   const { client: name, user: email, audience } = seed.delegations[index] as SeedDelegation
   const at = `delegations[${index}]`
@@ -147,7 +158,7 @@ function reportDelegation(seed: Seed, index: number, report: Report): void {
   if (user === undefined && email !== '') report(`${at}.user`, `no user ${quote(email)}`)
   if (client === undefined || user === undefined) return
   // What follows from a role that nobody has defined is no fault of its own.
-  if (user.roles.some((role) => !Object.hasOwn(roles, role))) return
+  if (!knowsRoles || user.roles.some((role) => !Object.hasOwn(roles, role))) return
   const policy = findPolicy(seed, user, client)
   const refusal = refuse(seed, user, client, policy)
   if (refusal !== undefined) report(`${at}${refusal.member}`, refusal.why)

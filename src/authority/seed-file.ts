@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { findJsonFault } from '../core/json-place.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import { readUuid } from '../core/uuid.js'
@@ -57,7 +58,8 @@ export function parseSeed(text: string, { readPassword, ...demands }: SeedReadin
     delegations: readList(root, 'delegations', faults, readDelegation),
   }
   const seed = demands.admin === undefined ? read : addAdmin(read, demands.admin)
-  faults.push(...findSeedFaults(seed, demands))
+  const knowsRoles = !faults.some(({ at }) => at === 'roles' || at.startsWith('roles.'))
+  faults.push(...findSeedFaults(seed, { ...demands, knowsRoles }))
   if (faults.length > 0) throw describeSeedFaults(faults)
   return seed
 }
@@ -67,10 +69,20 @@ function parseRoot(text: string): JsonObject {
   try {
     value = parseStrictJson(text)
   } catch (error) {
-    throw new AuthsecError('usage', `the seed cannot be read: ${error instanceof Error ? error.message : ''}`)
+    throw new AuthsecError('usage', `the seed cannot be read: ${describeJsonFault(text, error)}`)
   }
   if (!isJsonObject(value)) throw new AuthsecError('usage', 'the seed is not a JSON object')
   return value
+}
+
+function describeJsonFault(text: string, error: unknown): string {
+  try {
+    JSON.parse(text)
+  } catch {
+    const { line, column } = findJsonFault(text)
+    return `not valid JSON at line ${line}, column ${column}`
+  }
+  return error instanceof Error ? error.message : ''
 }
 
 function readTenantId(reader: SeedReader): string | undefined {

@@ -22,7 +22,7 @@ export const AUDIT_EVENTS = {
   'delegation.granted': 'granted a delegation',
   'delegation.read': 'looked at delegations',
   'delegation.pulled': 'pulled its base token',
-  'delegation.expired': 'came to the end of a delegation',
+  'delegation.expired': 'noticed the end of a delegation',
   'delegation.revoked': 'revoked a delegation',
   'identity.provisioned': 'gave an agent its SPIFFE identity',
   'identity.revoked': 'took an agent its SPIFFE identity',

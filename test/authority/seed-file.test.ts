@@ -301,6 +301,34 @@ describe('a seed file', () => {
     )
   })
 
+  test.each<[string, RegExp, (seed: Draft) => void]>([
+    ['no object', /a fault: roles: is not an object$/, (seed) => Object.assign(seed, { roles: [] })],
+    [
+      'one without permissions',
+      /a fault: roles\.\w+: is not a list of texts$/,
+      ({ roles }) => Object.assign(roles, { [Object.keys(roles)[0] ?? '']: 'billing:read' }),
+    ],
+  ])('draws nothing from roles that cannot be read: %s', (_what, says, change) => {
+    expect(refusalOf(change)).toMatch(says)
+  })
+
+  test('takes addresses that differ in case only for those of one user', () => {
+    const message = refusalOf(({ users }) => {
+      users.push({ ...users[1]!, email: 'Carol@Example.test' })
+    })
+    expect(message).toMatch(/: users\[2\]: has the email "Carol@Example\.test" of users\[1\]/)
+    const { delegations: _, ...rest } = SEED
+    expect(() => parseSeed(JSON.stringify(rest), { admin: SEED.users[0]!.email.toUpperCase() })).toThrow(
+      /users\[\d\]: has the email ".+" of users\[0\]/,
+    )
+  })
+
+  test('says where it stops being JSON', () => {
+    expect(() => parseSeed('{\n  "roles": {},\n  "users": [,]\n}')).toThrow(
+      /^the seed cannot be read: not valid JSON at line 3, column 13$/,
+    )
+  })
+
   test('needs neither a delegation nor an admin where that is not asked of it', () => {
     const { delegations: _, ...rest } = SEED
     const text = JSON.stringify({ ...rest, users: SEED.users.slice(1), roles: { clerk: ['billing:read'] } })

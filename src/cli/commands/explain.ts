@@ -68,8 +68,24 @@ function findExplanations(word: string): Explanation[] {
   const member = lookUp(HEADER_MEANINGS, word)
   if (member) found.push({ kind: 'header', name: word, meaning: member })
   const event = lookUp<string>(AUDIT_EVENTS, word)
-  if (event) found.push({ kind: 'event', name: word, meaning: `somebody ${event}, or was refused it` })
+  if (event) found.push({ kind: 'event', name: word, meaning: describeEvent(word, event) })
   return found
+}
+
+/** What nobody asks for, and so is never refused. */
+const UNASKED: Readonly<Record<string, string>> = {
+  'audit.pruned': 'the server',
+  'clock.stepped': 'the server',
+  'delegation.expired': 'the server',
+  'denied.summary': 'somebody',
+  'server.recovered': 'the server',
+  'server.started': 'somebody',
+  'server.stopped': 'somebody',
+}
+
+function describeEvent(type: string, event: string): string {
+  const who = lookUp(UNASKED, type)
+  return who === undefined ? `somebody ${event}, or was refused it` : `${who} ${event}`
 }
 
 function listErrors(exit: number): Explanation[] {

@@ -9,6 +9,10 @@ describe('authsec explain', () => {
         /^audience_mismatch \(error, exit code 14\): it is for another API\n {2}Mint one with --audience/,
     },
     { word: 'token.exchanged', stdout: /^token\.exchanged \(event\): somebody exchanged a token/ },
+    {
+      word: 'delegation.expired',
+      stdout: /^delegation\.expired \(event\): the server noticed the end of a delegation\n$/,
+    },
     { word: 'act', stdout: /^act \(claim\): / },
     { word: 'kid', stdout: /^kid \(header\): / },
     { word: '22', stdout: /^22 \(exit code\): rate limited\nrate_limited \(error, exit code 22\)/ },
