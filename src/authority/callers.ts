@@ -1,10 +1,10 @@
-import type { AuditDraft } from '../core/audit-record.js'
 import { AUTHSEC_AUDIENCE } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { intersectPermissions, type Permissions } from '../core/permission.js'
 import { delegablePermissions } from '../core/policy.js'
 import type { Store } from '../store/store.js'
+import type { Parties } from './audit/log.js'
 import type { BaseTokens } from './base-tokens.js'
 import { ADMIN_PERMISSION, type Sessions } from './sessions.js'
 import { assertStanding } from './standing.js'
@@ -14,8 +14,7 @@ export interface Caller {
   userId: string
   permissions: Permissions
   isAgent: boolean
-  /** How the log tells who it is. */
-  parties: Pick<AuditDraft, 'actor' | 'subject' | 'client' | 'delegation' | 'parent_jti'>
+  parties: Parties
 }
 
 export interface Callers {

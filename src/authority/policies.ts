@@ -6,7 +6,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
-import { isUuid } from '../core/uuid.js'
+import { isUuid, readUuid } from '../core/uuid.js'
 import type { Policy, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { AGENT_TYPE } from './clients.js'
@@ -87,10 +87,10 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
     find: (id) => findPolicy(store, id),
     update(id, patch, session, provenance) {
       const actor = { type: 'user', id: session.user.id } as const
-      return audit.attempt({ type: 'policy.updated', actor }, provenance, (attempt) =>
+      const draft = { type: 'policy.updated', actor, policy: readUuid(id) } as const
+      return audit.attempt(draft, provenance, (attempt) =>
         attempt.commit(async (transaction) => {
           const current = await findPolicy(transaction, id)
-          attempt.note({ policy: current.id })
           const policy = patchPolicy(current, patch, clock())
           attempt.note(describePolicy(policy))
           if (policy.clientId !== current.clientId) await assertClientActive(transaction, policy)
@@ -102,12 +102,13 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
     },
     remove(id, session, provenance) {
       const actor = { type: 'user', id: session.user.id } as const
-      return audit.attempt({ type: 'policy.deleted', actor }, provenance, (attempt) =>
+      const draft = { type: 'policy.deleted', actor, policy: readUuid(id) } as const
+      return audit.attempt(draft, provenance, (attempt) =>
         attempt.commit(async (transaction) => {
           const policy = await findPolicy(transaction, id)
           const delegations = await transaction.delegations.removeByPolicy(policy.id)
           await transaction.policies.remove(policy.id)
-          attempt.note({ policy: policy.id, client: policy.clientId, details: { delegations } })
+          attempt.note({ client: policy.clientId, details: { delegations } })
           return policy
         }),
       )

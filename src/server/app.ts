@@ -184,7 +184,7 @@ async function handle<A extends Access>(
   return endpoint.handle(request, {
     authority,
     mode,
-    caller: (await findCaller(request, endpoint, authority)) as CallerOf<A>,
+    caller: (await findCaller(request, endpoint, authority, provenance)) as CallerOf<A>,
     params: readSegments(params),
     provenance,
     reportLate: (error) => recordRefusal(error, endpoint, provenance, options),
@@ -235,5 +235,7 @@ async function recordRefusal(
   const isRecorded = !AuthsecError.is(error) || error.auditId !== undefined || UNRECORDED.has(error.code)
   if (event === undefined || isRecorded) return error
   const refuse = () => Promise.reject(error)
-  return authority.audit.attempt({ type: event }, provenance, refuse).catch((recorded) => recorded)
+  return authority.audit
+    .attempt({ type: event, ...provenance.caller }, provenance, refuse)
+    .catch((recorded) => recorded)
 }

@@ -1,3 +1,4 @@
+import type { Provenance } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
 import type { Caller } from '../authority/callers.js'
 import { assertAdmin, type Session } from '../authority/sessions.js'
@@ -5,17 +6,23 @@ import { AuthsecError } from '../core/errors.js'
 import type { Endpoint } from './endpoint.js'
 
 /**
- * Who calls an endpoint. Throws `login_required` without a live session where one is needed, and
+ * Who calls an endpoint, which the provenance tells from then on. Throws `login_required` without a live session where one is needed, and
  * `access_denied` without `admin:access` where that is.
  */
 export async function findCaller(
   request: Request,
   { access }: Pick<Endpoint, 'access'>,
   authority: Authority,
+  provenance: Provenance,
 ): Promise<Session | Caller | undefined> {
   if (access === 'public') return undefined
-  if (access === 'agent') return authority.callers.resume(request.headers.get('authorization'))
+  if (access === 'agent') {
+    const caller = await authority.callers.resume(request.headers.get('authorization'))
+    provenance.caller = caller.parties
+    return caller
+  }
   const session = await authority.sessions.resume(readBearer(request))
+  provenance.caller = { actor: { type: 'user', id: session.user.id } }
   if (access === 'admin') assertAdmin(session)
   return session
 }

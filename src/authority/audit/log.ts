@@ -6,10 +6,17 @@ import type { AuditPageQuery } from '../../store/audit-pages.js'
 import type { AuditQuery, AuditRecord, AuditScan, Store, Transaction } from '../../store/store.js'
 import { isStoreFailure } from '../../store/unavailable.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
-import { joinDrafts, type LogPlace, makeRecord, type Provenance, SERVER_ITSELF } from './record-making.js'
+import {
+  joinDrafts,
+  type LogPlace,
+  makeRecord,
+  type Parties,
+  type Provenance,
+  SERVER_ITSELF,
+} from './record-making.js'
 import { createRefusals, type RefusalLimits, type RefusalSummary } from './refusals.js'
 
-export { type Provenance, SERVER_ITSELF }
+export { type Parties, type Provenance, SERVER_ITSELF }
 
 /** Adds an event to the transaction of what it tells about; those that are added come before that of the attempt. */
 export type AddEvent = (draft: AuditDraft) => void

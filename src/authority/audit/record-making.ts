@@ -17,7 +17,12 @@ export interface Provenance {
   userAgent?: string | undefined
   /** The client that has proven the request to be its own, once it has: one that only says its id has not. */
   provenClient?: string | undefined
+  /** Who shows a session or a token that is alive, once that is known. */
+  caller?: Parties | undefined
 }
+
+/** How the log tells who somebody is. */
+export type Parties = Pick<AuditDraft, 'actor' | 'subject' | 'client' | 'delegation' | 'parent_jti'>
 
 /** The provenance of what the server does by itself. */
 export const SERVER_ITSELF: Provenance = { requestId: 'server', source: 'server' }
