@@ -47,6 +47,8 @@ export const ACTION_POLL_INTERVAL = 5
 
 const MAX_PENDING_PER_USER = 100
 const MAX_NAME_LENGTH = 256
+/** A name that a program gave, as `send_email` and `customers`. */
+const NAME = /^[a-z][\w.:/-]{0,63}$/i
 const MAX_DETAIL_LENGTH = 2048
 // An agent may come back late for the answer.
 const KEPT_MS = 24 * 3_600_000
@@ -194,11 +196,12 @@ async function findParties(
   return { client, user }
 }
 
-// The detail may be the arguments of a call: it is shown to who answers and not recorded.
+// What an agent tells in words may be the arguments of a call, or say something of a person: it is shown to who answers,
+// and not recorded, because a record can never be changed.
 function describeAction({ action, resource, riskScore, approvalType }: AgentAction) {
   return {
-    action,
-    resource,
+    ...(NAME.test(action) && { action }),
+    ...(NAME.test(resource) && { resource }),
     risk_score: riskScore,
     risk_level: levelOf(riskScore),
     approval_type: approvalType,

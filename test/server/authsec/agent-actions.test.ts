@@ -101,6 +101,21 @@ describe('evaluating', () => {
     expect(JSON.stringify(event)).not.toContain('letter')
   })
 
+  test('is recorded without an action and a resource that are told in words', async () => {
+    const id = await idOf({ action: 'mail ada@example.com her card', resource: 'the note of Ada' })
+    const answer = { action_req_id: id, approved: false }
+    expect((await door.post(`${ACTIONS}/respond`, answer, alice)).status).toBe(200)
+    for (const type of ['action.evaluated', 'action.denied']) {
+      const [event] = await door.events(type)
+      expect(event.details).toEqual({
+        action_req_id: id,
+        risk_score: expect.any(Number),
+        risk_level: expect.any(String),
+        approval_type: expect.any(String),
+      })
+    }
+  })
+
   test.each(['client_id', 'agent_id', 'action', 'resource', 'user_email'])('needs %s', async (name) => {
     expect(await evaluate({ [name]: undefined })).toMatchObject({
       status: 400,
