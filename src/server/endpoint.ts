@@ -53,8 +53,11 @@ export interface Endpoint<A extends Access = Access> {
    * nothing that a page could want.
    */
   anyHost?: boolean
-  /** AuthSec's own status and wording where they are not those of the code. */
-  refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string]>>
+  /**
+   * AuthSec's own status and wording where they are not those of the code. With `hint` the details are the hint alone,
+   * which then is AuthSec's wording too.
+   */
+  refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string, details?: 'hint']>>
   handle(request: Request, context: EndpointContext<A>): Promise<Response | JsonAnswer>
 }
 

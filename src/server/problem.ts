@@ -60,13 +60,19 @@ export function toResponse(
   { request, requestId }: { request: Request; requestId: string },
 ): Response {
   const error = toAuthsecError(thrown)
-  const [status, text] = endpoint.refusals?.[error.code] ?? [STATUSES[error.code] ?? 400, error.message]
+  const [status, text, details] = endpoint.refusals?.[error.code] ?? [
+    STATUSES[error.code] ?? 400,
+    error.message,
+  ]
   const { errors } = endpoint
   const headers = createHeaders(error, requestId)
   const challenge = findChallenge(error, endpoint, request)
   if (challenge !== undefined) headers.set('www-authenticate', challenge)
   if (errors !== 'page') {
-    return Response.json(createProblem(error, errors, { status, text, requestId }), { status, headers })
+    return Response.json(createProblem(error, errors, { status, text, details, requestId }), {
+      status,
+      headers,
+    })
   }
   const page = renderProblem(text, { hint: error.hint, status, requestId })
   for (const [name, value] of headers) page.headers.set(name, value)
@@ -77,7 +83,12 @@ export function toResponse(
 export function createProblem(
   error: AuthsecError,
   errors: Exclude<Endpoint['errors'], 'page'>,
-  { status, text, requestId }: { status: number; text: string; requestId: string },
+  {
+    status,
+    text,
+    details,
+    requestId,
+  }: { status: number; text: string; details?: 'hint' | undefined; requestId: string },
 ): object {
   switch (errors) {
     case 'oauth':
@@ -106,7 +117,7 @@ export function createProblem(
       }
       return {
         error: text,
-        ...createDetails(error, text),
+        ...createDetails(error, text, details),
         ...error.details,
         // Another try may mend any other 500, and never this.
         ...(error.code === 'state_unreadable' && { code: error.code }),
@@ -125,9 +136,9 @@ const OAUTH_NAMES: Partial<Record<ErrorCode, string>> = {
   unsupported_media_type: 'invalid_request',
 }
 
-function createDetails(error: AuthsecError, text: string): { details?: string } {
-  const details = error.message === text ? error.hint : (error.hint ?? error.message)
-  return details === undefined ? {} : { details }
+function createDetails({ message, hint }: AuthsecError, text: string, kind?: 'hint'): { details?: string } {
+  if (message === text || kind === 'hint') return hint === undefined ? {} : { details: hint }
+  return { details: hint === undefined ? message : `${message}. ${hint}` }
 }
 
 // RFC 6749 §5.2 and RFC 6750 §3.

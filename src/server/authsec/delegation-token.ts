@@ -18,8 +18,8 @@ const PULL = {
   errors: 'authsec',
   refusals: {
     client_not_found: [404, 'Client not found'],
-    no_delegation: [404, 'No active delegation token found'],
-    delegation_expired: [410, 'Delegation token has expired'],
+    no_delegation: [404, 'No active delegation token found', 'hint'],
+    delegation_expired: [410, 'Delegation token has expired', 'hint'],
   },
 } as const
 
