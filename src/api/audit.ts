@@ -4,6 +4,7 @@ import { isJsonObject, type Json } from '../core/strict-json.js'
 import { readShape, readShapes } from './answer.js'
 import { readAuditEvent } from './audit-event.js'
 import { type ApiTarget, callServer } from './http.js'
+import type { Explanation, Refusal } from './refusal.js'
 
 export interface AuditQuery {
   filter: AuditFilter
@@ -40,6 +41,7 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
     method: 'GET',
     path: '/audit/events',
     session: 'required',
+    explain: explainAbsence(target),
     query: {
       after: query.after,
       before: query.before,
@@ -138,6 +140,7 @@ export async function recordExport(
     method: 'POST',
     path: '/audit/exports',
     session: 'required',
+    explain: explainAbsence(target),
     json: {
       format,
       ...(filter.length > 0 && { filter: formatAuditFilter(filter) }),
@@ -145,6 +148,17 @@ export async function recordExport(
     },
   })
   return readShape(body, { last: 'number' }, 'record of the export').last
+}
+
+function explainAbsence({ serverUrl }: ApiTarget): (refusal: Refusal) => Explanation | undefined {
+  return ({ status }) =>
+    status === 404
+      ? {
+          code: 'not_found',
+          message: `${serverUrl} has no audit log that can be verified`,
+          hint: "AuthSec's own logs are read by authsec audit search and authsec audit tail.",
+        }
+      : undefined
 }
 
 /** One event by its id; throws `not_found`. */

@@ -90,6 +90,11 @@ const TYPES: Readonly<Record<string, string>> = {
   'device_auth.request_code': 'device.requested',
 }
 
+// A record of who logged in may have no status: then its level tells whether it went wrong.
+function isFailure(status: string, level: string = ''): boolean {
+  return status === '' ? /^(?:error|fatal)$/i.test(level) : !/^(?:success|allow)$/i.test(status)
+}
+
 // The records of both eras: flat and in camel case, or nested.
 function toEvent(name: string, record: JsonObject): LoggedEvent {
   const event = partOf(record, 'event')
@@ -117,7 +122,7 @@ function toEvent(name: string, record: JsonObject): LoggedEvent {
       occurred_at:
         textOf(record['timestamp'], record['createdAt'], record['ts'], record['processed_at']) ?? '',
       type: (Object.hasOwn(TYPES, action) ? TYPES[action] : action) as AuditEvent['type'],
-      outcome: /^(?:success|allow)$/i.test(status) ? 'allow' : 'deny',
+      outcome: isFailure(status, textOf(record['log_level'])) ? 'deny' : 'allow',
       reason: textOf(record['error'], record['pdpReason']),
       actor: user === undefined ? undefined : { type: 'user', id: user },
       subject: subjectOf(record),

@@ -111,7 +111,9 @@ function explainByDefault({ status, error }: Refusal): Explanation {
   if (isOauthCode(error)) return { code: error }
   const code = STATUS_CODES[status] ?? (status >= 500 || status < 300 ? 'server_error' : 'invalid_request')
   if (code === 'login_required') return { code, hint: LOGIN_HINT }
-  if (code === 'access_denied' && /permission/i.test(error)) return { code, hint: PERMISSION_HINT }
+  if (code === 'access_denied' && /^insufficient_scope$|permission/i.test(error)) {
+    return { code, hint: PERMISSION_HINT }
+  }
   return { code }
 }
 
@@ -126,12 +128,12 @@ function tellNewAddress({ status }: Response, body: JsonObject, sent: readonly s
 function tellRefusal({ status, error, details }: Refusal): { message: string; hint?: string } {
   // A code such as invalid_scope says nothing that its description does not.
   const isCode = /^[a-z]+(?:_[a-z]+)+$/.test(error) && details !== ''
-  const [clause, advice] = isCode ? splitAdvice(details) : [error, details]
-  const isSentence = /^[A-Z].*[.…]$/s.test(advice)
-  const message = isSentence || advice === '' ? clause : `${clause}: ${advice}`
+  const isAdvice = !isCode && /^[A-Z].*[.…]$/s.test(details)
+  const [reason, advice] = isAdvice ? ['', details] : splitAdvice(details)
+  const message = [isCode ? '' : error, reason].filter((text) => text !== '').join(': ')
   return {
     message: message === '' ? `the server answered ${status} without saying why` : startLower(message),
-    ...(isSentence && { hint: advice }),
+    ...(advice !== '' && { hint: advice }),
   }
 }
 

@@ -129,6 +129,20 @@ describe('a call of the server', () => {
     },
     { body: { error: 'Authsec says no.' }, message: 'authsec says no.', hint: undefined },
     {
+      body: { error: 'Not allowed', details: 'no policy of "a". Create one first: authsec policy create.' },
+      message: 'not allowed: no policy of "a"',
+      hint: 'Create one first: authsec policy create.',
+    },
+    {
+      status: 403,
+      body: {
+        error: 'insufficient_scope',
+        error_description: 'token is valid but lacks required permissions',
+      },
+      message: 'token is valid but lacks required permissions',
+      hint: 'See authsec whoami for who is logged in and what they may do; this may take an admin.',
+    },
+    {
       status: 403,
       body: { error: 'Token is valid but lacks required permissions' },
       message: 'token is valid but lacks required permissions',

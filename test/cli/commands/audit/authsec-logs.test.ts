@@ -141,6 +141,34 @@ describe('a server that has the logs of AuthSec and no other', () => {
     expect((await run(['search', '--limit', '1'], logs).done).stdout).toContain('exchanged a token')
   })
 
+  test('may have records without a status, which are told by their level', async () => {
+    const { id: _id, status: _status, action: _action, error: _error, ...bare } = AUTH
+    const records = ['INFO', 'ERROR', undefined].map((log_level) => ({
+      ...bare,
+      ...{ log_level, event_type: `level-${log_level}`, message: 'm' },
+    }))
+    const { stdout } = await run(['search', '--json'], newer({ auth: records })).done
+    const told = JSON.parse(stdout).map(({ event }: { event: { type: string; outcome: string } }) => [
+      event.type,
+      event.outcome,
+    ])
+    expect(Object.fromEntries(told)).toEqual({
+      'level-INFO': 'allow',
+      'level-ERROR': 'deny',
+      'level-undefined': 'allow',
+    })
+  })
+
+  test.each([['export'], ['search', '--count-by', 'client']])(
+    'says where its logs are told when %s needs another one',
+    async (...args) => {
+      const { code, stderr } = await run(args, newer({ audit: [AUDIT] })).done
+      expect(code).toBe(6)
+      expect(stderr).toContain('has no audit log that can be verified')
+      expect(stderr).toContain('authsec audit search and authsec audit tail')
+    },
+  )
+
   test('is asked again and again by tail, which tells each record once', async () => {
     const keyboard = new AbortController()
     const next = { ...AUTH, id: 42, timestamp: '2026-08-21T12:00:01Z' }

@@ -210,7 +210,10 @@ describe('authsec policy create', () => {
     const { done } = run(['create', ...TERMS], {
       [`POST ${PATH}`]: answer(403, { error: 'insufficient_scope', error_description: 'admins only' }),
     })
-    expect(await done).toMatchObject({ code: 5, stderr: 'authsec: admins only\n' })
+    expect(await done).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/^authsec: admins only\nhint: See authsec whoami/),
+    })
   })
 })
 
