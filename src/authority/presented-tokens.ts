@@ -112,20 +112,17 @@ const CALL: TokenKind = {
   kind: 'call',
   tokenType: TOKEN_TYPE_ACCESS_TOKEN,
   provesActor: true,
-  verify(token, role, { callTokens }) {
-    const presented = readCallToken(callTokens.verify(token, role))
-    if (isSpentByUse(presented.terms)) {
-      throw new AuthsecError(
-        'invalid_request',
-        `the ${role} token is bound to one call: it cannot be exchanged`,
-      )
-    }
-    return presented
-  },
+  verify: (token, role, { callTokens }) => readCallToken(callTokens.verify(token, role)),
 }
 
 /** Every kind of token that can be presented to the token endpoint. */
 export const TOKEN_KINDS: readonly TokenKind[] = [BASE, SESSION, CALL]
+
+/** Throws `invalid_request` for a token that is good for one call or one use: it is spent there and nowhere else. */
+export function assertExchangeable({ terms }: PresentedToken, role: TokenRole): void {
+  if (!isSpentByUse(terms)) return
+  throw new AuthsecError('invalid_request', `the ${role} token is bound to one call: it cannot be exchanged`)
+}
 
 /** A verified base token as what was presented. */
 export function readBaseToken(verified: PresentedBaseToken): PresentedToken {

@@ -1,6 +1,7 @@
 import { GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_ACCESS_TOKEN } from '../../core/claims.js'
 import type { Standing, Transaction } from '../../store/store.js'
 import type { Attempt } from '../audit/log.js'
+import { assertExchangeable } from '../presented-tokens.js'
 import type { Session } from '../sessions.js'
 import { assertMayStandIn, assertStillStandsIn } from '../stand-ins.js'
 import { issueCallToken, noteSubject } from './call-issuance.js'
@@ -86,8 +87,13 @@ async function verifyTokens(
   const { clientId } = presenter
   const verifiers = { baseTokens, callTokens, sessions, clientId }
   const subject = await request.subject.kind.verify(request.subject.token, 'subject', verifiers)
+  // Noted before anything is refused: the log then tells whose token it was.
   noteSubject(attempt, subject)
+  assertExchangeable(subject, 'subject')
   const actor = await request.actor?.kind.verify(request.actor.token, 'actor', verifiers)
-  if (actor !== undefined) attempt.note({ details: { actor_jti: actor.jti } })
+  if (actor !== undefined) {
+    attempt.note({ details: { actor_jti: actor.jti } })
+    assertExchangeable(actor, 'actor')
+  }
   return { subject, actor }
 }

@@ -684,6 +684,21 @@ describe.each([
   })
 })
 
+test.each(['subject', 'actor'])('of a one-time token as %s the log tells which it was', async (role) => {
+  const token = await exchange({ one_time: 'true' })
+  const { jti, sub } = claimsOf(token)
+  const fields =
+    role === 'subject'
+      ? call(token)
+      : { ...(await session()), actor_token: token, actor_token_type: CALL_TOKEN }
+  const [event] = await bench.eventsOf(() => bench.send(fields))
+  expect(event).toMatchObject(
+    role === 'subject'
+      ? { outcome: 'deny', parent_jti: jti, subject: { type: 'user', id: sub } }
+      : { outcome: 'deny', details: { actor_jti: jti } },
+  )
+})
+
 describe('what is not refused', () => {
   test.each<{ why: string; send: () => Promise<Fields> }>([
     { why: 'a base token by its client', send: async () => ({}) },
