@@ -110,12 +110,18 @@ export function createClientChanges(options: {
 
     async rotateSecret(id, overlapSeconds, session, provenance) {
       const secret = createSecret()
-      const client = await change('client.rotated', id, session, provenance, async (transaction, attempt) => {
-        assertOverlap(overlapSeconds)
-        const former = await findClient(transaction, id)
-        attempt.note({ details: { overlap_seconds: overlapSeconds } })
-        return replace(transaction, rotate(former, secret, overlapSeconds, clock()))
-      })
+      const client = await change(
+        'client.secret_rotated',
+        id,
+        session,
+        provenance,
+        async (transaction, attempt) => {
+          assertOverlap(overlapSeconds)
+          const former = await findClient(transaction, id)
+          attempt.note({ details: { overlap_seconds: overlapSeconds } })
+          return replace(transaction, rotate(former, secret, overlapSeconds, clock()))
+        },
+      )
       return { client, secret }
     },
 

@@ -38,7 +38,7 @@ export interface PolicyPatch {
   clientId?: string | null | undefined
 }
 
-export interface CreatedPolicy {
+export interface WarnedPolicy {
   policy: Policy
   /** What the policy allows beyond what its author may have meant, in words. */
   warnings: string[]
@@ -46,7 +46,7 @@ export interface CreatedPolicy {
 
 export interface Policies {
   /** Throws `invalid_request`, `invalid_scope`, `client_not_found`, or `conflict` when the terms are taken. */
-  create(input: PolicyInput, session: Session, provenance: Provenance): Promise<CreatedPolicy>
+  create(input: PolicyInput, session: Session, provenance: Provenance): Promise<WarnedPolicy>
   list(query: {
     roleName?: string | undefined
     agentType?: string | undefined
@@ -57,7 +57,7 @@ export interface Policies {
   /**
    * Changes a policy, which decides the next exchange already. Throws as `create` does, and `not_found`.
    */
-  update(id: string, patch: PolicyPatch, session: Session, provenance: Provenance): Promise<Policy>
+  update(id: string, patch: PolicyPatch, session: Session, provenance: Provenance): Promise<WarnedPolicy>
   /** Deletes a policy and every delegation under it. Throws `not_found`. */
   remove(id: string, session: Session, provenance: Provenance): Promise<Policy>
 }
@@ -96,7 +96,7 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
           if (policy.clientId !== current.clientId) await assertClientActive(transaction, policy)
           await assertTermsFree(transaction, policy)
           await transaction.policies.update(policy)
-          return policy
+          return { policy, warnings: describeBreadth(policy) }
         }),
       )
     },

@@ -16,7 +16,7 @@ export const AUDIT_EVENTS = {
   'client.registered': 'registered a client',
   'client.updated': 'changed a client',
   'client.read': 'looked at clients',
-  'client.rotated': 'gave a client another secret',
+  'client.secret_rotated': 'gave a client another secret',
   'clock.stepped': 'noticed that the clock was set back',
   'consent.read': 'looked at the clients that a user has let in',
   'delegation.granted': 'granted a delegation',
@@ -177,9 +177,11 @@ export interface PersonalData {
 }
 
 const MAX_EVENT_BYTES = 32 * 1024
-const MAX_TEXT_LENGTH = 1024
+const MAX_TEXT_BYTES = 1024
 
 const utf8 = new TextEncoder()
+/** Room for the longest text, to see how much of another one fits into it. */
+const room = new Uint8Array(MAX_TEXT_BYTES)
 
 /**
  * The canonical bytes of an event as text (RFC 8785): what is stored, hashed and compared. Untrusted text is
@@ -204,7 +206,7 @@ export function encodeAuditEvent(event: AuditEvent): string {
 // Looking costs nothing beside a copy, and hardly an event has anything to cut.
 function needsCut(value: unknown): boolean {
   if (typeof value === 'string') {
-    return value.length > MAX_TEXT_LENGTH || value.includes('eyJ') || !value.isWellFormed()
+    return fitLength(value) < value.length || value.includes('eyJ') || !value.isWellFormed()
   }
   if (typeof value !== 'object' || value === null) return false
   if (Array.isArray(value)) return value.some(needsCut)
@@ -223,5 +225,11 @@ function cutTexts(value: unknown): unknown {
 
 /** Untrusted text as it may be recorded: some put a token into the name of a tool, a filter, an audience. */
 export function cutText(text: string): string {
-  return concealTokens(text).slice(0, MAX_TEXT_LENGTH).toWellFormed()
+  const safe = concealTokens(text).toWellFormed()
+  return safe.slice(0, fitLength(safe))
+}
+
+/** How many code units of a text fit into 1 KiB. */
+function fitLength(text: string): number {
+  return text.length <= MAX_TEXT_BYTES / 3 ? text.length : utf8.encodeInto(text, room).read
 }

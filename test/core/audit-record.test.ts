@@ -15,7 +15,7 @@ const EVENT: AuditEvent = {
 describe('encodeAuditEvent', () => {
   test.each([
     { what: 'ASCII', text: 'x'.repeat(1024), fields: 33 },
-    { what: 'text that takes three bytes a character', text: '€'.repeat(1024), fields: 11 },
+    { what: 'text that takes three bytes a character', text: '€'.repeat(341), fields: 33 },
   ])('refuses an event of more than 32 KiB in $what', ({ text, fields }) => {
     const details = Object.fromEntries(Array.from({ length: fields }, (_, index) => [`f${index}`, text]))
     expect(() => encodeAuditEvent({ ...EVENT, details })).toThrow('larger than 32 KiB')
@@ -42,11 +42,18 @@ describe('encodeAuditEvent', () => {
   test.each([
     { what: 'a value', details: { a: '\ud800' } },
     { what: 'a name', details: { '\udc00': 1 } },
-    { what: 'a pair cut in half', details: { a: `${'x'.repeat(1023)}😀` } },
   ])('replaces a lone surrogate in $what, so that the event can be stored', ({ details }) => {
     const text = encodeAuditEvent({ ...EVENT, details })
     expect(text).toContain('\ufffd')
     expect(text.isWellFormed()).toBe(true)
+  })
+
+  test('cuts text to 1 KiB in UTF-8, and no character in half', () => {
+    const details = { euros: '€'.repeat(1024), pair: `${'x'.repeat(1023)}😀` }
+    expect(JSON.parse(encodeAuditEvent({ ...EVENT, details })).details).toEqual({
+      euros: '€'.repeat(341),
+      pair: 'x'.repeat(1023),
+    })
   })
 
   test('keeps no token, wherever somebody has put one', () => {

@@ -11,7 +11,7 @@ export const rotateSecret: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'Give a client another secret; the former one may be good for a while yet',
   speaks: 'authsec',
-  event: 'client.rotated',
+  event: 'client.secret_rotated',
   errors: 'authsec',
 
   async handle(request, { authority, caller, params, provenance }) {

@@ -106,7 +106,8 @@ export const updatePolicy: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'Change a delegation policy',
   speaks: 'AuthSec A',
-  differences: 'It decides the next exchange of every base token under it. resources[] can be changed too.',
+  differences:
+    'It decides the next exchange of every base token under it. resources[] can be changed too, and warnings[] are added.',
   event: 'policy.updated',
   errors: 'authsec',
   refusals: { not_found: NOT_FOUND, client_not_found: CLIENT_NOT_FOUND, conflict: CONFLICT },
@@ -120,8 +121,11 @@ export const updatePolicy: Endpoint<'admin'> = {
       allowedPermissions: readStrings(body, 'allowed_permissions'),
       clientId: readClientId(body),
     }))
-    const policy = await authority.policies.update(id, patch, caller, provenance)
-    return Response.json(formatPolicy(policy, authority.identity.tenantId))
+    const { policy, warnings } = await authority.policies.update(id, patch, caller, provenance)
+    return Response.json({
+      ...formatPolicy(policy, authority.identity.tenantId),
+      ...(warnings.length > 0 && { warnings }),
+    })
   },
 }
 

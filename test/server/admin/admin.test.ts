@@ -132,8 +132,11 @@ describe('the rotation of a secret', () => {
   test('is recorded without the secret, and its former one ends to the millisecond', async () => {
     const { client_id: id, client_secret: former } = await registerApp()
     const { json } = await rotate(id, { overlap_seconds: 10 })
-    expect(await lastEvent('client.rotated')).toMatchObject({ client: id, details: { overlap_seconds: 10 } })
-    expect(JSON.stringify(await lastEvent('client.rotated'))).not.toContain(json.client_secret)
+    expect(await lastEvent('client.secret_rotated')).toMatchObject({
+      client: id,
+      details: { overlap_seconds: 10 },
+    })
+    expect(JSON.stringify(await lastEvent('client.secret_rotated'))).not.toContain(json.client_secret)
     const start = server.now
     server.now = start + 9_999
     expect(await use(id, former)).toBe(200)

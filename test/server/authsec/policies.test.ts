@@ -65,6 +65,15 @@ describe('a policy', () => {
     expect(await lastEvent('type=policy.deleted')).toMatchObject({ outcome: 'deny', reason: 'not_found' })
   })
 
+  test('tells at a change too what it allows beyond what may have been meant', async () => {
+    const { id } = (await create({ role_name: 'member', agent_type: 'widened', enabled: false })).json.policy
+    const { json } = await put(id, { allowed_permissions: ['billing:read'], resources: [BILLING] })
+    expect(json).not.toHaveProperty('warnings')
+    const wide = await put(id, { allowed_permissions: [] })
+    expect(wide.json).toMatchObject({ id, allowed_permissions: [], warnings: [expect.any(String)] })
+    await remove(id)
+  })
+
   test('is listed as a bare array, newest first, by role, type and state', async () => {
     await create({ role_name: 'member', agent_type: 'listed-1', enabled: false })
     server.now += 1_000
