@@ -1,10 +1,14 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
+import { pause } from '../sdk/http.js'
 import type { User } from '../store/store.js'
 import type { TestClock } from './test-clock.js'
 
-/** Which requests a fault meets; all of them by default. */
-export type FaultTarget = 'metadata' | 'keys' | 'pull' | 'token'
+/**
+ * Which requests a fault meets; all of them by default. The last three are those of an API: whether a token is alive,
+ * whether it was used, and that it was.
+ */
+export type FaultTarget = 'metadata' | 'keys' | 'pull' | 'token' | 'introspect' | 'consume' | 'receipt'
 
 export interface FaultOptions {
   /** Which requests; all by default. */
@@ -21,7 +25,10 @@ export interface Faults {
   fail(options?: FaultOptions & { status?: number }): void
   /** Refuses the connection. */
   disconnect(options?: FaultOptions): void
-  /** Answers late, by the test's clock: nothing is waited for until it moves. */
+  /**
+   * Sends the request on late, by the test's clock: nothing is waited for until it moves. Clients and verifiers of the
+   * test give up by the same clock, and whoever else asks by the signal of the request; then it is not sent.
+   */
   delay(ms: number, options?: FaultOptions): void
   /** Lets the server's clock go ahead of everybody else's by so many milliseconds, or behind. */
   skew(ms: number): void
@@ -40,7 +47,7 @@ export interface Faults {
 
 interface Fault extends FaultOptions {
   times: number
-  meet: (send: () => Promise<Response>) => Promise<Response>
+  meet: (send: () => Promise<Response>, signal: AbortSignal) => Promise<Response>
 }
 
 /** The faults of a test server, and what a request meets on its way to it. */
@@ -78,7 +85,7 @@ export function createFaultyWay(
       for (const fault of planned) {
         if (fault.on !== undefined && fault.on !== target) continue
         if (--fault.times <= 0) planned.delete(fault)
-        return fault.meet(() => send(request))
+        return fault.meet(() => send(request), request.signal)
       }
       return send(request)
     },
@@ -97,8 +104,8 @@ export function createFaultyWay(
         })
       },
       delay(ms, options) {
-        plan(options, async (send) => {
-          await new Promise<void>((resolve) => clock.after(ms, resolve))
+        plan(options, async (send, signal) => {
+          await pause(clock, ms, signal)
           return send()
         })
       },
@@ -115,9 +122,16 @@ export function createFaultyWay(
   }
 }
 
+const ENDPOINTS = new Map<string, FaultTarget>([
+  ['/oauth/token', 'token'],
+  ['/oauth/introspect', 'introspect'],
+  ['/oauth/consume', 'consume'],
+  ['/audit/use', 'receipt'],
+])
+
 function targetOf({ pathname }: URL): FaultTarget | undefined {
   if (pathname.startsWith('/.well-known/')) return 'metadata'
   if (pathname.endsWith('/jwks')) return 'keys'
   if (pathname.endsWith('/sdk/delegation-token')) return 'pull'
-  return pathname === '/oauth/token' ? 'token' : undefined
+  return ENDPOINTS.get(pathname)
 }

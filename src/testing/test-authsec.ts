@@ -1,3 +1,4 @@
+import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import {
@@ -33,7 +34,10 @@ export interface TestAuthsec {
   readonly faults: Faults
   /** A client for an agent by its name, the first by default. */
   createClient(agent?: string, options?: Partial<AuthsecClientOptions>): AuthsecClient
-  /** A verifier for an API by the name that its tokens carry. */
+  /**
+   * A verifier for an API by the name that its tokens carry. It asks the server as the client that runs this API:
+   * `introspect`, `replay: 'server'` and `useReceipts` need no more than to be said.
+   */
   createVerifier(audience: string, options?: Partial<VerifierOptions>): DelegationVerifier
   /** Signs a user in, and stands for them at the first agent. */
   signIn(user: string): Promise<DelegationSubject>
@@ -49,7 +53,7 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
   const world: TestWorld = { ...DEFAULT_WORLD, ...asked }
   assertWorld(world)
   const clock = createTestClock(now)
-  const { server, faults } = await openTestServer(world, { clock, approvals })
+  const { server, faults, owners } = await openTestServer(world, { clock, approvals })
   // What the client would load later: time that stands waits for promises, and for no file.
   await import('../sdk/on-demand.js')
   const [agent = ''] = Object.keys(world.agents)
@@ -69,8 +73,16 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
     clients.add(client)
     return client
   }
+  const patient = giveUpBy(clock, server)
   const openVerifier = (audience: string, more: Partial<VerifierOptions> = {}) =>
-    createVerifier({ serverUrl: server.url, audience, clock: clock.wall, fetch: server.fetch, ...more })
+    createVerifier({
+      serverUrl: server.url,
+      audience,
+      client: owners.get(audience),
+      clock: clock.wall,
+      fetch: patient,
+      ...more,
+    })
 
   const authsec = createClient()
   return {
@@ -86,6 +98,26 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
       await Promise.all([...clients].map((client) => client.close()))
       await server.close()
     },
+  }
+}
+
+/** As long as a verifier waits for an answer by the clock of the machine, which is not the test's. */
+const VERIFIER_PATIENCE_MS = 5_000
+
+function giveUpBy(clock: TestClock, { url, fetch }: TestServer): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init)
+    const leaving = new AbortController()
+    const cancel = clock.after(
+      VERIFIER_PATIENCE_MS,
+      () => leaving.abort(new AuthsecError('timed_out', `${url} did not answer in time`)),
+      false,
+    )
+    try {
+      return await fetch(request, { signal: anySignal([request.signal, leaving.signal]) })
+    } finally {
+      cancel()
+    }
   }
 }
 

@@ -28,8 +28,8 @@ export const DEFAULT_WORLD: TestWorld = {
   policies: [{ permissions: ['billing:read'], resources: ['https://billing.example'] }],
 }
 
-/** The seed of a server that is as a test wants the world to be. */
-export function createTestSeed({ users, agents, policies }: TestWorld): Seed {
+/** The APIs of a test, and what agents may be let do there. */
+export function listResources({ policies }: TestWorld): ReadonlyMap<string, ReadonlySet<string>> {
   const resources = new Map<string, Set<string>>()
   for (const policy of policies) {
     for (const uri of policy.resources) {
@@ -38,6 +38,12 @@ export function createTestSeed({ users, agents, policies }: TestWorld): Seed {
       for (const permission of policy.permissions) permissions.add(permission)
     }
   }
+  return resources
+}
+
+/** The seed of a server that is as a test wants the world to be; `owners` are the ids of the clients that run the APIs. */
+export function createTestSeed(world: TestWorld, owners: ReadonlyMap<string, string> = new Map()): Seed {
+  const { users, agents, policies } = world
   return {
     roles: {
       ...users,
@@ -53,7 +59,11 @@ export function createTestSeed({ users, agents, policies }: TestWorld): Seed {
       // A role of its own for each user: what one may do says nothing about the others.
       ...Object.keys(users).map((name) => ({ email: emailOf(name), roles: [name] })),
     ],
-    resources: [...resources].map(([uri, permissions]) => ({ uri, permissions: [...permissions] })),
+    resources: [...listResources(world)].map(([uri, permissions]) => ({
+      uri,
+      permissions: [...permissions],
+      clientId: owners.get(uri),
+    })),
     clients: Object.keys(agents).map((name) => ({
       name,
       email: emailOf(name),

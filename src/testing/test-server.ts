@@ -8,9 +8,10 @@ import { createApp } from '../server/app.js'
 import { createRateLimiter, RATE_LIMITS } from '../server/rate-limits.js'
 import { openState } from '../server/state.js'
 import type { User } from '../store/store.js'
+import type { ApiClientOptions } from '../verify/issuer-client.js'
 import { createFaultyWay, type Faults } from './faults.js'
 import type { TestClock } from './test-clock.js'
-import { createTestSeed, emailOf, type TestWorld } from './test-seed.js'
+import { createTestSeed, emailOf, listResources, type TestWorld } from './test-seed.js'
 
 /** AuthSec's server without a socket. */
 export interface TestServer {
@@ -43,7 +44,12 @@ const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 export async function openTestServer(
   world: TestWorld,
   { clock, approvals = 'manual' }: TestServerOptions,
-): Promise<{ server: TestServer; faults: Faults }> {
+): Promise<{
+  server: TestServer
+  faults: Faults
+  /** The client that runs each API. */
+  owners: ReadonlyMap<string, ApiClientOptions>
+}> {
   const way = createFaultyWay(clock, () => ({ authority, admin }))
   const now = () => clock.wall() + way.skew
   const state = await openState({ state: ':memory:' })
@@ -56,7 +62,10 @@ export async function openTestServer(
     ciba: approvals,
   })
   const { audit, identity } = authority
-  const seeded = await applySeed({ store, audit }, createTestSeed(world), identity.tenantId, now())
+  const owners = await registerOwners(authority, [...listResources(world).keys()])
+  const ownerIds = new Map([...owners].map(([uri, { clientId }]) => [uri, clientId]))
+  const seed = createTestSeed(world, ownerIds)
+  const seeded = await applySeed({ store, audit }, seed, identity.tenantId, now())
   const admin: User = seeded.admin
   for (const { user, ...grant } of seeded.delegations) {
     await authority.delegations.grant(grant, user, SERVER_ITSELF)
@@ -117,7 +126,24 @@ export async function openTestServer(
       if (surprises.length > 0) throw new AggregateError(surprises, 'something went wrong inside the server')
     },
   }
-  return { server, faults: way.faults }
+  return { server, faults: way.faults, owners }
+}
+
+// One for each API: the server tells none of them of the tokens of another.
+async function registerOwners(
+  { registration }: Authority,
+  uris: readonly string[],
+): Promise<Map<string, ApiClientOptions>> {
+  const owners = new Map<string, ApiClientOptions>()
+  for (const uri of uris) {
+    const { client, secret = '' } = await registration.register(
+      { clientName: `the API ${uri}`.slice(0, 256), descriptions: {} },
+      undefined,
+      SERVER_ITSELF,
+    )
+    owners.set(uri, { clientId: client.id, credentials: { clientSecret: secret } })
+  }
+  return owners
 }
 
 function missing(what: string, name: string): AuthsecError {

@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   createTestAuthsec,
+  type FaultTarget,
   settle,
   type TestAuthsec,
   type TestAuthsecOptions,
 } from '../../src/testing/index.js'
+import type { VerifierOptions, VerifyEvent } from '../../src/verify/index.js'
 
 const BILLING = 'https://billing.example'
 const request = { audience: BILLING, permissions: ['billing:read'] }
@@ -17,8 +19,15 @@ async function open(options: TestAuthsecOptions = {}): Promise<TestAuthsec> {
   return created
 }
 
+function listenForLost(lost: unknown[]): (event: VerifyEvent) => void {
+  return (event) => {
+    if (event.type === 'receipt.lost') lost.push(event)
+  }
+}
+
 afterEach(async () => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
   for (const each of opened.splice(0)) await each.close()
 })
 
@@ -75,6 +84,55 @@ describe('createTestAuthsec', () => {
     const second = await authsec.getDelegationToken(request)
     expect(second.jti).not.toBe(first.jti)
     await verifier.verify(second.reveal())
+  })
+
+  describe('an API that asks the server', () => {
+    test('learns that a token is no longer alive', async () => {
+      const { authsec, createVerifier, server } = await open()
+      const verifier = createVerifier(BILLING, { introspect: true })
+      const token = await authsec.getDelegationToken(request)
+      await verifier.verify(token.reveal())
+      await server.revokeDelegation('agent')
+      await expect(verifier.verify(token.reveal())).rejects.toMatchObject({ code: 'token_inactive' })
+    })
+
+    test('lets a token be used once', async () => {
+      const { authsec, createVerifier } = await open()
+      const verifiers = [1, 2].map(() => createVerifier(BILLING, { replay: 'server' }))
+      const token = (await authsec.getDelegationToken({ ...request, oneTime: true })).reveal()
+      const [first, second] = verifiers.map((verifier) => verifier.verify(token, { oneTime: true }))
+      const outcomes = await Promise.allSettled([first, second])
+      expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      const refused = outcomes.find((outcome) => outcome.status === 'rejected')
+      expect(refused?.reason).toMatchObject({ code: 'replayed' })
+    })
+
+    test('has it on record that a token was used', async () => {
+      const { authsec, createVerifier, server } = await open()
+      const token = await authsec.getDelegationToken(request)
+      await createVerifier(BILLING, { useReceipts: true }).verify(token.reveal())
+      await settle()
+      const used = (await server.readAudit()).filter(({ event }) => event.type === 'token.used')
+      expect(used).toMatchObject([{ event: { jti: token.jti, actor: { type: 'client' } } }])
+    })
+
+    test('is told nothing of the tokens of another API, nor is a client that runs none', async () => {
+      const policies = [{ permissions: ['billing:read'], resources: [BILLING, 'https://other.example'] }]
+      const { authsec, createVerifier, server } = await open({ policies })
+      const token = await authsec.getDelegationToken(request)
+      const lost: unknown[] = []
+      const receipts = { useReceipts: true, onEvent: listenForLost(lost) }
+      const client = { clientId: server.clientIdOf('agent') }
+      await createVerifier(BILLING, { ...receipts, client }).verify(token.reveal())
+      const both = createVerifier('https://other.example', {
+        ...receipts,
+        audience: [BILLING, 'https://other.example'],
+      })
+      await both.verify(token.reveal())
+      await settle()
+      const one = { type: 'receipt.lost', jti: token.jti, code: 'configuration' }
+      expect(lost).toEqual([one, one])
+    })
   })
 
   test('ends a delegation', async () => {
@@ -162,5 +220,71 @@ describe('faults', () => {
     faults.skew(60_000)
     const token = await authsec.getDelegationToken(request)
     await expect(verifier.verify(token.reveal())).rejects.toMatchObject({ code: 'token_not_yet_valid' })
+  })
+
+  test('what is cleared is over, the skew included', async () => {
+    const { authsec, verifier, faults } = await open()
+    faults.skew(60_000)
+    faults.disconnect({ times: Number.POSITIVE_INFINITY })
+    faults.clear()
+    const token = await authsec.getDelegationToken(request)
+    await expect(verifier.verify(token.reveal())).resolves.toBeDefined()
+  })
+
+  test('who waits for a late answer gives up by its signal, and nothing reaches the server', async () => {
+    const { server, faults, clock } = await open()
+    faults.delay(60_000)
+    const leaving = new AbortController()
+    const asked = server.fetch(`${server.url}/oauth/register`, { method: 'POST', signal: leaving.signal })
+    leaving.abort(new RangeError('no longer'))
+    await expect(asked).rejects.toThrow('no longer')
+    const before = await server.readAudit()
+    await clock.advance(60_000)
+    expect(await server.readAudit()).toEqual(before)
+  })
+
+  test('an agent gives up by the test’s clock', async () => {
+    const { authsec, faults, clock } = await open()
+    faults.delay(60_000, { on: 'token', times: Number.POSITIVE_INFINITY })
+    const asked = expect(authsec.getDelegationToken(request)).rejects.toMatchObject({ code: 'timed_out' })
+    await clock.advance(5_000)
+    await asked
+  })
+
+  test.each<{ what: string; on: FaultTarget; options: Partial<VerifierOptions>; oneTime?: true }>([
+    { what: 'its keys', on: 'keys', options: {} },
+    { what: 'its metadata', on: 'metadata', options: {} },
+    { what: 'whether a token is alive', on: 'introspect', options: { introspect: true } },
+    { what: 'whether a token was used', on: 'consume', options: { replay: 'server' }, oneTime: true },
+  ])(
+    'an API that asks the server for $what gives up by the test’s clock',
+    async ({ on, options, oneTime = false }) => {
+      const real = vi.spyOn(AbortSignal, 'timeout')
+      const { authsec, createVerifier, faults, clock } = await open()
+      const token = await authsec.getDelegationToken({ ...request, oneTime })
+      faults.delay(60_000, { on })
+      const verifying = createVerifier(BILLING, options).verify(token.reveal(), oneTime ? { oneTime } : {})
+      const outcome = verifying.then(
+        () => 'accepted',
+        (error) => error.code,
+      )
+      await clock.advance(4_999)
+      expect(await Promise.race([outcome, 'waiting'])).toBe('waiting')
+      await clock.advance(1)
+      expect(await outcome).toBe('timed_out')
+      // As long as it would wait by the clock of the machine.
+      expect(new Set(real.mock.calls.flat())).toEqual(new Set([5_000]))
+    },
+  )
+
+  test('the receipt of a use is lost while the server is away', async () => {
+    const { authsec, createVerifier, faults } = await open()
+    const token = await authsec.getDelegationToken(request)
+    faults.disconnect({ on: 'receipt' })
+    const lost: unknown[] = []
+    const verifier = createVerifier(BILLING, { useReceipts: true, onEvent: listenForLost(lost) })
+    await verifier.verify(token.reveal())
+    await settle()
+    expect(lost).toEqual([{ type: 'receipt.lost', jti: token.jti, code: 'network' }])
   })
 })
