@@ -78,10 +78,12 @@ export interface Environment {
   isDebugging: boolean
 }
 
-/** The variables that the command reads, for the help. */
+/** The variables that the command and the programs of agents read, for the help. */
 export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_SERVER: 'address of the server (also AUTHSEC_BASE_URL)',
   AUTHSEC_CLIENT_ID: 'the client that is meant when no flag names one (also AUTHSEC_AGENT_CLIENT_ID)',
+  AUTHSEC_CLIENT_KEY_FILE: "file with the client's private key, which programs read that use the SDK",
+  AUTHSEC_CLIENT_SECRET_FILE: "file with the client's secret, which programs read that use the SDK",
   AUTHSEC_TOKEN: 'session of an admin; it is sent to the server in use',
   AUTHSEC_ID_TOKEN: 'identity token of a job of GitLab CI, for authsec ci oidc',
   AUTHSEC_TENANT: 'UUID of the tenant',

@@ -40,7 +40,7 @@ afterAll(async () => {
 
 describe('the programs of the README', () => {
   const programs = ['five-lines.ts', 'langchain-tool.ts', 'existing-tools.ts', 'test-kit.ts', ...APIS]
-  test.each([...programs, 'approved-refund.ts', 'one-time-api.ts'])(
+  test.each([...programs, 'approved-refund.ts', 'interrupted-refund.ts', 'one-time-api.ts'])(
     '%s stands there as it runs',
     async (name) => {
       const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
@@ -86,7 +86,10 @@ describe('the programs of the README', () => {
     }
   })
 
-  test('a refund is approved by the user for whom the run acts', async () => {
+  test.each([
+    { name: 'approved-refund.ts', says: 'refund done billing:refund\nsuccess' },
+    { name: 'interrupted-refund.ts', says: 'waiting for an answer: Refund 120.00 EUR?\nrefund' },
+  ])('$name refunds when the user for whom the run acts has approved', async ({ name, says }) => {
     const { url, stop } = await startExample('protected-api.ts')
     try {
       const login = await fetch(`${authsec.url}/authsec/uflow/auth/admin/login`, {
@@ -95,10 +98,10 @@ describe('the programs of the README', () => {
         body: JSON.stringify(BOB),
       })
       const { token } = (await login.json()) as { token: string }
-      const run = await runExample('approved-refund.ts', { BILLING_URL: url, USER_TOKEN: token })
+      const run = await runExample(name, { BILLING_URL: url, USER_TOKEN: token })
       expect(run).toMatchObject({ code: 0, stderr: '' })
       const refunded = JSON.stringify({ refunded: { invoice: 'in_1', amount: '120.00' } })
-      expect(run.stdout).toBe(`refund done billing:refund\nsuccess ${refunded}\n`)
+      expect(run.stdout).toBe(`${says} ${refunded}\n`)
     } finally {
       await stop()
     }
