@@ -1,5 +1,5 @@
 import { GRANT_TYPE_CIBA } from '../core/claims.js'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { type ApprovalQuestion, formatQuestionKey, readApprovalQuestion } from './approval-question.js'
 import type { ApprovalRequest } from './approval-request.js'
 import type { BaseTokens } from './base-tokens.js'
@@ -19,8 +19,8 @@ export interface Approval {
   /**
    * Waits for the answer: the person as a subject that may do what was asked for, and no more. However many wait, the
    * server is asked once, and no more often than it allows. Rejects with `approval_rejected`, `expired_token`,
-   * `closed`, an `AbortError` when the signal fires, and what getting a token rejects with when asking again changes
-   * nothing.
+   * `invalid_grant` where the answer was lost on its way, `closed`, an `AbortError` when the signal fires, and what
+   * getting a token rejects with when asking again changes nothing.
    */
   settled(options?: { signal?: AbortSignal | undefined }): Promise<DelegationSubject>
 }
@@ -36,6 +36,8 @@ interface Waiting {
   readonly until: number
   nextPollAt: number
   intervalMs: number
+  /** Whether the server has not been heard since it may have given the answer, which it gives once. */
+  mayBeLost: boolean
   outcome: { subject: DelegationSubject } | { error: unknown } | undefined
 }
 
@@ -171,6 +173,7 @@ export class Approvals {
       intervalMs,
       // Somebody may have answered at once.
       nextPollAt: 0,
+      mayBeLost: false,
       outcome: undefined,
     }
     for (const [other, { until: end }] of this.#waiting) {
@@ -215,21 +218,24 @@ export class Approvals {
     for (;;) {
       const tooSoon = waiting.nextPollAt - clock.monotonic()
       if (tooSoon > 0) await pause(clock, tooSoon, signal)
-      if (clock.monotonic() >= waiting.until) throw unanswered()
+      if (clock.monotonic() >= waiting.until) throw waiting.mayBeLost ? lost() : unanswered()
       waiting.nextPollAt = clock.monotonic() + waiting.intervalMs
       try {
         return await this.#poll(waiting, signal)
       } catch (error) {
         if (!AuthsecError.is(error)) throw error
         if (error.code === 'slow_down') waiting.intervalMs += SLOW_DOWN_MS
-        else if (error.code !== 'authorization_pending' && !error.retryable) throw describeEnd(error)
+        if (PENDING.has(error.code)) waiting.mayBeLost = false
+        else if (UNHEARD.has(error.code)) waiting.mayBeLost = true
+        else if (!error.retryable) throw describeEnd(error, waiting.mayBeLost)
         const pauseMs = Math.max(waiting.intervalMs, error.retryAfterMs ?? 0)
         waiting.nextPollAt = clock.monotonic() + pauseMs
       }
     }
   }
 
-  async #poll({ authReqId, tokenEndpoint, issuer }: Waiting, signal: AbortSignal): Promise<string> {
+  async #poll(waiting: Waiting, signal: AbortSignal): Promise<string> {
+    const { authReqId, tokenEndpoint, issuer } = waiting
     const { options, http, newDeadline } = this.#context
     const form = new URLSearchParams({
       grant_type: GRANT_TYPE_CIBA,
@@ -237,7 +243,10 @@ export class Approvals {
       client_id: options.clientId,
     })
     const request = { url: tokenEndpoint, form, authenticate: this.#prove(issuer) }
-    return http.send(request, { signal, deadline: newDeadline() }, readApprovedToken)
+    return http.send(request, { signal, deadline: newDeadline() }, (answer) => {
+      waiting.mayBeLost ||= answer.isRepeated
+      return readApprovedToken(answer)
+    })
   }
 
   #prove(issuer: string) {
@@ -249,7 +258,10 @@ export class Approvals {
 const OUTCOMES = new Map([
   ['approval_rejected', 'rejected'],
   ['expired_token', 'expired'],
-] as const) as ReadonlyMap<string, 'rejected' | 'expired'>
+  ['invalid_grant', 'lost'],
+] as const) as ReadonlyMap<string, 'rejected' | 'expired' | 'lost'>
+const PENDING: ReadonlySet<ErrorCode> = new Set(['authorization_pending', 'slow_down'])
+const UNHEARD: ReadonlySet<ErrorCode> = new Set(['network', 'timed_out', 'server_error'])
 
 function readApprovedToken(answer: HttpAnswer): string {
   const { access_token: token } = readSuccess(answer)
@@ -269,7 +281,7 @@ function readQuestionAnswer(answer: HttpAnswer) {
 }
 
 // CIBA §11 in the words of who waits for a person rather than for a token.
-function describeEnd(error: AuthsecError): AuthsecError {
+function describeEnd(error: AuthsecError, mayBeLost: boolean): AuthsecError {
   const { auditId, requestId } = error
   if (error.code === 'access_denied') {
     return new AuthsecError('approval_rejected', 'the person who was asked has said no', {
@@ -277,7 +289,16 @@ function describeEnd(error: AuthsecError): AuthsecError {
       requestId,
     })
   }
-  return error.code === 'expired_token' || error.code === 'invalid_grant' ? unanswered() : error
+  // It says no more than that the question is gone: with an answer that did not get here, or unanswered.
+  if (error.code === 'invalid_grant') return mayBeLost ? lost() : unanswered()
+  return error.code === 'expired_token' ? unanswered() : error
+}
+
+function lost(): AuthsecError {
+  const message = 'the answer to the request for approval was lost on its way, whatever it was'
+  return new AuthsecError('invalid_grant', message, {
+    hint: 'Ask again: a token is given for an approval only once, and nobody has this one.',
+  })
 }
 
 function unanswered(): AuthsecError {

@@ -23,8 +23,8 @@ export type AuthsecEvent =
   | { type: 'subject.revoked' }
   /** A person was asked for approval, and has until then to answer. */
   | { type: 'approval.requested'; expiresAt: Date }
-  /** A person has answered, or has not in time. */
-  | { type: 'approval.settled'; outcome: 'approved' | 'rejected' | 'expired' }
+  /** A person has answered, or has not in time; `lost`: what the answer was did not get here. */
+  | { type: 'approval.settled'; outcome: 'approved' | 'rejected' | 'expired' | 'lost' }
   /** The server refused something and is not asked again for so long. */
   | { type: 'denial.remembered'; code: ErrorCode; auditId: string | undefined; forMs: number }
   /** The server has failed too often in a row and is left alone for so long. */

@@ -35,6 +35,8 @@ export interface HttpAnswer {
   /** What of the request must not be repeated, whatever the server says. */
   readonly sent: readonly string[]
   readonly retryAfterMs: number | undefined
+  /** Whether an earlier attempt was not answered by the server itself, which may have acted on it all the same. */
+  readonly isRepeated: boolean
   /** Read before the request was sent, so that a slow answer never makes a token live longer. */
   readonly askedAt: Instant
 }
@@ -70,8 +72,9 @@ export function createHttp(parts: {
 
   return {
     async send(request, limits, onAnswer) {
+      let isRepeated = false
       for (let attempt = 1; ; attempt++) {
-        const outcome = await attemptOnce(request, limits)
+        const outcome = await attemptOnce(request, limits, isRepeated)
         const isAnswer = 'status' in outcome
         if (isAnswer) onAnswer?.(outcome)
         const mayPass = isAnswer ? RETRIED_STATUS.has(outcome.status) : isTransient(outcome)
@@ -83,12 +86,17 @@ export function createHttp(parts: {
           if (isAnswer) return outcome
           throw outcome
         }
+        isRepeated ||= !isAnswer || outcome.status >= 500
         await pause(clock, delay, limits.signal)
       }
     },
   }
 
-  async function attemptOnce(request: HttpRequest, limits: Limits): Promise<HttpAnswer | AuthsecError> {
+  async function attemptOnce(
+    request: HttpRequest,
+    limits: Limits,
+    isRepeated: boolean,
+  ): Promise<HttpAnswer | AuthsecError> {
     limits.signal.throwIfAborted()
     const sent: string[] = []
     const askedAt = readInstant(clock)
@@ -98,7 +106,8 @@ export function createHttp(parts: {
     const onAbort = () => controller.abort()
     limits.signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await untilAborted(exchange(request, askedAt, sent, controller.signal), controller.signal)
+      const exchanging = exchange(request, askedAt, sent, controller.signal)
+      return { ...(await untilAborted(exchanging, controller.signal)), isRepeated }
     } catch (error) {
       limits.signal.throwIfAborted()
       return describeFailure(error, request, sent, controller.signal.aborted)
@@ -114,7 +123,7 @@ export function createHttp(parts: {
     askedAt: Instant,
     sent: string[],
     signal: AbortSignal,
-  ): Promise<HttpAnswer> {
+  ): Promise<Omit<HttpAnswer, 'isRepeated'>> {
     const { url, form } = request
     const proof = await request.authenticate?.()
     const from = url.replace(/\?.*$/, '')

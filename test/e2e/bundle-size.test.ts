@@ -13,8 +13,9 @@ const { measureSize }: { measureSize: MeasureSize } = await import(
 // A little above what they are: who adds to an entry sees here what everybody downloads for it, and raises the number, or
 // lets it wait in sdk/on-demand.ts.
 test.each([
-  { what: 'the client', entries: ['sdk'], most: 23_850 },
-  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 34_800 },
+  // 200 of them tell an answer of a person that was lost from none, and keep a good token where a user's login is away.
+  { what: 'the client', entries: ['sdk'], most: 24_050 },
+  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 35_020 },
   { what: 'the verifier', entries: ['verify'], most: 20_700 },
   { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_160 },
 ])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {

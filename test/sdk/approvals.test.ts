@@ -231,6 +231,54 @@ describe('waiting for an answer', () => {
     expect(clock.keptAliveBy).toBe(0)
   })
 
+  test.each<{ where: string; attempts: number; replies: Parameters<StubAuthsec['script']>[1][] }>([
+    { where: 'between two attempts', attempts: 3, replies: [refuseConnection] },
+    { where: 'behind a gateway, between two attempts', attempts: 3, replies: [() => jsonResponse(502, {})] },
+    { where: 'between two polls', attempts: 1, replies: [refuseConnection] },
+    { where: 'behind a gateway, between two polls', attempts: 1, replies: [() => jsonResponse(502, {})] },
+  ])(
+    'does not say that nobody has answered when the answer is lost $where',
+    async ({ attempts, replies }) => {
+      const { authsec, stub, clock, events } = createStubbedClient({ http: { maxAttempts: attempts } })
+      stub.script('poll', ...replies, () => oauthError(400, 'invalid_grant', 'the code was used'))
+      const answer = (await authsec.requestApproval(question)).settled()
+      const ended = expect(answer).rejects.toMatchObject({
+        code: 'invalid_grant',
+        action: 'approve',
+        message: 'the answer to the request for approval was lost on its way, whatever it was',
+        modelMessage: expect.not.stringContaining('in time'),
+      })
+      await clock.advance(6_000)
+      await ended
+      expect(events.at(-1)).toEqual({ type: 'approval.settled', outcome: 'lost' })
+    },
+  )
+
+  test('does not say that nobody has answered when the last answer is lost', async () => {
+    const { authsec, stub, clock, events } = createStubbedClient({ http: { maxAttempts: 1 } })
+    stub.script('approval', () => jsonResponse(200, { auth_req_id: 'a', expires_in: 4, interval: 5 }))
+    stub.script('poll', refuseConnection)
+    const answer = (await authsec.requestApproval(question)).settled()
+    const ended = expect(answer).rejects.toMatchObject({ code: 'invalid_grant' })
+    await clock.advance(6_000)
+    await ended
+    expect(events.at(-1)).toEqual({ type: 'approval.settled', outcome: 'lost' })
+  })
+
+  test.each([
+    { why: 'the server has been heard since', between: () => oauthError(400, 'authorization_pending', 'x') },
+    { why: 'the server was only busy', between: () => jsonResponse(429, {}, { 'retry-after': '1' }) },
+  ])('says that nobody has answered where $why', async ({ why, between }) => {
+    const { authsec, stub, clock, events } = createStubbedClient({ http: { maxAttempts: 1 } })
+    if (why.endsWith('since')) stub.script('poll', refuseConnection)
+    stub.script('poll', between, () => oauthError(400, 'invalid_grant', 'unknown'))
+    const answer = (await authsec.requestApproval(question)).settled()
+    const ended = expect(answer).rejects.toMatchObject({ code: 'expired_token' })
+    await clock.advance(30_000)
+    await ended
+    expect(events.at(-1)).toEqual({ type: 'approval.settled', outcome: 'expired' })
+  })
+
   test('is shared by all who wait for the same occasion, and polled once for them', async () => {
     const { authsec, stub, clock } = createStubbedClient()
     const asked: ApprovalRequest = { ...question, id: 'thread-1/call-1' }

@@ -136,6 +136,7 @@ function createRead() {
         sent: [],
         retryAfterMs: undefined,
         askedAt,
+        isRepeated: false,
       }
     },
   }

@@ -11,6 +11,7 @@ function answer(status: number, body?: Record<string, never> | object): HttpAnsw
     requestId: 'request-1',
     sent: ['correct horse'],
     retryAfterMs: undefined,
+    isRepeated: false,
     askedAt: { wall: 0, monotonic: 0 },
   }
 }
