@@ -11,11 +11,21 @@ export function adviseAction(code: ErrorCode): ErrorAction {
 /**
  * What a model may know of a failure to get a token: whether to try again and what to tell the user, in our words
  * alone. The server's words could carry instructions, and their details are nobody's business in a prompt.
- * Undefined for a mistake of the program, which the developer should see as it is.
+ * Undefined for a mistake of the program, which the developer should see as it is: what is said of it are our words too.
  */
 export function describeToModel(code: ErrorCode): string | undefined {
-  return MODEL_MESSAGES[code]
+  return OWN_WORDS.has(code) ? undefined : (MODEL_MESSAGES[code] ?? UNTRUSTED)
 }
+
+/** What no answer of a server is taken for. */
+const OWN_WORDS: ReadonlySet<ErrorCode> = new Set([
+  'usage',
+  'configuration',
+  'key_malformed',
+  'request_invalid',
+  'closed',
+  'internal',
+])
 
 const ACTIONS: Partial<Record<ErrorCode, ErrorAction>> = {
   network: 'retry',
@@ -100,7 +110,4 @@ const MODEL_MESSAGES: Partial<Record<ErrorCode, string>> = {
   rate_limited: UNAVAILABLE,
   temporarily_unavailable: UNAVAILABLE,
   overloaded: UNAVAILABLE,
-  grant_widened: UNTRUSTED,
-  token_response_invalid: UNTRUSTED,
-  issuer_mismatch: UNTRUSTED,
 }

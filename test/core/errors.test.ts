@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { AuthsecError, type ErrorCode } from '../../src/core/errors.js'
 
@@ -83,14 +84,24 @@ describe('what is to be done about a failure', () => {
     { code: 'network', says: /try this once more/ },
     { code: 'rate_limited', says: /try this once more/ },
     { code: 'grant_widened', says: /administrator/ },
+    { code: 'invalid_request', says: /administrator/ },
+    { code: 'origin_rejected', says: /may not do this\. Do not try it again/ },
+    { code: 'step_up_required', says: /sign in/ },
   ])('says to a model about $code what to do next', ({ code, says }) => {
     expect(new AuthsecError(code, 'x').modelMessage).toMatch(says)
   })
 
-  test.each<ErrorCode>(['configuration', 'request_invalid', 'closed', 'internal'])(
-    'leaves %s to the developer',
-    (code) => {
-      expect(new AuthsecError(code, 'x').modelMessage).toBeUndefined()
-    },
-  )
+  const OWN_WORDS = ['usage', 'configuration', 'key_malformed', 'request_invalid', 'closed', 'internal']
+
+  test.each(OWN_WORDS as ErrorCode[])('leaves %s to the developer', (code) => {
+    expect(new AuthsecError(code, 'x').modelMessage).toBeUndefined()
+  })
+
+  test('is said to a model for every code that is not about a mistake of the program', async () => {
+    const source = await readFile(new URL('../../src/core/errors.ts', import.meta.url), 'utf8')
+    const codes = [...source.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, code]) => code as ErrorCode)
+    expect(codes.length).toBeGreaterThan(90)
+    const unsaid = codes.filter((code) => new AuthsecError(code, 'x').modelMessage === undefined)
+    expect(unsaid.sort()).toEqual([...OWN_WORDS].sort())
+  })
 })

@@ -16,7 +16,8 @@ test.each([
   // 200 of them tell an answer of a person that was lost from none, and keep a good token where a user's login is away.
   { what: 'the client', entries: ['sdk'], most: 24_050 },
   { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 35_020 },
-  { what: 'the verifier', entries: ['verify'], most: 20_700 },
+  // 50 of them are in every error: a model reads our words beside each code.
+  { what: 'the verifier', entries: ['verify'], most: 20_740 },
   { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_160 },
 ])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {
   expect((await measureSize(entries, { without })).loaded).toBeLessThanOrEqual(most)
