@@ -56,10 +56,15 @@ export class SubjectTokens {
     const { signal, minValidityMs, forceRefresh } = options
     const { discovery, options: client } = this.#context
     if (client.transport === 'pull') return undefined
-    const [metadata, current] = await Promise.all([
+    const asking = [
       discovery.read(signal, deadline),
       this.#subjects.readToken(state, signal, deadline),
-    ])
+    ] as const
+    const answers = await Promise.all(asking).catch((error: unknown) =>
+      this.#outlast(error, state, call, options),
+    )
+    if ('token' in answers) return answers
+    const [metadata, current] = answers
     const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
     if (tokenEndpoint === undefined) return undefined
 
@@ -75,6 +80,14 @@ export class SubjectTokens {
     if (group.prefix === prefix) this.#source.move(key, formatCheckedKey(known.group.prefix, call))
     else this.#source.forget(key)
     return issued
+  }
+
+  // Where the user's token cannot be had for now, as where its server cannot be asked.
+  #outlast(error: unknown, state: SubjectState, call: CallRequest, options: ObtainOptions): IssuedToken {
+    const { known, joins, deadBy } = state
+    const isKnown = known !== undefined && !known.isDead && (joins?.userId ?? deadBy) === undefined
+    if (!isKnown || isForOneCall(call)) throw error
+    return this.#source.outlast(error, formatCheckedKey(known.group.prefix, call), options)
   }
 
   #ask(

@@ -112,7 +112,7 @@ export class TokenSource {
    */
   async obtain(key: string, ask: Ask, options: ObtainOptions, asker = ''): Promise<IssuedToken> {
     const { minValidityMs, forceRefresh, signal } = options
-    const { clock, emit } = this.#options
+    const { clock } = this.#options
     const question = `${key}#${asker}`
     const kept = this.#cache.peek(key)
     if (kept !== undefined) assertReachable(minValidityMs, kept.grant)
@@ -127,14 +127,20 @@ export class TokenSource {
       if (remaining(issued.grant.lifetime, clock) <= minValidityMs) throw tooShort(minValidityMs)
       return issued
     } catch (error) {
-      // An outage does not take away what is still good; a refusal does.
-      const stale = this.#cache.peek(key)
-      if (stale === undefined || forceRefresh || !AuthsecError.is(error) || !error.retryable) throw error
-      const least = Math.max(LEAST_STALE_LIFE_MS, minValidityMs)
-      if (remaining(stale.grant.lifetime, clock) <= least) throw error
-      emit({ type: 'token.stale_served', jti: stale.grant.jti, code: error.code })
-      return stale
+      return this.outlast(error, key, options)
     }
+  }
+
+  /** The kept token of a key where a new one cannot be had for now and it is still good; throws the error otherwise. */
+  outlast(error: unknown, key: string, { minValidityMs, forceRefresh }: ObtainOptions): IssuedToken {
+    const { clock, emit } = this.#options
+    // An outage does not take away what is still good; a refusal does.
+    const stale = this.#cache.peek(key)
+    if (stale === undefined || forceRefresh || !AuthsecError.is(error) || !error.retryable) throw error
+    const least = Math.max(LEAST_STALE_LIFE_MS, minValidityMs)
+    if (remaining(stale.grant.lifetime, clock) <= least) throw error
+    emit({ type: 'token.stale_served', jti: stale.grant.jti, code: error.code })
+    return stale
   }
 
   /** Fetches a token for this caller alone: it is not kept, and no other caller gets it. */

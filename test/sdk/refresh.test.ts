@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { AuthsecError } from '../../src/core/errors.js'
 import { settle } from '../support/fake-clock.js'
 import { jsonResponse, oauthError, refuseConnection } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
+import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
 
 const request = { audience: 'https://billing.example', permissions: ['billing:read'] }
 const once = { http: { maxAttempts: 1 } }
@@ -120,6 +122,47 @@ describe('an outage', () => {
     stub.script('exchange', refuseConnection)
     expect(await authsec.getDelegationToken(request)).toMatchObject({ jti: 'call-1' })
     expect(events).toContainEqual({ type: 'token.stale_served', jti: 'call-1', code: 'network' })
+  })
+
+  test.each<{ where: string; give: () => Promise<string>; code: string }>([
+    { where: 'hangs', give: () => new Promise(() => {}), code: 'timed_out' },
+    {
+      where: 'fails for now',
+      give: () => Promise.reject(new AuthsecError('network', 'the login is away')),
+      code: 'network',
+    },
+  ])('is also one where the function that gives the token of a user $where', async ({ give, code }) => {
+    const { authsec, clock, events } = createStubbedClient(once)
+    const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
+    const program = { give: () => Promise.resolve(bob) }
+    const asked = { ...request, subject: authsec.subject(() => program.give()), ttlSeconds: 300 }
+    const { jti } = await authsec.getDelegationToken(asked)
+    program.give = give
+    await clock.advance(291_500)
+    const asking = authsec.getDelegationToken(asked)
+    await clock.advance(5_000)
+    await expect(asking).resolves.toMatchObject({ jti })
+    expect(events).toContainEqual({ type: 'token.stale_served', jti, code })
+
+    const last = [{ forceRefresh: true }, { oneTime: true }, { minValidityMs: 4_000 }].map((other) =>
+      authsec.getDelegationToken({ ...asked, ...other }),
+    )
+    const refused = expect(Promise.allSettled(last)).resolves.toMatchObject(
+      last.map(() => ({ status: 'rejected', reason: { code } })),
+    )
+    await clock.advance(5_000)
+    await refused
+  })
+
+  test('is none where the function that gives the token of a user refuses', async () => {
+    const { authsec, clock } = createStubbedClient(once)
+    const bob = formatUnsignedJwt({ alg: 'RS256', typ: 'JWT' }, { sub: 'user-bob' })
+    const program = { give: () => Promise.resolve(bob) }
+    const asked = { ...request, subject: authsec.subject(() => program.give()) }
+    await authsec.getDelegationToken(asked)
+    program.give = () => Promise.reject(new TypeError('bob has signed out'))
+    await clock.advance(58_000)
+    await expect(authsec.getDelegationToken(asked)).rejects.toThrow('bob has signed out')
   })
 
   test.each([
