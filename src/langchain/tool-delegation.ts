@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { isPermission } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 
 /** What a tool may do, and where. */
@@ -39,16 +40,16 @@ export interface ApprovalPrompt {
   surface?: 'await' | 'interrupt' | undefined
 }
 
-const MEMBERS: ReadonlySet<string> = new Set<keyof ToolDelegation>([
-  'audience',
-  'permissions',
-  'binding',
-  'call',
-  'oneTime',
-  'approval',
-  'requireSubject',
-  'fetch',
-])
+const MEMBERS: Readonly<Record<keyof ToolDelegation, readonly string[]>> = {
+  audience: ['string'],
+  permissions: ['object', 'function'],
+  binding: ['string'],
+  call: ['function'],
+  oneTime: ['boolean'],
+  approval: ['boolean', 'function'],
+  requireSubject: ['boolean'],
+  fetch: ['function'],
+}
 const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
 
 /**
@@ -58,7 +59,7 @@ const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
 export function assertDelegation(name: string, delegation: unknown): asserts delegation is ToolDelegation {
   if (typeof delegation !== 'object' || delegation === null) throw misconfigured(name, 'it has no delegation')
   const { audience, permissions, binding } = delegation as ToolDelegation
-  const unknown = Object.keys(delegation).find((member) => !MEMBERS.has(member))
+  const unknown = Object.keys(delegation).find((member) => !Object.hasOwn(MEMBERS, member))
   if (unknown !== undefined) {
     throw misconfigured(name, `${quote(unknown)} is not a member of its delegation`)
   }
@@ -69,8 +70,17 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
   if (!isList && typeof permissions !== 'function') {
     throw misconfigured(name, 'its permissions are neither listed nor a function')
   }
+  const alien = isList
+    ? permissions.find((each) => typeof each !== 'string' || !isPermission(each))
+    : undefined
+  if (alien !== undefined) throw misconfigured(name, `${quote(alien)} is not a permission`)
   if (!BINDINGS.includes(binding)) {
     throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)
+  }
+  for (const [member, types] of Object.entries(MEMBERS)) {
+    const value: unknown = delegation[member as keyof object]
+    if (value === undefined || types.includes(typeof value)) continue
+    throw misconfigured(name, `its ${member} ${quote(value)} is no ${types.join(' or ')}`)
   }
 }
 

@@ -18,7 +18,8 @@ test.each([
   { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 35_020 },
   // 50 of them are in every error: a model reads our words beside each code.
   { what: 'the verifier', entries: ['verify'], most: 20_740 },
-  { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_160 },
+  // 130 of them check every member of a delegation when its tool is made.
+  { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_300 },
 ])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {
   expect((await measureSize(entries, { without })).loaded).toBeLessThanOrEqual(most)
 })

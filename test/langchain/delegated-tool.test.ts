@@ -130,6 +130,25 @@ describe('delegatedTool', () => {
     },
     { why: 'a condition it cannot keep', delegation: { ...delegation, region: 'eu' }, says: /"region"/ },
     { why: 'a binding it does not know', delegation: { ...delegation, binding: 'args' }, says: /"args"/ },
+    {
+      why: 'what is no permission',
+      delegation: { ...delegation, permissions: ['billing:read', 'not one'] },
+      says: /"not one" is not a permission/,
+    },
+    {
+      why: 'a number for a permission',
+      delegation: { ...delegation, permissions: [5] },
+      says: /"5" is not a permission/,
+    },
+    { why: 'a word for a switch', delegation: { ...delegation, oneTime: 'yes' }, says: /oneTime "yes"/ },
+    { why: 'a word for a condition', delegation: { ...delegation, approval: 'yes' }, says: /approval "yes"/ },
+    {
+      why: 'a word for another switch',
+      delegation: { ...delegation, requireSubject: 'no' },
+      says: /requireSubject "no"/,
+    },
+    { why: 'arguments for a function', delegation: { ...delegation, call: { id: 1 } }, says: /its call/ },
+    { why: 'an address for a fetch', delegation: { ...delegation, fetch: BILLING }, says: /its fetch/ },
   ])('refuses $why when it is made', ({ delegation, says }) => {
     const { authsec } = createStubbedClient()
     const create = () => createBillTool(authsec, { delegation })
