@@ -10,7 +10,7 @@ import type { ClientProof } from './credentials.js'
 export interface HttpOptions {
   /** The time for one attempt in milliseconds, 2,500 by default. */
   attemptTimeoutMs: number
-  /** The time for everything one call needs, in milliseconds, 5,000 by default. */
+  /** The time for everything one call needs, in milliseconds: 5,000 by default and at most. */
   totalTimeoutMs: number
   /** How often a request is sent at most when the server cannot be reached or says 429, 502, 503 or 504; 3 by default. */
   maxAttempts: number

@@ -101,6 +101,8 @@ const OPTIONS: MembersOf<AuthsecClientOptions> = {
   fetch: 1,
 }
 const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, perSubject: 64, maxTtlSeconds: 900, strictTtl: false }
+// Whoever waits for a token holds up a call of an API: less time can be asked for, and no more.
+const HTTP_MOST = { totalTimeoutMs: 5_000 }
 const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
 
 /** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */
@@ -138,7 +140,7 @@ export function resolveOptions(options: AuthsecClientOptions): ResolvedOptions {
     transport: readChoice('transport', transport, TRANSPORTS),
     narrow: readChoice('narrow', narrow, NARROWINGS),
     cache: readSettings('cache', cache, CACHE_DEFAULTS),
-    http: readSettings('http', http, HTTP_DEFAULTS),
+    http: readSettings('http', http, HTTP_DEFAULTS, HTTP_MOST),
     onEvent: readFunction('onEvent', onEvent),
     clock,
     random: readFunction('random', random),
@@ -156,16 +158,22 @@ function readFunction<T>(name: string, value: T): T {
 }
 
 // The numbers are counts or times. The others are switches.
-function readSettings<T extends object>(name: string, given: Partial<T>, defaults: T): T {
+function readSettings<T extends object>(
+  name: string,
+  given: Partial<T>,
+  defaults: T,
+  limits: Partial<Record<string, number>> = {},
+): T {
   assertMembers<Partial<T>>(`the ${name} options of a client`, given, defaults)
   const resolved = { ...defaults }
   for (const [member, value] of Object.entries(given)) {
     if (value === undefined) continue
+    const most = limits[member] ?? MOST
     if (typeof defaults[member as keyof T] === 'boolean') {
       if (typeof value !== 'boolean')
         throw misconfigured(`${name}.${member} ${quote(value)} is not true or false`)
-    } else if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MOST) {
-      throw misconfigured(`${name}.${member} ${quote(value)} is not a whole number from 1 to ${MOST}`)
+    } else if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
+      throw misconfigured(`${name}.${member} ${quote(value)} is not a whole number from 1 to ${most}`)
     }
     resolved[member as keyof T] = value as T[keyof T]
   }

@@ -43,6 +43,11 @@ describe('createAuthsecClient', () => {
     { why: 'an unknown http option', options: { ...good, http: { timeoutMs: 1 } }, says: /"timeoutMs"/ },
     { why: 'no time', options: { ...good, http: { totalTimeoutMs: -1 } }, says: /http\.totalTimeoutMs "-1"/ },
     {
+      why: 'more time than a caller is to wait',
+      options: { ...good, http: { totalTimeoutMs: 5_001 } },
+      says: /http\.totalTimeoutMs "5001" is not a whole number from 1 to 5000/,
+    },
+    {
       why: 'more time than timers have',
       options: { ...good, http: { attemptTimeoutMs: 2 ** 31 } },
       says: /http\.attemptTimeoutMs "2147483648" is not a whole number from 1 to 2147483647/,
