@@ -175,8 +175,14 @@ describe('a tool that a person has to approve', () => {
   test('never hides arguments from the person', async () => {
     const { authsec, stub } = createStubbedClient()
     const { refund } = createRefundTool(authsec, true)
-    await expect(refund.invoke({ amount: '1'.repeat(300) })).rejects.toMatchObject({ code: 'configuration' })
+    const longest = 256 - 'refund {"amount":""}'.length
+    await expect(refund.invoke({ amount: '1'.repeat(longest + 1) })).rejects.toMatchObject({
+      code: 'configuration',
+    })
     expect(stub.requests).toEqual([])
+    stub.person.answers = 'yes'
+    await refund.invoke({ amount: '1'.repeat(longest) })
+    expect(formOf(stub, 'approval')['binding_message']).toHaveLength(256)
   })
 
   test('stops waiting with its run', async () => {

@@ -1,16 +1,22 @@
 import { AIMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools'
+import { Command, MemorySaver } from '@langchain/langgraph'
 import { createAgent, fakeModel } from 'langchain'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { AuthsecCallbackHandler, delegatedTool, type ToolRunReport } from '../../src/langchain/index.js'
+import {
+  AuthsecCallbackHandler,
+  delegatedTool,
+  type ToolDelegation,
+  type ToolRunReport,
+} from '../../src/langchain/index.js'
 import type { AuthsecClient } from '../../src/sdk/index.js'
 import { oauthError } from '../support/stub-authsec.js'
 import { createStubbedClient } from '../support/stub-client.js'
 
 const BILLING = 'https://billing.example'
 
-function createBillTool(authsec: AuthsecClient) {
+function createBillTool(authsec: AuthsecClient, approval?: ToolDelegation['approval']) {
   return delegatedTool(
     authsec,
     async ({ id }, { token, fetch }) => {
@@ -24,6 +30,7 @@ function createBillTool(authsec: AuthsecClient) {
       delegation: {
         audience: BILLING,
         permissions: ['billing:read'],
+        approval,
         fetch: async () => new Response('a bill'),
       },
     },
@@ -71,6 +78,23 @@ describe('AuthsecCallbackHandler', () => {
       { outcome: 'failed', code: undefined },
       { outcome: 'failed', code: 'access_denied' },
     ])
+  })
+
+  test('tells a run that waits for a person from both', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const reports: ToolRunReport[] = []
+    const handler = new AuthsecCallbackHandler({ onToolRun: (report) => reports.push(report) })
+    const billTool = createBillTool(authsec, () => ({ surface: 'interrupt' }))
+    const model = fakeModel()
+      .respondWithTools([{ name: 'get_bill', args: { id: '1' }, id: 'a' }])
+      .respond(new AIMessage('done'))
+    const agent = createAgent({ model, tools: [billTool], checkpointer: new MemorySaver() })
+    const config = { configurable: { thread_id: 'thread-1' }, callbacks: [handler] }
+    await agent.invoke({ messages: [{ role: 'user', content: 'x' }] }, config)
+    expect(reports).toMatchObject([{ tool: 'get_bill', outcome: 'interrupted', code: undefined, tokens: [] }])
+    stub.person.answers = 'yes'
+    await agent.invoke(new Command({ resume: 'go on' }), config)
+    expect(reports).toMatchObject([{ outcome: 'interrupted' }, { outcome: 'done' }])
   })
 
   test('reports tools that have no delegation as well, and disturbs nobody', async () => {

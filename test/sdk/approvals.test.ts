@@ -216,6 +216,23 @@ describe('waiting for an answer', () => {
     expect(clock.keptAliveBy).toBe(0)
   })
 
+  test.each([0, 1, 4])(
+    'asks every five seconds at most, also where the server allows it every %d',
+    async (interval) => {
+      const { authsec, stub, clock } = createStubbedClient()
+      stub.script('approval', () => jsonResponse(200, { auth_req_id: 'a', expires_in: 300, interval }))
+      const gone = new AbortController()
+      const answer = (await authsec.requestApproval(question)).settled({ signal: gone.signal })
+      answer.catch(() => undefined)
+      await clock.advance(4_999)
+      expect(stub.count('poll')).toBe(1)
+      await clock.advance(1)
+      expect(stub.count('poll')).toBe(2)
+      gone.abort()
+      await expect(answer).rejects.toMatchObject({ name: 'AbortError' })
+    },
+  )
+
   test('goes on through an outage, and is over when the time is', async () => {
     const { authsec, stub, clock } = createStubbedClient({ http: { maxAttempts: 1 } })
     stub.script('poll', refuseConnection, () => jsonResponse(503, {}))

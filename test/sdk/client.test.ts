@@ -58,6 +58,16 @@ describe('getDelegationToken', () => {
     expect(stub.count('exchange')).toBe(2)
   })
 
+  test('reports the base token and the call token that it gets, each once', async () => {
+    const { authsec, clock, events } = createStubbedClient()
+    const token = await authsec.getDelegationToken(request)
+    await authsec.getDelegationToken(request)
+    expect(events).toEqual([
+      { type: 'token.pulled', jti: 'base-1', expiresAt: new Date(clock.wall() + 3_600_000) },
+      { type: 'token.exchanged', jti: 'call-1', ...request, auditId: 'audit-1', expiresAt: token.expiresAt },
+    ])
+  })
+
   test('sees what the caller has changed in the request since', async () => {
     const { authsec } = createStubbedClient()
     const changing = { audience: BILLING, permissions: ['billing:read'] }

@@ -304,8 +304,10 @@ describe('a token that the API refuses', () => {
     expect(authsec.peek(request)).toBeUndefined()
   })
 
-  test('is not replaced by one like it that is a moment old', async () => {
-    const { authsec, api, stub, sent } = createApi([() => unauthorized()])
+  test.each([0, 999])('is not replaced by one like it when it is %d ms old', async (age) => {
+    const { authsec, api, stub, sent, clock } = createApi([() => unauthorized()])
+    await authsec.getDelegationToken(request)
+    await clock.advance(age)
     await expect(authsec.fetch(request, { fetch: api })(URL_OF_BILL)).rejects.toMatchObject({
       code: 'token_rejected',
     })
@@ -352,6 +354,8 @@ describe('a call that must not be repeated', () => {
   test.each<{ why: string; init: RequestInit; options?: object }>([
     { why: 'PUT', init: { method: 'PUT', body: '{}' } },
     { why: 'DELETE', init: { method: 'delete' } },
+    { why: 'HEAD', init: { method: 'HEAD' } },
+    { why: 'OPTIONS', init: { method: 'OPTIONS' } },
     { why: 'an idempotency key', init: { method: 'POST', body: '{}', headers: { 'Idempotency-Key': 'a' } } },
     {
       why: 'the wish of the caller',

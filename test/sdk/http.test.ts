@@ -132,6 +132,19 @@ describe('repeating', () => {
     expect(await answer).toMatchObject({ status: 200 })
   })
 
+  test('pauses two seconds at most', async () => {
+    const { send, sent, clock } = setUp([status(503)], { maxAttempts: 7 })
+    const answer = send()
+    // Half of 100, 200, 400, 800 and 1,600 ms.
+    await clock.advance(1_550)
+    expect(sent).toHaveLength(6)
+    await clock.advance(999)
+    expect(sent).toHaveLength(6)
+    await clock.advance(1)
+    expect(sent).toHaveLength(7)
+    await answer
+  })
+
   test.each([200, 201, 400, 401, 403, 404, 410, 500, 501])('takes %d for an answer', async (code) => {
     const { send, sent } = setUp([status(code)])
     expect(await send()).toMatchObject({ status: code })
