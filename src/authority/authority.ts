@@ -29,7 +29,13 @@ import { createIssuerKeys } from './issuer-keys.js'
 import { openEnvelope } from './kek-check.js'
 import { createKeyLife, type KeyLife } from './key-life.js'
 import { completeTimings, createKeyRules, type KeyTimings } from './key-sets.js'
-import { createRunEnvelope, forgetEphemeralKeys, importKeys, type KeySource } from './key-source.js'
+import {
+  assertNoneLost,
+  createRunEnvelope,
+  forgetEphemeralKeys,
+  importKeys,
+  type KeySource,
+} from './key-source.js'
 import { createMissingKeys } from './key-steps.js'
 import { type AssertSigning, type Keyring, openKeyring } from './keys.js'
 import { createLogins, type Logins } from './logins.js'
@@ -192,8 +198,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     : createReplica({ store, bootId, admit, timings: replicaTimings, onFailure, readTime })
   const making = { store, envelope, clock, rules, peers: replica, findLag: () => readLag(store) }
   // Before anything is changed: who is refused leaves everything as it is.
-  await store.write(admit)
-  await forgetEphemeralKeys(store, keySource)
+  await store.write(async (transaction) => {
+    await admit(transaction)
+    await assertNoneLost(transaction, keySource)
+  })
+  await forgetEphemeralKeys(store, keySource, isBrief)
   if (typeof keySource === 'object') await importKeys(making, keySource.imported)
   await createMissingKeys(making)
   const keyring = await openKeyring(store, envelope, replica)

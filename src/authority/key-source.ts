@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import type { Store } from '../store/store.js'
+import type { Queries, Store } from '../store/store.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { createKek } from './kek.js'
 import type { StoreEnvelope } from './kek-check.js'
@@ -41,13 +41,27 @@ export function createRunEnvelope(
   }
 }
 
-/** Forgets the keys of an earlier run that are no use to this one: nobody can open them, or nobody wants them. */
-export async function forgetEphemeralKeys(store: Store, source: KeySource = 'persistent'): Promise<void> {
+/** Throws `conflict` where keys that are to outlive every run would have to give way to ones that do not. */
+export async function assertNoneLost({ keys, settings }: Queries, source: KeySource): Promise<void> {
+  if (source !== 'ephemeral' || (await settings.find(EPHEMERAL_SETTING)) === 'yes') return
+  if ((await keys.list()).length === 0) return
+  throw new AuthsecError(
+    'conflict',
+    'this state has keys of its own, and ephemeral ones would replace them for good',
+    { hint: 'Name a new state with --state, keep none with --ephemeral, or leave --keys out.' },
+  )
+}
+
+/**
+ * Forgets the keys of an earlier run that are no use to this one: nobody can open them, or nobody wants them. Those that
+ * a command makes (`isBrief`) are no reason to keep the next ones.
+ */
+export async function forgetEphemeralKeys(store: Store, source: KeySource, isBrief: boolean): Promise<void> {
   const isEphemeral = source === 'ephemeral'
   await store.write(async ({ keys, settings }) => {
     const before = await settings.find(EPHEMERAL_SETTING)
     if (before !== 'yes' && !isEphemeral) return
-    const setting = { name: EPHEMERAL_SETTING, value: isEphemeral ? 'yes' : 'no' }
+    const setting = { name: EPHEMERAL_SETTING, value: isEphemeral || isBrief ? 'yes' : 'no' }
     await (before === undefined ? settings.insert(setting) : settings.replace(setting))
     const former = (await keys.list()).filter(({ purpose }) => purpose !== KEPT_PURPOSE)
     await keys.advance(await keys.revision())

@@ -35,7 +35,7 @@ export async function rewrapStore(
   const logId = (await store.settings.find('log_id')) ?? ''
   const bootId = randomUUID()
   const envelope = await openEnvelope(store, from, { tenantId: storeId, logId })
-  await forgetEphemeralKeys(store)
+  await forgetEphemeralKeys(store, 'persistent', true)
   const { version, fingerprint } = await readCheck(store)
   const next = { version: version + 1, fingerprint: fingerprintKek(to) }
   if (next.fingerprint === fingerprint) {

@@ -8,6 +8,7 @@ import { formatJwk, generateKey } from '../../src/authority/key-files.js'
 import { loadKey } from '../../src/authority/key-making.js'
 import { AuthsecError } from '../../src/core/errors.js'
 import { startServer } from '../../src/server/index.js'
+import { reindex } from '../../src/server/reindex.js'
 import { rewrap } from '../../src/server/rewrap.js'
 import { openStore } from '../../src/store/open.js'
 import { makeDirectory, runCli } from '../support/run-cli.js'
@@ -74,6 +75,33 @@ describe('keys that end with the run', () => {
     const again = await startTestServer({ state, clock: Date.now })
     expect((await again.exchange()).status).toBe(200)
     await again.close()
+  })
+
+  test('are refused where a state has keys of its own, which would be gone for good', async () => {
+    const state = await newState()
+    const first = await startTestServer({ state })
+    const kids = await kidsOf(first)
+    await first.close()
+    const refused = await startServer({ state, port: 0, keys: 'ephemeral' }).catch((error) => error)
+    expect(refused).toMatchObject({
+      code: 'conflict',
+      message: 'this state has keys of its own, and ephemeral ones would replace them for good',
+      hint: 'Name a new state with --state, keep none with --ephemeral, or leave --keys out.',
+    })
+    const second = await startTestServer({ state })
+    expect(await kidsOf(second)).toEqual(kids)
+    await second.close()
+  })
+
+  test('stay refused in a state that has had its own since, and allowed while a command works on it', async () => {
+    const state = await newState()
+    await (await startTestServer({ state, keys: 'ephemeral', clock: Date.now })).close()
+    await reindex({ state })
+    await (await startTestServer({ state, keys: 'ephemeral', clock: Date.now })).close()
+    await (await startTestServer({ state, clock: Date.now })).close()
+    await expect(startServer({ state, port: 0, keys: 'ephemeral' })).rejects.toMatchObject({
+      code: 'conflict',
+    })
   })
 
   test('are not for a database, whose servers share theirs', async () => {

@@ -73,7 +73,7 @@ export function addServe(parent: Command, context: Context): void {
     .option('--kek-file <file>', 'the key-encryption key, 32 bytes in base64 (AUTHSEC_KEK)')
     .option(
       '--keys <source>',
-      'persistent (default), ephemeral: new ones at every start, or import=FILE: those of a new state, as JWK Set',
+      'persistent (default), ephemeral: new ones at every start, in a state of its own, or import=FILE: those of a new state, as JWK Set',
       parseKeySource,
     )
     .option('--allow-host <name>', 'another name the server answers to; repeatable', collectHost, [])
