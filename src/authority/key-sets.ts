@@ -2,7 +2,7 @@ import { MAX_BASE_TTL, MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { assertKeyRules, type KeyRules } from '../core/keyset.js'
 import { quote } from '../core/printable.js'
-import type { CallAlgorithm } from '../store/store.js'
+import type { CallAlgorithm, StoredKey } from '../store/store.js'
 import type { SigningAlgorithm } from './signer.js'
 
 /** What a key is for; one key never serves two purposes. */
@@ -51,6 +51,21 @@ export function parseKeyPlace(purpose: string, alg: string | undefined): KeyPlac
       : ['alg', alg, places.map((each) => each.alg)]
   throw new AuthsecError('invalid_request', `there are no keys of the ${name} ${quote(value)}`, {
     hint: `Known: ${[...new Set(known)].join(', ')}.`,
+  })
+}
+
+/** The one key of a set that signs. Throws `state_unreadable` where there is none, or more than one. */
+export function findActive<K extends Pick<StoredKey, 'purpose' | 'alg' | 'state'>>(
+  keys: readonly K[],
+  { purpose, alg }: KeyPlace,
+): K {
+  const found = keys.filter((key) => key.purpose === purpose && key.alg === alg && key.state === 'active')
+  const [key, ...more] = found
+  if (key !== undefined && more.length === 0) return key
+  const what =
+    key === undefined ? `is no active ${purpose} key` : `are ${found.length} active ${purpose} keys`
+  throw new AuthsecError('state_unreadable', `there ${what} for ${alg} in this state`, {
+    hint: 'Its keys are not as a server leaves them: restore the state from a backup.',
   })
 }
 

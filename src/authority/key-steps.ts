@@ -4,7 +4,7 @@ import type { Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import type { StoreEnvelope } from './kek-check.js'
 import { loadKey, makeKey } from './key-making.js'
-import { KEY_PLACES, type KeyPlace, type KeyRulesByPurpose, keepPromises } from './key-sets.js'
+import { findActive, KEY_PLACES, type KeyPlace, type KeyRulesByPurpose, keepPromises } from './key-sets.js'
 import { findPromises } from './timings.js'
 
 /** Who else serves the keys of this store: the one place where servers agree about keys. */
@@ -38,12 +38,18 @@ export type Planner = (keys: readonly Key[], now: number, rules: KeyRules) => Ke
 export const MAX_TRIES = 20
 
 /**
- * Makes the keys that a state lacks; all that is there is opened first, because under a wrong key-encryption key
- * nothing may be added. Throws `state_unreadable`.
+ * Makes the keys that a state lacks; all that is there is opened first, because under a wrong key-encryption key, and to
+ * a set that is not as a server leaves it, nothing may be added. Throws `state_unreadable`.
  */
 export async function createMissingKeys(options: KeyStepOptions): Promise<void> {
   const { store, envelope } = options
-  for (const key of await store.keys.list()) loadKey(key, envelope)
+  const stored = await store.keys.list()
+  for (const key of stored) loadKey(key, envelope)
+  for (const place of KEY_PLACES) {
+    if (stored.some(({ purpose, alg }) => purpose === place.purpose && alg === place.alg)) {
+      findActive(stored, place)
+    }
+  }
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const state = await readState(options)
     const steps = await Promise.all(

@@ -4,7 +4,7 @@ import { isPublished, isTrusted, type KeyState } from '../core/keyset.js'
 import type { CallAlgorithm, Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import { loadKey, toPublicJwk } from './key-making.js'
-import { CALL_ALGORITHMS, type KeyPurpose } from './key-sets.js'
+import { CALL_ALGORITHMS, findActive, type KeyPurpose } from './key-sets.js'
 import type { SigningAlgorithm, SigningKey, SigningKeys } from './signer.js'
 
 /**
@@ -177,19 +177,7 @@ function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'states' | 'authorityR
   const inState = (purpose: KeyPurpose, is: (key: { state: KeyState }) => boolean) =>
     keys.filter((key) => key.purpose === purpose && is({ state: key.state as KeyState }))
 
-  function findActive(purpose: KeyPurpose, alg: SigningAlgorithm): SigningKey {
-    const key = inState(purpose, ({ state }) => state === 'active').find((candidate) => candidate.alg === alg)
-    if (key === undefined) {
-      throw new AuthsecError(
-        'state_unreadable',
-        `there is no active ${purpose} key for ${alg} in this state`,
-        {
-          hint: 'Its keys are not as a server leaves them: restore the state from a backup.',
-        },
-      )
-    }
-    return key.ready
-  }
+  const activeOf = (purpose: KeyPurpose, alg: SigningAlgorithm) => findActive(keys, { purpose, alg }).ready
 
   function arrangeSet(active: SigningKey, purpose: KeyPurpose): SigningKeys {
     const others = inState(purpose, isTrusted).filter(({ kid }) => kid !== active.kid)
@@ -197,13 +185,13 @@ function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'states' | 'authorityR
   }
 
   const call = {
-    ES256: findActive('call', 'ES256'),
-    RS256: findActive('call', 'RS256'),
-    EdDSA: findActive('call', 'EdDSA'),
+    ES256: activeOf('call', 'ES256'),
+    RS256: activeOf('call', 'RS256'),
+    EdDSA: activeOf('call', 'EdDSA'),
   }
-  const base = arrangeSet(findActive('base', 'RS256'), 'base')
-  const session = arrangeSet(findActive('session', 'HS256'), 'session')
-  const auditActive = findActive('audit', 'EdDSA')
+  const base = arrangeSet(activeOf('base', 'RS256'), 'base')
+  const session = arrangeSet(activeOf('session', 'HS256'), 'session')
+  const auditActive = activeOf('audit', 'EdDSA')
   const retiring = inState('audit', ({ state }) => state === 'retiring').map(({ ready }) => ready)
   // The active ones first, in the order of their algorithms: a verifier that takes the first takes the right one.
   const signing = CALL_ALGORITHMS.map((alg) => call[alg])

@@ -97,6 +97,21 @@ describe('a state that cannot be what it was is refused with the way out, and le
       fix: /restore the state from a backup/,
     },
     {
+      what: 'two keys of one set sign',
+      spoil: ({ tamper }) =>
+        tamper(
+          `update keys set state = 'active' where purpose = 'call' and alg = 'RS256' and state = 'prepared'`,
+        ),
+      says: /^there are 2 active call keys for RS256 in this state$/,
+      fix: /restore the state from a backup/,
+    },
+    {
+      what: 'no key of a set signs',
+      spoil: ({ tamper }) => tamper(`update keys set state = 'retiring' where purpose = 'base'`),
+      says: /^there is no active base key for RS256 in this state$/,
+      fix: /restore the state from a backup/,
+    },
+    {
       what: 'the last record of the log is cut off',
       spoil: ({ tamper }) =>
         tamper(
