@@ -23,6 +23,11 @@ export interface Engine {
    * whether there was something to make good: what was committed but not flushed may then be gone.
    */
   recover(): boolean
+  /**
+   * Writes the file anew, so that nothing is left in it of what was overwritten or removed. Not while a transaction is
+   * open. A server of databases leaves that to whoever runs it.
+   */
+  purge?: () => void
   /** Whether nobody but this process can change what is kept while it has it open. */
   isAlone: boolean
   /** What somebody can do whose store this one cannot be, as the end of a sentence. */

@@ -121,6 +121,10 @@ export async function createStore(engine: Engine, name: string): Promise<Store> 
       forget()
       return value
     },
+    async purge() {
+      await commits.settled()
+      engine.purge?.()
+    },
     async close() {
       await commits.drain()
       await db.destroy()

@@ -99,6 +99,12 @@ export function openSqlite(file: string, sync: SyncFile = syncFile): Engine {
         throw createUnavailable(cause)
       }
     },
+    purge() {
+      explained(() => {
+        database.exec('vacuum')
+        database.prepare('pragma wal_checkpoint(truncate)').all()
+      })
+    },
     insert: createInsert(),
     isAlone: true,
     now: sql<number>`cast((julianday('now') - 2440587.5) * 86400000 as integer)`,

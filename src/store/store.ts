@@ -56,6 +56,11 @@ export interface Store extends Queries {
    * all there afterwards, or what was there before. Throws what `write` throws.
    */
   rebuild<T>(work: (transaction: Transaction, refill: Refill) => Promise<T>): Promise<T>
+  /**
+   * Leaves nothing in the file of what was overwritten or removed; in a database of a server whoever runs that has to.
+   * Throws `temporarily_unavailable`, also where there is not the room to write the file once more.
+   */
+  purge(): Promise<void>
   /** Whether nobody but this process can change what is kept while it has it open. */
   readonly isAlone: boolean
   /** Finishes what waits, then releases the files and locks. */

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import { rewrap } from '../../src/server/rewrap.js'
 import { openState } from '../../src/server/state.js'
 import { ISSUER, START } from '../support/authority-bench.js'
 import { makeDirectory } from '../support/run-cli.js'
+import { canMakeDisks, makeSmallDisk } from '../support/small-disk.js'
 
 let place: string
 const kekFile = () => join(place, 'kek')
@@ -40,6 +41,40 @@ describe('the key-encryption key of a state', () => {
     expect((await readdir(place)).sort()).toEqual(['authsec.db', 'kek'])
     expect(await start()).toEqual(keys)
   })
+
+  test('opens nothing that is left in the files once another one has taken its place', async () => {
+    const sealed: Buffer[] = []
+    for (let round = 0; round < 3; round++) {
+      const { store, close } = await openState({ state: place })
+      sealed.push(...(await store.keys.list()).map(({ sealedJwk }) => Buffer.from(sealedJwk)))
+      await close()
+      await rewrap({ state: place })
+      const files = readdirSync(place).map((name) => readFileSync(join(place, name)))
+      // The end of a value stands alone where the page that began with it has been used again.
+      const isLeft = (value: Buffer) =>
+        [value.subarray(0, 40), value.subarray(-40)].some((part) => files.some((file) => file.includes(part)))
+      expect(sealed.filter(isLeft)).toHaveLength(0)
+    }
+    await start()
+  })
+
+  test.skipIf(!canMakeDisks)(
+    'is the new one where the room lacks to write the file anew, which is said',
+    async () => {
+      const disk = makeSmallDisk(4 << 20)
+      place = disk.state
+      const keys = await start()
+      disk.leave(statSync(join(place, 'authsec.db')).size * 0.7)
+      await expect(rewrap({ state: place })).rejects.toMatchObject({
+        code: 'temporarily_unavailable',
+        message: expect.stringMatching(/is sealed with the key \w{16} now, but its file still holds/),
+      })
+      expect(await start()).toEqual(keys)
+      disk.leave(3 << 20)
+      await rewrap({ state: place })
+      expect(await start()).toEqual(keys)
+    },
+  )
 
   test('is the new one where a crash came after the database had changed', async () => {
     const keys = await start()
