@@ -39,6 +39,9 @@ export type GeneratedAlgorithm = (typeof GENERATED_ALGORITHMS)[number]
 const generatePair = promisify(generateKeyPair)
 
 const MIN_RSA_BITS = 2048
+/** Before each block of PEM. */
+const PEM_BLOCK = /^(?=-----BEGIN )/m
+const UNREADABLE = 'holds no key that can be read'
 /** Members of our own, RFC 7517 §4. */
 const OWN_MEMBERS = { purpose: 'authsec_purpose', state: 'authsec_state' } as const
 const CURVES: Readonly<Record<string, string>> = {
@@ -57,17 +60,26 @@ export async function generateKey(alg: GeneratedAlgorithm): Promise<FileKey> {
 }
 
 /**
- * Reads keys: PEM (PKCS #8, PKCS #1, SEC 1, SPKI, a certificate), a JWK or a JWK Set (RFC 7517). Throws `key_malformed`
+ * Reads keys: PEM (PKCS #8, PKCS #1, SEC 1, SPKI, certificates, any number of them, RFC 7468), a JWK or a JWK Set (RFC 7517). Throws `key_malformed`
  * naming `source` for what is none of these, is symmetric, too weak, or a private key that is not that of its public
  * part.
  */
 export async function parseKeys(text: string, source: string): Promise<FileKey[]> {
   const trimmed = text.trim()
-  if (trimmed.startsWith('-----BEGIN ')) return [await parsePem(trimmed, source)]
+  if (PEM_BLOCK.test(trimmed)) return parsePem(trimmed, source)
   const document = parseJson(trimmed, source)
   const jwks = Array.isArray(document['keys']) ? document['keys'] : [document]
   if (jwks.length === 0) throw malformed(source, 'holds no key')
   return Promise.all(jwks.map((jwk) => parseJwk(jwk, source)))
+}
+
+/** Each key once, whatever it stands in, with its private part where that is there. */
+export function joinKeys(keys: readonly FileKey[]): FileKey[] {
+  const joined = new Map<string, FileKey>()
+  for (const key of keys) {
+    if (joined.get(key.kid)?.privateKey === undefined) joined.set(key.kid, key)
+  }
+  return [...joined.values()]
 }
 
 /** A key as a JWK with its id, use and algorithm (RFC 7517 §4); the private part only where it is asked for. */
@@ -100,13 +112,19 @@ async function generatePrivate(alg: GeneratedAlgorithm): Promise<KeyObject> {
   }
 }
 
-function parsePem(text: string, source: string): Promise<FileKey> {
+async function parsePem(text: string, source: string): Promise<FileKey[]> {
   if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) {
     throw malformed(source, 'is encrypted', 'Decrypt it first, for example with: openssl pkey -in FILE.')
   }
-  const isPrivate = /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(text)
-  const key = importKey(() => (isPrivate ? createPrivateKey(text) : createPublicKey(text)), source)
-  return toFileKey(key, undefined, source)
+  // RFC 7468 §2: what stands between the blocks is for people. The parameters of a curve stand in the key too.
+  const blocks = text.split(PEM_BLOCK).filter((block) => /^-----BEGIN (?!\w+ PARAMETERS-)/.test(block))
+  if (blocks.length === 0) throw malformed(source, UNREADABLE)
+  const keys = blocks.map((block) => {
+    const isPrivate = /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(block)
+    const key = importKey(() => (isPrivate ? createPrivateKey(block) : createPublicKey(block)), source)
+    return toFileKey(key, undefined, source)
+  })
+  return joinKeys(await Promise.all(keys))
 }
 
 async function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
@@ -131,6 +149,13 @@ async function parseJwk(jwk: unknown, source: string): Promise<FileKey> {
 async function toFileKey(key: KeyObject, alg: string | undefined, source: string): Promise<FileKey> {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
   const privateKey = key.type === 'private' ? key : undefined
+  if (publicKey.asymmetricKeyType === 'rsa-pss') {
+    throw malformed(
+      source,
+      'is of a kind that signs no token (rsa-pss)',
+      'No JWK says what such a key is bound to: take a plain RSA key, also for PS256.',
+    )
+  }
   const publicJwk = importKey(() => publicKey.export({ format: 'jwk' }) as JWK, source)
   const known = publicJwk.kty === 'RSA' ? RSA_ALGORITHMS : [CURVES[publicJwk.crv ?? ''] ?? '']
   if (known[0] === '')
@@ -159,7 +184,7 @@ function importKey<T>(read: () => T, source: string): T {
     return read()
   } catch {
     // What OpenSSL says of it may repeat what was read.
-    throw malformed(source, 'holds no key that can be read')
+    throw malformed(source, UNREADABLE)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   generateKey,
   parseKeys,
 } from '../../src/authority/key-files.js'
+import { TEST_CERTIFICATE, TEST_KEY } from '../support/tls-identity.js'
 
 /** RFC 7638 §3, from its text: the required members in order, without spaces, SHA-256. */
 function thumbprint(jwk: Record<string, unknown>): string {
@@ -61,6 +62,54 @@ test('older forms of PEM are read too', async () => {
   expect([pkcs1?.alg, sec1?.alg]).toEqual(['RS256', 'ES384'])
 })
 
+describe('a PEM of several blocks', () => {
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const sec1 = ec.privateKey.export({ format: 'pem', type: 'sec1' }).toString()
+  const spki = ec.publicKey.export({ format: 'pem', type: 'spki' }).toString()
+  const other = rsa.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  // What `openssl ecparam -genkey` writes first.
+  const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'
+  const attributes = 'Bag Attributes\n    friendlyName: mine\nKey Attributes: <No Attributes>\n'
+
+  test.each<{ what: string; text: string; read: [alg: string, isPrivate: boolean][] }>([
+    { what: 'parameters before the key', text: parameters + sec1, read: [['ES256', true]] },
+    { what: 'attributes before the key', text: attributes + sec1, read: [['ES256', true]] },
+    { what: 'a certificate before its key', text: TEST_CERTIFICATE + TEST_KEY, read: [['ES256', true]] },
+    { what: 'a certificate after its key', text: TEST_KEY + TEST_CERTIFICATE, read: [['ES256', true]] },
+    {
+      what: 'several keys',
+      text: [spki, other, sec1].join('\n'),
+      read: [
+        ['ES256', true],
+        ['RS256', true],
+      ],
+    },
+    {
+      what: 'a public key beside the private one of another',
+      text: other + spki,
+      read: [
+        ['RS256', true],
+        ['ES256', false],
+      ],
+    },
+  ])('is read whole: $what', async ({ text, read }) => {
+    const keys = await parseKeys(text, 'x')
+    expect(keys.map(({ alg, privateKey }) => [alg, privateKey !== undefined])).toEqual(read)
+  })
+
+  test.each([
+    { what: 'one of which is cut off', text: `${sec1}-----BEGIN PRIVATE KEY-----\nMIGH` },
+    { what: 'one of which is damaged', text: sec1 + other.replaceAll('M', 'N') },
+    { what: 'without a key', text: parameters },
+  ])('is refused whole: $what', async ({ text }) => {
+    await expect(parseKeys(text, 'x')).rejects.toMatchObject({
+      code: 'key_malformed',
+      message: 'x holds no key that can be read',
+    })
+  })
+})
+
 test('the example of RFC 7638 has the thumbprint that stands there', async () => {
   const n =
     '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw'
@@ -96,6 +145,15 @@ describe('what is no key for tokens', () => {
       why: 'a curve that signs no token',
       text: () => generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }),
       says: 'signs no token (X25519)',
+    },
+    {
+      why: 'an RSA key that is bound to PSS',
+      text: () =>
+        generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey.export({
+          format: 'pem',
+          type: 'pkcs8',
+        }),
+      says: 'is of a kind that signs no token (rsa-pss)',
     },
     {
       why: 'the private part of another key',

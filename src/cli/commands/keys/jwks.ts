@@ -35,9 +35,7 @@ export function addKeyJwks(parent: Command, context: Context): void {
 async function join(context: Context, files: readonly string[], flags: JwksFlags): Promise<void> {
   if (flags.private) assertPrivateTarget(flags)
   const read = await Promise.all(files.map((file) => readKeys(context.io, file)))
-  // The same key once, whatever it stands in.
-  const keys = [...new Map(read.flat().map((key) => [key.kid, key])).values()]
-  const { formatJwk } = await import('../../../authority/key-files.js')
-  const jwks = keys.map((key) => formatJwk(key, flags.private ? 'private' : 'public'))
+  const { formatJwk, joinKeys } = await import('../../../authority/key-files.js')
+  const jwks = joinKeys(read.flat()).map((key) => formatJwk(key, flags.private ? 'private' : 'public'))
   await writeKeys(context, `${formatJson({ keys: jwks }, 2)}\n`, flags.out)
 }

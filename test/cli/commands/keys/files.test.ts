@@ -47,6 +47,19 @@ describe('authsec keys generate', () => {
 })
 
 describe('authsec keys thumbprint, convert and jwks', () => {
+  test('keep the private copy of a key that stands in two files, in either order', async () => {
+    await keys(['generate', '--out', at('key.jwk')])
+    const { stdout } = await keys(['convert', at('key.jwk'), '--to', 'pem'])
+    await writeFile(at('pub.pem'), stdout)
+    for (const files of [
+      ['key.jwk', 'pub.pem'],
+      ['pub.pem', 'key.jwk'],
+    ]) {
+      const run = await keys(['jwks', ...files.map(at), '--private', '--reveal'])
+      expect([run.code, JSON.parse(run.stdout)]).toEqual([0, { keys: [await json(at('key.jwk'))] }])
+    }
+  })
+
   test.each(['ES256', 'RS256', 'EdDSA'])('go there and back: %s', async (alg) => {
     const { stdout } = await keys(['generate', '--alg', alg, '--out', at('key.jwk')])
     const { kid } = JSON.parse(stdout)
