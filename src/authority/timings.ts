@@ -9,8 +9,8 @@ import {
   type Promises,
 } from './key-sets.js'
 
-/** What all servers of a store go by, in seconds: verifiers rely on it, whichever of them they ask. */
-export interface SharedTimings extends Omit<CompleteKeyTimings, 'rotateSeconds'> {
+/** What all servers of a store go by, in seconds: whichever of them is asked, and whichever changes the keys. */
+export interface SharedTimings extends CompleteKeyTimings {
   /** How long a silent server counts as alive. */
   leaseSeconds: number
 }
@@ -18,7 +18,7 @@ export interface SharedTimings extends Omit<CompleteKeyTimings, 'rotateSeconds'>
 /** What is kept of them. */
 interface KeptTimings {
   /** Absent where a version has served the state that did not keep them. */
-  in_use?: SharedTimings
+  in_use?: Omit<SharedTimings, 'rotateSeconds'> & Partial<SharedTimings>
   /** What those before them have promised. */
   promises?: Promises
 }
@@ -28,6 +28,7 @@ export const TIMINGS_SETTING = 'timings'
 
 /** The flag of each, by which whoever starts a server knows it. */
 const FLAGS: readonly (readonly [name: keyof SharedTimings, flag: string])[] = [
+  ['rotateSeconds', '--rotate-every'],
   ['publishSeconds', '--publish-ahead'],
   ['maxCallTtl', '--max-call-ttl'],
   ['skewSeconds', '--clock-skew'],
@@ -50,11 +51,14 @@ export async function agreeTimings(
   const different = FLAGS.filter(([name]) => inUse?.[name] !== timings[name])
   if (different.length === 0) return
   const others = (await replicas.listLive()).filter((replica) => replica.bootId !== bootId)
-  if (inUse !== undefined && others.length > 0) {
-    const list = different.map(
-      ([name, flag]) =>
-        `${flag} ${formatDuration(timings[name])}, where they have ${formatDuration(inUse[name])}`,
-    )
+  // What a former version has not kept is nobody's to object to.
+  const list = different.flatMap(([name, flag]) => {
+    const theirs = inUse?.[name]
+    return theirs === undefined
+      ? []
+      : `${flag} ${formatDuration(timings[name])}, where they have ${formatDuration(theirs)}`
+  })
+  if (list.length > 0 && others.length > 0) {
     throw new AuthsecError('configuration', `other servers run on this state: ${list.join('; ')}`, {
       hint: 'Give this one the timings that they have, or stop all of them first. A command that is at work counts as a server, and one that was killed until its lease ends.',
     })
@@ -91,8 +95,8 @@ function listOutstanding(
 }
 
 function pickShared(timings: SharedTimings): SharedTimings {
-  const { publishSeconds, maxCallTtl, skewSeconds, leaseSeconds } = timings
-  return { publishSeconds, maxCallTtl, skewSeconds, leaseSeconds }
+  const { rotateSeconds, publishSeconds, maxCallTtl, skewSeconds, leaseSeconds } = timings
+  return { rotateSeconds, publishSeconds, maxCallTtl, skewSeconds, leaseSeconds }
 }
 
 async function findTimings({ settings }: Pick<Queries, 'settings'>): Promise<KeptTimings | undefined> {

@@ -35,6 +35,8 @@ describe('the servers of one database', () => {
   test('go by the same timings, or one of them does not start, and is told which and why', async () => {
     await openOne({ publishSeconds: 660 })
     const others: [KeyTimings, ReplicaTimings, string][] = [
+      // Whichever of them leads replaces the keys, and each tells when.
+      [{ rotateSeconds: 86_400 }, {}, '--rotate-every 1d, where they have 30d'],
       [{ publishSeconds: 0 }, {}, '--publish-ahead 0s, where they have 11m'],
       [{ maxCallTtl: 5 }, {}, '--max-call-ttl 5s, where they have 5m'],
       [{ skewSeconds: 0 }, {}, '--clock-skew 0s, where they have 1m'],
@@ -48,8 +50,17 @@ describe('the servers of one database', () => {
         hint: expect.stringContaining('stop all of them first'),
       })
     }
-    // Nobody relies on that.
+  })
+
+  test('take one in beside those of a version that did not say when it replaces keys', async () => {
+    await openOne()
+    await schema.run(
+      `update settings set value = replace(value, '"rotateSeconds"', '"x"') where name = 'timings'`,
+    )
     await openOne({ rotateSeconds: 86_400 })
+    expect(await refusalOf(openOne())).toMatchObject({
+      message: expect.stringContaining('--rotate-every 30d, where they have 1d'),
+    })
   })
 
   test('keep their keys where one of them is refused that would make its own', async () => {
