@@ -1,5 +1,6 @@
 import { toPrintable } from '../core/printable.js'
 import type { ServingOptions } from '../server/run.js'
+import type { StatePlace } from '../server/state.js'
 import type { Context } from './context.js'
 import { openKnownLogs } from './known-logs.js'
 import { writePrivateFile } from './private-file.js'
@@ -53,7 +54,7 @@ export async function readServingOptions(
     acceptClock,
     ...timings
   }: ServeFlags,
-): Promise<ServingOptions & { host: string }> {
+): Promise<ServingOptions & Pick<StatePlace, 'auditHighWater'> & { host: string }> {
   const { io } = context
   // A state in memory has a log that nobody has seen.
   const seenHeads = ephemeral ? [] : (await openKnownLogs(context).read()).heads

@@ -11,8 +11,6 @@ import { openState, type StatePlace } from './state.js'
 
 export interface RecoverOptions extends StatePlace {
   kek?: Uint8Array | undefined
-  /** Where the highest head is kept, unless it is in the state directory. */
-  auditHighWater?: string | undefined
   /** Heads of logs that this machine has seen. */
   seenHeads?: readonly Checkpoint[] | undefined
   /** Keeps what is left of the old log before it goes, as far as it is signed. */
@@ -43,8 +41,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     const issuer = await store.settings.find('issuer')
     if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
     await assertNoServer(store, store)
-    const file = options.auditHighWater ?? markFile
-    const highWater = file === undefined ? undefined : createMarkFile(file)
+    const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
     const authority = await openAuthority({
       store,
       kek,

@@ -20,8 +20,6 @@ export interface OfflineState extends StatePlace {
 
 /** What a state is replaced with, and by whose leave. */
 export interface ReplaceOptions extends OfflineState {
-  /** Where the highest head of the log is kept, unless it is in the state directory. */
-  auditHighWater?: string | undefined
   /** Asked before a state goes; throws where it may not. */
   confirm(current: { tenantId: string; name: string }): Promise<void>
   /** Keeps the log of the state that goes, as far as it is signed. */
@@ -52,12 +50,12 @@ export async function replaceState(
 /** Keeps the log of a state that is about to go. */
 async function retire(state: OpenState, options: ReplaceOptions, tenantId: string): Promise<FormerLog> {
   const { store, name, kek, markFile } = state
-  const { auditHighWater = markFile, clock = Date.now, confirm, keepLog } = options
+  const { clock = Date.now, confirm, keepLog } = options
   const logId = (await store.settings.find('log_id')) ?? ''
   await openEnvelope(store, kek, { tenantId, logId })
   await assertNoServer(store, store)
   await confirm({ tenantId, name })
-  const highWater = auditHighWater === undefined ? undefined : createMarkFile(auditHighWater)
+  const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
   const issuer = (await store.settings.find('issuer')) ?? ''
   const authority = await openAuthority({ store, kek, issuer, clock, highWater, isBrief: true })
   try {

@@ -52,8 +52,6 @@ export interface ServingOptions {
   drainSeconds?: number | undefined
   /** Whether a clock that is far behind the audit log is right all the same; default false. */
   acceptClock?: boolean | undefined
-  /** The file that keeps the highest head of the audit log that was ever signed; default: one in the state directory. */
-  auditHighWater?: string | undefined
   /**
    * Heads of audit logs that this machine has seen: a state whose log does not go on from there is an older copy, and is
    * refused with `state_rolled_back`.
@@ -107,8 +105,7 @@ export async function runServer<T>(
   const { state, mode, host, tenantId, keySource, ciba, quirks } = plan
   const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
   const { drainSeconds = 0 } = options
-  const { store, kek } = state
-  const markFile = options.auditHighWater ?? state.markFile
+  const { store, kek, markFile } = state
   const leaving = new AbortController()
   const stopping = new AbortController()
   const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {

@@ -49,7 +49,7 @@ export async function loadSnapshot(
 ): Promise<Replaced & { header: SnapshotHeader; end: SnapshotEnd }> {
   const snapshot = await openSnapshotFile(options.file)
   try {
-    const state = await openState(options, options.kek)
+    const state = await openState(options, options.kek, 'fill')
     try {
       const { header, end } = snapshot
       assertOwnKek(header, state)

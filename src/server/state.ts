@@ -5,10 +5,12 @@ import { createKek, openToOthers } from '../authority/kek.js'
 import type { DiskSpace } from '../authority/room.js'
 import { AuthsecError } from '../core/errors.js'
 import { isOpenToOthers } from '../core/file-mode.js'
+import { quote } from '../core/printable.js'
 import { openStore } from '../store/open.js'
 import { isPostgresUrl, parsePostgresUrl } from '../store/postgres-url.js'
 import { explained } from '../store/sqlite-failures.js'
 import type { Store } from '../store/store.js'
+import { createMarkFile } from './high-water.js'
 import { openOwnKek } from './state-kek.js'
 
 /** The place of a state that is gone with the process. */
@@ -22,7 +24,15 @@ export interface StatePlace {
   store?: string | undefined
   /** Whether the database is refused unless a standby confirms each commit; default false. */
   requireSyncStandby?: boolean | undefined
+  /** The file that keeps the highest head of the audit log that was ever signed; default: one in the state directory. */
+  auditHighWater?: string | undefined
 }
+
+/**
+ * What becomes of a place that holds no state: a server begins one there, unless a high-water mark says that one was
+ * lost; a snapshot fills it all the same; whatever works on a state refuses it.
+ */
+export type Absence = 'begin' | 'fill' | 'refuse'
 
 /** Everything a server keeps, opened and locked. */
 export interface OpenState {
@@ -31,10 +41,7 @@ export interface OpenState {
   name: string
   /** The key-encryption key. */
   kek: Uint8Array
-  /**
-   * Where the highest head of its audit log is kept unless another file is named: not in the database, which a backup
-   * restores.
-   */
+  /** Where the highest head of its audit log is kept: not in the database, which a backup restores. */
   markFile?: string | undefined
   /** Where everything is, unless it is in a database or in memory. */
   directory?: string | undefined
@@ -47,24 +54,30 @@ export interface OpenState {
 }
 
 /**
- * Opens a state, or creates it. In a directory: the database, which is the lock too, the key-encryption key unless one
+ * Opens a state, or creates it where `absence` has it so. In a directory: the database, which is the lock too, the key-encryption key unless one
  * is given, and a file that tells others which process has it. A database needs a key, because nothing that belongs to
  * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable`
- * (also for what is open to others), and of a database what `openStore` throws.
+ * (also for what is open to others), and of a database what `openStore` throws; where there is no state `not_found`, or
+ * `state_rolled_back` for one that is lost.
  */
-export async function openState(place: StatePlace, kek?: Uint8Array): Promise<OpenState> {
+export async function openState(
+  place: StatePlace,
+  kek?: Uint8Array,
+  absence: Absence = 'begin',
+): Promise<OpenState> {
   const { state, store } = place
-  if (state !== undefined && store === undefined) return openDirectory(state, kek)
+  if (state !== undefined && store === undefined) return openDirectory(state, place, kek, absence)
   if (store === undefined || state !== undefined) {
     throw new AuthsecError('usage', 'a server keeps its state either in a directory or in a database')
   }
-  return openDatabase(store, place, kek)
+  return openDatabase(store, place, kek, absence)
 }
 
 async function openDatabase(
   url: string,
   options: StatePlace,
   kek: Uint8Array | undefined,
+  absence: Absence,
 ): Promise<OpenState> {
   if (!isPostgresUrl(url)) {
     throw new AuthsecError('usage', 'the store is not the address of a PostgreSQL database', {
@@ -76,34 +89,60 @@ async function openDatabase(
       hint: 'Give every server of the database the same one.',
     })
   }
-  const store = await openStore(url, options)
-  return { store, name: parsePostgresUrl(url).name, kek, announce() {}, close: () => store.close() }
+  const { auditHighWater: markFile } = options
+  const { name } = parsePostgresUrl(url)
+  const ifEmpty = await objectTo(absence, name, markFile)
+  const store = await openStore(url, { ...options, ifEmpty })
+  try {
+    await assertBegun(store, ifEmpty)
+    return { store, name, kek, markFile, announce() {}, close: () => store.close() }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
-async function openDirectory(place: string, kek: Uint8Array | undefined): Promise<OpenState> {
+async function openDirectory(
+  place: string,
+  { auditHighWater }: StatePlace,
+  kek: Uint8Array | undefined,
+  absence: Absence,
+): Promise<OpenState> {
   if (place === EPHEMERAL) {
     const store = await openStore(EPHEMERAL)
-    return { store, name: place, kek: kek ?? createKek(), announce() {}, close: () => store.close() }
+    return {
+      store,
+      name: place,
+      kek: kek ?? createKek(),
+      markFile: auditHighWater,
+      announce() {},
+      close: () => store.close(),
+    }
   }
-  createDirectory(place)
+  const markFile = auditHighWater ?? join(place, 'audit-high-water')
   const database = join(place, 'authsec.db')
+  const ifEmpty = await objectTo(absence, place, markFile)
+  // The engine writes into a file of no bytes as soon as it opens it.
+  if (ifEmpty !== undefined && !statSync(database, { throwIfNoEntry: false })?.size) throw ifEmpty
+  createDirectory(place)
   assertPrivate(`the state directory ${place}`, place, '700')
   assertPrivate(`the database ${database}`, database, '600')
   const pidFile = join(place, 'server.pid')
-  const store = await openStore(database).catch((error) => {
+  const store = await openStore(database, { ifEmpty }).catch((error) => {
     throw AuthsecError.is(error, 'state_locked') ? lockedBy(place, pidFile, error) : error
   })
   try {
     const announce = (...lines: string[]) =>
       explained(() => writeFileSync(pidFile, [process.pid, ...lines, ''].join('\n'), { mode: 0o600 }))
     announce()
+    await assertBegun(store, ifEmpty)
     const opened = kek ?? (await openOwnKek(place, store))
     return {
       store,
       name: place,
       directory: place,
       kek: opened,
-      markFile: join(place, 'audit-high-water'),
+      markFile,
       readSpace: () => readSpace(place),
       announce,
       close: () => closeState(store, pidFile),
@@ -112,6 +151,32 @@ async function openDirectory(place: string, kek: Uint8Array | undefined): Promis
     await closeState(store, pidFile)
     throw error
   }
+}
+
+/** Why no state may be made in a place that holds none; undefined where one may. */
+async function objectTo(
+  absence: Absence,
+  name: string,
+  markFile: string | undefined,
+): Promise<AuthsecError | undefined> {
+  if (absence === 'refuse') return new AuthsecError('not_found', `${name} holds no state of a server`)
+  if (absence === 'fill' || markFile === undefined) return undefined
+  const head = (await createMarkFile(markFile).read()).at(-1)
+  if (head === undefined) return undefined
+  return new AuthsecError(
+    'state_rolled_back',
+    `${name} holds no state any more: its audit log ${head.origin} was signed up to ${head.size} records`,
+    {
+      hint: `Put the database back; where only an older copy is left, it starts again with authsec dev recover. To begin anew, move the high-water mark ${quote(markFile, 200)} away.`,
+    },
+  )
+}
+
+// Tables alone are no state: a start that was cut short has left them.
+async function assertBegun({ settings }: Store, ifEmpty: AuthsecError | undefined): Promise<void> {
+  if (ifEmpty === undefined) return
+  const begun = (await settings.find('tenant_id')) ?? (await settings.find('issuer'))
+  if (begun === undefined) throw ifEmpty
 }
 
 async function closeState(store: Store, pidFile: string): Promise<void> {

@@ -11,12 +11,18 @@ export const SCHEMA_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0
 /**
  * Checks, without changing anything, that the store is empty or that this version understands it. Throws
  * `state_newer` when a later version of the program has written it, `state_unreadable` when the tables are
- * damaged or somebody else's.
+ * damaged or somebody else's, and `ifEmpty` for an empty store where that is given.
  */
-export async function assertReadable(db: Kysely<Schema>, engine: Engine, name: string): Promise<void> {
-  await readVersion(db, engine, name).catch((cause) => {
+export async function assertReadable(
+  db: Kysely<Schema>,
+  engine: Engine,
+  name: string,
+  ifEmpty?: AuthsecError,
+): Promise<void> {
+  const version = await readVersion(db, engine, name).catch((cause) => {
     throw explainUnreadable(engine, name, cause)
   })
+  if (version === 0 && ifEmpty !== undefined) throw ifEmpty
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Kysely } from 'kysely'
+import type { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { createAgentActions } from './agent-actions.js'
 import { createApprovals } from './approvals.js'
@@ -34,6 +35,12 @@ import { createTrustRules } from './trust-rules.js'
 import { createUsers } from './users.js'
 import { createUses } from './uses.js'
 
+/** How a store is opened. */
+export interface StoreOptions extends PostgresOptions {
+  /** Thrown where there is nothing in it yet, and nothing is made then; default: its tables are. */
+  ifEmpty?: AuthsecError | undefined
+}
+
 /**
  * Opens a store and brings its schema up to date: a SQLite file, `:memory:`, or `postgres://…` (`postgres-url.ts`
  * says what can stand there), which any number of processes may have open.
@@ -43,21 +50,25 @@ import { createUses } from './uses.js'
  * the disk is full or fails or the database cannot be reached now, and `configuration` when it can never be reached
  * that way.
  */
-export async function openStore(location: string, options: PostgresOptions = {}): Promise<Store> {
+export async function openStore(location: string, options: StoreOptions = {}): Promise<Store> {
   if (isPostgresUrl(location)) {
     const { openPostgres } = await import('./postgres.js')
     const engine = openPostgres(location, options)
-    return createStore(engine, engine.name)
+    return createStore(engine, engine.name, options)
   }
   const { openSqlite } = await import('./sqlite.js')
-  return createStore(openSqlite(location), quote(location, 200))
+  return createStore(openSqlite(location), quote(location, 200), options)
 }
 
 /** A store over an engine that is open, which it closes. Throws as `openStore` does, with `name` as it is. */
-export async function createStore(engine: Engine, name: string): Promise<Store> {
+export async function createStore(
+  engine: Engine,
+  name: string,
+  { ifEmpty }: Pick<StoreOptions, 'ifEmpty'> = {},
+): Promise<Store> {
   const db = new Kysely<Schema>({ dialect: engine.dialect })
   try {
-    await assertReadable(db, engine, name)
+    await assertReadable(db, engine, name, ifEmpty)
     engine.makeDurable()
     await migrate(db, engine, name)
     await engine.flush()

@@ -1,7 +1,8 @@
-import { chmod, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
+import { openStore } from '../../src/store/open.js'
 import { hashState } from '../support/held-state.js'
 import { makeDirectory } from '../support/run-cli.js'
 import { startTestServer } from '../support/running-server.js'
@@ -26,6 +27,7 @@ async function makeState() {
 type Made = Awaited<ReturnType<typeof makeState>>
 
 const OTHER_KEK = Buffer.alloc(32, 3).toString('base64url')
+const LOST = /holds no state any more: its audit log authsec\/\w+ was signed up to \d+ records/
 const ALTER_KEY = 'update keys set sealed_jwk = randomblob(length(sealed_jwk))'
 
 describe('a state that cannot be what it was is refused with the way out, and left as it is', () => {
@@ -65,6 +67,27 @@ describe('a state that cannot be what it was is refused with the way out, and le
       spoil: ({ state }) => chmod(state, 0o755),
       says: /is open to others \(mode 755\)/,
       fix: /chmod 700/,
+    },
+    {
+      what: 'the database is gone beside the high-water mark of its log',
+      spoil: ({ file }) => rm(file('authsec.db')),
+      says: LOST,
+      fix: /Put the database back;.* authsec dev recover\..* move the high-water mark "\S+audit-high-water" away/,
+    },
+    {
+      what: 'the database is emptied',
+      spoil: ({ file }) => truncate(file('authsec.db')),
+      says: LOST,
+      fix: /Put the database back/,
+    },
+    {
+      what: 'the database has tables and nothing in them',
+      spoil: async ({ file }) => {
+        await rm(file('authsec.db'))
+        await (await openStore(file('authsec.db'))).close()
+      },
+      says: LOST,
+      fix: /Put the database back/,
     },
     {
       what: 'the database is none',
@@ -134,11 +157,32 @@ describe('a state that cannot be what it was is refused with the way out, and le
     await spoil(made)
     const before = await hashState(made.state)
     await expect(startTestServer({ state: made.state })).rejects.toMatchObject({
-      code: expect.stringMatching(/^state_(?:unreadable|newer)$/),
+      code: expect.stringMatching(/^state_(?:unreadable|newer|rolled_back)$/),
       message: expect.stringMatching(says),
       hint: expect.stringMatching(fix),
     })
     expect(await hashState(made.state)).toEqual(before)
+  })
+
+  test('and one that is lost begins anew once its mark is moved away', async () => {
+    const { state, file } = await makeState()
+    await rm(file('authsec.db'))
+    await rename(file('audit-high-water'), file('mark-of-the-lost'))
+    const server = await startTestServer({ state })
+    await server.close()
+    expect(await readdir(state)).toContain('mark-of-the-lost')
+  })
+
+  test('and so is one that is lost beside a mark that lies elsewhere', async () => {
+    const { state, file } = await makeState()
+    const auditHighWater = join(await makeDirectory(), 'mark')
+    await rename(file('audit-high-water'), auditHighWater)
+    await rm(file('authsec.db'))
+    await expect(startTestServer({ state, auditHighWater })).rejects.toMatchObject({
+      code: 'state_rolled_back',
+      message: expect.stringMatching(LOST),
+    })
+    expect(await readdir(state)).not.toContain('authsec.db')
   })
 
   test('and a base token whose row is corrupt is handed out to nobody, nor replaced', async () => {
