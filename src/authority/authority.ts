@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Checkpoint } from '../core/checkpoint.js'
-import type { Queries, SettingQueries, Store, Transaction } from '../store/store.js'
+import type { Queries, Store, Transaction } from '../store/store.js'
 import { type AgentActions, createAgentActions } from './agent-actions.js'
 import { type AuditFeed, createAuditFeed } from './audit/feed.js'
 import type { HighWaterMark } from './audit/highest-heads.js'
@@ -59,6 +59,7 @@ import { createRoles, type Roles } from './roles.js'
 import type { Room } from './room.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createSnapshots, type Snapshots } from './snapshots.js'
+import { readSetting } from './state-settings.js'
 import { createSvids, type Svids } from './svids.js'
 import { agreeTimings } from './timings.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
@@ -334,23 +335,18 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
 async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Promise<Identity> {
   // In one transaction, because another server of the store may be at it too, and so may what replaces a state.
-  const known = await store.write(async ({ settings }) => {
+  const known = await store.write(async (transaction) => {
+    const { settings } = transaction
     if ((await settings.find('tenant_id')) === undefined) {
       await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
       await settings.insert({ name: 'log_id', value: createLogId() })
       await settings.insert({ name: 'issuer', value: issuer })
     }
     return {
-      tenantId: await readSetting(settings, 'tenant_id'),
-      issuer: await readSetting(settings, 'issuer'),
-      logId: await readSetting(settings, 'log_id'),
+      tenantId: await readSetting(transaction, 'tenant_id'),
+      issuer: await readSetting(transaction, 'issuer'),
+      logId: await readSetting(transaction, 'log_id'),
     }
   })
   return { ...known, bootId: randomUUID() }
-}
-
-async function readSetting(settings: SettingQueries, name: string): Promise<string> {
-  const value = await settings.find(name)
-  if (value === undefined) throw new Error(`the setting ${name} is missing`)
-  return value
 }

@@ -3,6 +3,7 @@ import { openAuthority } from '../authority/authority.js'
 import { openEnvelope } from '../authority/kek-check.js'
 import { completeTimings, createKeyRules } from '../authority/key-sets.js'
 import { assertNoServer } from '../authority/replica.js'
+import { readSetting } from '../authority/state-settings.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
@@ -36,10 +37,9 @@ export interface Recovered {
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const { clock = Date.now, seenHeads = [], keepLog } = options
-  const { store, name, kek, markFile, close } = await openState(options, options.kek)
+  const { store, name, kek, markFile, close } = await openState(options, options.kek, 'refuse')
   try {
-    const issuer = await store.settings.find('issuer')
-    if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
+    const issuer = await readSetting(store, 'issuer')
     await assertNoServer(store, store)
     const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
     const authority = await openAuthority({

@@ -1,5 +1,5 @@
 import { openAuthority } from '../authority/authority.js'
-import { AuthsecError } from '../core/errors.js'
+import { readSetting } from '../authority/state-settings.js'
 import { reindexAudit } from '../store/audit-terms.js'
 import { openState, type StatePlace } from './state.js'
 
@@ -17,10 +17,9 @@ export interface Reindexed {
  * signed, and what `openState` throws.
  */
 export async function reindex(place: StatePlace, kek?: Uint8Array): Promise<Reindexed> {
-  const { store, name, kek: opened, close } = await openState(place, kek)
+  const { store, kek: opened, close } = await openState(place, kek, 'refuse')
   try {
-    const issuer = await store.settings.find('issuer')
-    if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
+    const issuer = await readSetting(store, 'issuer')
     const records = await reindexAudit(store)
     const authority = await openAuthority({
       store,

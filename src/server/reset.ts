@@ -1,5 +1,6 @@
 import { fingerprintKek } from '../authority/kek-check.js'
 import type { NewState } from '../authority/new-state.js'
+import { readSetting } from '../authority/state-settings.js'
 import { AuthsecError } from '../core/errors.js'
 import { SCHEMA_VERSION } from '../store/migrate.js'
 import { type Replaced, type ReplaceOptions, replaceState } from './replace-state.js'
@@ -10,13 +11,10 @@ import { openState } from './state.js'
  * where there is none, `configuration` for that of a team, `conflict` and `state_locked` where a server runs.
  */
 export async function resetState(options: ReplaceOptions): Promise<Replaced & { tenantId: string }> {
-  const state = await openState(options, options.kek)
+  const state = await openState(options, options.kek, 'refuse')
   const { store, name, kek } = state
   try {
-    const [issuer, tenantId] = [await store.settings.find('issuer'), await store.settings.find('tenant_id')]
-    if (issuer === undefined || tenantId === undefined) {
-      throw new AuthsecError('not_found', `${name} holds no state of a server`)
-    }
+    const [issuer, tenantId] = [await readSetting(store, 'issuer'), await readSetting(store, 'tenant_id')]
     if (issuer.startsWith('https:')) {
       throw new AuthsecError('configuration', `${name} is the state of a team`, {
         hint: 'Begin another one with authsec dev init; this one stays as it is.',

@@ -13,14 +13,14 @@ export interface KekPair {
 /**
  * Changes the key-encryption key of a state on which no server runs; after a crash at any moment it is the old or the
  * new one. Without one to change to, a directory gets a new one of its own. The file of a directory then holds nothing
- * any more that the former one opens; `temporarily_unavailable` where only that fails. Throws `state_locked` where a server has
- * the directory, `state_unreadable`, `conflict`, and what `openState` throws.
+ * any more that the former one opens; `temporarily_unavailable` where only that fails. Throws `not_found` where there is
+ * no state, `state_locked` where a server has the directory, `state_unreadable`, `conflict`, and what `openState` throws.
  */
 export async function rewrap(
   place: StatePlace,
   { from, to }: KekPair = {},
 ): Promise<Rewrapped & { former: string }> {
-  const { store, name, kek, close } = await openState(place, from)
+  const { store, name, kek, close } = await openState(place, from, 'refuse')
   try {
     const rewrapped = to ? await rewrapStore(store, kek, to) : await rewrapOwnKek(name, store, kek)
     await store.purge().catch((cause) => {

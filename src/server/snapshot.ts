@@ -2,13 +2,15 @@ import type { FormerLog } from '../authority/audit/new-log.js'
 import { openAuthority } from '../authority/authority.js'
 import { fingerprintKek } from '../authority/kek-check.js'
 import type { NewState } from '../authority/new-state.js'
+import { readSetting } from '../authority/state-settings.js'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import type { SnapshotEnd, SnapshotHeader } from '../core/snapshot.js'
 import type { KeepLog } from './old-log.js'
 import { type OfflineState, type Replaced, type ReplaceOptions, replaceState } from './replace-state.js'
 import { openSnapshotFile, type SnapshotFile } from './snapshot-file.js'
-import { type OpenState, openState } from './state.js'
+import { hasDatabase, type OpenState, openState } from './state.js'
+import { findOwnKek } from './state-kek.js'
 
 /** What works on a state by itself. */
 const OFFLINE = { requestId: 'command', source: 'dev snapshot' }
@@ -22,10 +24,9 @@ export async function saveSnapshot(
   write: (text: string) => Promise<void>,
 ): Promise<SnapshotEnd> {
   const { clone, clock = Date.now } = options
-  const { store, name, kek, close } = await openState(options, options.kek)
+  const { store, kek, close } = await openState(options, options.kek, 'refuse')
   try {
-    const issuer = await store.settings.find('issuer')
-    if (issuer === undefined) throw new AuthsecError('not_found', `${name} holds no state of a server`)
+    const issuer = await readSetting(store, 'issuer')
     const authority = await openAuthority({ store, kek, issuer, clock, isBrief: true })
     return await authority.snapshots.save({ clone }, OFFLINE, write).finally(authority.close)
   } finally {
@@ -49,10 +50,13 @@ export async function loadSnapshot(
 ): Promise<Replaced & { header: SnapshotHeader; end: SnapshotEnd }> {
   const snapshot = await openSnapshotFile(options.file)
   try {
+    const { header, end } = snapshot
+    const { state: place = '', kek } = options
+    // A place where there is nothing yet is left so.
+    if (kek !== undefined || !hasDatabase(place)) assertOwnKek(header, kek ?? findOwnKek(place))
     const state = await openState(options, options.kek, 'fill')
     try {
-      const { header, end } = snapshot
-      assertOwnKek(header, state)
+      assertOwnKek(header, state.kek)
       const replaced = await replaceState(state, options, async (old) => {
         if (end.files > 0) await options.keepSnapshotLog(snapshot.logFiles())
         return describeSnapshot(snapshot, state, old)
@@ -67,12 +71,12 @@ export async function loadSnapshot(
 }
 
 // What is sealed stays sealed: only the key under which it was opens it again.
-function assertOwnKek({ clone, kek: theirs }: SnapshotHeader, { kek, name }: OpenState): void {
-  const ours = fingerprintKek(kek)
+function assertOwnKek({ clone, kek: theirs }: SnapshotHeader, kek: Uint8Array | undefined): void {
+  const ours = kek && fingerprintKek(kek)
   if (!clone || ours === theirs.fingerprint) return
   throw new AuthsecError(
     'state_unreadable',
-    `the clone is sealed with the key-encryption key ${theirs.fingerprint}, and ${name} has ${ours}`,
+    `the clone is sealed with the key-encryption key ${theirs.fingerprint}, and the state in whose place it goes has ${ours ?? 'none'}`,
     {
       hint: 'Give that key with --kek-file, or copy the file "kek" of the state that was saved into the new directory. Nothing has been changed.',
     },

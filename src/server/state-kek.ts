@@ -26,6 +26,12 @@ export async function openOwnKek(place: string, store: Store): Promise<Uint8Arra
   return explained(() => openKekFile(path, mayCreate))
 }
 
+/** The key-encryption key that is there before a state is; undefined where none is. Throws `state_unreadable`. */
+export function findOwnKek(place: string): Uint8Array | undefined {
+  const path = join(place, KEK_FILE)
+  return existsSync(path) ? openKekFile(path, false) : undefined
+}
+
 /**
  * Seals a state with a new key-encryption key of its own. At every moment the key that the database is sealed with
  * lies in the directory: the new one is on the disk before the database changes, and takes its place after.

@@ -15,6 +15,7 @@ import { openOwnKek } from './state-kek.js'
 
 /** The place of a state that is gone with the process. */
 const EPHEMERAL = ':memory:'
+const DATABASE = 'authsec.db'
 
 /** Where the state of a server is kept: one of `state` and `store`. */
 export interface StatePlace {
@@ -120,10 +121,9 @@ async function openDirectory(
     }
   }
   const markFile = auditHighWater ?? join(place, 'audit-high-water')
-  const database = join(place, 'authsec.db')
+  const database = join(place, DATABASE)
   const ifEmpty = await objectTo(absence, place, markFile)
-  // The engine writes into a file of no bytes as soon as it opens it.
-  if (ifEmpty !== undefined && !statSync(database, { throwIfNoEntry: false })?.size) throw ifEmpty
+  if (ifEmpty !== undefined && !hasDatabase(place)) throw ifEmpty
   createDirectory(place)
   assertPrivate(`the state directory ${place}`, place, '700')
   assertPrivate(`the database ${database}`, database, '600')
@@ -151,6 +151,11 @@ async function openDirectory(
     await closeState(store, pidFile)
     throw error
   }
+}
+
+/** Whether there is something in the database of a directory: the engine writes into a file of no bytes when it opens it. */
+export function hasDatabase(place: string): boolean {
+  return (statSync(join(place, DATABASE), { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
 /** Why no state may be made in a place that holds none; undefined where one may. */

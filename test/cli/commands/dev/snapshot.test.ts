@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -318,6 +318,21 @@ describe('a snapshot that cannot be loaded changes nothing', () => {
     expect(stderr).toContain('the clone is sealed with the key-encryption key')
     expect(stderr).toContain('copy the file "kek"')
     expect(await hashState(target)).toEqual(before)
+  })
+
+  test.each([
+    { what: 'no key-encryption key', has: [] as string[] },
+    { what: 'another key-encryption key', has: ['kek'] },
+  ])('because it is a clone for a new place with $what, and nothing is made there', async ({ has }) => {
+    const { directory, file } = await makeSnapshot(['--clone'])
+    const target = join(directory, 'target')
+    await mkdir(target, { mode: 0o700 })
+    const kek = `${Buffer.alloc(32, 3).toString('base64url')}\n`
+    for (const name of has) await writeFile(join(target, name), kek, { mode: 0o600 })
+    const { code, stderr } = await refuse(file, target)
+    expect(code).toBe(7)
+    expect(stderr).toContain('the clone is sealed with the key-encryption key')
+    expect(await readdir(target)).toEqual(has)
   })
 
   test('and one that is taken overwrites no file', async () => {

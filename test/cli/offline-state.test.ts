@@ -1,0 +1,38 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { makeDirectory, runCli } from '../support/run-cli.js'
+
+let directory: string
+beforeEach(async () => {
+  directory = await makeDirectory()
+})
+
+const WORKS: readonly string[][] = [
+  ['keys', 'rewrap'],
+  ['dev', 'snapshot', 'save', 'copy.jsonl'],
+  ['dev', 'reset', '--confirm', 'nobody'],
+  ['dev', 'reindex'],
+  ['dev', 'recover', '--accept-loss'],
+]
+
+describe('a command that works on a state makes none', () => {
+  test.each(WORKS)('where the place of it is mistyped: authsec %s %s', async (...command) => {
+    const state = join(directory, 'mistyped')
+    const args = command.map((arg) => (arg === 'copy.jsonl' ? join(directory, arg) : arg))
+    expect(await runCli([...args, '--state', state])).toMatchObject({
+      code: 6,
+      stderr: `authsec: ${state} holds no state of a server\n`,
+    })
+    expect(await readdir(directory)).toEqual([])
+  })
+
+  test.each(WORKS)('where the database is empty: authsec %s %s', async (...command) => {
+    const database = join(directory, 'authsec.db')
+    await writeFile(database, '', { mode: 0o600 })
+    const args = command.map((arg) => (arg === 'copy.jsonl' ? join(directory, arg) : arg))
+    expect(await runCli([...args, '--state', directory])).toMatchObject({ code: 6 })
+    expect(await readdir(directory)).toEqual(['authsec.db'])
+    expect((await readFile(database)).length).toBe(0)
+  })
+})
