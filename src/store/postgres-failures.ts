@@ -44,13 +44,13 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /**
- * Says why there is no connection: `configuration` where that will not change by itself, if nothing has worked yet;
- * `temporarily_unavailable` otherwise.
+ * Says why there is no connection: `configuration` where that will not change by itself, if nothing has worked yet, or
+ * else `temporarily_unavailable`. Only who opens the store is told where the database is, and who logs in there: what
+ * comes later is answered to strangers, and says it in its cause alone.
  */
 export function refuseConnection(cause: unknown, target: PostgresTarget, isFirst: boolean): AuthsecError {
   const refusal = AuthsecError.is(cause) ? cause : describeRefusal(cause, target)
-  if (isFirst || refusal.code === 'temporarily_unavailable') return refusal
-  return createStoreFailure(refusal.message, { hint: refusal.hint, cause })
+  return isFirst ? refusal : createUnavailable(refusal)
 }
 
 function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): AuthsecError {

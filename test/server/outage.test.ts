@@ -7,6 +7,7 @@ import { expectRecorded, startMinting } from '../support/mint-load.js'
 import { type PostgresCluster, startPostgresCluster } from '../support/postgres-cluster.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 import { makeDirectory } from '../support/run-cli.js'
+import { exchangeForm } from '../support/running-server.js'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -61,7 +62,9 @@ describe('a server that issues tokens while its database', () => {
 
   test('is away answers 503 and no token, and goes on by itself with a log that is whole', async () => {
     const place = { store: schema.url, allowDevPostgres: true, kek: KEK }
-    const server = await startServer({ ...place, port: 0 })
+    const surprises: unknown[] = []
+    const onSurprise = (error: unknown) => surprises.push(error)
+    const server = await startServer({ ...place, port: 0, onSurprise })
     open.push(server)
     const load = await startMinting([server.url], server.clientId)
     await load.issued(20)
@@ -71,6 +74,31 @@ describe('a server that issues tokens while its database', () => {
     await untilReadiness(server.url, 503)
     expect(load.tokens.length).toBe(before)
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+    // Whoever asks is told nothing of where the database is and who logs in there; whoever runs the server is.
+    const { url, clientId, adminToken } = server
+    const admin = { authorization: `Bearer ${adminToken}` }
+    const answers = [
+      await fetch(`${url}/readyz`),
+      await fetch(`${url}/authsec/uflow/sdk/delegation-token?client_id=${clientId}`),
+      await fetch(`${url}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams(exchangeForm(clientId)),
+      }),
+      await fetch(`${url}/admin/keys`, { headers: admin }),
+    ]
+    const { port } = new URL(schema.url)
+    for (const answer of answers) {
+      expect(answer.status).toBe(503)
+      const text = await answer.text()
+      expect(text).toContain('cannot be read or written right now')
+      expect(text).not.toMatch(new RegExp(`postgres|127\\.0\\.0\\.1|${port}`, 'i'))
+    }
+    expect(surprises).toContainEqual(
+      expect.objectContaining({
+        message: 'the store cannot be read or written right now',
+        cause: expect.objectContaining({ message: expect.stringContaining(`127.0.0.1:${port}/postgres`) }),
+      }),
+    )
     await cluster.start()
     await load.issued(20)
     await untilReadiness(server.url, 200)
