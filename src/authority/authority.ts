@@ -337,7 +337,12 @@ async function openIdentity({ store, issuer, tenantId }: AuthorityOptions): Prom
   // In one transaction, because another server of the store may be at it too, and so may what replaces a state.
   const known = await store.write(async (transaction) => {
     const { settings } = transaction
-    if ((await settings.find('tenant_id')) === undefined) {
+    const given = [
+      await settings.find('tenant_id'),
+      await settings.find('log_id'),
+      await settings.find('issuer'),
+    ]
+    if (given.every((value) => value === undefined)) {
       await settings.insert({ name: 'tenant_id', value: tenantId ?? randomUUID() })
       await settings.insert({ name: 'log_id', value: createLogId() })
       await settings.insert({ name: 'issuer', value: issuer })

@@ -3,6 +3,7 @@ import { AuthsecError } from '../core/errors.js'
 import type { Queries, Store } from '../store/store.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { loadKey } from './key-making.js'
+import { damagedSetting } from './state-settings.js'
 
 /** With which key-encryption key a store is sealed. */
 export interface KekCheck {
@@ -28,10 +29,16 @@ export function fingerprintKek(kek: Uint8Array): string {
   return createHmac('sha256', kek).update('authsec key-encryption key').digest('hex').slice(0, 16)
 }
 
-/** Which key-encryption key a store is sealed with; undefined where that has never been written down. */
+/**
+ * Which key-encryption key a store is sealed with; undefined where that has never been written down. Throws
+ * `state_unreadable` where it is damaged: no key is wrong then.
+ */
 export async function findKekCheck({ settings }: Pick<Queries, 'settings'>): Promise<KekCheck | undefined> {
-  const [, version, fingerprint = ''] = /^(\d+) (\w+)$/.exec((await settings.find(KEK_SETTING)) ?? '') ?? []
-  return version === undefined ? undefined : { version: Number(version), fingerprint }
+  const text = await settings.find(KEK_SETTING)
+  if (text === undefined) return undefined
+  const [, version, fingerprint = ''] = /^(\d+) (\w+)$/.exec(text) ?? []
+  if (version === undefined) throw damagedSetting(KEK_SETTING, 'is damaged')
+  return { version: Number(version), fingerprint }
 }
 
 /** How it is written down. */

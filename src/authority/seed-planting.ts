@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { AUTHSEC_AUDIENCE, MAX_BASE_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { isJsonObject } from '../core/strict-json.js'
 import type { Client, Policy, Queries, Store, Transaction, User } from '../store/store.js'
 import { isStoreFailure } from '../store/unavailable.js'
 import type { AddEvent, AuditLog } from './audit/log.js'
@@ -15,6 +16,7 @@ import { DEV_SEED, type Seed, type SeedClient } from './seed.js'
 import { isSeedAdmin } from './seed-admin.js'
 import { assertSeed, describeSeedFaults } from './seed-faults.js'
 import { ADMIN_PERMISSION } from './sessions.js'
+import { damagedSetting, findJsonSetting } from './state-settings.js'
 
 /** Who the seed put there. */
 export interface Seeded {
@@ -80,13 +82,21 @@ export async function applySeed(
 }
 
 async function findPlanted(store: Store): Promise<Planted | undefined> {
-  const text = await store.settings.find(SEED_SETTING)
-  if (text !== undefined) return JSON.parse(text)
+  // In this order, because another server may fill the store meanwhile: what it plants comes with its seed.
+  const roles = await store.users.listRoles()
+  const planted = await findJsonSetting<Planted>(
+    store,
+    SEED_SETTING,
+    ({ seed, clients }) => isJsonObject(seed) && isJsonObject(clients),
+  )
+  if (planted !== undefined) return planted
   const agentId = await store.settings.find(FIRST_SEED_SETTING)
-  return agentId === undefined ? undefined : { seed: DEV_SEED, clients: { 'demo-agent': agentId } }
+  if (agentId !== undefined) return { seed: DEV_SEED, clients: { 'demo-agent': agentId } }
+  if (roles.length > 0) throw damagedSetting(SEED_SETTING, 'is missing')
+  return undefined
 }
 
-/** Whether a state has been filled: the last thing that its first start does. */
+/** Whether a state has been filled: the last thing that its first start does. Throws `state_unreadable`. */
 export async function isPlanted(store: Store): Promise<boolean> {
   return (await findPlanted(store)) !== undefined
 }

@@ -1,5 +1,6 @@
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
+import { isJsonObject } from '../core/strict-json.js'
 import type { Queries, Transaction } from '../store/store.js'
 import {
   type CompleteKeyTimings,
@@ -8,6 +9,7 @@ import {
   type Promised,
   type Promises,
 } from './key-sets.js'
+import { findJsonSetting } from './state-settings.js'
 
 /** What all servers of a store go by, in seconds: whichever of them is asked, and whichever changes the keys. */
 export interface SharedTimings extends CompleteKeyTimings {
@@ -99,7 +101,8 @@ function pickShared(timings: SharedTimings): SharedTimings {
   return { rotateSeconds, publishSeconds, maxCallTtl, skewSeconds, leaseSeconds }
 }
 
-async function findTimings({ settings }: Pick<Queries, 'settings'>): Promise<KeptTimings | undefined> {
-  const text = await settings.find(TIMINGS_SETTING)
-  return text === undefined ? undefined : JSON.parse(text)
+function findTimings(queries: Pick<Queries, 'settings'>): Promise<KeptTimings | undefined> {
+  return findJsonSetting<KeptTimings>(queries, TIMINGS_SETTING, ({ in_use, promises }) =>
+    [in_use, promises].every((part) => part === undefined || isJsonObject(part)),
+  )
 }

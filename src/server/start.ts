@@ -4,7 +4,7 @@ import { parseKeys } from '../authority/key-files.js'
 import type { KeySource } from '../authority/key-source.js'
 import type { Seed } from '../authority/seed.js'
 import { assertSeed } from '../authority/seed-faults.js'
-import { applySeed } from '../authority/seed-planting.js'
+import { applySeed, isPlanted } from '../authority/seed-planting.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLocalPostgres } from '../store/postgres-url.js'
@@ -169,10 +169,18 @@ async function openDevState(options: ServerOptions): Promise<OpenState> {
     })
   }
   const state = await openState(options, options.kek)
-  const issuer = store && (await state.store.settings.find('issuer'))
-  if (!issuer?.startsWith('https:')) return state
-  await state.close()
-  throw new AuthsecError('configuration', `${state.name} belongs to the issuer ${quote(issuer, 200)}`, {
-    hint: 'It is the state of a team: serve it in mode shared.',
-  })
+  try {
+    const issuer = store && (await state.store.settings.find('issuer'))
+    if (issuer?.startsWith('https:')) {
+      throw new AuthsecError('configuration', `${state.name} belongs to the issuer ${quote(issuer, 200)}`, {
+        hint: 'It is the state of a team: serve it in mode shared.',
+      })
+    }
+    // A seed that cannot be read is found out before anything is recorded.
+    await isPlanted(state.store)
+    return state
+  } catch (error) {
+    await state.close()
+    throw error
+  }
 }

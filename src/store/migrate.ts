@@ -73,12 +73,11 @@ async function run(trx: Kysely<Schema>, engine: Engine, statements: readonly str
   for (const statement of statements) await sql.raw(engine.adaptStatement(statement)).execute(trx)
 }
 
-/**
- * 0 for an empty store. Throws `state_newer`, `state_unreadable` and, where there is no such table, what the engine
- * throws.
- */
+/** 0 for an empty store. Throws `state_newer`, `state_unreadable`, and what the engine throws. */
 async function readVersion(db: Kysely<Schema>, engine: Engine, name: string): Promise<number> {
-  if ((await engine.listTables(db)).length === 0) return 0
+  const tables = await engine.listTables(db)
+  if (tables.length === 0) return 0
+  if (!tables.includes('settings')) throw explainUnreadable(engine, name)
   const row = await db
     .selectFrom('settings')
     .select('value')

@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { PostgresTarget } from './postgres-url.js'
-import { createStoreFailure } from './unavailable.js'
+import { createDamaged, createStoreFailure } from './unavailable.js'
 
 /** What the server says of a failure; the driver's own failures have no severity. */
 interface ServerFailure extends Error {
@@ -30,6 +30,9 @@ export function explainPostgresFailure(cause: unknown): unknown {
   if (cause.code === '23505' || cause.code === '23P01') {
     return new AuthsecError('conflict', 'it exists already', { cause })
   }
+  // Undefined table; data or an index that is corrupted.
+  if (cause.code === '42P01') return createDamaged('a table of the database is missing', cause)
+  if (/^XX00[12]$/.test(cause.code)) return createDamaged(`the database is damaged (${cause.code})`, cause)
   // An ordered index takes no more than 2,704 bytes of an entry.
   if (cause.code === '54000') {
     return new AuthsecError('content_too_large', 'a value is too long to be stored', { cause })

@@ -1,11 +1,14 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { createStoreFailure } from './unavailable.js'
+import { createDamaged, createStoreFailure } from './unavailable.js'
 
 /** What the engine says while the disk does not do its part, and the operating system of the files beside. */
 const OF_THE_MOMENT = /^(?:SQLITE_(?:FULL|IOERR|NOMEM)|(?:ENOSPC|EDQUOT|EIO|ENOMEM)$)/
 /** What they say of what may not be written. */
 const OF_A_RIGHT = /^(?:SQLITE_(?:READONLY|CANTOPEN)|(?:EROFS|EACCES|EPERM)$)/
+
+/** What they say of what is not as it was written. */
+const OF_DAMAGE = /^SQLITE_(?:CORRUPT|NOTADB)/
 
 const CHECK_DISK = 'Check the free space and the health of the disk that holds the state.'
 
@@ -49,7 +52,7 @@ export function explainOpenFailure(cause: unknown, file: string): AuthsecError {
     })
   }
   return new AuthsecError('state_unreadable', `${name} cannot be opened as a database${why}`, {
-    hint: 'Keep the file for inspection and start with another --state directory.',
+    hint: 'Keep the file for inspection, and restore the state from a backup or start with another --state directory.',
     cause,
   })
 }
@@ -63,6 +66,10 @@ function explainFailure(cause: unknown): unknown {
   const code = readCode(cause)
   if (OF_THE_MOMENT.test(code) || OF_A_RIGHT.test(code) || /^SQLITE_BUSY/.test(code)) {
     return createUnavailable(cause)
+  }
+  if (OF_DAMAGE.test(code)) return createDamaged(`the database is damaged (${code})`, cause)
+  if (/^no such table: /.test((cause as Error).message)) {
+    return createDamaged('a table of the database is missing', cause)
   }
   if (/^SQLITE_CONSTRAINT_(?:PRIMARYKEY|UNIQUE)/.test(code)) {
     return new AuthsecError('conflict', 'it exists already', { cause })

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
@@ -119,6 +119,24 @@ describe('a state that cannot be what it was is refused with the way out, and le
       says: /the session key "\S+" of this state is damaged/,
       fix: /restore the state from a backup/,
     },
+    ...['tenant_id', 'issuer', 'log_id', 'seed'].map((name) => ({
+      what: `the setting ${name} is missing`,
+      spoil: ({ tamper }: Made) => tamper(`delete from settings where name = '${name}'`),
+      says: new RegExp(`the setting "${name}" of this state is missing`),
+      fix: /restore the state from a backup/,
+    })),
+    ...[
+      ['timings', '{'],
+      ['timings', '{"in_use":4}'],
+      ['seed', '{'],
+      ['seed', '{"seed":4}'],
+      ['kek_check', 'x'],
+    ].map(([name, value]) => ({
+      what: `the setting ${name} is ${value}`,
+      spoil: ({ tamper }: Made) => tamper(`update settings set value = '${value}' where name = '${name}'`),
+      says: new RegExp(`the setting "${name}" of this state is damaged`),
+      fix: /restore the state from a backup/,
+    })),
     {
       what: 'two keys of one set sign',
       spoil: ({ tamper }) =>
@@ -162,6 +180,37 @@ describe('a state that cannot be what it was is refused with the way out, and le
       hint: expect.stringMatching(fix),
     })
     expect(await hashState(made.state)).toEqual(before)
+  })
+
+  test.each<{ what: string; spoil: (made: Made) => unknown; says: RegExp }>([
+    {
+      what: 'a table is gone',
+      spoil: ({ tamper }) => tamper('drop table sessions'),
+      says: /a table of the database is missing/,
+    },
+    {
+      what: 'a page of it is overwritten',
+      spoil: async ({ file }) => {
+        const database = new Database(file('authsec.db'))
+        const [page, size] = [
+          `select rootpage from sqlite_master where name = 'users'`,
+          'pragma page_size',
+        ].map((statement) => (database.prepare(statement).raw().get() as [number])[0]) as [number, number]
+        database.close()
+        const opened = await open(file('authsec.db'), 'r+')
+        await opened.write(Buffer.alloc(size, 7), 0, size, (page - 1) * size)
+        await opened.close()
+      },
+      says: /the database is damaged \(SQLITE_CORRUPT/,
+    },
+  ])('because $what, as soon as that is met', async ({ spoil, says }) => {
+    const made = await makeState()
+    await spoil(made)
+    await expect(startTestServer({ state: made.state })).rejects.toMatchObject({
+      code: 'state_unreadable',
+      message: expect.stringMatching(says),
+      hint: expect.stringContaining('restore the state from a backup'),
+    })
   })
 
   test('and one that is lost begins anew once its mark is moved away', async () => {

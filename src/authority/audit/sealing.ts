@@ -225,7 +225,13 @@ function readOwnHead({ note }: SignedHead, { audit }: Keyring, logId: string): C
   const head = parseCheckpoint(note)
   const keys = audit.known.map((key) => toVerifierKey(key, logId))
   if (keys.some((key) => isSignedBy(head, key, verifyEd25519))) return head
-  throw new AuthsecError('state_unreadable', 'the last checkpoint of the audit log is signed by no key of it')
+  throw new AuthsecError(
+    'state_unreadable',
+    'the last checkpoint of the audit log is signed by no key of it',
+    {
+      hint: 'Keep the store for inspection, and restore the state from a backup.',
+    },
+  )
 }
 
 function signersOf(note: string): string {
