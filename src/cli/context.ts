@@ -78,6 +78,22 @@ export interface Environment {
   isDebugging: boolean
 }
 
+/** The names of a variable, in the order in which they count. */
+const NAMES = {
+  server: ['AUTHSEC_SERVER', 'AUTHSEC_BASE_URL'],
+  clientId: ['AUTHSEC_CLIENT_ID', 'AUTHSEC_AGENT_CLIENT_ID'],
+  tenantId: ['AUTHSEC_TENANT'],
+  profile: ['AUTHSEC_PROFILE'],
+} as const
+
+/** The variable that says what is read under a name, as somebody has written it. */
+export function findVariable(
+  { variables }: Pick<Environment, 'variables'>,
+  member: keyof typeof NAMES,
+): string {
+  return NAMES[member].find((name) => variables[name]) ?? NAMES[member][0]
+}
+
 /** The variables that the command and the programs of agents read, for the help. */
 export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_SERVER: 'address of the server (also AUTHSEC_BASE_URL)',
@@ -89,7 +105,10 @@ export const ENVIRONMENT_MEANINGS = {
   AUTHSEC_TENANT: 'UUID of the tenant',
   AUTHSEC_PROFILE: 'name of the profile to use',
   AUTHSEC_KEK: 'key-encryption key of the state of a server, 32 bytes in base64',
+  PGPASSWORD: 'password of the database that --store names',
   AUTHSEC_CONFIG_DIR: 'directory of config.json and credentials.json',
+  XDG_CONFIG_HOME: 'where that directory is, named authsec, without AUTHSEC_CONFIG_DIR (~/.config)',
+  XDG_STATE_HOME: 'where authsec dev serve keeps its state, in authsec/dev (~/.local/state)',
   AUTHSEC_DEBUG: '1 prints the stack of an error; it holds no secret',
   ACCESSIBLE: '1 draws nothing: tables become lists, choices have numbers',
   NO_COLOR: 'no colour; wins over FORCE_COLOR and CLICOLOR_FORCE',
@@ -195,12 +214,12 @@ export function readEnvironment(
   const configHome = read('XDG_CONFIG_HOME') ?? (platform === 'win32' ? read('APPDATA') : undefined)
   const stateHome = read('XDG_STATE_HOME') ?? (platform === 'win32' ? read('LOCALAPPDATA') : undefined)
   return {
-    server: read('AUTHSEC_SERVER', 'AUTHSEC_BASE_URL'),
-    clientId: read('AUTHSEC_CLIENT_ID', 'AUTHSEC_AGENT_CLIENT_ID'),
+    server: read(...NAMES.server),
+    clientId: read(...NAMES.clientId),
     token: read('AUTHSEC_TOKEN'),
     identityToken: read('AUTHSEC_ID_TOKEN'),
-    tenantId: read('AUTHSEC_TENANT'),
-    profile: read('AUTHSEC_PROFILE'),
+    tenantId: read(...NAMES.tenantId),
+    profile: read(...NAMES.profile),
     kek: read('AUTHSEC_KEK'),
     configDirectory: read('AUTHSEC_CONFIG_DIR') ?? join(configHome ?? join(home, '.config'), 'authsec'),
     workingDirectory,

@@ -3,7 +3,7 @@ import { GENERATIONS, type Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { isLoopback, parseServerUrl } from '../core/server-url.js'
 import type { ConfigContent, Profile } from './config.js'
-import type { Context } from './context.js'
+import { type Context, findVariable } from './context.js'
 import type { Project } from './project-file.js'
 
 /** What is settled before a command calls a server, with what it means. */
@@ -72,15 +72,17 @@ export async function readSettings(context: Context, flags: ServerFlags): Promis
   const settled = server ?? (from && { value: normalizeServerUrl(profile?.server_url ?? ''), ...from })
 
   const stated = describesServer(project, settled) ? project : undefined
-  const pick = (variable: string, said: string | undefined, member: 'tenant_id' | 'client_id') =>
-    said !== undefined
-      ? { value: said, origin: 'environment' as const, where: variable }
+  const pick = (variable: 'tenantId' | 'clientId', member: 'tenant_id' | 'client_id') => {
+    const said = environment[variable]
+    return said !== undefined
+      ? { value: said, origin: 'environment' as const, where: findVariable(environment, variable) }
       : (readStated(stated, member) ?? readProfileMember(profile, from, member))
+  }
   return {
     profile: found,
     server: settled,
-    tenant_id: pick('AUTHSEC_TENANT', environment.tenantId, 'tenant_id'),
-    client_id: pick('AUTHSEC_CLIENT_ID', environment.clientId, 'client_id'),
+    tenant_id: pick('tenantId', 'tenant_id'),
+    client_id: pick('clientId', 'client_id'),
     generation: readProfileMember(profile, from, 'generation'),
     trusted_issuers: from && joinIssuers(profile, from),
   }
@@ -157,7 +159,7 @@ function listProfileNames(
 function listServers({ environment }: Context, flags: ServerFlags, project: Project | undefined): Setting[] {
   const servers = present([
     { value: flags.server, origin: 'flag', where: '--server' },
-    { value: environment.server, origin: 'environment', where: 'AUTHSEC_SERVER' },
+    { value: environment.server, origin: 'environment', where: findVariable(environment, 'server') },
     { value: project?.settings.server, origin: 'project', where: project?.path ?? '' },
   ])
   return servers.slice(0, 1).map((server) => ({ ...server, value: normalizeServerUrl(server.value) }))

@@ -128,6 +128,18 @@ describe('what is settled', () => {
   })
 })
 
+describe('a variable with two names', () => {
+  test.each([
+    { name: 'server', variable: 'AUTHSEC_SERVER', value: OTHER },
+    { name: 'server', variable: 'AUTHSEC_BASE_URL', value: OTHER },
+    { name: 'client_id', variable: 'AUTHSEC_CLIENT_ID', value: 'c' },
+    { name: 'client_id', variable: 'AUTHSEC_AGENT_CLIENT_ID', value: 'c' },
+  ])('is told by the one that is set: $variable', async ({ name, variable, value }) => {
+    const { stdout } = await run(['config', 'list', '--show-origin'], { env: { [variable]: value } })
+    expect(stdout.split('\n')).toContain(`${name}\t${value}\tenvironment\t${variable}`)
+  })
+})
+
 describe('a project file', () => {
   test.each([
     {
