@@ -24,7 +24,7 @@ export function addStoreFlags<A extends unknown[], O extends OptionValues, G ext
   return command
     .option(
       '--store <url>',
-      'a PostgreSQL database that keeps the state instead, without its password',
+      'a PostgreSQL database that keeps the state instead, without its password; see authsec help store',
       parseStore,
     )
     .option(

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { openStore } from '../../src/store/open.js'
+import { refusalOf } from '../support/authority-bench.js'
 import { runCli } from '../support/run-cli.js'
 
 interface CommandHelp {
@@ -47,7 +49,7 @@ describe('the help', () => {
     ).toBeLessThanOrEqual(82)
   })
 
-  test.each([['exit-codes'], ['environment'], ['filters'], ['formatting']])(
+  test.each([['exit-codes'], ['environment'], ['filters'], ['formatting'], ['store']])(
     'explains %s, also as data',
     async (topic) => {
       const text = await runCli(['help', topic])
@@ -57,11 +59,18 @@ describe('the help', () => {
     },
   )
 
+  test('of the address of a database names the options that it takes, and no other', async () => {
+    const { hint } = await refusalOf(openStore('postgres://h/d?none=1'))
+    const taken = /^The options are (.+)\.$/.exec(hint ?? '')?.[1]?.split(', ') ?? []
+    const { stdout } = await runCli(['help', 'store', '--json'])
+    expect(Object.keys(JSON.parse(stdout)).sort()).toEqual(taken.sort())
+  })
+
   test.each([
     {
       args: ['help', 'tokn'],
       stderr:
-        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, filters, formatting, seed\.\n$/,
+        /^authsec: authsec has no command "tokn"\nhint: See authsec --help; topics: exit-codes, environment, filters, formatting, seed, store\.\n$/,
     },
     { args: ['help', 'constructor'], stderr: /^authsec: authsec has no command "constructor"/ },
     { args: ['help', 'token', 'burn'], stderr: /^authsec: authsec token has no command "burn"/ },

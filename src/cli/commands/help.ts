@@ -31,6 +31,22 @@ const SEED_MEANINGS = {
     '[{client, user, audience?, ttl_seconds?}]; the first names the client of the profile, so dev serve needs one; a shared server none',
 } as const
 
+/** What the address of a database says beyond where it is, for the help. */
+const STORE_MEANINGS = {
+  sslmode:
+    'disable, require (encrypted, and whoever answers is believed), verify-ca (an authority vouches for it) or verify-full (for its name too); default verify-full, and disable for localhost, 127.0.0.1, ::1 and a socket',
+  sslrootcert: 'PEM file of the authority that vouches for the database; default: those that Node believes',
+  sslcert: 'PEM file of the certificate by which the server proves itself to the database',
+  sslkey: 'PEM file of the private key of that',
+  schema: 'the schema that holds the tables, which is there already; default: the search_path of the user',
+  pool_size: 'how many connections each server has at most, 2 to 1000; default 10',
+  connect_timeout: 'seconds that a connection may take to come about, 1 to 600; default 5',
+  statement_timeout:
+    'milliseconds that a statement may take, waiting for other servers included, 100 to 600000; default 10000',
+  host: 'the directory of a socket, in the place of the host',
+  application_name: 'what the database calls the connections; default authsec',
+} as const
+
 /** How output is shaped, for the help. */
 const FORMATTING_MEANINGS = {
   terminal: 'tables with titles, colours, times as distances; cut to the width of the terminal',
@@ -71,6 +87,11 @@ const TOPICS: Readonly<Record<string, Topic>> = {
   seed: {
     summary: 'the members of a seed file, a JSON object; clients go by name, users by e-mail address',
     entries: SEED_MEANINGS,
+  },
+  store: {
+    summary:
+      'the options of the address of a database, as in postgres://user@host:5432/database?schema=authsec&pool_size=20',
+    entries: STORE_MEANINGS,
   },
 }
 
