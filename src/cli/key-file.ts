@@ -80,7 +80,7 @@ function parseJson(path: string, text: string): JsonObject {
     value = parseStrictJson(text)
   } catch (error) {
     throw new AuthsecError('usage', `${quote(path)} is not JSON`, {
-      hint: 'Give a JWK or a JWK set, or with --key also PEM.',
+      hint: 'Give a JWK or a JWK set: authsec keys jwks KEY > jwks.json makes one of PEM.',
       cause: error,
     })
   }

@@ -80,7 +80,10 @@ describe('a dev server whose key-encryption key somebody keeps', () => {
     expect(await hashState(state)).toEqual(before)
 
     const rewrap = ['keys', 'rewrap', '--state', state]
-    expect(await runCli([...rewrap, '--new-kek-file', file])).toMatchObject({ code: 0, stderr: '' })
+    expect(await runCli([...rewrap, '--new-kek-file', file])).toMatchObject({
+      code: 0,
+      stderr: `the key in ${join(state, 'kek')} opens nothing any more\n`,
+    })
     expect(await serve(['--kek-file', file])).toMatchObject(SERVED)
     expect(await serve()).toMatchObject({ code: 7, stderr: expect.stringContaining('is another one') })
 

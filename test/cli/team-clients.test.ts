@@ -99,6 +99,12 @@ describe("the clients of a team's server", () => {
       code: 2,
       stderr: expect.stringMatching(/key\.jwk.* is not public/),
     })
+    const pem = join(place, 'key.pem')
+    await writeFile(pem, '-----BEGIN PUBLIC KEY-----\n')
+    expect(await run(['client', 'update', 'keyed', '--jwks', pem])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/key\.pem.* is not JSON\nhint: .* authsec keys jwks KEY > jwks\.json/),
+    })
     const updated = await read(['client', 'update', 'keyed', '--jwks', open])
     expect(updated).toMatchObject({ client_id, token_endpoint_auth_method: 'private_key_jwt' })
     expect(JSON.stringify(updated)).not.toContain('"keys"')

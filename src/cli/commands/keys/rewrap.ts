@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { AuthsecError } from '../../../core/errors.js'
 import type { KekPair } from '../../../server/rewrap.js'
@@ -59,6 +60,9 @@ async function runRewrap(context: Context, flags: RewrapFlags): Promise<void> {
   const place = await readPlace({ ...flags, state: flags.state ?? ownState })
   const { rewrap } = await import('../../../server/rewrap.js')
   const { former, fingerprint, version, count } = await rewrap(place, keks)
+  // Its own one stays where it was, and looks as if it counted.
+  if (place.state !== undefined && keks.from === undefined && keks.to !== undefined)
+    context.io.note(`the key in ${join(place.state, 'kek')} opens nothing any more`)
   if (flags.json) {
     context.io.json<Output>({ former_kek: former, kek: fingerprint, kek_version: version, values: count })
     return
