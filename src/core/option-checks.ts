@@ -10,7 +10,7 @@ export type MembersOf<T> = Readonly<Record<keyof T, unknown>>
  */
 export function assertMembers<T>(owner: string, given: T, known: MembersOf<T>): void {
   if (typeof given !== 'object' || given === null) {
-    throw new AuthsecError('configuration', `${owner} are not given as an object`)
+    throw new AuthsecError('configuration', `no object is given for ${owner}`)
   }
   for (const name in given) if (!Object.hasOwn(known, name)) throw unknownMember(owner, name, known)
 }

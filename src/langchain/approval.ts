@@ -1,4 +1,6 @@
 import type { ToolRunnableConfig } from '@langchain/core/tools'
+import { assertMembers, readChoice } from '../core/option-checks.js'
+import { quote } from '../core/printable.js'
 import type { AuthsecClient, DelegationSubject } from '../sdk/index.js'
 import { type ApprovalPrompt, misconfigured } from './tool-delegation.js'
 
@@ -41,7 +43,9 @@ export async function obtainApproval(
 ): Promise<DelegationSubject> {
   const { tool, audience, input, permissions, subject, prompt } = call
   const { toolCall, configurable, signal } = config
+  assertMembers(`the approval of the tool ${quote(tool)}`, prompt, { message: 1, user: 1, surface: 1 })
   const { user, surface = 'await' } = prompt
+  readChoice('surface', surface, ['await', 'interrupt'])
   const message = prompt.message ?? describeCall(tool, input)
   const toolCallId = toolCall?.id
   const thread: unknown = configurable?.['thread_id']

@@ -1,5 +1,6 @@
 import type { ToolMessage } from '@langchain/core/messages'
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, type MembersOf, readChoice } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import { readSubject } from './delegation-context.js'
 import { assertDelegation, type ToolDelegation } from './tool-delegation.js'
@@ -34,16 +35,22 @@ export interface DelegationMiddleware {
   ): AnswerT | ToolMessage
 }
 
+const OPTIONS: MembersOf<DelegationMiddlewareOptions> = { tools: 1, undeclared: 1, onDenied: 1 }
+
 /**
  * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
  * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in
  * the loop. An identity that enters a run in any other way than by `delegationContext` ends it with `configuration`, which
- * without this middleware the model is told. Throws `configuration` for a delegation that is not well formed.
+ * without this middleware the model is told. Throws `configuration` for options and a delegation that are not well formed.
  */
 export function delegationMiddleware(
   authsec: TokenGiver,
-  { tools, undeclared = 'deny', onDenied = 'tool-message' }: DelegationMiddlewareOptions,
+  options: DelegationMiddlewareOptions,
 ): DelegationMiddleware {
+  assertMembers('the options of delegationMiddleware', options, OPTIONS)
+  const { tools, undeclared = 'deny', onDenied = 'tool-message' } = options
+  readChoice('undeclared', undeclared, ['deny', 'pass'])
+  readChoice('onDenied', onDenied, ['tool-message', 'throw'])
   const delegations = new Map(Object.entries(tools))
   for (const [name, delegation] of delegations) assertDelegation(name, delegation)
   const delegated = new WeakMap<object, { name: string }>()

@@ -48,7 +48,7 @@ describe('assertMembers', () => {
 
   test.each([undefined, null, 5, 'tenant', true])('refuses %j instead of an object', (given) => {
     expect(() => check(given)).toThrow(
-      expect.objectContaining({ code: 'configuration', message: 'the options are not given as an object' }),
+      expect.objectContaining({ code: 'configuration', message: 'no object is given for the options' }),
     )
   })
 })

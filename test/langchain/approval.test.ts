@@ -185,6 +185,21 @@ describe('a tool that a person has to approve', () => {
     expect(formOf(stub, 'approval')['binding_message']).toHaveLength(256)
   })
 
+  test.each<{ prompt: object; says: string; hint?: string }>([
+    { prompt: { surfce: 'interrupt' }, says: '"surfce" is not a member of', hint: 'Did you mean surface?' },
+    { prompt: { messge: 'Refund it?' }, says: '"messge" is not a member of', hint: 'Did you mean message?' },
+    { prompt: { surface: 'interupt' }, says: 'surface "interupt" is not one of await, interrupt' },
+  ])('is not asked for with $prompt', async ({ prompt, says, hint }) => {
+    const { authsec, stub } = createStubbedClient()
+    const { refund } = createRefundTool(authsec, () => prompt)
+    await expect(refund.invoke({ amount: '1' })).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining(says),
+      hint,
+    })
+    expect(stub.requests).toEqual([])
+  })
+
   test('stops waiting with its run', async () => {
     const { authsec, stub, clock } = createStubbedClient()
     const run = new AbortController()

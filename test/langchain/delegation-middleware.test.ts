@@ -163,6 +163,17 @@ describe('delegationMiddleware', () => {
     await expect(ask(createBillAgent(authsec, { onDenied: 'throw' }, 'get_time'))).rejects.toThrow('get_time')
   })
 
+  test.each<{ options: object; says: string; hint?: string }>([
+    { options: { onDeny: 'throw' }, says: '"onDeny" is not a member of', hint: 'Did you mean onDenied?' },
+    { options: { onDenied: 'thow' }, says: 'onDenied "thow" is not one of tool-message, throw' },
+    { options: { undeclared: 'allow' }, says: 'undeclared "allow" is not one of deny, pass' },
+  ])('is not made with $options', ({ options, says, hint }) => {
+    const { authsec } = createStubbedClient()
+    expect(() => delegationMiddleware(authsec, { tools, ...options })).toThrow(
+      expect.objectContaining({ code: 'configuration', message: expect.stringContaining(says), hint }),
+    )
+  })
+
   test('refuses a broken delegation when it is made', () => {
     const { authsec } = createStubbedClient()
     const create = () =>

@@ -38,7 +38,7 @@ describe('createAuthsecClient', () => {
     {
       why: 'a cache that is none',
       options: { ...good, cache: 5 },
-      says: /cache options .* not given as an object/,
+      says: /no object is given for the cache options/,
     },
     { why: 'an unknown http option', options: { ...good, http: { timeoutMs: 1 } }, says: /"timeoutMs"/ },
     { why: 'no time', options: { ...good, http: { totalTimeoutMs: -1 } }, says: /http\.totalTimeoutMs "-1"/ },

@@ -304,7 +304,7 @@ describe('a verifier cannot be created', () => {
     expect(() => createVerifier({ serverUrl, audience, ...options } as never)).toThrow(
       expect.objectContaining({
         code: 'configuration',
-        message: `the ${Object.keys(options)[0]} options of a verifier are not given as an object`,
+        message: `no object is given for the ${Object.keys(options)[0]} options of a verifier`,
       }),
     )
   })
