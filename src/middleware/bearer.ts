@@ -25,7 +25,7 @@ interface Verdict {
 }
 
 const invalid = (title: string): Verdict => ({ status: 401, error: 'invalid_token', title })
-// Without an error code of RFC 6750: no other scope and no newer token would help.
+// Without an error code of RFC 6750: no other scope and no newer token would help, and its clients try one of the two.
 const forbidden = (title: string): Verdict => ({ status: 403, title })
 const UNAVAILABLE: Verdict = { status: 503, title: 'tokens cannot be verified at the moment' }
 
@@ -92,13 +92,12 @@ export function describeRefusal(error: unknown, challenge: Challenge = {}): Http
   const verdict = VERDICTS[code]
   if (verdict === undefined) return undefined
   const { status, title } = verdict
-  const isChallenged = status === 401 || verdict.error !== undefined
   return {
     status,
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
-      ...(isChallenged && { 'www-authenticate': formatChallenge(verdict, code, challenge) }),
+      ...(verdict !== UNAVAILABLE && { 'www-authenticate': formatChallenge(verdict, code, challenge) }),
     },
     body: { title, status, code, ...(auditId !== undefined && { auditId }) },
   }

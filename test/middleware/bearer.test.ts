@@ -115,14 +115,19 @@ describe('the answer to a request that is refused', () => {
     { code: 'unhandled_binding', title: 'the binding of the token is not handled' },
     { code: 'binding_missing', title: 'the token is not bound as it has to be' },
     { code: 'call_mismatch', title: 'the token is for another call' },
+    { code: 'field_unbound', title: 'the request has a field that a call must not have here' },
     { code: 'replayed', title: 'the token has been used before' },
-  ] as const)('is 403 without a challenge where no scope would help: $code', ({ code, title }) => {
+  ] as const)('is 403 with a challenge that names no error where no scope would help: $code', ({ code, title }) => {
     const error = new AuthsecError(code, 'secret words')
     expect(
       describeRefusal(error, { expect: { permissions: ['a:b'] }, resourceMetadata: 'https://x' }),
     ).toEqual({
       status: 403,
-      headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+      headers: {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        'www-authenticate': 'Bearer resource_metadata="https://x"',
+      },
       body: { title, status: 403, code },
     })
   })
