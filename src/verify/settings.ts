@@ -31,6 +31,8 @@ export interface Settings {
   client: ApiClientOptions | undefined
   /** Undefined: no token is remembered. */
   tokenCache: Required<TokenCacheOptions> | undefined
+  /** The name by which the API is described, RFC 9728: of several the one that has an address. */
+  resource: string
   resourceMetadata: string | undefined
   onEvent: (event: VerifyEvent) => void
   fetch: typeof globalThis.fetch
@@ -75,6 +77,7 @@ export function readOptions(options: VerifierOptions): Settings {
   const profiles = readList('profiles', options.profiles ?? ['call'])
   const source = readSource(options, profiles)
   const audience = readList('audience', options.audience)
+  const resource = audience.find(hasAddress) ?? (audience[0] as string)
   return {
     source,
     tenant: options.tenant === undefined ? undefined : readText('tenant', options.tenant),
@@ -89,7 +92,8 @@ export function readOptions(options: VerifierOptions): Settings {
     staleGraceMs: readNumber('staleGraceSeconds', options.staleGraceSeconds, STALE_GRACE) * 1000,
     ...readConsultation(options, source),
     tokenCache: readTokenCache(options.tokenCache ?? true),
-    resourceMetadata: readResourceMetadata(options.resourceMetadata, audience),
+    resource,
+    resourceMetadata: readResourceMetadata(options.resourceMetadata, resource),
     onEvent: shieldListener(readFunction('onEvent', options.onEvent, () => {})),
     // Looked up with each request: one that takes its place later, to trace or to test, is used too.
     fetch: readFunction('fetch', options.fetch, (...request) => globalThis.fetch(...request)),
@@ -143,14 +147,17 @@ function readTokenCache(given: boolean | TokenCacheOptions): Settings['tokenCach
 // RFC 9728 §3.1: the well-known part stands between the host and the path of the resource.
 function readResourceMetadata(
   given: VerifierOptions['resourceMetadata'],
-  audience: readonly string[],
+  resource: string,
 ): string | undefined {
   if (given === false) return undefined
   if (given !== undefined) return parseServerUrl(given).href
-  const resource = audience.find((name) => /^https?:/.test(name) && URL.canParse(name))
-  if (resource === undefined) return undefined
+  if (!hasAddress(resource)) return undefined
   const { origin, pathname, search } = new URL(resource)
   return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}${search}`
+}
+
+function hasAddress(name: string): boolean {
+  return /^https?:/.test(name) && URL.canParse(name)
 }
 
 function readSource(options: VerifierOptions, profiles: readonly string[]): Settings['source'] {

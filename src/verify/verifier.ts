@@ -113,7 +113,7 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
 
     async describeResource() {
       return {
-        resource: settings.audience[0] as string,
+        resource: settings.resource,
         authorization_servers: [await findIssuer()],
         bearer_methods_supported: ['header'],
       }

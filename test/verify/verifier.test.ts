@@ -295,3 +295,27 @@ test('a server that is away for an hour and comes back without the key is surviv
   now += 71 * MINUTE
   expect(await refusal(signNow())).toBe('network')
 })
+
+describe('what a verifier says of its resource', () => {
+  const WELL_KNOWN = '/.well-known/oauth-protected-resource'
+
+  test.each<{ audience: string | string[]; resource: string; at: string | undefined }>([
+    { audience: BILLING, resource: BILLING, at: `${BILLING}${WELL_KNOWN}` },
+    {
+      audience: `${BILLING}/v1?region=eu`,
+      resource: `${BILLING}/v1?region=eu`,
+      at: `${BILLING}${WELL_KNOWN}/v1?region=eu`,
+    },
+    { audience: ['urn:billing', BILLING], resource: BILLING, at: `${BILLING}${WELL_KNOWN}` },
+    { audience: ['urn:billing', 'urn:bills'], resource: 'urn:billing', at: undefined },
+  ])('is of the same one wherever it says it: $audience', async ({ audience, resource, at }) => {
+    const { fetch } = stubServer(issuerRoutes())
+    const verifier = createVerifier({ serverUrl: ISSUER, audience, fetch })
+    expect(verifier.resourceMetadata).toBe(at)
+    expect(await verifier.describeResource()).toEqual({
+      resource,
+      authorization_servers: [ISSUER],
+      bearer_methods_supported: ['header'],
+    })
+  })
+})
