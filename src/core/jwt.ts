@@ -27,15 +27,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * duplicate members, invalid UTF-8, an empty signature. Throws `token_malformed`; no message repeats the token.
  */
 export function parseJwt(token: string, maxLength: number = MAX_JWT_LENGTH): ParsedJwt {
-  if (token.length > maxLength) {
-    throw new AuthsecError(
-      'token_malformed',
-      `the token has ${token.length} characters, more than ${maxLength}`,
-      {
-        hint: 'A delegation token is well under 2 kB: check what was passed in.',
-      },
-    )
-  }
+  assertJwtLength(token, maxLength)
   const parts = token.split('.')
   const [header, payload, signature] = parts
   if (parts.length !== 3 || !header || !payload || !signature) {
@@ -49,6 +41,16 @@ export function parseJwt(token: string, maxLength: number = MAX_JWT_LENGTH): Par
     signingInput: token.slice(0, header.length + 1 + payload.length),
     signature: parseSignature(signature),
   }
+}
+
+/** Throws `token_malformed` for a token that is too long to be looked at. */
+export function assertJwtLength(token: string, maxLength: number = MAX_JWT_LENGTH): void {
+  if (token.length <= maxLength) return
+  throw new AuthsecError(
+    'token_malformed',
+    `the token has ${token.length} characters, more than ${maxLength}`,
+    { hint: 'A delegation token is well under 2 kB: check what was passed in.' },
+  )
 }
 
 /** Reads the header of any compact JOSE object, RFC 7515 §3.1 and RFC 7516 §3.1; throws `token_malformed`. */

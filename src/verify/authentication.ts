@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { type ParsedJwt, parseJwt } from '../core/jwt.js'
+import { assertJwtLength, type ParsedJwt, parseJwt } from '../core/jwt.js'
 import type { Algorithm } from './algorithm.js'
 import { assertChecks, type Presented } from './check.js'
 import { GENUINENESS_CHECKS, KEYLESS_CHECKS, TIME_CHECKS } from './checks.js'
@@ -125,6 +125,8 @@ export function createAuthentication(settings: Settings, source: TrustSource): A
 function readToken(token: string): string {
   // Whoever calls from JavaScript may hand over anything.
   if (typeof token !== 'string') throw new AuthsecError('token_malformed', 'the token is not a text')
+  // The cache would hash all of it.
+  assertJwtLength(token)
   return token
 }
 

@@ -1,5 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import crypto, { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createVerifier, type Expectation, type VerifierOptions } from '../../src/verify/index.js'
 import { createTokenCache } from '../../src/verify/token-cache.js'
 import { settle } from '../support/fake-clock.js'
@@ -190,3 +190,17 @@ function generateSignature(): string {
   const { x, y } = publicKey.export({ format: 'jwk' }) as { x: string; y: string }
   return Buffer.concat([Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]).toString('base64url')
 }
+
+test('a token that is too long is refused before anything of it is hashed', async () => {
+  const { fetch } = stubServer(issuerRoutes())
+  const verifier = createVerifier({ serverUrl: ISSUER, audience: BILLING, fetch, clock: () => ISSUED_AT })
+  const hash = vi.spyOn(crypto, 'hash')
+  onTestFinished(() => hash.mockRestore())
+  await verifier.verify(signCall())
+  const before = hash.mock.calls.length
+  expect(before).toBeGreaterThan(0)
+  const refusal = { code: 'token_malformed', message: 'the token has 8193 characters, more than 8192' }
+  await expect(verifier.verify('x'.repeat(8193))).rejects.toMatchObject(refusal)
+  expect(() => verifier.verifySync('x'.repeat(8193))).toThrow(expect.objectContaining(refusal))
+  expect(hash.mock.calls.length).toBe(before)
+})
