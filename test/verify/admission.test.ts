@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   createMemoryReplayStore,
   createVerifier,
@@ -8,7 +8,15 @@ import {
 } from '../../src/verify/index.js'
 import { verifyCalls } from '../support/refused-tokens.js'
 import { answer, noConnection, stubServer } from '../support/stub-server.js'
-import { BILLING, CALL_CLAIMS, ISSUED_AT, ISSUER, issuerRoutes, signCall } from '../support/token-issuer.js'
+import {
+  BILLING,
+  CALL_CLAIMS,
+  ISSUED_AT,
+  ISSUER,
+  issuerRoutes,
+  signBase,
+  signCall,
+} from '../support/token-issuer.js'
 
 const CONSUME = 'POST /oauth/consume'
 const INTROSPECT = 'POST /oauth/introspect'
@@ -303,6 +311,19 @@ describe('a use of which the server is told', () => {
     await expect.poll(() => sent).toBe(100)
   })
 
+  test('is neither of a base token nor one that the server has counted itself', async () => {
+    const { verifier, asked } = openVerifier(
+      { [CONSUME]: used, [USE]: {} },
+      { useReceipts: true, replay: 'server', profiles: ['call', 'base'] },
+    )
+    await verifier.verify(signBase())
+    await verifier.verify(oneTime({ jti: 'counted' }))
+    await verifier.verify(call('told'))
+    await expect.poll(() => asked(USE).length).toBe(1)
+    const jtis = asked(USE).map(({ body }) => decodeJti(new URLSearchParams(body).get('token') ?? ''))
+    expect([jtis, asked(CONSUME).length]).toEqual([['told'], 1])
+  })
+
   test('goes on where the server cannot be told', async () => {
     const { verifier, alarms } = openVerifier({ [USE]: noConnection }, { useReceipts: true })
     await expect(verifier.verify(call('call-1'))).resolves.toBeDefined()
@@ -313,3 +334,30 @@ describe('a use of which the server is told', () => {
     expect(() => openVerifier({}, { useReceipts: true, client: undefined })).toThrow('"useReceipts"')
   })
 })
+
+test('the server has five seconds for its answer about a token', async () => {
+  const server = stubServer(issuerRoutes())
+  const fetch: typeof server.fetch = (input, init) => {
+    if (!String(input).endsWith('/oauth/introspect')) return server.fetch(input, init)
+    return new Promise((_, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+    })
+  }
+  const { verifier } = openVerifier({}, { introspect: true, fetch })
+  await verifier.warm()
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  let outcome = 'open'
+  const answered = verifier.verify(signCall()).catch(({ code }) => {
+    outcome = code
+  })
+  await vi.advanceTimersByTimeAsync(4_999)
+  expect(outcome).toBe('open')
+  await vi.advanceTimersByTimeAsync(1)
+  await answered
+  expect(outcome).toBe('timed_out')
+})
+
+function decodeJti(token: string): string {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).jti
+}

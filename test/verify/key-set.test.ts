@@ -190,7 +190,7 @@ describe('an unknown key id', () => {
     const joined = Array.from({ length: 101 }, (_, index) => set.find({ ...KNOWN, id: `unknown-${index}` }))
     await Promise.all(joined)
     pass(10 * SECOND)
-    await set.find({ ...KNOWN, id: 'unknown-100' })
+    await set.find({ ...KNOWN, id: 'unknown-1' })
     expect(requests()).toBe(2)
     await set.find({ ...KNOWN, id: 'unknown-0' })
     expect(requests()).toBe(3)

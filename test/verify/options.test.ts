@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createVerifier, type VerifierOptions } from '../../src/verify/index.js'
+import { readOptions } from '../../src/verify/settings.js'
 import {
   BASE_KEY,
   BILLING,
@@ -307,6 +308,31 @@ describe('a verifier cannot be created', () => {
         message: `no object is given for the ${Object.keys(options)[0]} options of a verifier`,
       }),
     )
+  })
+})
+
+describe('what a verifier does where nobody says otherwise', () => {
+  const settings = readOptions({ serverUrl, audience })
+
+  test.each<[name: keyof typeof settings, usual: unknown]>([
+    ['profiles', ['call']],
+    ['algorithms', ['ES256', 'RS256']],
+    ['clockToleranceSeconds', { usual: 5, oneTime: 0 }],
+    ['maxChainDepth', 5],
+    ['staleGraceMs', 3_600_000],
+    ['tokenCache', { entries: 1_000, seconds: 60 }],
+    ['tenant', undefined],
+    ['replay', undefined],
+    ['introspect', undefined],
+    ['useReceipts', false],
+  ])('is in its %s', (name, usual) => {
+    expect(settings[name]).toEqual(usual)
+  })
+
+  test('is in each part of the cache for itself', () => {
+    const partial = (tokenCache: object) => readOptions({ serverUrl, audience, tokenCache }).tokenCache
+    expect(partial({ entries: 5 })).toEqual({ entries: 5, seconds: 60 })
+    expect(partial({ seconds: 5 })).toEqual({ entries: 1_000, seconds: 5 })
   })
 })
 

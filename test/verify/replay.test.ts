@@ -63,6 +63,13 @@ describe('a replay store in memory', () => {
     expect(store.add('a', 60)).toBe(true)
   })
 
+  test('has room for 100,000 where nobody says for how many', () => {
+    const store = createMemoryReplayStore({ singleProcess: true, clock: () => ISSUED_AT })
+    const added = Array.from({ length: 100_000 }, (_, at) => store.add(`token-${at}`, 60))
+    expect(added.every((isNew) => isNew)).toBe(true)
+    expect(() => store.add('one more', 60)).toThrow('100000 one-time tokens are remembered')
+  })
+
   test('remembers nothing more when it is full, until something is over', () => {
     const { store, pass } = openStore(2)
     store.add('long', 300)
