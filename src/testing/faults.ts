@@ -1,14 +1,17 @@
 import { SERVER_ITSELF } from '../authority/audit/log.js'
 import type { Authority } from '../authority/authority.js'
+import { assertMembers, readChoice } from '../core/option-checks.js'
 import { pause } from '../sdk/http.js'
 import type { User } from '../store/store.js'
 import type { TestClock } from './test-clock.js'
+
+const TARGETS = ['metadata', 'keys', 'pull', 'token', 'introspect', 'consume', 'receipt'] as const
 
 /**
  * Which requests a fault meets; all of them by default. The last three are those of an API: whether a token is alive,
  * whether it was used, and that it was.
  */
-export type FaultTarget = 'metadata' | 'keys' | 'pull' | 'token' | 'introspect' | 'consume' | 'receipt'
+export type FaultTarget = (typeof TARGETS)[number]
 
 export interface FaultOptions {
   /** Which requests; all by default. */
@@ -65,7 +68,10 @@ export function createFaultyWay(
   const planned = new Set<Fault>()
   let skew = 0
 
-  const plan = ({ on, times = 1 }: FaultOptions = {}, meet: Fault['meet']) => {
+  const plan = (options: FaultOptions = {}, meet: Fault['meet']) => {
+    assertMembers('the options of a fault', options, { on: 1, times: 1 })
+    const { on, times = 1 } = options
+    if (on !== undefined) readChoice('on', on, TARGETS)
     planned.add({ ...(on && { on }), times, meet })
   }
   const condemn = async (to: 'tainted' | 'revoked') => {

@@ -1,5 +1,6 @@
 import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers, type MembersOf, readChoice } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import {
   type AuthsecClient,
@@ -10,7 +11,7 @@ import {
 import { createVerifier, type DelegationVerifier, type VerifierOptions } from '../verify/index.js'
 import type { Faults } from './faults.js'
 import { createTestClock, type TestClock } from './test-clock.js'
-import { DEFAULT_WORLD, type TestWorld } from './test-seed.js'
+import { DEFAULT_WORLD, type TestPolicy, type TestWorld } from './test-seed.js'
 import { openTestServer, type TestServer } from './test-server.js'
 
 export interface TestAuthsecOptions extends Partial<TestWorld> {
@@ -44,12 +45,17 @@ export interface TestAuthsec {
   close(): Promise<void>
 }
 
+const OPTIONS: MembersOf<TestAuthsecOptions> = { users: 1, agents: 1, policies: 1, approvals: 1, now: 1 }
+const POLICY: MembersOf<TestPolicy> = { permissions: 1, resources: 1, agent: 1 }
+
 /**
  * Opens a server in memory with these users, agents and policies, and what speaks to it. Throws `configuration` for a
  * world in which nobody has delegated to any agent, or that names somebody who is not in it.
  */
 export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promise<TestAuthsec> {
-  const { approvals, now, ...asked } = options
+  assertMembers('the options of createTestAuthsec', options, OPTIONS)
+  const { approvals = 'manual', now, ...asked } = options
+  readChoice('approvals', approvals, ['manual', 'auto-approve', 'auto-deny'])
   const world: TestWorld = { ...DEFAULT_WORLD, ...asked }
   assertWorld(world)
   const clock = createTestClock(now)
@@ -122,6 +128,7 @@ function giveUpBy(clock: TestClock, { url, fetch }: TestServer): typeof fetch {
 }
 
 function assertWorld({ users, agents, policies }: TestWorld): void {
+  for (const policy of policies) assertMembers('a policy of the test', policy, POLICY)
   const [first] = Object.entries(agents)
   if (first === undefined) throw misconfigured('a test needs an agent')
   if (policies[0]?.resources[0] === undefined) throw misconfigured('a test needs a policy with an API')

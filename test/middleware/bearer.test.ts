@@ -117,20 +117,23 @@ describe('the answer to a request that is refused', () => {
     { code: 'call_mismatch', title: 'the token is for another call' },
     { code: 'field_unbound', title: 'the request has a field that a call must not have here' },
     { code: 'replayed', title: 'the token has been used before' },
-  ] as const)('is 403 with a challenge that names no error where no scope would help: $code', ({ code, title }) => {
-    const error = new AuthsecError(code, 'secret words')
-    expect(
-      describeRefusal(error, { expect: { permissions: ['a:b'] }, resourceMetadata: 'https://x' }),
-    ).toEqual({
-      status: 403,
-      headers: {
-        'content-type': 'application/problem+json',
-        'cache-control': 'no-store',
-        'www-authenticate': 'Bearer resource_metadata="https://x"',
-      },
-      body: { title, status: 403, code },
-    })
-  })
+  ] as const)(
+    'is 403 with a challenge that names no error where no scope would help: $code',
+    ({ code, title }) => {
+      const error = new AuthsecError(code, 'secret words')
+      expect(
+        describeRefusal(error, { expect: { permissions: ['a:b'] }, resourceMetadata: 'https://x' }),
+      ).toEqual({
+        status: 403,
+        headers: {
+          'content-type': 'application/problem+json',
+          'cache-control': 'no-store',
+          'www-authenticate': 'Bearer resource_metadata="https://x"',
+        },
+        body: { title, status: 403, code },
+      })
+    },
+  )
 
   test.each([
     { code: 'token_missing', challenge: 'Bearer resource_metadata="https://billing.example/.well-known/x"' },

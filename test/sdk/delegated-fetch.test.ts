@@ -201,7 +201,11 @@ describe('the origins of an API', () => {
       audiences: { billing: { resource: BILLING, origin: ['https://b.example'] } },
       says: '"origin" is not a member of the options of the audience "billing"',
     },
-    { why: 'no options', audiences: { billing: BILLING }, says: 'no object is given for the options of the audience' },
+    {
+      why: 'no options',
+      audiences: { billing: BILLING },
+      says: 'no object is given for the options of the audience',
+    },
     {
       why: 'one resource twice',
       audiences: {

@@ -288,3 +288,40 @@ describe('faults', () => {
     expect(lost).toEqual([{ type: 'receipt.lost', jti: token.jti, code: 'network' }])
   })
 })
+
+describe('a word that nobody knows is refused', () => {
+  test.each<{ options: object; says: string }>([
+    {
+      options: { approval: 'auto-approve' },
+      says: '"approval" is not a member of the options of createTestAuthsec',
+    },
+    { options: { polices: [] }, says: '"polices" is not a member of the options of createTestAuthsec' },
+    {
+      options: { approvals: 'auto' },
+      says: 'approvals "auto" is not one of manual, auto-approve, auto-deny',
+    },
+    {
+      options: { policies: [{ permissions: ['a:b'], resource: ['https://a.example'] }] },
+      says: '"resource" is not a member of a policy',
+    },
+  ])('in $options', async ({ options, says }) => {
+    const refusal = { code: 'configuration', message: expect.stringContaining(says) }
+    await expect(createTestAuthsec(options)).rejects.toMatchObject(refusal)
+  })
+
+  test.each<{ fault: 'rateLimit' | 'fail' | 'disconnect'; options: object; says: string }>([
+    {
+      fault: 'rateLimit',
+      options: { target: 'keys' },
+      says: '"target" is not a member of the options of a fault',
+    },
+    { fault: 'fail', options: { stauts: 500 }, says: '"stauts" is not a member of the options of a fault' },
+    { fault: 'fail', options: { on: 'kyes' }, says: 'on "kyes" is not one of metadata, keys' },
+    { fault: 'disconnect', options: { retryAfter: 5 }, says: '"retryAfter" is not a member' },
+  ])('in a fault: $fault($options)', async ({ fault, options, says }) => {
+    const { faults } = await open()
+    expect(() => faults[fault](options)).toThrow(
+      expect.objectContaining({ code: 'configuration', message: expect.stringContaining(says) }),
+    )
+  })
+})
