@@ -83,6 +83,22 @@ const ABSENT: readonly AbsentRow[] = [
     reason: 'No workload API lies behind agents; their JWT-SVIDs are served.',
   },
   {
+    what: 'SVIDs of end users with their keys and discovery, exchange for cloud credentials',
+    speaks: 'AuthSec A',
+    reason:
+      'Their keys (/authsec/.well-known/jwks.json) verify no delegation token: the bundle of the tenant does.',
+  },
+  {
+    what: 'SDK manager, agent audit, shipping of logs',
+    speaks: 'AuthSec A',
+    reason: 'Nothing of users runs on this server; what agents did is read from the one audit log.',
+  },
+  {
+    what: 'applications, service accounts',
+    speaks: 'AuthSec B',
+    reason: 'Agents are registered as clients, as A has them, or dynamically (RFC 7591).',
+  },
+  {
     what: 'second factors, onboarding, password reset',
     speaks: 'AuthSec A',
     reason: 'Users come from the seed; admin login never asks for more than a password.',

@@ -75,7 +75,7 @@ export const listClients: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'List clients, newest first',
   speaks: 'AuthSec A',
-  differences: NEEDS_ADMIN,
+  differences: `${NEEDS_ADMIN} page below 1 and limit outside of 1 to 100 are 400.`,
   event: 'client.read',
   errors: 'authsec',
 
