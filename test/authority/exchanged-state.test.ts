@@ -96,6 +96,8 @@ describe('a change of the key-encryption key of a database', () => {
     await pauseDuring(() => rewrapStore(stale.store, KEK, NEXT))
     await expectLost(stale, seeded, `sealed with the key-encryption key ${fingerprintKek(NEXT)}`)
 
+    // A server that starts has a clock that is right.
+    vi.useRealTimers()
     const next = await openOne(NEXT)
     await next.authority.keys.rotate(BASE, ADMIN, PROVENANCE)
     expect((await next.authority.delegations.pull(grant.clientId, PROVENANCE)).token).not.toBe(token)
