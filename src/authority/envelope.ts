@@ -37,7 +37,7 @@ export function createEnvelope(kek: Uint8Array, storeId: string, version = 1): E
     },
 
     open(sealed, place) {
-      if (sealed[0] !== FORMAT || sealed[1] !== version || sealed.length < HEADER_BYTES) throw damaged(place)
+      if (readKekVersion(sealed) !== version || sealed.length < HEADER_BYTES) throw damaged(place)
       const iv = sealed.subarray(2, 2 + IV_BYTES)
       const decipher = createDecipheriv('aes-256-gcm', kek, iv)
         .setAAD(associatedData(storeId, place, version))
@@ -49,6 +49,11 @@ export function createEnvelope(kek: Uint8Array, storeId: string, version = 1): E
       }
     },
   }
+}
+
+/** With which key-encryption key of its store a value says it is sealed, counted from 1. */
+export function readKekVersion(sealed: Uint8Array): number | undefined {
+  return sealed[0] === FORMAT ? sealed[1] : undefined
 }
 
 // Length-prefixed, so that no two places have the same bytes.

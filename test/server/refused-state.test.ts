@@ -2,6 +2,7 @@ import { chmod, open, readdir, readFile, rename, rm, truncate, writeFile } from 
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
+import { rewrap } from '../../src/server/rewrap.js'
 import { openStore } from '../../src/store/open.js'
 import { hashState } from '../support/held-state.js'
 import { makeDirectory } from '../support/run-cli.js'
@@ -137,6 +138,15 @@ describe('a state that cannot be what it was is refused with the way out, and le
       says: new RegExp(`the setting "${name}" of this state is damaged`),
       fix: /restore the state from a backup/,
     })),
+    {
+      what: 'the setting kek_check is missing after a change of the key-encryption key',
+      spoil: async ({ state, tamper }) => {
+        await rewrap({ state })
+        tamper(`delete from settings where name = 'kek_check'`)
+      },
+      says: /the setting "kek_check" of this state is missing/,
+      fix: /restore the state from a backup/,
+    },
     {
       what: 'two keys of one set sign',
       spoil: ({ tamper }) =>
