@@ -164,7 +164,11 @@ async function objectTo(
   name: string,
   markFile: string | undefined,
 ): Promise<AuthsecError | undefined> {
-  if (absence === 'refuse') return new AuthsecError('not_found', `${name} holds no state of a server`)
+  if (absence === 'refuse') {
+    return new AuthsecError('not_found', `${name} holds no state of a server`, {
+      hint: 'Check which one was meant: authsec dev serve says where its state is.',
+    })
+  }
   if (absence === 'fill' || markFile === undefined) return undefined
   const head = (await createMarkFile(markFile).read()).at(-1)
   if (head === undefined) return undefined
