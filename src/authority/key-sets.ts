@@ -91,7 +91,7 @@ export function completeTimings(chosen: KeyTimings): CompleteKeyTimings {
   const { maxCallTtl } = timings
   if (maxCallTtl >= 1 && maxCallTtl <= MAX_CALL_TTL) return timings
   throw new AuthsecError('configuration', `call tokens cannot live ${maxCallTtl} seconds`, {
-    hint: `Verifiers take them for 1 to ${MAX_CALL_TTL} seconds.`,
+    hint: `Verifiers take them for 1 to ${MAX_CALL_TTL} seconds: correct --max-call-ttl.`,
   })
 }
 

@@ -79,7 +79,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   const leaseMs = (timings.leaseSeconds ?? DEFAULT_LEASE_SECONDS) * 1000
   if (leaseMs <= MARGIN_MS) {
     throw new AuthsecError('configuration', `a lease of ${leaseMs / 1000} seconds is too short`, {
-      hint: `A server stops ${MARGIN_MS / 1000} s before its lease ends: take at least ${MARGIN_MS / 1000 + 3} s.`,
+      hint: `A server stops ${MARGIN_MS / 1000} s before its lease ends: take at least ${MARGIN_MS / 1000 + 3} s (--lease).`,
     })
   }
   // The moment after which nothing is served.

@@ -86,9 +86,9 @@ const SHARED_NEEDS: readonly Rule[] = [
   ],
 ]
 
-/** Refuses what does not go with the mode; throws `usage` naming what to do instead. */
-export function assertFitsMode(flags: ServeFlags): void {
-  const { mode, host } = flags
+/** Refuses what does not go with the mode or the place of the state; throws `usage` naming what to do instead. */
+export function assertFlagsFit(flags: ServeFlags): void {
+  const { mode, host, lease } = flags
   const wrong = (mode === 'dev' ? SHARED_ONLY : DEV_ONLY).find(([, isGiven]) => isGiven(flags))
   if (wrong !== undefined) {
     throw new AuthsecError('usage', `${wrong[0]} does not go with --mode ${mode}`, { hint: wrong[2] })
@@ -101,6 +101,11 @@ export function assertFitsMode(flags: ServeFlags): void {
   const missing = mode === 'shared' && SHARED_NEEDS.find(([, isGiven]) => !isGiven(flags))
   if (missing) {
     throw new AuthsecError('usage', `--mode shared needs ${missing[0]}`, { hint: missing[2] })
+  }
+  if (lease !== undefined && !isInDatabase(flags)) {
+    throw new AuthsecError('usage', '--lease needs a database', {
+      hint: 'One server has a directory, and no other waits for it: name a database with --store, or leave it out.',
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { formatDuration } from './duration.js'
 import { AuthsecError } from './errors.js'
 import { quote } from './printable.js'
 
@@ -76,7 +77,7 @@ export function assertKeyRules({ publishSeconds, rotateSeconds, overlapSeconds }
   const least = Math.max(publishSeconds, overlapSeconds, 1)
   if (rotateSeconds >= least) return
   throw new AuthsecError('configuration', `keys cannot be replaced every ${rotateSeconds} seconds`, {
-    hint: `A key is published for ${publishSeconds} s before it signs, and what it signs lives for ${overlapSeconds} s: take at least ${least} s.`,
+    hint: `A key is published for ${formatDuration(publishSeconds)} before it signs (--publish-ahead), and what it signs lives for ${formatDuration(overlapSeconds)} (--max-call-ttl, --clock-skew): take at least ${formatDuration(least)} (--rotate-every).`,
   })
 }
 

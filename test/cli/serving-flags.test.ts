@@ -73,6 +73,8 @@ describe('dev serve', () => {
       says: '--require-sync-standby needs a database',
       hint: '--store',
     },
+    { args: ['--lease', '1m'], says: '--lease needs a database', hint: 'leave it out' },
+    { args: [...SHARED, '--lease', '1m'], says: '--lease needs a database', hint: '--store' },
     { args: ['--store', 'authsec.db'], says: 'is not the address of a PostgreSQL database', hint: '--state' },
     { args: ['--store', 'https://db.example/x'], says: 'is not the address of a PostgreSQL', hint: '' },
     { args: SHARED, says: 'the key-encryption key is missing', hint: '--kek-file, or set AUTHSEC_KEK' },

@@ -123,20 +123,29 @@ describe('a running server', () => {
   })
 
   test.each([
-    { keyTimings: { rotateSeconds: 659 }, says: 'keys cannot be replaced every 659 seconds' },
+    {
+      keyTimings: { rotateSeconds: 659 },
+      says: 'keys cannot be replaced every 659 seconds',
+      fix: 'take at least 11m (--rotate-every)',
+    },
+    {
+      keyTimings: { publishSeconds: 31 * 86_400 },
+      says: 'keys cannot be replaced every 2592000 seconds',
+      fix: 'A key is published for 31d before it signs (--publish-ahead)',
+    },
     {
       keyTimings: { publishSeconds: 1, rotateSeconds: 359 },
       says: 'keys cannot be replaced every 359 seconds',
+      fix: 'what it signs lives for 6m (--max-call-ttl, --clock-skew)',
     },
-    { keyTimings: { maxCallTtl: 301 }, says: 'call tokens cannot live 301 seconds' },
-    { keyTimings: { maxCallTtl: 0 }, says: 'call tokens cannot live 0 seconds' },
+    { keyTimings: { maxCallTtl: 301 }, says: 'call tokens cannot live 301 seconds', fix: '--max-call-ttl' },
+    { keyTimings: { maxCallTtl: 0 }, says: 'call tokens cannot live 0 seconds', fix: '--max-call-ttl' },
     { keyTimings: { skewSeconds: -1 }, says: 'skewSeconds "-1" is not a whole number of seconds' },
     { keyTimings: { rotateSeconds: 1.5 }, says: 'rotateSeconds "1.5" is not a whole number of seconds' },
     { keyTimings: { rotateSeconds: Number.NaN }, says: 'is not a whole number of seconds' },
-  ])('is refused before it starts with $keyTimings', async ({ keyTimings, says }) => {
-    await expect(startServer({ state: ':memory:', port: 0, keyTimings })).rejects.toMatchObject({
-      code: 'configuration',
-      message: expect.stringContaining(says),
-    })
+  ])('is refused before it starts with $keyTimings', async ({ keyTimings, says, fix = '' }) => {
+    const error = await startServer({ state: ':memory:', port: 0, keyTimings }).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'configuration', message: expect.stringContaining(says) })
+    expect(error.hint ?? '').toContain(fix)
   })
 })

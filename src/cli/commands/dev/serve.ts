@@ -5,7 +5,7 @@ import { type DevServerOutput, serveDeveloper } from '../../dev-server.js'
 import { parseSeconds, parseWholeNumber } from '../../flags.js'
 import { describe } from '../../help.js'
 import {
-  assertFitsMode,
+  assertFlagsFit,
   collectAddress,
   collectHost,
   collectOrigin,
@@ -150,7 +150,7 @@ export function addServe(parent: Command, context: Context): void {
     )
     .option('--json', 'print one JSON object when it is ready', false)
   addStoreFlags(command).action(async (flags) => {
-    assertFitsMode(flags)
+    assertFlagsFit(flags)
     await (flags.mode === 'dev' ? serveDeveloper(context, flags) : serveTeam(context, flags))
   })
 }
