@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
@@ -9,7 +9,7 @@ import { openCutConnection } from '../support/cut-connection.js'
 import { type PostgresCluster, startPostgresCluster } from '../support/postgres-cluster.js'
 import { makePostgresSchema, type PostgresSchema } from '../support/postgres-schema.js'
 import { TEST_CERTIFICATE } from '../support/tls-identity.js'
-import { createRecord } from './samples.js'
+import { createRecord, createResource } from './samples.js'
 import { makeStateDirectory } from './state-directory.js'
 
 // A server of its own, because it is stopped, reconfigured and filled up.
@@ -237,6 +237,29 @@ describe('what a failure shows', () => {
       expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/PRIVATE|SECRET/)
       expectNoPassword(error)
     }
+  })
+
+  test.each([
+    ['the table is gone', 'drop table resources', 'a table of the database is missing'],
+    ...['XX001', 'XX002'].map((code) => [
+      `the server says ${code}`,
+      `create or replace function spoil() returns trigger language plpgsql as
+        $$ begin raise exception 'invalid page in block 0' using errcode = '${code}'; end $$;
+      create or replace trigger spoil before insert on resources execute function spoil()`,
+      `the database is damaged (${code})`,
+    ]),
+  ])('is that it is damaged, where %s', async (_, damage = '', message = '') => {
+    const own = await makePostgresSchema(cluster.url)
+    onTestFinished(() => own.end())
+    const store = await open(own.url)
+    await own.run(damage)
+    await expect(
+      store.write(({ resources }) => resources.insert(createResource('urn:x'))),
+    ).rejects.toMatchObject({
+      code: 'state_unreadable',
+      message,
+      hint: expect.stringContaining('restore the state from a backup'),
+    })
   })
 
   test('that a value is too long for what has to be unique is not a surprise', async () => {
