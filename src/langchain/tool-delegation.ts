@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { assertMembers } from '../core/option-checks.js'
 import { isPermission } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 
@@ -57,28 +58,25 @@ const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
  * out.
  */
 export function assertDelegation(name: string, delegation: unknown): asserts delegation is ToolDelegation {
-  if (typeof delegation !== 'object' || delegation === null) throw misconfigured(name, 'it has no delegation')
-  const { audience, permissions, binding } = delegation as ToolDelegation
-  const unknown = Object.keys(delegation).find((member) => !Object.hasOwn(MEMBERS, member))
-  if (unknown !== undefined) {
-    throw misconfigured(name, `${quote(unknown)} is not a member of its delegation`)
-  }
+  const given = delegation as ToolDelegation
+  assertMembers(`the delegation of the tool ${quote(name)}`, given, MEMBERS)
+  const { audience, permissions, binding } = given
   if (typeof audience !== 'string' || audience === '') {
     throw misconfigured(name, `its audience ${quote(audience)} names no API`)
   }
-  const isList = Array.isArray(permissions) && permissions.length > 0
-  if (!isList && typeof permissions !== 'function') {
+  const listed: readonly unknown[] = Array.isArray(permissions) ? permissions : []
+  if (listed.length === 0 && typeof permissions !== 'function') {
     throw misconfigured(name, 'its permissions are neither listed nor a function')
   }
-  const alien = isList
-    ? permissions.find((each) => typeof each !== 'string' || !isPermission(each))
-    : undefined
-  if (alien !== undefined) throw misconfigured(name, `${quote(alien)} is not a permission`)
+  for (const each of listed) {
+    if (typeof each === 'string' && isPermission(each)) continue
+    throw misconfigured(name, `${quote(each)} is not a permission`)
+  }
   if (!BINDINGS.includes(binding)) {
     throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)
   }
   for (const [member, types] of Object.entries(MEMBERS)) {
-    const value: unknown = delegation[member as keyof object]
+    const value: unknown = given[member as keyof ToolDelegation]
     if (value === undefined || types.includes(typeof value)) continue
     throw misconfigured(name, `its ${member} ${quote(value)} is no ${types.join(' or ')}`)
   }

@@ -120,7 +120,7 @@ describe('delegatedTool', () => {
   })
 
   test.each<{ why: string; delegation: object | undefined; says: RegExp }>([
-    { why: 'no delegation', delegation: undefined, says: /"get_bill".*no delegation/ },
+    { why: 'no delegation', delegation: undefined, says: /no object .* delegation of the tool "get_bill"/ },
     { why: 'no audience', delegation: { permissions: ['a:r'] }, says: /audience/ },
     { why: 'no permissions', delegation: { audience: BILLING }, says: /permissions/ },
     {
@@ -129,6 +129,11 @@ describe('delegatedTool', () => {
       says: /permissions/,
     },
     { why: 'a condition it cannot keep', delegation: { ...delegation, region: 'eu' }, says: /"region"/ },
+    {
+      why: 'one that it has inherited',
+      delegation: Object.assign(Object.create({ region: 'eu' }), delegation),
+      says: /"region"/,
+    },
     { why: 'a binding it does not know', delegation: { ...delegation, binding: 'args' }, says: /"args"/ },
     {
       why: 'what is no permission',
@@ -139,6 +144,11 @@ describe('delegatedTool', () => {
       why: 'a number for a permission',
       delegation: { ...delegation, permissions: [5] },
       says: /"5" is not a permission/,
+    },
+    {
+      why: 'nothing for a permission',
+      delegation: { ...delegation, permissions: [undefined, 'billing:read'] },
+      says: /"undefined" is not a permission/,
     },
     { why: 'a word for a switch', delegation: { ...delegation, oneTime: 'yes' }, says: /oneTime "yes"/ },
     { why: 'a word for a condition', delegation: { ...delegation, approval: 'yes' }, says: /approval "yes"/ },
@@ -154,6 +164,17 @@ describe('delegatedTool', () => {
     const create = () => createBillTool(authsec, { delegation })
     expect(create).toThrow(expect.objectContaining({ code: 'configuration' }))
     expect(create).toThrow(says)
+  })
+
+  test('asks which member of its delegation is meant', () => {
+    const { authsec } = createStubbedClient()
+    const misspelt = { ...delegation, aproval: true }
+    expect(() => createBillTool(authsec, { delegation: misspelt })).toThrow(
+      expect.objectContaining({
+        message: '"aproval" is not a member of the delegation of the tool "get_bill"',
+        hint: 'Did you mean approval?',
+      }),
+    )
   })
 })
 
