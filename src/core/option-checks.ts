@@ -1,25 +1,30 @@
-import { AuthsecError } from './errors.js'
+import { AuthsecError, type ErrorCode } from './errors.js'
 import { quote } from './printable.js'
 
 /** The names of every member that a type has; does not compile while one is missing. */
 export type MembersOf<T> = Readonly<Record<keyof T, unknown>>
 
 /**
- * Throws `configuration` for options with a member that nobody reads, also one that is there but undefined: it may be a
- * condition somebody relies on.
+ * Throws `configuration`, or another code, for options with a member that nobody reads, also one that is there but
+ * undefined: it may be a condition somebody relies on.
  */
-export function assertMembers<T>(owner: string, given: T, known: MembersOf<T>): void {
+export function assertMembers<T>(owner: string, given: T, known: MembersOf<T>, code?: ErrorCode): void {
   if (typeof given !== 'object' || given === null) {
-    throw new AuthsecError('configuration', `no object is given for ${owner}`)
+    throw new AuthsecError(code ?? 'configuration', `no object is given for ${owner}`)
   }
-  for (const name in given) if (!Object.hasOwn(known, name)) throw unknownMember(owner, name, known)
+  for (const name in given) if (!Object.hasOwn(known, name)) throw unknownMember(owner, name, known, code)
 }
 
 /** What options are refused with that have a member which there is not. */
-export function unknownMember(owner: string, name: string, known: object): AuthsecError {
+export function unknownMember(
+  owner: string,
+  name: string,
+  known: object,
+  code: ErrorCode = 'configuration',
+): AuthsecError {
   const names = Object.keys(known)
   const nearest = findNearest(name, names)
-  return new AuthsecError('configuration', `${quote(name)} is not a member of ${owner}`, {
+  return new AuthsecError(code, `${quote(name)} is not a member of ${owner}`, {
     hint: nearest === undefined ? `There are ${names.join(', ')}.` : `Did you mean ${nearest}?`,
   })
 }

@@ -1,4 +1,4 @@
-import { unknownMember } from './request.js'
+import { assertMembers } from '../core/option-checks.js'
 import type { DelegationSubject } from './subject.js'
 
 /** What a person is asked for, who is elsewhere. */
@@ -43,9 +43,6 @@ export function copyApprovalRequest(request: ApprovalRequest): ApprovalRequest {
     expiresInSeconds,
     signal,
   }
-  for (const name in request) {
-    if (Object.hasOwn(copy, name)) continue
-    throw unknownMember(name)
-  }
+  assertMembers('a request for approval', request, copy, 'request_invalid')
   return copy
 }

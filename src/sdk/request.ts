@@ -1,6 +1,7 @@
 import { assertCallArguments, type Binding } from '../core/call-binding.js'
 import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
+import { unknownMember } from '../core/option-checks.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
@@ -64,22 +65,6 @@ const BINDS: ReadonlyMap<unknown, readonly Binding[]> = new Map<unknown, readonl
   ['call', ['tool', 'call']],
 ])
 
-/**
- * Throws `request_invalid` for a member the client does not know: a misspelt `permissions` would otherwise mean
- * all of them, and a condition that is not understood must not be dropped.
- */
-function assertKnownMembers(request: DelegationRequest): void {
-  for (const name in request) {
-    if (isMember(name as keyof DelegationRequest)) continue
-    throw unknownMember(name)
-  }
-}
-
-/** What a member is refused with that a request of its kind does not have. */
-export function unknownMember(name: string): AuthsecError {
-  return invalidRequest(`${quote(name)} is not a member of this request`, 'See its type for those that are.')
-}
-
 // This runs on every call, and a switch takes a quarter of the time that a set of names takes.
 function isMember(name: keyof DelegationRequest): boolean {
   switch (name) {
@@ -104,13 +89,14 @@ function isMember(name: keyof DelegationRequest): boolean {
 
 /**
  * What a request says now, by the names of its members, so that nothing is asked for that was not looked at: they may be
- * inherited, answered by a function, or changed later on. Throws as `assertKnownMembers`.
+ * inherited, answered by a function, or changed later on. Throws `request_invalid` for a member the client does not
+ * know: a misspelt `permissions` would otherwise mean all of them, and a condition that is not understood must not be
+ * dropped.
  */
 export function copyRequest(request: DelegationRequest): RequestMembers {
-  assertKnownMembers(request)
   const { audience, permissions, subject, tool, binding, call, oneTime, ttlSeconds } = request
   const { minValidityMs, signal, forceRefresh } = request
-  return {
+  const copy: RequestMembers = {
     audience,
     permissions,
     subject,
@@ -123,6 +109,11 @@ export function copyRequest(request: DelegationRequest): RequestMembers {
     signal,
     forceRefresh,
   }
+  for (const name in request) {
+    if (isMember(name as keyof DelegationRequest)) continue
+    throw unknownMember('a request', name, copy, 'request_invalid')
+  }
+  return copy
 }
 
 /** Checks what a request says, and copies that; throws `request_invalid` or `invalid_scope` naming the value. */

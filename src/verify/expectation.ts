@@ -35,9 +35,10 @@ const MEMBERS: Readonly<Record<keyof Expectation, (value: unknown) => boolean>> 
  */
 export function assertExpectation(expect: unknown): asserts expect is Expectation {
   if (typeof expect !== 'object' || expect === null) throw new TypeError('an expectation is an object')
-  for (const [name, value] of Object.entries(expect)) {
+  // Inherited ones as well, which are read like the others.
+  for (const name in expect) {
     if (!Object.hasOwn(MEMBERS, name)) throw unknownMember('an expectation', name, MEMBERS)
-    if (!MEMBERS[name as keyof Expectation](value)) {
+    if (!MEMBERS[name as keyof Expectation](expect[name as keyof object])) {
       throw new TypeError(`the expectation's "${name}" is not as it has to be`)
     }
   }

@@ -69,8 +69,8 @@ describe('a person who is asked for approval', () => {
     const asked: ApprovalRequest = Object.assign(Object.create({ users: 'boss@example.com' }), question)
     await expect(authsec.requestApproval(asked)).rejects.toMatchObject({
       code: 'request_invalid',
-      message: '"users" is not a member of this request',
-      hint: 'See its type for those that are.',
+      message: '"users" is not a member of a request for approval',
+      hint: 'Did you mean user?',
     })
     expect(stub.requests).toEqual([])
   })

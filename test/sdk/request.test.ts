@@ -77,6 +77,15 @@ describe('readRequest', () => {
     expect(reading).toThrow(says)
   })
 
+  test('asks which member is meant', () => {
+    expect(() => read({ audience: BILLING, permision: ['billing:read'] } as DelegationRequest)).toThrow(
+      expect.objectContaining({
+        message: '"permision" is not a member of a request',
+        hint: 'Did you mean permissions?',
+      }),
+    )
+  })
+
   test('says what to name where a member needs an audience', () => {
     expect(() => read({ tool: 'get_bill' })).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('Name the API as audience') }),

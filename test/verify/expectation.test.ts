@@ -73,6 +73,11 @@ describe('an expectation', () => {
       message: 'the expectation\'s "call" is not as it has to be',
     },
     {
+      what: 'one that inherits what it cannot be held to',
+      value: Object.create({ permissions: 'billing:read' }),
+      message: 'the expectation\'s "permissions" is not as it has to be',
+    },
+    {
       what: 'any number of uses, which is not to ask',
       value: { oneTime: false },
       message: 'the expectation\'s "oneTime" is not as it has to be',
@@ -94,6 +99,12 @@ describe('an expectation', () => {
     },
     { what: 'a list', value: ['billing:read'], name: '0' },
     { what: 'about an inherited member', value: { toString: 'x' }, name: 'toString' },
+    {
+      what: 'one that inherits such a member',
+      value: Object.create({ permssions: [] }),
+      name: 'permssions',
+      hint: 'Did you mean permissions?',
+    },
   ])(
     'cannot be $what',
     async ({ value, name, hint = 'There are permissions, anyPermission, tool, call, oneTime.' }) => {
