@@ -50,13 +50,12 @@ function findNearest(name: string, names: readonly string[]): string | undefined
 function countEdits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (const letter of from) {
-    const [first = 0] = row
-    const next = [first + 1]
-    for (const [at, other] of [...to].entries()) {
-      const [above, beside, across] = [row[at + 1], next[at], row[at]] as [number, number, number]
-      next.push(Math.min(above + 1, beside + 1, across + (letter === other ? 0 : 1)))
-    }
-    row = next
+    let [beside, across] = [Infinity, Infinity]
+    row = row.map((above, at) => {
+      beside = 1 + Math.min(above, beside, across - Number(letter === to[at - 1]))
+      across = above
+      return beside
+    })
   }
   return row.at(-1) as number
 }
