@@ -31,11 +31,9 @@ export class SubjectTokens {
 
   /** The kept token of a request that has not been checked, for this user. */
   look(request: RequestMembers, state: SubjectState, mayRefresh: boolean): StoredToken | undefined {
-    const { known, joins, deadBy } = state
-    // As long as the newest token joins one whose user is known, nobody has compared the two.
-    if (known === undefined || known.isDead || (joins?.userId ?? deadBy) !== undefined) return undefined
-    const key = this.#keyOf(known.group.prefix, request)
-    if (key === undefined) return undefined
+    const known = findUsable(state)
+    const key = known && this.#keyOf(known.group.prefix, request)
+    if (known === undefined || key === undefined) return undefined
     const { minValidityMs = 0 } = request
     const kept = this.#source.look(key, minValidityMs)
     if (kept?.isAging && mayRefresh) this.#renew(key, kept, state, known, request)
@@ -56,13 +54,10 @@ export class SubjectTokens {
     const { signal, minValidityMs, forceRefresh } = options
     const { discovery, options: client } = this.#context
     if (client.transport === 'pull') return undefined
-    const asking = [
+    const answers = await Promise.all([
       discovery.read(signal, deadline),
       this.#subjects.readToken(state, signal, deadline),
-    ] as const
-    const answers = await Promise.all(asking).catch((error: unknown) =>
-      this.#outlast(error, state, call, options),
-    )
+    ]).catch((error: unknown) => this.#serveStale(error, state, call, options))
     if ('token' in answers) return answers
     const [metadata, current] = answers
     const tokenEndpoint = this.#exchanger.findEndpoint(metadata, call)
@@ -83,11 +78,10 @@ export class SubjectTokens {
   }
 
   // Where the user's token cannot be had for now, as where its server cannot be asked.
-  #outlast(error: unknown, state: SubjectState, call: CallRequest, options: ObtainOptions): IssuedToken {
-    const { known, joins, deadBy } = state
-    const isKnown = known !== undefined && !known.isDead && (joins?.userId ?? deadBy) === undefined
-    if (!isKnown || isForOneCall(call)) throw error
-    return this.#source.outlast(error, formatCheckedKey(known.group.prefix, call), options)
+  #serveStale(error: unknown, state: SubjectState, call: CallRequest, options: ObtainOptions): IssuedToken {
+    const known = findUsable(state)
+    if (known === undefined || isForOneCall(call)) throw error
+    return this.#source.serveStale(error, formatCheckedKey(known.group.prefix, call), options)
   }
 
   #ask(
@@ -149,6 +143,12 @@ export class SubjectTokens {
     this.#source.denials.noteDead(formatDeadKey(known), error)
     return error
   }
+}
+
+// The newest token, where what is kept for it may be handed out: as long as it joins one whose user is known, nobody has
+// compared the two.
+function findUsable({ known, joins, deadBy }: SubjectState): KnownToken | undefined {
+  return known?.isDead || (joins?.userId ?? deadBy) !== undefined ? undefined : known
 }
 
 function formatDeadKey({ id, group }: KnownToken): string {

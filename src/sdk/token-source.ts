@@ -127,12 +127,12 @@ export class TokenSource {
       if (remaining(issued.grant.lifetime, clock) <= minValidityMs) throw tooShort(minValidityMs)
       return issued
     } catch (error) {
-      return this.outlast(error, key, options)
+      return this.serveStale(error, key, options)
     }
   }
 
   /** The kept token of a key where a new one cannot be had for now and it is still good; throws the error otherwise. */
-  outlast(error: unknown, key: string, { minValidityMs, forceRefresh }: ObtainOptions): IssuedToken {
+  serveStale(error: unknown, key: string, { minValidityMs, forceRefresh }: ObtainOptions): IssuedToken {
     const { clock, emit } = this.#options
     // An outage does not take away what is still good; a refusal does.
     const stale = this.#cache.peek(key)
