@@ -41,6 +41,11 @@ export interface HttpAnswer {
   readonly askedAt: Instant
 }
 
+/** What is known of an attempt before its answer. */
+interface Attempt extends Pick<HttpAnswer, 'askedAt' | 'isRepeated'> {
+  readonly sent: string[]
+}
+
 /** When to stop: the caller's or the flight's signal, and a moment of the monotonic clock. */
 export interface Limits {
   readonly signal: AbortSignal
@@ -98,33 +103,28 @@ export function createHttp(parts: {
     isRepeated: boolean,
   ): Promise<HttpAnswer | AuthsecError> {
     limits.signal.throwIfAborted()
-    const sent: string[] = []
     const askedAt = readInstant(clock)
+    const current: Attempt = { sent: [], askedAt, isRepeated }
     const timeLeft = Math.min(options.attemptTimeoutMs, limits.deadline - askedAt.monotonic)
     const controller = new AbortController()
     const cancelTimer = clock.after(Math.max(0, timeLeft), () => controller.abort())
     const onAbort = () => controller.abort()
     limits.signal.addEventListener('abort', onAbort, { once: true })
     try {
-      const exchanging = exchange(request, askedAt, sent, controller.signal)
-      return { ...(await untilAborted(exchanging, controller.signal)), isRepeated }
+      return await untilAborted(exchange(request, current, controller.signal), controller.signal)
     } catch (error) {
       limits.signal.throwIfAborted()
-      return describeFailure(error, request, sent, controller.signal.aborted)
+      return describeFailure(error, request, current.sent, controller.signal.aborted)
     } finally {
       cancelTimer()
       limits.signal.removeEventListener('abort', onAbort)
     }
   }
 
-  // Fills `sent` before anything is: also a failure must repeat none of it.
-  async function exchange(
-    request: HttpRequest,
-    askedAt: Instant,
-    sent: string[],
-    signal: AbortSignal,
-  ): Promise<Omit<HttpAnswer, 'isRepeated'>> {
+  // Fills `sent` of the attempt before anything is: also a failure must repeat none of it.
+  async function exchange(request: HttpRequest, current: Attempt, signal: AbortSignal): Promise<HttpAnswer> {
     const { url, form } = request
+    const { sent } = current
     const proof = await request.authenticate?.()
     const from = url.replace(/\?.*$/, '')
     const headers = {
@@ -155,9 +155,8 @@ export function createHttp(parts: {
       status: response.status,
       body: parseObject(await readText(response, from)),
       requestId: requestId === null ? undefined : toPrintable(concealSecrets(requestId, sent).slice(0, 128)),
-      sent,
       retryAfterMs: readRetryAfter(response.headers.get('retry-after'), clock),
-      askedAt,
+      ...current,
     }
   }
 }

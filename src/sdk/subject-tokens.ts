@@ -80,7 +80,7 @@ export class SubjectTokens {
   // Where the user's token cannot be had for now, as where its server cannot be asked.
   #serveStale(error: unknown, state: SubjectState, call: CallRequest, options: ObtainOptions): IssuedToken {
     const known = findUsable(state)
-    if (known === undefined || isForOneCall(call)) throw error
+    if (known === undefined) throw error
     return this.#source.serveStale(error, formatCheckedKey(known.group.prefix, call), options)
   }
 
