@@ -1,5 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
-import { findJsonFault } from '../core/json-place.js'
+import { findJsonFault } from '../core/json-fault.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJson } from '../core/strict-json.js'
 import { readUuid } from '../core/uuid.js'

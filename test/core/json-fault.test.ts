@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findJsonFault } from '../../src/core/json-place.js'
+import { findJsonFault } from '../../src/core/json-fault.js'
 
 test.each([
   { what: 'nothing', text: '', at: [1, 1] },
