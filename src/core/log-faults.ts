@@ -112,15 +112,14 @@ export async function locateFault(search: FaultSearch): Promise<LogFault | undef
 
 // Only where the hashes of all records are those that were signed.
 function withGoodAfter(fault: LogFault, faulty: readonly HashedBundle[], size: number): LogFault {
-  const wrong = faulty.flatMap(({ start, expected, actual }) =>
-    actual.flatMap((hash, at) => (isSame(hash, expected[at]) ? [] : [start + at])),
+  const wrong = new Set(
+    faulty.flatMap(({ start, expected, actual }) =>
+      actual.flatMap((hash, at) => (isSame(hash, expected[at]) ? [] : [start + at])),
+    ),
   )
   let first = fault.index + 1
-  let next = size
-  for (const index of wrong) {
-    if (index === first) first++
-    else if (index > first && next === size) next = index
-  }
+  while (wrong.has(first)) first++
+  const next = [...wrong].find((index) => index > first) ?? size
   return first < size ? { ...fault, goodAfter: [first, next - 1] } : fault
 }
 
