@@ -8,6 +8,7 @@ import {
   createAuthsecClient,
   type DelegationSubject,
 } from '../sdk/index.js'
+import { ANSWER_TIMEOUT_MS } from '../verify/fetch-json.js'
 import { createVerifier, type DelegationVerifier, type VerifierOptions } from '../verify/index.js'
 import type { Faults } from './faults.js'
 import { createTestClock, type TestClock } from './test-clock.js'
@@ -107,15 +108,13 @@ export async function createTestAuthsec(options: TestAuthsecOptions = {}): Promi
   }
 }
 
-/** As long as a verifier waits for an answer by the clock of the machine, which is not the test's. */
-const VERIFIER_PATIENCE_MS = 5_000
-
+// A verifier by itself does so by the clock of the machine, which is not the test's.
 function giveUpBy(clock: TestClock, { url, fetch }: TestServer): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init)
     const leaving = new AbortController()
     const cancel = clock.after(
-      VERIFIER_PATIENCE_MS,
+      ANSWER_TIMEOUT_MS,
       () => leaving.abort(new AuthsecError('timed_out', `${url} did not answer in time`)),
       false,
     )

@@ -10,7 +10,8 @@ export interface FetchedJson {
   maxAge: number | undefined
 }
 
-const TIMEOUT_MS = 5_000
+/** How long a verifier waits for an answer. */
+export const ANSWER_TIMEOUT_MS = 5_000
 const MAX_BYTES = 256 * 1024
 const MAX_ERROR_LENGTH = 200
 
@@ -23,7 +24,7 @@ export async function fetchJson(url: URL, fetch: typeof globalThis.fetch): Promi
     const response = await fetch(url, {
       headers: { accept: 'application/json' },
       redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     })
     if (response.status !== 200) {
       await response.body?.cancel()
@@ -88,9 +89,13 @@ function parseMaxAge(cacheControl: string | null): number | undefined {
 
 function describeFailure(url: URL, cause: unknown): AuthsecError {
   if (cause instanceof Error && cause.name === 'TimeoutError') {
-    return new AuthsecError('timed_out', `${url.origin} did not answer in ${TIMEOUT_MS / 1000} seconds`, {
-      cause,
-    })
+    return new AuthsecError(
+      'timed_out',
+      `${url.origin} did not answer in ${ANSWER_TIMEOUT_MS / 1000} seconds`,
+      {
+        cause,
+      },
+    )
   }
   return new AuthsecError('network', `cannot reach ${url.origin}: ${explainNoConnection(cause)}`, {
     hint: 'Check that the server runs and that its address is right.',
