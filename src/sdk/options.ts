@@ -102,7 +102,7 @@ const OPTIONS: MembersOf<AuthsecClientOptions> = {
 }
 const CACHE_DEFAULTS: CacheOptions = { capacity: 1_000, perSubject: 64, maxTtlSeconds: 900, strictTtl: false }
 // Whoever waits for a token holds up a call of an API: less time can be asked for, and no more.
-const HTTP_MOST = { totalTimeoutMs: 5_000 }
+const HTTP_MOST: Partial<HttpOptions> = { totalTimeoutMs: 5_000 }
 const HTTP_DEFAULTS: HttpOptions = { attemptTimeoutMs: 2_500, totalTimeoutMs: 5_000, maxAttempts: 3 }
 
 /** Checks the options when the client is made; throws `configuration` naming the value that is wrong. */
@@ -162,13 +162,13 @@ function readSettings<T extends object>(
   name: string,
   given: Partial<T>,
   defaults: T,
-  limits: Partial<Record<string, number>> = {},
+  limits: Partial<T> = {},
 ): T {
   assertMembers<Partial<T>>(`the ${name} options of a client`, given, defaults)
   const resolved = { ...defaults }
   for (const [member, value] of Object.entries(given)) {
     if (value === undefined) continue
-    const most = limits[member] ?? MOST
+    const most = (limits[member as keyof T] ?? MOST) as number
     if (typeof defaults[member as keyof T] === 'boolean') {
       if (typeof value !== 'boolean')
         throw misconfigured(`${name}.${member} ${quote(value)} is not true or false`)
