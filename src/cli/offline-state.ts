@@ -48,7 +48,10 @@ export function addReplaceFlags<A extends unknown[], O extends OptionValues, G e
   command: Command<A, O, G>,
 ) {
   return command
-    .option('--audit-high-water <file>', 'where the server keeps the highest head of its log')
+    .option(
+      '--audit-high-water <file>',
+      'where the server keeps the highest head of its log; needed for that of a team',
+    )
     .option('--old-log <directory>', 'where the log that ends is written (default: in the state directory)')
     .option('--confirm <tenant>', 'the id of the tenant whose state goes, instead of typing it')
 }

@@ -9,6 +9,7 @@ import { AuthsecError } from '../core/errors.js'
 import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
 import { openState, type StatePlace } from './state.js'
+import { assertMarkNamed } from './team-state.js'
 
 export interface RecoverOptions extends StatePlace {
   kek?: Uint8Array | undefined
@@ -32,14 +33,15 @@ export interface Recovered {
 
 /**
  * Lets a state that was rolled back start again, with a new log that says so, and without the keys that would revive
- * revoked tokens. Throws `conflict` where the log is whole or a server runs, `not_found` for an empty state, and what
- * `openState` throws.
+ * revoked tokens. Throws `conflict` where the log is whole or a server runs, `not_found` for an empty state, `usage` for
+ * that of a team without its mark, and what `openState` throws.
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const { clock = Date.now, seenHeads = [], keepLog } = options
   const { store, name, kek, markFile, close } = await openState(options, options.kek, 'refuse')
   try {
     const issuer = await readSetting(store, 'issuer')
+    assertMarkNamed(options, issuer)
     await assertNoServer(store, store)
     const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
     const authority = await openAuthority({

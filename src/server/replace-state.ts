@@ -10,6 +10,7 @@ import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
 import { PASSWORD_FILE } from './seed-passwords.js'
 import type { OpenState, StatePlace } from './state.js'
+import { assertMarkNamed } from './team-state.js'
 
 /** A state on which no server runs, and the key-encryption key of one that has none of its own. */
 export interface OfflineState extends StatePlace {
@@ -32,7 +33,10 @@ export interface Replaced extends Installed {
   old?: FormerLog | undefined
 }
 
-/** Puts another state in the place of one, whose log is kept first. Throws `conflict` where a server runs on it. */
+/**
+ * Puts another state in the place of one, whose log is kept first. Throws `conflict` where a server runs on it, and
+ * `usage` for that of a team without its mark.
+ */
 export async function replaceState(
   state: OpenState,
   options: ReplaceOptions,
@@ -51,12 +55,13 @@ export async function replaceState(
 async function retire(state: OpenState, options: ReplaceOptions, tenantId: string): Promise<FormerLog> {
   const { store, name, kek, markFile } = state
   const { clock = Date.now, confirm, keepLog } = options
+  const issuer = (await store.settings.find('issuer')) ?? ''
+  assertMarkNamed(options, issuer)
   const logId = (await store.settings.find('log_id')) ?? ''
   await openEnvelope(store, kek, { tenantId, logId })
   await assertNoServer(store, store)
   await confirm({ tenantId, name })
   const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
-  const issuer = (await store.settings.find('issuer')) ?? ''
   const authority = await openAuthority({ store, kek, issuer, clock, highWater, isBrief: true })
   try {
     // A log that is not what it was goes as it is: whoever looks at it is told.

@@ -5,6 +5,7 @@ import { AuthsecError } from '../core/errors.js'
 import { SCHEMA_VERSION } from '../store/migrate.js'
 import { type Replaced, type ReplaceOptions, replaceState } from './replace-state.js'
 import { openState } from './state.js'
+import { isOfTeam } from './team-state.js'
 
 /**
  * Empties a state: what is left is the name of its tenant, its issuer and its key-encryption key. Throws `not_found`
@@ -15,7 +16,7 @@ export async function resetState(options: ReplaceOptions): Promise<Replaced & { 
   const { store, name, kek } = state
   try {
     const [issuer, tenantId] = [await readSetting(store, 'issuer'), await readSetting(store, 'tenant_id')]
-    if (issuer.startsWith('https:')) {
+    if (isOfTeam(issuer)) {
       throw new AuthsecError('configuration', `${name} is the state of a team`, {
         hint: 'Begin another one with authsec dev init; this one stays as it is.',
       })

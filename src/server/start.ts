@@ -14,6 +14,7 @@ import { parseQuirks } from './quirks.js'
 import { runServer, type ServingOptions } from './run.js'
 import { seedPasswords } from './seed-passwords.js'
 import { type OpenState, openState, type StatePlace } from './state.js'
+import { isOfTeam } from './team-state.js'
 
 export interface ServerOptions extends ServingOptions, StatePlace {
   /** The key-encryption key, 32 bytes. A database needs it; without it a directory makes and keeps one of its own. */
@@ -171,7 +172,7 @@ async function openDevState(options: ServerOptions): Promise<OpenState> {
   const state = await openState(options, options.kek)
   try {
     const issuer = store && (await state.store.settings.find('issuer'))
-    if (issuer?.startsWith('https:')) {
+    if (issuer !== undefined && isOfTeam(issuer)) {
       throw new AuthsecError('configuration', `${state.name} belongs to the issuer ${quote(issuer, 200)}`, {
         hint: 'It is the state of a team: serve it in mode shared.',
       })

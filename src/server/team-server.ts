@@ -12,6 +12,7 @@ import { assertApart } from './high-water.js'
 import { describeEmptyState } from './reset.js'
 import { runServer, type ServingOptions } from './run.js'
 import { type OpenState, openState, type StatePlace } from './state.js'
+import { isOfTeam } from './team-state.js'
 
 /** A server for a team, behind a proxy that terminates TLS. */
 export interface SharedServerOptions extends ServingOptions, StatePlace {
@@ -152,7 +153,7 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
 async function makeRoom({ store, name, kek }: OpenState, issuer: string, plan: FirstStart): Promise<void> {
   const former = await store.settings.find('issuer')
   if (former === undefined) return
-  if (!former.startsWith('https:') || (await isPlanted(store))) {
+  if (!isOfTeam(former) || (await isPlanted(store))) {
     throw new AuthsecError('conflict', `${name} has been initialised already`, {
       hint: 'One server serves one tenant: name another state for another one.',
     })

@@ -70,7 +70,8 @@ async function killLoads(
   async function load(to: string, tenantId: string | undefined, killAfterMs?: number): Promise<number> {
     const confirm = tenantId === undefined ? [] : ['--confirm', tenantId]
     const old = ['--old-log', join(place, `log-${where[0]}-${log++}`)]
-    const args = ['dev', 'snapshot', 'load', files.get(to) ?? '', ...where, ...confirm, ...old]
+    const mark = ['--audit-high-water', join(place, `mark-${where[0]}`)]
+    const args = ['dev', 'snapshot', 'load', files.get(to) ?? '', ...where, ...confirm, ...old, ...mark]
     const start = performance.now()
     const command = await startCommand(script, args, { ...env, ...more, AUTHSEC_CONFIG_DIR: place })
     if (killAfterMs !== undefined) delay(killAfterMs).then(() => command.signal('SIGKILL'))

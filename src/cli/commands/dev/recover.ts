@@ -44,7 +44,10 @@ export function addRecover(parent: Command, context: Context): void {
     seeAlso: ['authsec dev serve', 'authsec audit verify'],
   })
     .option('--accept-loss', 'what was recorded after the copy was made is lost, and you know it', false)
-    .option('--audit-high-water <file>', 'where the server keeps the highest head of its log')
+    .option(
+      '--audit-high-water <file>',
+      'where the server keeps the highest head of its log; needed for that of a team',
+    )
     .option(
       '--old-log <directory>',
       'where what is left of the old log is written (default: in the state directory)',

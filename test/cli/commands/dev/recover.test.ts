@@ -1,8 +1,12 @@
-import { copyFile, rm } from 'node:fs/promises'
+import { copyFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { initServer } from '../../../../src/server/index.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
 import { startTestServer } from '../../../support/running-server.js'
+
+const KEK = new Uint8Array(32).fill(9)
+const ADMIN = { email: 'root@team.example', password: 'correct horse battery' }
 
 type Server = Awaited<ReturnType<typeof startTestServer>>
 
@@ -91,6 +95,22 @@ describe('a state of which an older copy has been put back', () => {
     await expect(startTestServer(options)).rejects.toMatchObject({ code: 'state_rolled_back' })
     const server = await startTestServer({ ...options, auditHighWater: undefined })
     await server.close()
+  })
+
+  test('of a team is looked at with the mark of its servers, or not at all', async () => {
+    const directory = await makeDirectory()
+    const [state, kekFile] = [join(directory, 'state'), join(directory, 'kek')]
+    await initServer({ state, kek: KEK, issuer: 'https://authsec.example', admin: ADMIN })
+    await writeFile(kekFile, Buffer.from(KEK).toString('base64'), { mode: 0o600 })
+    const args = ['dev', 'recover', '--state', state, '--kek-file', kekFile, '--accept-loss']
+    expect(await runCli(args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/no high-water mark is named, .*\nhint: .*--audit-high-water/),
+    })
+    expect(await runCli([...args, '--audit-high-water', join(directory, 'mark')])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('there is nothing to recover'),
+    })
   })
 
   test('is noticed where the copy is from before a reset, after which its tokens would live again', async () => {

@@ -3,11 +3,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { initServer, type RunningServer, startServer } from '../../../../src/server/index.js'
 import { saveSnapshot } from '../../../../src/server/snapshot.js'
+import { hashState } from '../../../support/held-state.js'
 import { exchange, pull, startMinting } from '../../../support/mint-load.js'
 import { makePostgresSchema } from '../../../support/postgres-schema.js'
 import { makeDirectory, runCli } from '../../../support/run-cli.js'
 
 const KEK = new Uint8Array(32).fill(9)
+const ADMIN = { email: 'root@team.example', password: 'correct horse battery' }
 
 const serve = (place: { store: string } | { state: string }) =>
   startServer({ ...place, kek: KEK, port: 0, allowDevPostgres: true })
@@ -59,10 +61,28 @@ test('a snapshot of a database under load goes into a directory, and back into t
   await schema.drop()
 })
 
+test('goes into the place of a team only with the mark of its servers', async () => {
+  const directory = await makeDirectory()
+  const [state, file, kekFile, mark] = ['state', 'team.jsonl', 'kek', 'mark'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string, string]
+  await writeFile(kekFile, Buffer.from(KEK).toString('base64'), { mode: 0o600 })
+  const { tenantId } = await initServer({ state, kek: KEK, issuer: 'https://authsec.example', admin: ADMIN })
+  const place = ['--state', state, '--kek-file', kekFile]
+  expect(await runCli(['dev', 'snapshot', 'save', file, ...place])).toMatchObject({ code: 0 })
+  const before = await hashState(state)
+  const load = ['dev', 'snapshot', 'load', file, ...place, '--confirm', tenantId]
+  expect(await runCli(load)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/no high-water mark is named, .*\nhint: .*--audit-high-water/),
+  })
+  expect(await hashState(state)).toEqual(before)
+  expect(await runCli([...load, '--audit-high-water', mark])).toMatchObject({ code: 0 })
+})
+
 test('a command that has a database to itself counts as a server for seconds only, and as none at its end', async () => {
   const schema = await makePostgresSchema()
-  const admin = { email: 'root@team.example', password: 'correct horse battery' }
-  await initServer({ store: schema.url, kek: KEK, issuer: 'https://authsec.example', admin })
+  await initServer({ store: schema.url, kek: KEK, issuer: 'https://authsec.example', admin: ADMIN })
   const leases: number[] = []
   await saveSnapshot({ store: schema.url, kek: KEK, clone: false }, async () => {
     const now = 'extract(epoch from clock_timestamp()) * 1000'

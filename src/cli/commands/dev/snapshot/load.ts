@@ -48,7 +48,7 @@ export function addLoad(parent: Command, context: Context): void {
     examples: [
       ['authsec dev snapshot load before.jsonl --state copy', 'into a directory where nothing is yet'],
       [
-        'authsec dev snapshot load team.jsonl --store postgres://authsec@db.example/authsec --kek-file kek --old-log lost --confirm 7d0c…',
+        'authsec dev snapshot load team.jsonl --store postgres://authsec@db.example/authsec --kek-file kek --audit-high-water mark --old-log lost --confirm 7d0c…',
         'the tenant that goes has to be named',
       ],
     ],
