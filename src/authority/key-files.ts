@@ -60,9 +60,9 @@ export async function generateKey(alg: GeneratedAlgorithm): Promise<FileKey> {
 }
 
 /**
- * Reads keys: PEM (PKCS #8, PKCS #1, SEC 1, SPKI, certificates, any number of them, RFC 7468), a JWK or a JWK Set (RFC 7517). Throws `key_malformed`
- * naming `source` for what is none of these, is symmetric, too weak, or a private key that is not that of its public
- * part.
+ * Reads keys: PEM (PKCS #8, PKCS #1, SEC 1, SPKI, certificates, any number of them, RFC 7468), a JWK or a JWK Set
+ * (RFC 7517). Throws `key_malformed` naming `source` for what is none of these, is symmetric, too weak, or a private
+ * key that is not that of its public part.
  */
 export async function parseKeys(text: string, source: string): Promise<FileKey[]> {
   const trimmed = text.trim()

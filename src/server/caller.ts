@@ -6,8 +6,8 @@ import { AuthsecError } from '../core/errors.js'
 import type { Endpoint } from './endpoint.js'
 
 /**
- * Who calls an endpoint, which the provenance tells from then on. Throws `login_required` without a live session where one is needed, and
- * `access_denied` without `admin:access` where that is.
+ * Who calls an endpoint, which the provenance tells from then on. Throws `login_required` without a live session where
+ * one is needed, and `access_denied` without `admin:access` where that is.
  */
 export async function findCaller(
   request: Request,

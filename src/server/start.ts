@@ -23,9 +23,9 @@ export interface ServerOptions extends ServingOptions, StatePlace {
   allowDevPostgres?: boolean
   /**
    * Where its keys come from: its state (`persistent`, the default); this start, so that no token outlives the run
-   * (`ephemeral`, except for the key of the audit log; not in a state that has keys of its own); or the text of PEM, a JWK or a JWK Set with private keys, which
-   * sign in a new state. A JWK is for call tokens unless its `authsec_purpose` says `base` or `audit`; with
-   * `"authsec_state": "prepared"` it is the next one to sign.
+   * (`ephemeral`, except for the key of the audit log; not in a state that has keys of its own); or the text of PEM, a
+   * JWK or a JWK Set with private keys, which sign in a new state. A JWK is for call tokens unless its
+   * `authsec_purpose` says `base` or `audit`; with `"authsec_state": "prepared"` it is the next one to sign.
    */
   keys?: 'persistent' | 'ephemeral' | { import: string }
   /** A loopback address; default 127.0.0.1. */

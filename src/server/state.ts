@@ -55,11 +55,11 @@ export interface OpenState {
 }
 
 /**
- * Opens a state, or creates it where `absence` has it so. In a directory: the database, which is the lock too, the key-encryption key unless one
- * is given, and a file that tells others which process has it. A database needs a key, because nothing that belongs to
- * all of its servers may be made by one of them. Throws `usage`, `state_locked`, `state_newer`, `state_unreadable`
- * (also for what is open to others), and of a database what `openStore` throws; where there is no state `not_found`, or
- * `state_rolled_back` for one that is lost.
+ * Opens a state, or creates it where `absence` has it so. In a directory: the database, which is the lock too, the
+ * key-encryption key unless one is given, and a file that tells others which process has it. A database needs a key,
+ * because nothing that belongs to all of its servers may be made by one of them. Throws `usage`, `state_locked`,
+ * `state_newer`, `state_unreadable` (also for what is open to others), and of a database what `openStore` throws; where
+ * there is no state `not_found`, or `state_rolled_back` for one that is lost.
  */
 export async function openState(
   place: StatePlace,
@@ -153,7 +153,7 @@ async function openDirectory(
   }
 }
 
-/** Whether there is something in the database of a directory: the engine writes into a file of no bytes when it opens it. */
+/** Whether a directory has a database. The engine writes into a file of no bytes when it opens it. */
 export function hasDatabase(place: string): boolean {
   return (statSync(join(place, DATABASE), { throwIfNoEntry: false })?.size ?? 0) > 0
 }

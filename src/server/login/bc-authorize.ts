@@ -21,8 +21,8 @@ export const bcAuthorize: Endpoint<'public'> = {
   speaks: 'OpenID CIBA Core 1.0',
   differences:
     'poll mode only; no id_token and no signed requests; login_hint (an e-mail address or a user id) is the only ' +
-    'hint; scopes as at the device authorization endpoint, and openid may be left out; the same request with the same Idempotency-Key (random, and as secret as what it ' +
-    'gets) is the same question, and gets the same auth_req_id',
+    'hint; scopes as at the device authorization endpoint, and openid may be left out; the same request with the ' +
+    'same Idempotency-Key (random, and as secret as what it gets) is the same question, and gets the same auth_req_id',
   event: 'approval.requested',
   limit: 'ask',
   errors: 'oauth',
