@@ -1,7 +1,7 @@
 /** What a process is told while somebody listens. */
 export interface ProcessEvents {
   /** Named as places in which a token may stand. */
-  readonly places: ReadonlyMap<string, readonly unknown[]>
+  readonly places: readonly [place: string, values: unknown[]][]
   /** The rejections for which nobody but this listened: Node would have ended the process. */
   readonly unheard: readonly unknown[]
   stop(): void
@@ -27,11 +27,11 @@ export function listenToProcess(): ProcessEvents {
   }
   for (const [event, listener] of Object.entries(listeners)) process.on(event, listener)
   return {
-    places: new Map([
+    places: [
       ['a warning', warnings],
       ['an unhandled rejection', rejections],
       ['an uncaught exception', exceptions],
-    ]),
+    ],
     unheard,
     stop() {
       for (const [event, listener] of Object.entries(listeners)) process.off(event, listener)

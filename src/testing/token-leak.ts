@@ -27,17 +27,19 @@ export async function expectNoTokenLeak<T>(
 ): Promise<T> {
   const test = await createTestAuthsec(options)
   const told: unknown[] = []
-  const places = new Map<string, unknown>([
+  const events = listenToProcess()
+  // No map: two values may be watched by one name.
+  const places: [place: string, value: unknown][] = [
     ['a callback', told],
     ['the client', test.authsec],
-  ])
+    ...events.places,
+  ]
   const watched: WatchedRun = {
     ...test,
     callbacks: [createRecorder(told)],
-    watch: (place, value) => void places.set(place, value),
+    watch: (place, value) => void places.push([place, value]),
   }
   const output = captureOutput()
-  const events = listenToProcess()
   let ending: { result: T } | { error: unknown }
   try {
     ending = { result: await run(watched) }
@@ -48,10 +50,9 @@ export async function expectNoTokenLeak<T>(
     events.stop()
     output.restore()
   }
-  for (const [place, values] of events.places) places.set(place, values)
-  places.set('error' in ending ? 'what was thrown' : 'the result', Object.values(ending)[0])
+  places.push(['error' in ending ? 'what was thrown' : 'the result', Object.values(ending)[0]])
   const tokens = [...new Set(test.server.issued)]
-  const leaks = [...places].flatMap(([place, value]) => findLeaks(place, describeFully(value), tokens))
+  const leaks = places.flatMap(([place, value]) => findLeaks(place, describeFully(value), tokens))
   leaks.push(...findLeaks('the output', output.text, tokens))
   await test.close()
   if (tokens.length === 0) throw leaked('no token was issued in this run, so nothing was found out', [])

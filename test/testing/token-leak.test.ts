@@ -176,6 +176,14 @@ describe('expectNoTokenLeak', () => {
         }),
     },
     { where: 'a list', leak: ({ watch }, jwt) => watch('a list', [new Map([['token', jwt]])]) },
+    {
+      where: 'a list',
+      leak({ watch }, jwt) {
+        watch('a list', jwt)
+        watch('a list', 'another value by the same name')
+      },
+    },
+    { where: 'a warning', leak: ({ watch }, jwt) => watch('a warning', jwt) },
     { where: 'a checkpoint', leak: ({ watch }, jwt) => watch('a checkpoint', new TextEncoder().encode(jwt)) },
     {
       where: 'a driver',
