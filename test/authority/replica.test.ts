@@ -257,15 +257,21 @@ describe('a server that was silent for too long', () => {
   test.each([
     { clock: 'steady', after: { wall: 1_000_000, steady: 1_000 + 25_001 } },
     { clock: 'wall', after: { wall: 1_000_000 + 25_001, steady: 1_000 } },
-  ])('serves nothing from five seconds before its lease ends, by its $clock clock', async ({ after }) => {
-    const paused = createReplica({ store: one.store, admit, bootId: 'other', readTime: () => time })
-    await paused.join(pretend(one.authority.keyring))
-    expect(() => paused.assertCurrent()).not.toThrow()
-    time = after
-    expect(() => paused.assertCurrent()).toThrow('lost touch')
-    await expect.poll(() => attempt(() => paused.assertCurrent())).toBe('well')
-    await paused.leave()
-  })
+  ])(
+    'serves nothing and leads nobody from five seconds before its lease ends, by its $clock clock',
+    async ({ after }) => {
+      const paused = createReplica({ store: one.store, admit, bootId: 'other', readTime: () => time })
+      await paused.join(pretend(one.authority.keyring))
+      expect(() => paused.assertCurrent()).not.toThrow()
+      expect(await paused.leads()).toBe(true)
+      time = after
+      const leads = paused.leads()
+      expect(() => paused.assertCurrent()).toThrow('lost touch')
+      expect(await leads).toBe(false)
+      await expect.poll(() => attempt(() => paused.assertCurrent())).toBe('well')
+      await paused.leave()
+    },
+  )
 
   test('leaves though each renewal takes longer than the time until the next one', async () => {
     const { store } = one
