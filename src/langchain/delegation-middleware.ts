@@ -49,6 +49,8 @@ export function delegationMiddleware(
 ): DelegationMiddleware {
   assertMembers('the options of delegationMiddleware', options, OPTIONS)
   const { tools, undeclared = 'deny', onDenied = 'tool-message' } = options
+  // What they are named is the caller's.
+  assertMembers('the tools of delegationMiddleware', tools, tools)
   readChoice('undeclared', undeclared, ['deny', 'pass'])
   readChoice('onDenied', onDenied, ['tool-message', 'throw'])
   const delegations = new Map(Object.entries(tools))

@@ -166,6 +166,7 @@ describe('delegationMiddleware', () => {
   test.each<{ options: object; says: string; hint?: string }>([
     { options: { onDeny: 'throw' }, says: '"onDeny" is not a member of', hint: 'Did you mean onDenied?' },
     { options: { onDenied: 'thow' }, says: 'onDenied "thow" is not one of tool-message, throw' },
+    { options: { tools: undefined }, says: 'no object is given for the tools of delegationMiddleware' },
     { options: { undeclared: 'allow' }, says: 'undeclared "allow" is not one of deny, pass' },
   ])('is not made with $options', ({ options, says, hint }) => {
     const { authsec } = createStubbedClient()
