@@ -1,6 +1,7 @@
 import type { JWK } from 'jose'
 import { AuthsecError } from '../core/errors.js'
 import { isPublished, isTrusted, type KeyState } from '../core/keyset.js'
+import { nextTurn } from '../core/next-turn.js'
 import type { CallAlgorithm, Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import { loadKey, toPublicJwk } from './key-making.js'
@@ -155,7 +156,10 @@ export async function openKeyring(
       // What is loaded may be newer than the signature.
       const state = isUpToDate ? loaded.states.get(kid) : await transaction.keys.findState(kid)
       // Out of this transaction, which may yet be undone: it is a hint for the next one and nothing more.
-      if (!isUpToDate) setImmediate(() => refresh().catch(() => {}))
+      if (!isUpToDate)
+        void nextTurn()
+          .then(refresh)
+          .catch(() => {})
       // What has been signed by the key that was active a moment ago lives as long as its overlap.
       if (state === 'active' || state === 'retiring') return
       throw new AuthsecError('temporarily_unavailable', 'the key that signed was taken out of use', {

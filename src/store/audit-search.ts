@@ -7,6 +7,7 @@ import {
   sql,
 } from 'kysely'
 import { type AuditCondition, type AuditFilter, matchesAuditFilter } from '../core/audit-filter.js'
+import { nextTurn } from '../core/next-turn.js'
 import { parseStoredRecord } from '../core/stored-record.js'
 import type { AuditRow, Schema } from './schema.js'
 import type { AuditQuery, AuditScan, StoredRecord } from './store.js'
@@ -51,7 +52,7 @@ export async function scanAudit(
   let { low, high } = bounds
   for (let looked = 0; low <= high && records.length < limit; ) {
     if (looked >= budget) return { records: inOrder(records, newest), seen: newest ? high + 1 : low - 1 }
-    if (looked > 0) await breathe()
+    if (looked > 0) await nextTurn()
     const span = { low, high, newest, limit: limit - records.length }
     const step = await readStep(db, plan, span, indexed)
     looked += step.looked
@@ -239,8 +240,4 @@ function whereColumn<O>(matching: Matching<O>, { field, operator, value }: Audit
 
 function inOrder(records: StoredRecord[], newest: boolean): StoredRecord[] {
   return newest ? records.reverse() : records
-}
-
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,4 +1,5 @@
 import { AuthsecError } from '../core/errors.js'
+import { nextTurn } from '../core/next-turn.js'
 
 interface Waiter<C> {
   work: (context: C) => Promise<unknown>
@@ -68,7 +69,7 @@ export function createGroupCommit<C>(engine: CommitEngine<C>): GroupCommit<C> {
   async function gather(): Promise<void> {
     for (let turn = 0, before = 0; turn < MAX_TURNS && (turn === 0 || queue.length > before); turn++) {
       before = queue.length
-      await new Promise((resolve) => setImmediate(resolve))
+      await nextTurn()
     }
   }
 

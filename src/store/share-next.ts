@@ -1,3 +1,5 @@
+import { nextTurn } from '../core/next-turn.js'
+
 /**
  * One run of some work for all who want it at the same time. Whoever asks while one is under way waits for the next,
  * because only a run that begins later is sure to see, or to cover, what was done before. A failure is that of
@@ -34,7 +36,7 @@ export function shareTurn<T>(work: () => Promise<T>): () => Promise<T> {
   let next: Promise<T> | undefined
 
   async function start(): Promise<T> {
-    await new Promise((resolve) => setImmediate(resolve))
+    await nextTurn()
     next = undefined
     return work()
   }

@@ -1,3 +1,4 @@
+import { nextTurn } from '../core/next-turn.js'
 import type { Clock } from '../sdk/index.js'
 
 /** A clock that moves only when told to, with timers that fire on the way. */
@@ -60,5 +61,5 @@ export function createTestClock(wall: number = Date.parse('2026-11-24T09:00:00Z'
 
 /** Lets everything that waits for nothing but promises come to its end. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
 }

@@ -26,6 +26,7 @@ function listenForLost(lost: unknown[]): (event: VerifyEvent) => void {
 }
 
 afterEach(async () => {
+  vi.useRealTimers()
   vi.unstubAllEnvs()
   vi.restoreAllMocks()
   for (const each of opened.splice(0)) await each.close()
@@ -52,6 +53,15 @@ describe('createTestAuthsec', () => {
       await expect(other.getDelegationToken(request)).resolves.toMatchObject({ fromCache: false })
     },
   )
+
+  test('needs no timer of the runtime, which a test may have faked', async () => {
+    vi.useFakeTimers()
+    const { authsec, verifier, server, clock } = await open()
+    const token = await authsec.getDelegationToken(request)
+    await clock.advance(1_000)
+    await expect(verifier.verify(token.reveal())).resolves.toMatchObject({ auditId: token.auditId })
+    expect((await server.readAudit()).map(({ event }) => event.id)).toContain(token.auditId)
+  })
 
   test('acts for a user who signs in', async () => {
     const { authsec, verifier, server, signIn } = await open()
