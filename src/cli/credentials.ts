@@ -5,7 +5,6 @@ import { isJsonObject, type Json } from '../core/strict-json.js'
 import { CONFIG_ELSEWHERE, readJsonFile } from './config.js'
 import type { Keychain } from './keychain.js'
 import { writePrivateFile } from './private-file.js'
-import { toWriteFailure } from './write-failure.js'
 
 /** The session of a profile; it may be sent to its own server only. */
 export interface Session {
@@ -54,17 +53,8 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
     )
   }
 
-  // The keychain is not asked meanwhile: it may wait for a person. Returns what was there before.
-  async function replace(profile: string, entry: Entry | undefined): Promise<Entry | undefined> {
-    const { withFileLock } = await import('./file-lock.js')
-    return await withFileLock(path, async () => {
-      const { [profile]: former, ...others } = await read()
-      const entries = entry === undefined ? others : { ...others, [profile]: entry }
-      await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
-      return former
-    }).catch((error) => {
-      throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
-    })
+  async function save(entries: Record<string, Entry>): Promise<void> {
+    await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
   }
 
   // What cannot be removed is worth nothing once its account is forgotten.
@@ -105,18 +95,21 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
       return await openEntry(profile, (await read())[profile])
     },
     async write(profile, { access_token, ...facts }, place) {
+      const entries = await read()
       const entry: Entry =
         place === 'file'
           ? { ...facts, access_token }
           : { ...facts, keychain_account: `${profile} ${crypto.randomUUID()}` }
       if ('keychain_account' in entry) await keychain.write(entry.keychain_account, access_token)
-      await forget(await replace(profile, entry))
+      await save({ ...entries, [profile]: entry })
+      await forget(entries[profile])
     },
     async remove(profile, accessToken) {
-      const { [profile]: entry } = await read()
+      const { [profile]: entry, ...others } = await read()
       if (entry === undefined) return
       if (accessToken !== undefined && (await openEntry(profile, entry)) !== accessToken) return
-      await forget(await replace(profile, undefined))
+      await save(others)
+      await forget(entry)
     },
   }
 }

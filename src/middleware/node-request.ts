@@ -42,8 +42,11 @@ export function showNodeRequest(request: NodeRequest, next?: unknown): IncomingR
         if (request.readableDidRead) {
           throw new TypeError('the body was read before requireDelegation, and not kept as request.body')
         }
-        // The rest of a body that is too large is left to Node: whoever sends it still reads the answer.
-        request.body = await parseBody(request.iterator({ destroyOnReturn: false }))
+        request.body = await parseBody(request.iterator({ destroyOnReturn: false })).catch((error) => {
+          // Whoever sends too much still reads the answer, and the rest of it does not stop up their connection.
+          request.resume()
+          throw error
+        })
       }
       return request.body
     },

@@ -1,4 +1,5 @@
-import type { RequestListener } from 'node:http'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, type RequestListener, request } from 'node:http'
 import express, { type Express, type Request, type Response } from 'express'
 import { describe, expect, test } from 'vitest'
 import { readDelegation, requireDelegation } from '../../src/middleware/express.js'
@@ -101,6 +102,26 @@ describe('what express alone can do', () => {
     const token = body === undefined ? signCall() : signBound({ amount: '1' })
     const init = { ...bearer(token), ...(body !== undefined && { method: 'POST', body }) }
     expect((await fetch(await listen(listener), init)).status).toBe(status)
+  })
+
+  // A proxy keeps its connections, and sends the requests of others on them.
+  test('serves the next request on the connection of one that sent far too much', async () => {
+    const guard = requireDelegation(verifyCalls(), { tool: 'refund', call: { bound: ['amount'] } })
+    const listener: RequestListener = (request, response) => {
+      if (request.method === 'GET') response.end()
+      else void guard(request, response, () => response.end())
+    }
+    const url = await listen(listener)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const send = async (method: string, body = ''): Promise<number | undefined> => {
+      const sent = request(url, { method, agent, ...bearer(signBound({ amount: '1' })) }).end(body)
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+      await once(answer.resume(), 'end')
+      return answer.statusCode
+    }
+    expect(await send('POST', `{"a":"${'x'.repeat(300_000)}"}`)).toBe(403)
+    expect(await send('GET')).toBe(200)
+    agent.destroy()
   })
 
   describe('under a router that is mounted', () => {
