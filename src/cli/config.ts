@@ -52,19 +52,23 @@ export const CONFIG_ELSEWHERE = 'Set AUTHSEC_CONFIG_DIR to a directory where you
 export function createConfig(directory: string): Config {
   const path = join(directory, 'config.json')
 
-  async function change(write: (config: Conf<Written>) => void): Promise<void> {
+  // What is written follows from what is read, and must not undo what another command writes in between.
+  async function change(write: (config: Conf<Written>, content: ConfigContent) => void): Promise<void> {
     const Conf = await loadConf()
-    try {
-      write(
-        new Conf<Written>({
-          cwd: directory,
-          configName: 'config',
-          accessPropertiesByDotNotation: false,
-        }),
-      )
-    } catch (error) {
+    const { withFileLock } = await import('./file-lock.js')
+    await withFileLock(path, async () => {
+      // First the reading, whose message is better than the package's when the file is damaged.
+      const content = await read()
+      const config = new Conf<Written>({
+        cwd: directory,
+        configName: 'config',
+        accessPropertiesByDotNotation: false,
+      })
+      write(config, content)
+      await keepNames(directory, 'profiles', Object.keys(config.get('profiles', {})))
+    }).catch((error) => {
       throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
-    }
+    })
   }
 
   async function read(): Promise<ConfigContent> {
@@ -78,25 +82,19 @@ export function createConfig(directory: string): Config {
   return {
     path,
     read,
-    async writeProfile(name, profile) {
-      // First the reading, whose message is better than the package's when the file is damaged.
-      const { profiles } = await read()
-      await change((config) => config.set('profiles', { ...profiles, [name]: profile }))
-      await keepNames(directory, 'profiles', Object.keys({ ...profiles, [name]: profile }))
+    writeProfile(name, profile) {
+      return change((config, { profiles }) => config.set('profiles', { ...profiles, [name]: profile }))
     },
     async removeProfile(name, serverUrl) {
-      const { used, profiles } = await read()
-      const { [name]: profile, ...others } = profiles
-      if (profile === undefined || (serverUrl !== undefined && profile.server_url !== serverUrl)) return
-      await change((config) => {
+      if ((await read()).profiles[name] === undefined) return
+      await change((config, { used, profiles: { [name]: profile, ...others } }) => {
+        if (serverUrl !== undefined && profile?.server_url !== serverUrl) return
         config.set('profiles', others)
         if (used === name) config.delete('profile')
       })
-      await keepNames(directory, 'profiles', Object.keys(others))
     },
-    async useProfile(name) {
-      await read()
-      await change((config) => {
+    useProfile(name) {
+      return change((config) => {
         if (name === undefined) config.delete('profile')
         else config.set('profile', name)
       })

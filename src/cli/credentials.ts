@@ -5,6 +5,7 @@ import { isJsonObject, type Json } from '../core/strict-json.js'
 import { CONFIG_ELSEWHERE, readJsonFile } from './config.js'
 import type { Keychain } from './keychain.js'
 import { writePrivateFile } from './private-file.js'
+import { toWriteFailure } from './write-failure.js'
 
 /** The session of a profile; it may be sent to its own server only. */
 export interface Session {
@@ -53,8 +54,17 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
     )
   }
 
-  async function save(entries: Record<string, Entry>): Promise<void> {
-    await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
+  // The keychain is not asked meanwhile: it may wait for a person. Returns what was there before.
+  async function replace(profile: string, entry: Entry | undefined): Promise<Entry | undefined> {
+    const { withFileLock } = await import('./file-lock.js')
+    return await withFileLock(path, async () => {
+      const { [profile]: former, ...others } = await read()
+      const entries = entry === undefined ? others : { ...others, [profile]: entry }
+      await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
+      return former
+    }).catch((error) => {
+      throw toWriteFailure(path, error, CONFIG_ELSEWHERE)
+    })
   }
 
   // What cannot be removed is worth nothing once its account is forgotten.
@@ -95,21 +105,18 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
       return await openEntry(profile, (await read())[profile])
     },
     async write(profile, { access_token, ...facts }, place) {
-      const entries = await read()
       const entry: Entry =
         place === 'file'
           ? { ...facts, access_token }
           : { ...facts, keychain_account: `${profile} ${crypto.randomUUID()}` }
       if ('keychain_account' in entry) await keychain.write(entry.keychain_account, access_token)
-      await save({ ...entries, [profile]: entry })
-      await forget(entries[profile])
+      await forget(await replace(profile, entry))
     },
     async remove(profile, accessToken) {
-      const { [profile]: entry, ...others } = await read()
+      const { [profile]: entry } = await read()
       if (entry === undefined) return
       if (accessToken !== undefined && (await openEntry(profile, entry)) !== accessToken) return
-      await save(others)
-      await forget(entry)
+      await forget(await replace(profile, undefined))
     },
   }
 }

@@ -1,8 +1,9 @@
 import type { ToolRunnableConfig } from '@langchain/core/tools'
+import { AuthsecError } from '../core/errors.js'
 import { assertMembers, readChoice } from '../core/option-checks.js'
 import { quote } from '../core/printable.js'
 import type { AuthsecClient, DelegationSubject } from '../sdk/index.js'
-import { type ApprovalPrompt, misconfigured } from './tool-delegation.js'
+import type { ApprovalPrompt } from './tool-delegation.js'
 
 /** What a run is interrupted with while a person is asked. */
 export interface ApprovalInterrupt {
@@ -67,7 +68,7 @@ export async function obtainApproval(
 function describeCall(tool: string, input: unknown): string {
   const message = `${tool} ${JSON.stringify(input)}`
   if (message.length <= LONGEST_MESSAGE) return message
-  throw misconfigured(
+  throw cannotAsk(
     tool,
     `its arguments are longer than the ${LONGEST_MESSAGE} characters that people see`,
     'Word it yourself: approval: (input) => ({ message }).',
@@ -78,5 +79,10 @@ function describeCall(tool: string, input: unknown): string {
 function findInterrupt(tool: string, config: object): (value: ApprovalInterrupt) => unknown {
   const { interrupt } = config as { interrupt?: (value: ApprovalInterrupt) => unknown }
   if (typeof interrupt === 'function') return interrupt
-  throw misconfigured(tool, 'only a LangGraph run can be interrupted', "Use surface: 'await'.")
+  throw cannotAsk(tool, 'only a LangGraph run can be interrupted', "Use surface: 'await'.")
+}
+
+function cannotAsk(tool: string, why: string, hint: string): AuthsecError {
+  const text = `nobody can be asked to approve a call of the tool ${quote(tool)}: ${why}`
+  return new AuthsecError('configuration', text, { hint })
 }

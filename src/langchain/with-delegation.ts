@@ -3,7 +3,6 @@ import type { StructuredToolInterface, ToolRunnableConfig } from '@langchain/cor
 import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import type { AuthsecClient, DelegationRequest, DelegationSubject, DelegationToken } from '../sdk/index.js'
-import { obtainApproval } from './approval.js'
 import { noteToken, type RunManager } from './callback-handler.js'
 import { type DelegatedContext, runWithDelegation } from './current-delegation.js'
 import { readSubject } from './delegation-context.js'
@@ -60,7 +59,7 @@ export function delegate<ToolT extends { name: string }>(
       let terms: Terms = { delegation, subject: findSubject(tool.name, delegation, config) }
       const { approval = false } = delegation
       const prompt = typeof approval === 'function' ? approval(input) : approval && {}
-      // Most tools ask nobody, and then there is nothing to wait for.
+      // Most tools ask nobody, and then there is nothing to load and nothing to wait for.
       if (prompt) terms = await approve(authsec, tool.name, terms, input, prompt, config)
       const context = createContext(authsec, tool.name, terms, input, runManager, config)
       const result = await runWithDelegation(context, () => tool._call(input, runManager, config))
@@ -157,6 +156,7 @@ async function approve(
   // Whatever the tool makes of its input meanwhile, this is what the person has read.
   const args = binding === 'call' ? structuredClone(argumentsOf(delegation, input)) : undefined
   const asked = { tool, audience, input, permissions, subject, prompt }
+  const { obtainApproval } = await import('./approval.js')
   const approved = await obtainApproval(authsec, asked, config)
   const settled = { audience, permissions, binding, call: () => args, oneTime, fetch }
   return { delegation: settled, subject: approved }

@@ -55,7 +55,9 @@ function assertReadable({ headers }: Request, contentType: string): void {
     )
   }
   for (const parameter of parameters) {
-    const [, charset] = /^\s*charset\s*=\s*"?([^"]*?)"?\s*$/.exec(parameter) ?? []
+    const [, value] = /^\s*charset\s*=(.*)$/.exec(parameter) ?? []
+    // Taken off one after the other: a pattern for all of it would try every way to share out white space.
+    const charset = value?.trim().replace(/^"(.*)"$/, '$1')
     if (charset === undefined || CHARSETS.includes(charset)) continue
     throw new AuthsecError('unsupported_media_type', `the charset ${quote(charset)} is not utf-8`)
   }

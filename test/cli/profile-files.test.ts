@@ -27,6 +27,16 @@ describe('the profiles', () => {
     })
   })
 
+  test('that several commands write at once are all there', async () => {
+    const directory = await makeDirectory()
+    const names = Array.from({ length: 8 }, (_, n) => `p${n}`)
+    await Promise.all(names.map((name) => createConfig(directory).writeProfile(name, DEV)))
+    const { profiles } = await createConfig(directory).read()
+    expect(Object.keys(profiles).sort()).toEqual(names)
+    await Promise.all(names.map((name) => createConfig(directory).removeProfile(name)))
+    expect(await createConfig(directory).read()).toEqual({ profiles: {} })
+  })
+
   test('are removed, unless they point elsewhere by now', async () => {
     const config = createConfig(await makeDirectory())
     await config.writeProfile('dev', DEV)
@@ -83,6 +93,16 @@ describe('the sessions', () => {
     const { access_token, ...facts } = SESSION
     expect(await credentials.list()).toEqual({ dev: { ...facts, place: 'file' } })
     expect(await credentials.open('dev')).toBe(access_token)
+  })
+
+  test('that several commands write at once are all there', async () => {
+    const directory = await makeDirectory()
+    const open = () => createCredentials(directory, NO_KEYCHAIN)
+    const names = Array.from({ length: 8 }, (_, n) => `p${n}`)
+    await Promise.all(names.map((name) => open().write(name, SESSION, 'file')))
+    expect(Object.keys(await open().list()).sort()).toEqual(names)
+    await Promise.all(names.map((name) => open().remove(name)))
+    expect(await open().list()).toEqual({})
   })
 
   test('are removed, unless another one has taken the place', async () => {

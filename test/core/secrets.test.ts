@@ -43,6 +43,24 @@ describe('the words of a server', () => {
   })
 
   test.each([
+    { words: 'jti="eyJhbGci.abcde"x', rest: 'jti="[token]"x' },
+    { words: 'tokeneyJhbGci.abcde..x-a', rest: 'token[token]' },
+    { words: 'a.eyJhbGci.abcde.eyJhbGci.abcde', rest: 'a.[token]' },
+    { words: 'eyJa.eyJhbGci.abcde eyJhbGci.abcd', rest: 'eyJa.[token] eyJhbGci.abcd' },
+    { words: 'eyJeyJabcde.eyJab', rest: '[token]' },
+  ])('lose what looks like a token of $words', ({ words, rest }) => {
+    expect(concealSecrets(words, [])).toBe(rest)
+  })
+
+  test.each(['', '.', '.abcd', '.abcde?'])(
+    'are read once, though they begin like tokens all over: %j',
+    (end) => {
+      const words = `${'eyJ'.repeat(500_000)}${end}`
+      expect(concealSecrets(words, []).length).toBe(end.length > 5 ? 8 : words.length)
+    },
+  )
+
+  test.each([
     { what: 'a token of 64 KiB', secret: 'eyJh+/~'.repeat(9_362) },
     { what: 'a password of 4 KiB of quotation marks', secret: '"'.repeat(4_096) },
     { what: 'a password of all that is escaped', secret: '\\" +%&ä\n'.repeat(500) },

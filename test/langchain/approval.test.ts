@@ -3,6 +3,8 @@ import { Command, MemorySaver } from '@langchain/langgraph'
 import { createAgent, fakeModel } from 'langchain'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+// Loaded beforehand: a clock that stands waits for promises, and for no file.
+import '../../src/langchain/approval.js'
 import {
   type ApprovalPrompt,
   delegatedTool,

@@ -60,6 +60,15 @@ describe('a JSON body', () => {
       error: 'the charset "x" is not utf-8',
     },
     { headers: { 'content-type': 'application/json; charset=' }, error: 'the charset "" is not utf-8' },
+    {
+      // What such a header may hold at most, none of which takes long.
+      headers: { 'content-type': `application/json; charset=x${' '.repeat(14_000)}y"z` },
+      error: `the charset "x${' '.repeat(59)}…" is not utf-8`,
+    },
+    {
+      headers: { 'content-type': 'application/json; charset="utf-8"x' },
+      error: 'the charset ""utf-8"x" is not utf-8',
+    },
     { headers: { 'content-encoding': 'gzip' }, error: 'the content encoding "gzip" is not identity' },
     {
       headers: { 'content-encoding': 'identity, br' },
