@@ -6,10 +6,10 @@ import { delegablePermissions } from '../core/policy.js'
 import type { Store } from '../store/store.js'
 import type { Parties } from './audit/log.js'
 import type { BaseTokens } from './base-tokens.js'
-import { ADMIN_PERMISSION, type Sessions } from './sessions.js'
+import { ADMIN_PERMISSION, isPersonal, type Sessions } from './sessions.js'
 import { assertStanding } from './standing.js'
 
-/** A person with a session, or an agent with its base token. */
+/** A person with a session, or an agent with its base token or with a session that a person has let it have. */
 export interface Caller {
   userId: string
   permissions: Permissions
@@ -67,12 +67,17 @@ export function createCallers(options: {
       const { claims } = attempt(() => parseJwt(token), 'Invalid token format')
       const { sub, aud } = claims
       if (typeof sub === 'string' && sub.startsWith('spiffe://')) return resumeAgent(token, aud)
-      const { user } = await sessions.resume(token)
+      const session = await sessions.resume(token)
+      const { user, clientId } = session
+      const party = { type: 'user', id: user.id } as const
       return {
         userId: user.id,
-        isAgent: false,
+        isAgent: !isPersonal(session),
         permissions: user.permissions,
-        parties: { actor: { type: 'user', id: user.id } },
+        parties:
+          clientId === undefined
+            ? { actor: party }
+            : { actor: { type: 'client', id: clientId }, subject: party, client: clientId },
       }
     },
   }

@@ -9,8 +9,8 @@ import { readBoolean, readString, readStrings, requireString } from '../fields.j
 
 const SERVICES = '/exsvc/services'
 const LIVE =
-  'A base token has to name authsec-api in aud and to be the live one, as in AuthSec B. A session with ' +
-  'admin:access needs no other permission.'
+  'A base token has to name authsec-api in aud and to be the live one, as in AuthSec B. A session of a person with ' +
+  'admin:access needs no other permission; one that a client holds is worth no more than an agent.'
 const NOT_FOUND = { not_found: [404, 'service not found'] } as const
 
 export const listServices: Endpoint<'agent'> = {

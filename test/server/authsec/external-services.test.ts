@@ -59,6 +59,16 @@ const create = async (more: object): Promise<string> =>
       ...more,
     })
   ).json.id
+/** The session of the admin that a client has once the admin has confirmed its code. */
+async function letIn(client_id: string, scope: string): Promise<string> {
+  const asked = await server.call('POST', '/oauth/device_authorization', { form: { client_id, scope } })
+  const { device_code, user_code } = asked.json
+  const json = { user_code, approved: true }
+  await server.call('POST', '/uflow/auth/device/authorize', { admin: true, json })
+  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+  const form = { grant_type, client_id, device_code }
+  return (await server.call('POST', '/oauth/token', { form })).json.access_token
+}
 const lastEvent = async (filter: string) =>
   (await server.call('GET', `/audit/events?filter=${filter}&last=1`, { admin: true })).json.events[0].event
 
@@ -169,6 +179,21 @@ describe('an agent', () => {
     for (const path of [`/${forPeople}`, `/${forPeople}/credentials`]) {
       expect(await callAs(agentToken, 'GET', path)).toMatchObject({ status: 404 })
     }
+  })
+
+  test('knows no more with a session that a person has let it have', async () => {
+    const scope = 'admin:access external-service:read external-service:credentials'
+    const held = await letIn(agentId, scope)
+    for (const path of [`/${forPeople}`, `/${forPeople}/credentials`]) {
+      expect(await callAs(held, 'GET', path)).toMatchObject({ status: 404 })
+    }
+    expect((await callAs(held, 'GET', `/${forAgents}/credentials`)).status).toBe(200)
+    expect(await lastEvent('type=service.opened')).toMatchObject({
+      actor: { type: 'client', id: agentId },
+      subject: { type: 'user' },
+      client: agentId,
+    })
+    expect((await callAs(held, 'DELETE', `/${forAgents}`)).status).toBe(403)
   })
 
   test.each([
