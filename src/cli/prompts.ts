@@ -32,6 +32,9 @@ export function createPrompts(streams: Streams, signal: () => AbortSignal, isAcc
     const { createPromptModule } = await import('inquirer')
     const { stdin: input, stderr: output } = streams as unknown as Terminal
     const prompt = createPromptModule({ input, output, signal: signal() })
+    // Whoever comes back after Ctrl-Z finds the input paused by Node, which then has nothing to wait for and ends.
+    const goOn = () => setImmediate(() => input.resume())
+    process.on('SIGCONT', goOn)
     try {
       const { answer } = await prompt([{ ...kind, name: 'answer' }])
       return answer
@@ -42,6 +45,9 @@ export function createPrompts(streams: Streams, signal: () => AbortSignal, isAcc
         throw new AuthsecError('interrupted', 'interrupted at the prompt', { cause: error })
       }
       throw error
+    } finally {
+      process.off('SIGCONT', goOn)
+      input.pause()
     }
   }
   const prompts: Prompts = {

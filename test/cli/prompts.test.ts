@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createPrompts } from '../../src/cli/prompts.js'
 import { AuthsecError } from '../../src/core/errors.js'
 
@@ -49,6 +49,20 @@ describe('a prompt', () => {
     const { stdin, stderr, prompts } = openPrompts()
     typeWhenAsked(stderr, 'Which name?', () => stdin.write('\u0003'))
     await expect(prompts.ask('Which name?')).rejects.toMatchObject({ code: 'interrupted' })
+  })
+
+  test('still waits for the answer when the process goes on after Ctrl-Z', async () => {
+    const { stdin, stderr, prompts } = openPrompts()
+    const stop = vi.spyOn(process, 'kill').mockImplementation(() => {
+      setImmediate(() => process.emit('SIGCONT'))
+      return true
+    })
+    process.once('SIGCONT', () => setImmediate(() => setImmediate(() => stdin.write('billing-bot\n'))))
+    typeWhenAsked(stderr, 'Which name?', () => stdin.write('\u001a'))
+    expect(await prompts.ask('Which name?')).toBe('billing-bot')
+    expect(stop).toHaveBeenCalledWith(process.pid, 'SIGTSTP')
+    expect(stdin.isPaused()).toBe(true)
+    stop.mockRestore()
   })
 
   test('under ACCESSIBLE lets a person choose by number, and asks again where there is none', async () => {
