@@ -3,6 +3,9 @@ import { quote } from '../core/printable.js'
 import type { Context } from './context.js'
 import { isSpecial, writePrivateFile } from './private-file.js'
 
+/** More than a secret and all that is told with it take. */
+const ROOM_BYTES = 16 * 1024
+
 /**
  * Makes sure that a file can be written before the secret is made that is to lie in it: it is shown once, and lost when
  * there is no place for it. Throws `usage`, and `conflict` where another secret may lie there.
@@ -21,6 +24,8 @@ export async function prepareSecretFile(path: string | undefined): Promise<void>
       },
     )
   }
+  // A disk that is full still takes a file with nothing in it.
+  if (!isSpecial(path, there)) await writePrivateFile(path, ' '.repeat(ROOM_BYTES))
   await writePrivateFile(path, '')
 }
 

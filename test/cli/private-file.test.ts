@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { writePrivateFile } from '../../src/cli/private-file.js'
 import { prepareSecretFile } from '../../src/cli/secret-delivery.js'
 import { makeDirectory } from '../support/run-cli.js'
+import { canMakeDisks, makeSmallDisk } from '../support/small-disk.js'
 
 describe('a private file', () => {
   test('is for its owner only, also where a looser one stood', async () => {
@@ -44,6 +45,17 @@ describe('a private file', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     await expect(prepareSecretFile(path)).rejects.toMatchObject({ code: 'conflict' })
     expect(await readFile(path, 'utf8')).toBe('a')
+  })
+
+  test.runIf(canMakeDisks)('for a secret is refused where the disk has no room for one', async () => {
+    const disk = makeSmallDisk(64 * 1024)
+    disk.leave(0)
+    const refusal = { code: 'configuration', message: expect.stringContaining('(ENOSPC)') }
+    await expect(prepareSecretFile(disk.state)).rejects.toMatchObject(refusal)
+    await expect(lstat(disk.state)).rejects.toMatchObject({ code: 'ENOENT' })
+    disk.leave(32 * 1024)
+    await prepareSecretFile(disk.state)
+    expect(await readFile(disk.state, 'utf8')).toBe('')
   })
 
   test('leaves nothing behind when it cannot be written', async () => {
