@@ -9,16 +9,8 @@ import { toWriteFailure } from './write-failure.js'
  * there is something already, and `configuration` where it cannot be written.
  */
 export async function fillNewPlace<T>(path: string, fill: (partial: string) => Promise<T>): Promise<T> {
-  const { mkdir, rename, rm, stat } = await import('node:fs/promises')
-  const isTaken = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  if (isTaken) {
-    throw new AuthsecError('conflict', `${quote(path, 200)} exists already`, {
-      hint: 'Name a place where nothing is yet.',
-    })
-  }
+  const { mkdir, rename, rm } = await import('node:fs/promises')
+  await assertNewPlace(path)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error) => {
     throw toWriteFailure(path, error)
   })
@@ -31,4 +23,17 @@ export async function fillNewPlace<T>(path: string, fill: (partial: string) => P
     await rm(partial, { recursive: true, force: true })
     throw toWriteFailure(path, error)
   }
+}
+
+/** Throws `conflict` where there is something already. */
+export async function assertNewPlace(path: string): Promise<void> {
+  const { stat } = await import('node:fs/promises')
+  const isTaken = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  if (!isTaken) return
+  throw new AuthsecError('conflict', `${quote(path, 200)} exists already`, {
+    hint: 'Name a place where nothing is yet.',
+  })
 }

@@ -13,7 +13,7 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { contactLog, greetLog } from '../../log-contact.js'
-import { fillNewPlace } from '../../new-place.js'
+import { assertNewPlace, fillNewPlace } from '../../new-place.js'
 
 /** What was written, and where. */
 export type Output = BundleExport | EventsExport
@@ -84,6 +84,8 @@ export function addExport(parent: Command, context: Context): void {
     .option('--json', 'print one JSON object about the export', false)
   addConnectionFlags(addAuditFlags(addTimeFlags(command, now), now)).action(async (flags) => {
     assertAgree(flags)
+    // Before it is recorded, since nothing is taken along.
+    if (flags.out !== undefined) await assertNewPlace(flags.out)
     const connection = await openConnection(context, flags)
     const { format, out } = flags
     if (format !== 'bundle') await exportEvents(context, connection, flags, format)

@@ -83,6 +83,16 @@ describe('authsec audit export', () => {
     ])
   })
 
+  test.each(['jsonl', 'bundle'])(
+    'is not recorded where a %s has no place, since it is none',
+    async (format) => {
+      const count = async () => (await cli.read(['audit', 'search', '--type', 'audit.exported'])).length
+      const [before, out] = [await count(), await makeDirectory()]
+      expect(await cli.run(['audit', 'export', '--format', format, '--out', out])).toMatchObject({ code: 7 })
+      expect(await count()).toBe(before)
+    },
+  )
+
   test('writes nothing over what is there, and leaves nothing half-done behind', async () => {
     const directory = await makeDirectory()
     const out = join(directory, 'events')
