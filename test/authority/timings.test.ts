@@ -53,13 +53,16 @@ describe('the servers of one database', () => {
   })
 
   test('take one in beside those of a version that did not say when it replaces keys', async () => {
-    // None of them renews anything, and so says it anew, in the meantime.
+    // Long, so that it renews nothing by itself meanwhile.
     const lease = { leaseSeconds: 3_600 }
     await openOne({}, lease)
-    await schema.run(
-      `update settings set value = replace(value, '"rotateSeconds"', '"x"') where name = 'timings'`,
-    )
-    await openOne({ rotateSeconds: 86_400 }, lease)
+    // It says them anew where it finds that keys have changed, which may be before the next one is there.
+    await vi.waitFor(async () => {
+      await schema.run(
+        `update settings set value = replace(value, '"rotateSeconds"', '"x"') where name = 'timings'`,
+      )
+      return openOne({ rotateSeconds: 86_400 }, lease)
+    }, WITHIN)
     expect(await refusalOf(openOne({}, lease))).toMatchObject({
       message: expect.stringContaining('--rotate-every 30d, where they have 1d'),
     })
