@@ -81,13 +81,13 @@ function cleanToken(text: string): TokenInput {
   return { token, stripped: [...new Set(stripped)] }
 }
 
-// In the order in which they are wrapped around each other.
+// In the order in which they are wrapped around each other. White space is looked at once, however much there is of it.
 const WRAPPINGS: readonly (readonly [name: string, pattern: RegExp])[] = [
-  ['white space', /^\s*(?<token>\S.*?)\s*$/s],
+  ['white space', /(?<token>)(?:^\s+|(?<!\s)\s+$)/g],
   ['quotes', /^(["'`])(?<token>.*)\1$/s],
   ['"Authorization:"', /^authorization:\s*(?<token>)/i],
   ['"Bearer"', /^bearer\s+(?<token>)/i],
   ['quotes', /^(["'`])(?<token>.*)\1$/s],
-  ['line breaks', /(?<token>)[ \t]*[\r\n]+[ \t]*/g],
+  ['line breaks', /(?<token>)(?:(?<![ \t])[ \t]+)?[\r\n]+[ \t]*/g],
   ['white space', /(?<token>)\s+/g],
 ]
