@@ -41,7 +41,9 @@ const OPTIONS: MembersOf<DelegationMiddlewareOptions> = { tools: 1, undeclared: 
  * Gives the tools of a langchain 1.x agent their delegations without touching them: inside a tool `currentDelegation()`
  * has the token and the `fetch` of the call. Stands after whatever may edit the arguments of a call, such as human in
  * the loop. An identity that enters a run in any other way than by `delegationContext` ends it with `configuration`, which
- * without this middleware the model is told. Throws `configuration` for options and a delegation that are not well formed.
+ * without this middleware the model is told. So does what a tool throws of its own, as langchain has it wherever a middleware
+ * wraps tool calls; another one before this, such as its `toolErrorMiddleware`, says what the model is told instead.
+ * Throws `configuration` for options and a delegation that are not well formed.
  */
 export function delegationMiddleware(
   authsec: TokenGiver,
@@ -64,7 +66,7 @@ export function delegationMiddleware(
     name: 'authsec',
     wrapToolCall(request, handler) {
       const { tool, toolCall, runtime } = request
-      // Ends the run, as what a tool throws does not: no model can mend an identity that was passed wrongly.
+      // Ends the run: no model can mend an identity that was passed wrongly.
       readSubject(runtime as Parameters<typeof readSubject>[0])
       const delegation = delegations.get(toolCall.name)
       if (delegation === undefined && undeclared === 'pass') return handler(request)

@@ -1,4 +1,4 @@
-import { AIMessage, type ToolMessage } from '@langchain/core/messages'
+import { AIMessage, ToolMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools'
 import { Command, MemorySaver } from '@langchain/langgraph'
 import {
@@ -150,6 +150,31 @@ describe('delegationMiddleware', () => {
     expect(await runWith('tool-message')).toMatchObject({ artifact: { code: 'delegation_undeclared' } })
     await expect(runWith('throw')).rejects.toThrow('the tool "added" has no delegation here')
     expect(ran).toEqual([])
+  })
+
+  test('lets what a tool throws end the run, unless another middleware tells the model', async () => {
+    const { authsec } = createStubbedClient()
+    const broken = tool(async () => Promise.reject(new Error('out of order')), {
+      name: 'get_bill',
+      schema: z.object({}),
+    })
+    const askBroken = (...before: AgentMiddleware[]) => {
+      const model = fakeModel()
+        .respondWithTools([{ name: 'get_bill', args: {}, id: 'a' }])
+        .respond(new AIMessage('done'))
+      const middleware = [...before, delegationMiddleware(authsec, { tools })]
+      return ask(createAgent({ model, tools: [broken], middleware }))
+    }
+    await expect(askBroken()).rejects.toThrow('out of order')
+    const telling = createMiddleware({
+      name: 'telling',
+      wrapToolCall: async (request, handler) => {
+        const content = 'The bill cannot be had.'
+        const { id: tool_call_id = '' } = request.toolCall
+        return Promise.resolve(handler(request)).catch(() => new ToolMessage({ content, tool_call_id }))
+      },
+    })
+    expect(await askBroken(telling)).toMatchObject({ content: 'The bill cannot be had.' })
   })
 
   test('makes a refusal a message for the model, or the end of the run', async () => {
