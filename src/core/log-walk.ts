@@ -1,4 +1,5 @@
 import type { Checkpoint } from './checkpoint.js'
+import { AuthsecError } from './errors.js'
 import { findFault, type HashedBundle, type LogFault, locateFault, type ReadTile } from './log-faults.js'
 import { formatTilePath, splitEntries, splitTile, TILE_WIDTH, type Tile, tileAt } from './log-tiles.js'
 import { equalHashes, hashLeaf, type Sha256 } from './merkle.js'
@@ -49,10 +50,14 @@ export interface WalkOptions {
 /** How often a log is followed on that prunes records faster than they can be read. */
 const MAX_HEADS = 5
 
+/** So many bundles in a row that are not there, a quarter of a million records, are the end of a log, whatever its head says. */
+const MAX_ABSENT = 1_024
+
 /**
  * Walks through a log once, hashes every record, and finds the first that is not what the head covers. It trusts
  * nothing but the root of the head: tiles only tell where to look when that does not agree. Where a record is missing
- * it goes on to the newest head, in which a pruning meanwhile is told of.
+ * it goes on to the newest head, in which a pruning meanwhile is told of. Throws `audit_incomplete` where so many are
+ * missing in a row: anybody can write a head of a size that no walk comes to the end of.
  */
 export async function walkLog(options: WalkOptions): Promise<LogWalk> {
   const { readHead = async () => undefined, readTile, sha256, prunedBelow } = options
@@ -76,19 +81,21 @@ export async function walkLog(options: WalkOptions): Promise<LogWalk> {
 }
 
 /** The walk itself, from where it is to a size, and what it has come past. */
-function createSteps({ readTile, sha256, sizes, onRecords = () => {} }: WalkOptions) {
+function createSteps({ head, readTile, sha256, sizes, onRecords = () => {} }: WalkOptions) {
   const edge = createTileEdge(sha256)
   const roots = new Map<number, Uint8Array>()
   const faulty: HashedBundle[] = []
   const faultyTiles: GrownTile[] = []
   const cutTiles: Tile[] = []
-  let [read, behind, isTorn] = [0, 0, false]
+  let [read, behind, absent, isTorn] = [0, 0, 0, false]
   let [first, last]: (Uint8Array | undefined)[] = []
   /** The hashes of the last bundle, which may grow on. */
   let actual: (Uint8Array | undefined)[] = []
 
   async function takeBundle(tile: Tile): Promise<void> {
     const [bytes, expectedBytes] = await Promise.all([readTile(tile), readTile({ ...tile, level: 0 })])
+    absent = bytes === undefined && expectedBytes === undefined ? absent + 1 : 0
+    if (absent > MAX_ABSENT) throw endless((tile.index - MAX_ABSENT) * TILE_WIDTH, head.size)
     const bundle = splitEntries(bytes ?? new Uint8Array())
     const expected = splitTile(expectedBytes ?? new Uint8Array())
     const records = bundle.entries.slice(0, tile.width)
@@ -139,6 +146,12 @@ function createSteps({ readTile, sha256, sizes, onRecords = () => {} }: WalkOpti
       ...{ read, behind, isTorn, roots, faulty, faultyTiles, cutTiles, first, last },
     }),
   }
+}
+
+function endless(index: number, size: number): AuthsecError {
+  return new AuthsecError('audit_incomplete', `the records end at ${index}, and the head says ${size}`, {
+    hint: 'Check that the checkpoint is the one of these files.',
+  })
 }
 
 function hasHole(faulty: readonly HashedBundle[], below: number): boolean {

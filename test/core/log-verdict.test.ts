@@ -352,6 +352,16 @@ describe('a log', () => {
   })
 })
 
+describe('a head of a size that no log has', () => {
+  test('ends in an error, and not in a walk without end', async () => {
+    const note = signRecords(RECORDS, [KEY]).replace('\n600\n', `\n${Number.MAX_SAFE_INTEGER}\n`)
+    await expect(judge(HONEST, { note })).rejects.toMatchObject({
+      code: 'audit_incomplete',
+      message: 'the records end at 512, and the head says 9007199254740991',
+    })
+  })
+})
+
 describe('a log that prunes records while it is walked through', () => {
   const pruned = (index: number, below: number) =>
     createLogRecord(index, { type: 'audit.pruned', details: { below } })
