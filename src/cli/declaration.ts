@@ -86,7 +86,10 @@ export async function readRequested<T>(
   })
 }
 
-/** Creates one after the other, and shows each at once: should a later one fail, it is known which are there already. */
+/**
+ * Creates one after the other and shows each at once, in JSON the list of them before what a later one is refused for is
+ * thrown: it is always known which are there already.
+ */
 export async function createEach<T, Made>(
   { io, json }: { io: Io; json: boolean },
   declared: readonly T[],
@@ -94,10 +97,15 @@ export async function createEach<T, Made>(
   describe: (made: Made) => [name: string, value: string][],
 ): Promise<Made | Made[]> {
   const made: Made[] = []
-  for (const each of declared) {
-    const one = await create(each)
-    if (!json) io.record(describe(one))
-    made.push(one)
+  try {
+    for (const each of declared) {
+      const one = await create(each)
+      if (!json) io.record(describe(one))
+      made.push(one)
+    }
+  } catch (error) {
+    if (json && made.length > 0) io.json<Made[]>(made)
+    throw error
   }
   const [first, ...others] = made
   return first !== undefined && others.length === 0 ? first : made

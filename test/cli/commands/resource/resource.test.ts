@@ -76,6 +76,14 @@ describe('authsec resource create', () => {
     ])
   })
 
+  test('says in JSON too what is there already when a later one is refused', async () => {
+    const routes = { 'POST /admin/resources': [answer(201, RESOURCE), answer(409, { error: 'exists' })] }
+    const options = { stdin: JSON.stringify([{ uri: RESOURCE.uri }, { uri: 'https://other.example' }]) }
+    const { code, stdout, stderr } = await run(['create', '--file', '-', '--json'], routes, options).done
+    expect([code, JSON.parse(stdout)]).toEqual([7, [RESOURCE]])
+    expect(JSON.parse(stderr).error.message).toContain('https://other.example')
+  })
+
   test.each([[RESOURCE.uri], ['--permission', 'a:read']])(
     'takes nothing beside a file: %j',
     async (...more) => {
