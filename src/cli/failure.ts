@@ -39,10 +39,12 @@ export function reportFailure({ io, environment }: Context, error: unknown): num
 export function readUsageError(error: CommanderError, help: string): AuthsecError {
   const [line = '', ...more] = error.message.replace(/^error: (?:command-argument value )?/, '').split('\n')
   const suggestion = /^\(Did you mean (.+)\?\)$/s.exec(more.join(' ').trim())?.[1]
-  const message = line.charAt(0).toLowerCase() + line.slice(1).replace(/\.$/, '')
+  const said = line.charAt(0).toLowerCase() + line.slice(1).replace(/\.$/, '')
+  // Behind the name of a flag that there is not may stand a secret, which nothing repeats.
+  const message = said.replace(/^(unknown option '[^=]*)=.*$/s, "$1'")
   return new AuthsecError('usage', toPrintable(message), {
     hint: suggestion === undefined ? `See ${help} --help.` : `Did you mean ${toPrintable(suggestion)}?`,
-    cause: error,
+    ...(message === said && { cause: error }),
   })
 }
 

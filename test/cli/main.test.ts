@@ -45,6 +45,14 @@ describe('authsec', () => {
     },
     { args: ['--colour'], stderr: /^authsec: unknown option '--colour'\nhint: Did you mean --color\?\n$/ },
     {
+      args: ['login', '--password-stdin=hunter2'],
+      stderr: /^authsec: unknown option '--password-stdin'\nhint: See authsec login --help\.\n$/,
+    },
+    {
+      args: ['token', 'mint', '--client_secret=hunter2\n=3'],
+      stderr: /^authsec: unknown option '--client_secret'\nhint: .+\n$/,
+    },
+    {
       args: ['--color', 'blue', 'help'],
       stderr: /^authsec: option '--color <when>' argument 'blue' is invalid/,
     },
@@ -56,6 +64,12 @@ describe('authsec', () => {
     { args: ['a\u001b[2J'], stderr: /unknown command 'a\\u001b\[2J'/ },
   ])('with $args is a usage error, and standard output stays empty', async ({ args, stderr }) => {
     expect(await runCli(args)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(stderr) })
+  })
+
+  test('repeats nothing that stands behind an unknown flag, even where everything is told', async () => {
+    const { stderr } = await runCli(['login', '--passwd=hunter2'], { env: { AUTHSEC_DEBUG: '1' } })
+    expect(stderr).toMatch(/^authsec: unknown option '--passwd'\n/)
+    expect(stderr).not.toContain('hunter2')
   })
 
   test.each([
