@@ -6,8 +6,8 @@ export type { CallFields } from './call-fields.js'
 export type { RouteExpectation } from './guard.js'
 
 /** A handler of requests of the Web; what its host passes beside the request it passes on. */
-export type WebHandler<Rest extends unknown[]> = (
-  request: Request,
+export type WebHandler<Rest extends unknown[], R extends Request = Request> = (
+  request: R,
   delegation: VerifiedDelegation,
   ...rest: Rest
 ) => Response | Promise<Response>
@@ -20,11 +20,11 @@ export type WebHandler<Rest extends unknown[]> = (
  *
  * No router has read the path here: a `call` of which a field stands in the path is given by a function.
  */
-export function requireDelegation<Rest extends unknown[] = []>(
+export function requireDelegation<Rest extends unknown[] = [], R extends Request = Request>(
   verifier: RouteVerifier,
-  expect: Demand<Request>,
-  handler: WebHandler<Rest>,
-): (request: Request, ...rest: Rest) => Promise<Response> {
+  expect: Demand<R>,
+  handler: WebHandler<Rest, R>,
+): (request: R, ...rest: Rest) => Promise<Response> {
   const guard = createGuard(verifier, expect)
 
   return async (request, ...rest) => {

@@ -37,6 +37,21 @@ describe('a handler of the Web behind requireDelegation', () => {
     expect(await response.json()).toBe('alice at billing')
   })
 
+  test('knows its request by the type that its framework gives it', async () => {
+    class FrameworkRequest extends Request {
+      readonly nextUrl = new URL(this.url)
+    }
+    type RouteContext = { params: { id: string } }
+    const handle: (request: FrameworkRequest, context: RouteContext) => Promise<Response> = requireDelegation(
+      verifyCalls(),
+      ({ nextUrl }: FrameworkRequest) => ({ tool: nextUrl.searchParams.get('tool') ?? '' }),
+      ({ nextUrl }, { tool }, { params }: RouteContext) => Response.json([nextUrl.pathname, tool, params.id]),
+    )
+    const request = new FrameworkRequest(`${url}?tool=get_customer_billing`, bearer(signCall()))
+    const response = await handle(request, { params: { id: 'in_1' } })
+    expect(await response.json()).toEqual(['/invoices/in_1/refund', 'get_customer_billing', 'in_1'])
+  })
+
   test('gets the fields of its path by a function', async () => {
     const handle = requireDelegation(
       verifyCalls(),
