@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { ActorClaim } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { intersectPermissions } from '../core/permission.js'
 import type { MayAct } from '../core/presenting.js'
@@ -19,6 +20,8 @@ export interface Session {
   user: User
   /** The client that holds the token; undefined when no client is named, which does not make it the person's own. */
   clientId: string | undefined
+  /** That client as whoever acts for the user. */
+  act?: ActorClaim | undefined
   /** The most that it may do whatever its user may; undefined means no such limit. */
   ceiling: readonly string[] | undefined
   /** Who alone may act for its user, where it says so (RFC 8693 §4.4). */
@@ -163,14 +166,15 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (stored === undefined || stored.userId !== userId || stored.kind === 'page') throw invalid()
       if (!(await isRunning(stored.bootId))) throw invalid()
       if (user === undefined || !user.active) throw invalid()
-      if (stored.clientId !== undefined && !(await store.clients.find(stored.clientId))?.active)
-        throw invalid()
+      const holder = stored.clientId === undefined ? undefined : await store.clients.find(stored.clientId)
+      if (stored.clientId !== undefined && !holder?.active) throw invalid()
       const limited = limitUser(user, stored.permissions)
       return {
         id,
         kind: stored.kind,
         user: limited,
         clientId: stored.clientId,
+        act: holder && { sub: holder.spiffeId ?? holder.id, client_id: holder.id },
         ceiling: stored.permissions,
         mayAct,
         tokenType: tokenTypeOf(limited),

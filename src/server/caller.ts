@@ -23,6 +23,7 @@ export async function findCaller(
   }
   const session = await authority.sessions.resume(readBearer(request))
   provenance.caller = { actor: { type: 'user', id: session.user.id } }
+  provenance.act = session.act
   if (access === 'admin') assertAdmin(session)
   return session
 }

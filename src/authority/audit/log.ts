@@ -133,7 +133,7 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
 
   return {
     async attempt(draft, provenance, work) {
-      let fields = joinDrafts(draft, {})
+      let fields = joinDrafts({ type: draft.type, act: provenance.act }, draft)
       const now = clock()
       const eventId = createTimeOrderedId(now)
       let recorded = false

@@ -5,6 +5,7 @@ import {
   cutText,
   encodeAuditEvent,
 } from '../../core/audit-record.js'
+import type { ActorClaim } from '../../core/claims.js'
 import { indexAuditEvent } from '../../store/audit-terms.js'
 import type { AuditRecord } from '../../store/store.js'
 
@@ -19,6 +20,8 @@ export interface Provenance {
   provenClient?: string | undefined
   /** Who shows a session or a token that is alive, once that is known. */
   caller?: Parties | undefined
+  /** The client that holds the session which is shown, and so acts for its user. */
+  act?: ActorClaim | undefined
 }
 
 /** How the log tells who somebody is. */

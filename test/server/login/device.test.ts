@@ -365,6 +365,22 @@ describe('the device grant of RFC 8628', () => {
     expect((await exchange(beyond.device_code)).body.error).toBe('access_denied')
   })
 
+  test('gives a session whose client stands in the log as the one who acts', async () => {
+    const { body } = await authorize({ scope: 'admin:access' })
+    await answer(body.user_code, true, ADMIN)
+    const { access_token } = (await exchange(body.device_code)).body
+    const resource = { uri: 'https://held.example', permissions: ['held:read'] }
+    for (const status of [201, 409]) {
+      expect((await door.post('/admin/resources', resource, access_token)).status).toBe(status)
+    }
+    const { clientId: client_id } = door.server
+    const act = { sub: expect.stringMatching(/^spiffe:/), client_id }
+    expect(await door.events('resource.created', 2)).toMatchObject([
+      { outcome: 'allow', actor: { type: 'user' }, act },
+      { outcome: 'deny', actor: { type: 'user' }, act },
+    ])
+  })
+
   test('gives a session that its client exchanges for call tokens, and no other client', async () => {
     const { body: other } = await door.post(
       `/authsec/clientms/tenants/${door.server.tenantId}/clients/create`,
