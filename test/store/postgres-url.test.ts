@@ -70,6 +70,11 @@ describe('the address of a database', () => {
   test.each([
     { where: 'on this machine', address: 'postgres://127.0.0.1/db', tls: false },
     {
+      where: 'by a name that looks like an address of this machine',
+      address: 'postgres://127.0.0.1.nip.example/db',
+      tls: { host: '127.0.0.1.nip.example', rejectUnauthorized: true },
+    },
+    {
       where: 'elsewhere',
       address: 'postgres://db/db',
       tls: { host: 'db', rejectUnauthorized: true },
