@@ -64,14 +64,7 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
   if (typeof audience !== 'string' || audience === '') {
     throw misconfigured(name, `its audience ${quote(audience)} names no API`)
   }
-  const listed: readonly unknown[] = Array.isArray(permissions) ? permissions : []
-  if (listed.length === 0 && typeof permissions !== 'function') {
-    throw misconfigured(name, 'its permissions are neither listed nor a function')
-  }
-  for (const each of listed) {
-    if (typeof each === 'string' && isPermission(each)) continue
-    throw misconfigured(name, `${quote(each)} is not a permission`)
-  }
+  if (typeof permissions !== 'function') assertPermissions(name, permissions)
   if (!BINDINGS.includes(binding)) {
     throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)
   }
@@ -79,6 +72,19 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
     const value: unknown = given[member as keyof ToolDelegation]
     if (value === undefined || types.includes(typeof value)) continue
     throw misconfigured(name, `its ${member} ${quote(value)} is no ${types.join(' or ')}`)
+  }
+}
+
+/**
+ * Throws `configuration` for what is no list of permissions, or an empty one. Without permissions a request would be for
+ * everything that the delegation allows.
+ */
+export function assertPermissions(name: string, given: unknown): asserts given is readonly string[] {
+  const listed: readonly unknown[] = Array.isArray(given) ? given : []
+  if (listed.length === 0) throw misconfigured(name, 'its permissions are not listed')
+  for (const each of listed) {
+    if (typeof each === 'string' && isPermission(each)) continue
+    throw misconfigured(name, `${quote(each)} is not a permission`)
   }
 }
 

@@ -9,6 +9,7 @@ import { readSubject } from './delegation-context.js'
 import {
   type ApprovalPrompt,
   assertDelegation,
+  assertPermissions,
   misconfigured,
   type ToolDelegation,
 } from './tool-delegation.js'
@@ -152,7 +153,7 @@ async function approve(
   config: ToolRunnableConfig,
 ): Promise<Terms> {
   const { audience, binding = 'call', oneTime, fetch } = delegation
-  const permissions = [...permissionsOf(delegation, input)]
+  const permissions = [...permissionsOf(tool, delegation, input)]
   // Whatever the tool makes of its input meanwhile, this is what the person has read.
   const args = binding === 'call' ? structuredClone(argumentsOf(delegation, input)) : undefined
   const asked = { tool, audience, input, permissions, subject, prompt }
@@ -177,7 +178,7 @@ function createContext(
   // Spelt out: members added behind a spread cost Node 20 a microsecond each, here and wherever the request is read.
   const request = (): DelegationRequest => {
     const { audience, binding = 'none', oneTime } = delegation
-    const permissions = permissionsOf(delegation, input)
+    const permissions = permissionsOf(tool, delegation, input)
     const call = binding === 'call' ? argumentsOf(delegation, input) : undefined
     return { audience, permissions, tool, binding, call, oneTime, subject, signal }
   }
@@ -197,8 +198,11 @@ function createContext(
   }
 }
 
-function permissionsOf({ permissions }: ToolDelegation, input: unknown): readonly string[] {
-  return typeof permissions === 'function' ? permissions(input) : permissions
+function permissionsOf(tool: string, { permissions }: ToolDelegation, input: unknown): readonly string[] {
+  if (typeof permissions !== 'function') return permissions
+  const chosen: unknown = permissions(input)
+  assertPermissions(tool, chosen)
+  return chosen
 }
 
 function argumentsOf({ call: choose }: ToolDelegation, input: unknown): unknown {

@@ -319,8 +319,26 @@ describe('a token that is refused', () => {
 
   test('is not hidden when it is a mistake of the program', async () => {
     const { authsec } = createStubbedClient()
-    const billTool = createBillTool(authsec, { delegation: { audience: BILLING, permissions: () => [] } })
+    const misspelt = { ...delegation, audience: BILLING, binding: 'call', call: () => 'all' } as const
+    const billTool = createBillTool(authsec, { delegation: misspelt })
     await expect(billTool.invoke(call)).rejects.toMatchObject({ code: 'request_invalid' })
+  })
+
+  // Left out, permissions mean everything that the delegation allows.
+  test.each([
+    { why: 'none', permissions: [] },
+    { why: 'nothing', permissions: undefined },
+    { why: 'nothing beside one', permissions: ['billing:read', undefined] },
+    { why: 'a promise', permissions: Promise.resolve(['billing:read']) },
+  ])('is thrown where a function names $why as the permissions', async ({ permissions }) => {
+    const { authsec, stub } = createStubbedClient()
+    const choose = () => permissions as readonly string[]
+    const billTool = createBillTool(authsec, { delegation: { audience: BILLING, permissions: choose } })
+    await expect(billTool.invoke(call)).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('the tool "get_bill"'),
+    })
+    expect(stub.requests).toEqual([])
   })
 
   test('leaves the errors of the function alone', async () => {
