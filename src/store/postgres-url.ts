@@ -169,7 +169,7 @@ function readTls(options: Partial<Record<Option, string>>, host: string): false 
 }
 
 function staysHere(host: string): boolean {
-  return /^(?:\/|localhost$|127\.|::1$)/.test(host)
+  return /^(?:\/|(?:localhost|127(?:\.\d{1,3}){3}|::1)$)/.test(host)
 }
 
 function readPem(file: string, option: Option): string {
