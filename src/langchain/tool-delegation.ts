@@ -14,7 +14,7 @@ export interface ToolDelegation<InputT = unknown> {
    * `none` by default, and `call` where the tool asks for approval.
    */
   binding?: 'none' | 'tool' | 'call' | undefined
-  /** The arguments that are bound, a JSON object; the input by default. */
+  /** The arguments that are bound by `call`, a JSON object; the input by default. */
   call?: ((input: InputT) => unknown) | undefined
   /** Whether the token is good for one use only. */
   oneTime?: boolean | undefined
@@ -60,13 +60,16 @@ const BINDINGS: readonly unknown[] = [undefined, 'none', 'tool', 'call']
 export function assertDelegation(name: string, delegation: unknown): asserts delegation is ToolDelegation {
   const given = delegation as ToolDelegation
   assertMembers(`the delegation of the tool ${quote(name)}`, given, MEMBERS)
-  const { audience, permissions, binding } = given
+  const { audience, permissions, binding, call, approval } = given
   if (typeof audience !== 'string' || audience === '') {
     throw misconfigured(name, `its audience ${quote(audience)} names no API`)
   }
   if (typeof permissions !== 'function') assertPermissions(name, permissions)
   if (!BINDINGS.includes(binding)) {
     throw misconfigured(name, `its binding ${quote(binding)} is not none, tool or call`)
+  }
+  if (call !== undefined && (binding ?? (approval && 'call')) !== 'call') {
+    throw misconfigured(name, "its call needs binding: 'call'")
   }
   for (const [member, types] of Object.entries(MEMBERS)) {
     const value: unknown = given[member as keyof ToolDelegation]

@@ -150,6 +150,16 @@ describe('delegatedTool', () => {
       delegation: { ...delegation, permissions: [undefined, 'billing:read'] },
       says: /"undefined" is not a permission/,
     },
+    {
+      why: 'arguments to which nothing is bound',
+      delegation: { ...delegation, call: ({ id }: BillInput) => ({ id }) },
+      says: /its call needs binding: 'call'/,
+    },
+    {
+      why: 'arguments beside a binding to the tool alone',
+      delegation: { ...delegation, binding: 'tool', approval: true, call: () => ({}) },
+      says: /its call needs binding: 'call'/,
+    },
     { why: 'a word for a switch', delegation: { ...delegation, oneTime: 'yes' }, says: /oneTime "yes"/ },
     { why: 'a word for a condition', delegation: { ...delegation, approval: 'yes' }, says: /approval "yes"/ },
     {
