@@ -12,6 +12,12 @@ export const MAX_TILE_BYTES: number = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
 // Of a tile that holds more than it may, so many tell enough: an empty entry takes but two bytes.
 const MAX_LISTED = 2 * TILE_WIDTH
 
+/**
+ * So many bundles in a row that are not there, a quarter of a million records, are the end of a log, whatever its head
+ * says.
+ */
+export const MAX_ABSENT: number = 1_024
+
 /** A tile of hashes by its level, or a bundle of entries; `width` is below 256 at the end of the log only. */
 export interface Tile {
   level: number | 'entries'

@@ -1,7 +1,15 @@
 import type { Checkpoint } from './checkpoint.js'
 import { AuthsecError } from './errors.js'
 import { findFault, type HashedBundle, type LogFault, locateFault, type ReadTile } from './log-faults.js'
-import { formatTilePath, splitEntries, splitTile, TILE_WIDTH, type Tile, tileAt } from './log-tiles.js'
+import {
+  formatTilePath,
+  MAX_ABSENT,
+  splitEntries,
+  splitTile,
+  TILE_WIDTH,
+  type Tile,
+  tileAt,
+} from './log-tiles.js'
 import { equalHashes, hashLeaf, type Sha256 } from './merkle.js'
 import { createTileEdge, type GrownTile } from './tile-edge.js'
 
@@ -49,9 +57,6 @@ export interface WalkOptions {
 
 /** How often a log is followed on that prunes records faster than they can be read. */
 const MAX_HEADS = 5
-
-/** So many bundles in a row that are not there, a quarter of a million records, are the end of a log, whatever its head says. */
-const MAX_ABSENT = 1_024
 
 /**
  * Walks through a log once, hashes every record, and finds the first that is not what the head covers. It trusts

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { joinEntries, splitEntries } from '../../../../src/core/log-tiles.js'
 import { makeDirectory, type RunOptions, runCli } from '../../../support/run-cli.js'
@@ -291,6 +291,14 @@ describe('the proof of an event', () => {
       const { code, stdout: told } = await runCli(['audit', 'verify', file, '--key', key, '--json'])
       expect({ code, ...JSON.parse(told) }).toMatchObject({ code: 18, holds: false })
     }
+  })
+
+  test('is looked for no longer than there are records, whatever the head of a bundle says', async () => {
+    const checkpoint = join(await exportBundle(), 'checkpoint')
+    const note = await readFile(checkpoint, 'utf8')
+    await writeFile(checkpoint, note.replace(/\n\d+\n/, `\n${Number.MAX_SAFE_INTEGER}\n`))
+    const run = await runCli(['audit', 'verify', dirname(checkpoint), '--event', 'nope'])
+    expect(run).toMatchObject({ code: 6, stdout: '' })
   })
 
   test('comes out of a bundle as it comes from the server', async () => {
