@@ -2,6 +2,7 @@ import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { ParsedJwt } from '../core/jwt.js'
 import { quote } from '../core/printable.js'
+import { isModulusLong } from '../core/rsa-signature.js'
 import { isJsonObject, type Json, type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
 import type { Client } from '../store/store.js'
 
@@ -94,6 +95,7 @@ function hasSignature(
   signature: Uint8Array,
 ): boolean {
   const { digest, pss } = TRAITS[algorithm]
+  if (pss && !isModulusLong(signature, key.asymmetricKeyDetails?.modulusLength)) return false
   const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
   return verify(digest, data, pss ? { key, ...padding } : { key, dsaEncoding: 'ieee-p1363' }, signature)
 }

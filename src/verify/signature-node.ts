@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { isModulusLong } from '../core/rsa-signature.js'
 import { ALGORITHMS } from './algorithm.js'
 import type { PublicKey, Signatures } from './public-key.js'
 
@@ -22,15 +23,18 @@ export function createNodeSignatures(crypto: typeof import('node:crypto')): Sign
     verify(algorithm, key, signingInput, signature) {
       const traits = ALGORITHMS.get(algorithm)
       const input = Buffer.from(signingInput, 'latin1')
+      const keyObject = toKeyObject(key)
+      if (traits?.pss && !isModulusLong(signature, keyObject.asymmetricKeyDetails?.modulusLength))
+        return false
       const options = traits?.pss
-        ? { key: keyObject(key), padding, saltLength }
-        : { key: keyObject(key), dsaEncoding: 'ieee-p1363' as const }
+        ? { key: keyObject, padding, saltLength }
+        : { key: keyObject, dsaEncoding: 'ieee-p1363' as const }
       return crypto.verify(traits?.digest, input, options, signature)
     },
   }
 }
 
 // What `importPublicKey` above has made.
-function keyObject(key: PublicKey): KeyObject {
+function toKeyObject(key: PublicKey): KeyObject {
   return key as KeyObject
 }

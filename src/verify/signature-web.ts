@@ -1,3 +1,4 @@
+import { isModulusLong } from '../core/rsa-signature.js'
 import { ALGORITHMS, type Algorithm, type AlgorithmTraits } from './algorithm.js'
 import type { PublicJwk, Signatures } from './public-key.js'
 
@@ -19,11 +20,14 @@ export const webSignatures: Signatures = {
 
   async verify(algorithm, key, signingInput, signature) {
     const { jwk, imported } = key as WebPublicKey
-    const parameters = describeAlgorithm(ALGORITHMS.get(algorithm) as AlgorithmTraits)
+    const traits = ALGORITHMS.get(algorithm) as AlgorithmTraits
+    const parameters = describeAlgorithm(traits)
     const pending = imported.get(algorithm) ?? importKey(jwk, parameters)
     imported.set(algorithm, pending)
     const platformKey = await pending
     if (platformKey === undefined) return false
+    const { modulusLength } = platformKey.algorithm as { modulusLength?: number }
+    if (traits.pss && !isModulusLong(signature, modulusLength)) return false
     // A copy: WebCrypto's types do not take bytes that could be shared with another thread.
     return crypto.subtle.verify(
       parameters,

@@ -15,9 +15,9 @@ const { measureSize }: { measureSize: MeasureSize } = await import(
 test.each([
   // 200 of them tell an answer of a person that was lost from none, and keep a good token where a user's login is away.
   { what: 'the client', entries: ['sdk'], most: 24_050 },
-  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 35_030 },
-  // 50 of them are in every error: a model reads our words beside each code.
-  { what: 'the verifier', entries: ['verify'], most: 20_790 },
+  { what: 'the client and the verifier', entries: ['sdk', 'verify'], most: 35_110 },
+  // 50 of them are in every error: a model reads our words beside each code; 80 refuse a second spelling of PSS.
+  { what: 'the verifier', entries: ['verify'], most: 20_880 },
   // 260 of them check every member of a delegation, and every option, when a tool or a middleware is made.
   { what: 'the adapter of LangChain', entries: ['langchain'], without: ['sdk', 'core'], most: 3_010 },
 ])('$what loads no more than $most bytes, minified and gzipped', async ({ entries, without = [], most }) => {

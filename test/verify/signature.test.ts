@@ -73,6 +73,17 @@ describe.each(Object.keys(RUNTIMES))('on %s', (runtime) => {
     expect(await verify('PS256', key, input, signature)).toBe(false)
   })
 
+  test.each(['RS256', 'PS256'] as const)(
+    'an %s signature keeps the zero that it begins with',
+    async (algorithm) => {
+      let signed = await sign(algorithm)
+      for (let n = 0; signed.signature[0] !== 0; n++) signed = await sign(algorithm, `{"n":${n}}`)
+      const { jwk, input, signature } = signed
+      expect(await verify(algorithm, importKey(jwk), input, signature)).toBe(true)
+      expect(await verify(algorithm, importKey(jwk), input, signature.subarray(1))).toBe(false)
+    },
+  )
+
   test('a key off its curve verifies nothing', async () => {
     const { jwk, input, signature } = await sign('ES256')
     const key = importPublicKey({ ...jwk, x: jwk.y as string })

@@ -76,5 +76,21 @@ describe.each(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519'])(
       })
       expect(reply).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
     })
+
+    test.runIf(alg === 'PS256')('is refused without the zero that its signature begins with', async () => {
+      let parts: string[]
+      let proof: Record<string, string>
+      do {
+        proof = await prove()
+        parts = (proof['client_assertion'] as string).split('.')
+      } while (Buffer.from(parts[2] as string, 'base64url')[0] !== 0)
+      const short = Buffer.from(parts[2] as string, 'base64url')
+        .subarray(1)
+        .toString('base64url')
+      const reply = await server.call('POST', '/oauth/token', {
+        form: { ...form, ...proof, client_assertion: `${parts[0]}.${parts[1]}.${short}` },
+      })
+      expect(reply).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+    })
   },
 )
