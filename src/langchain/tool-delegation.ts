@@ -61,7 +61,7 @@ export function assertDelegation(name: string, delegation: unknown): asserts del
   const given = delegation as ToolDelegation
   assertMembers(`the delegation of the tool ${quote(name)}`, given, MEMBERS)
   const { audience, permissions, binding, call, approval } = given
-  if (typeof audience !== 'string' || audience === '') {
+  if (!audience) {
     throw misconfigured(name, `its audience ${quote(audience)} names no API`)
   }
   if (typeof permissions !== 'function') assertPermissions(name, permissions)
