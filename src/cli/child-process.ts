@@ -22,7 +22,7 @@ export async function startChild(
   { variables, isAtTerminal }: ChildOptions,
 ): Promise<Child> {
   const [{ spawn }, { constants }] = await Promise.all([import('node:child_process'), import('node:os')])
-  const child = spawn(program, args, { stdio: 'inherit', env: variables })
+  const child = start()
   const passed = isAtTerminal ? PASSED_ON : ([...PASSED_ON, 'SIGINT'] as const)
   // While these are here Node does not end this process either: it has a token to revoke.
   const listeners = passed.map((signal) => [signal, () => child.kill(signal)] as const)
@@ -41,11 +41,20 @@ export async function startChild(
     child.once('error', (cause: NodeJS.ErrnoException) => reject(describeFailure(program, cause)))
   })
   return { ended }
+
+  // Some of what can be wrong Node throws at once, the rest it tells later.
+  function start() {
+    try {
+      return spawn(program, args, { stdio: 'inherit', env: variables })
+    } catch (cause) {
+      throw describeFailure(program, cause as NodeJS.ErrnoException)
+    }
+  }
 }
 
 function describeFailure(program: string, cause: NodeJS.ErrnoException): AuthsecError {
   const reason =
-    cause.code === 'ENOENT'
+    cause.code === 'ENOENT' || program === ''
       ? 'there is no such program'
       : cause.code === 'EACCES'
         ? 'it may not be run'

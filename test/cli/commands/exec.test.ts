@@ -130,6 +130,8 @@ describe('authsec exec', () => {
       says: /could not be started: there is no such program/,
     },
     { why: 'it may not be run', words: ['--', '/etc/passwd'], code: 125, says: /it may not be run/ },
+    { why: 'its name is empty', words: ['--', ''], code: 125, says: /"" could not be started: there is no/ },
+    { why: 'it would lie in a file', words: ['--', '/etc/passwd/x'], code: 125, says: /started: ENOTDIR/ },
     { why: 'there is no program', words: [], code: 2, says: /missing required argument 'command'/ },
     {
       why: 'the variable cannot be one',
