@@ -1,5 +1,6 @@
 import { ToolMessage } from '@langchain/core/messages'
 import type { StructuredToolInterface, ToolRunnableConfig } from '@langchain/core/tools'
+import type { InferInteropZodOutput, InteropZodObject } from '@langchain/core/utils/types'
 import { anySignal } from '../core/any-signal.js'
 import { AuthsecError } from '../core/errors.js'
 import type { AuthsecClient, DelegationRequest, DelegationSubject, DelegationToken } from '../sdk/index.js'
@@ -20,6 +21,11 @@ export type TokenGiver = Pick<AuthsecClient, 'getDelegationToken' | 'fetch' | 'r
 /** What becomes of a token that cannot be had: a message for the model, or an error that ends the run. */
 export type OnDenied = 'tool-message' | 'throw'
 
+/** What a tool is called with, where its schema says it; otherwise a function says for itself what it takes. */
+type InputOf<ToolT> = ToolT extends { schema: infer SchemaT extends InteropZodObject }
+  ? InferInteropZodOutput<SchemaT>
+  : never
+
 /** What LangChain calls, once it has checked the input. */
 interface CallableTool {
   name: string
@@ -32,10 +38,10 @@ interface CallableTool {
  * else of the tool stays as it is, and the tool that is given is not changed. Failures are answered as those of
  * `delegatedTool`. Throws `configuration` for a delegation that is not well formed.
  */
-export function withDelegation<ToolT extends Pick<StructuredToolInterface, 'name' | 'invoke'>, InputT>(
+export function withDelegation<ToolT extends Pick<StructuredToolInterface, 'name' | 'invoke'>>(
   authsec: TokenGiver,
   tool: ToolT,
-  delegation: ToolDelegation<InputT>,
+  delegation: ToolDelegation<InputOf<ToolT>>,
 ): ToolT {
   return delegate(authsec, tool, delegation, 'tool-message')
 }

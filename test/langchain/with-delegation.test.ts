@@ -58,6 +58,24 @@ describe('withDelegation', () => {
     expect(await delegated.invoke({})).toBe('bill 7 with call-1')
   })
 
+  test('knows the input of a tool by its schema', async () => {
+    const { authsec, stub } = createStubbedClient()
+    const delegated = withDelegation(authsec, getBill, {
+      audience: BILLING,
+      permissions: ({ id }) => [`billing:read-${id satisfies string}`],
+    })
+    await delegated.invoke(call)
+    expect(stub.requests.at(-1)?.form.get('scope')).toBe('billing:read-42')
+    const misread = { audience: BILLING, permissions: ({ id }: { id: number }) => [id.toFixed()] }
+    // @ts-expect-error The id is a text.
+    withDelegation(authsec, getBill, misread)
+    const byWords = tool(async (_input: { id: string }) => 'done', {
+      name: 'by_words',
+      schema: z.toJSONSchema(schema),
+    })
+    withDelegation(authsec, byWords, { ...misread, permissions: ({ id }: { id: string }) => [id] })
+  })
+
   test('gives the token of the tool that runs, however deep inside and however many run', async () => {
     const { authsec } = createStubbedClient()
     const create = (name: string) =>
