@@ -69,7 +69,9 @@ export async function openState(
   const { state, store } = place
   if (state !== undefined && store === undefined) return openDirectory(state, place, kek, absence)
   if (store === undefined || state !== undefined) {
-    throw new AuthsecError('usage', 'a server keeps its state either in a directory or in a database')
+    throw new AuthsecError('usage', 'a server keeps its state either in a directory or in a database', {
+      hint: "Name one of the two: state: 'DIR', or state: ':memory:' for a test; store: 'postgres://…'.",
+    })
   }
   return openDatabase(store, place, kek, absence)
 }

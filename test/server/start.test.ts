@@ -18,6 +18,13 @@ async function published(server: TestServer): Promise<unknown[]> {
   return [jwks.json, bundle.json, authsec_tenant, issuer, server.clientId, server.user]
 }
 
+test('a server that is given no place for its state says how one is named', async () => {
+  await expect(startServer({ port: 0 })).rejects.toMatchObject({
+    code: 'usage',
+    hint: expect.stringContaining("state: ':memory:'"),
+  })
+})
+
 describe('a server that is started again on its state', () => {
   test('has its keys, names, clients and log, and takes its old base tokens', async () => {
     const state = await newState()
