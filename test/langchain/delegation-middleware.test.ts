@@ -154,10 +154,10 @@ describe('delegationMiddleware', () => {
 
   test('lets what a tool throws end the run, unless another middleware tells the model', async () => {
     const { authsec } = createStubbedClient()
-    const broken = tool(async () => Promise.reject(new Error('out of order')), {
-      name: 'get_bill',
-      schema: z.object({}),
-    })
+    const fail = async (): Promise<string> => {
+      throw new Error('out of order')
+    }
+    const broken = tool(fail, { name: 'get_bill', schema: getBill.schema })
     const askBroken = (...before: AgentMiddleware[]) => {
       const model = fakeModel()
         .respondWithTools([{ name: 'get_bill', args: {}, id: 'a' }])
