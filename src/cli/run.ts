@@ -10,7 +10,7 @@ import { printVersion } from './version.js'
 export async function runCommand(args: readonly string[], context: Context): Promise<number> {
   const program = await createProgram(context, args)
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync(shieldKeyIds(args, program), { from: 'user' })
     return context.status.code
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
@@ -21,6 +21,26 @@ export async function runCommand(args: readonly string[], context: Context): Pro
     if (error.code === 'commander.help' && !context.io.manners.json) return 2
     throw explainUsage(error, program, args)
   }
+}
+
+// RFC 7638 in base64url. No flag of one dash is so long.
+const DASHED_KEY_ID = /^-[\w-]{42}$/
+
+// One key in 64 has an id that begins as a flag does. Spelled so that it cannot be one, it is taken for what it is, and
+// nobody has to know how.
+function shieldKeyIds(args: readonly string[], program: AnyCommand): string[] {
+  const { registeredArguments, options } = findCommand(program, args)
+  if (registeredArguments[0]?.name() !== 'kid' || args.includes('--')) return [...args]
+  const flags: string[] = []
+  const ids: string[] = []
+  for (const arg of args) {
+    const before = flags.at(-1) ?? ''
+    if (!DASHED_KEY_ID.test(arg)) flags.push(arg)
+    else if (options.some(({ required, long }) => required && long === before))
+      flags.push(`${flags.pop()}=${arg}`)
+    else ids.push(arg)
+  }
+  return ids.length === 0 ? flags : [...flags, '--', ...ids]
 }
 
 function explainUsage(error: CommanderError, program: AnyCommand, args: readonly string[]): AuthsecError {

@@ -88,6 +88,16 @@ describe('authsec keys prepare, activate and rotate', () => {
     expect(await run(['activate', kid, '--json'])).toMatchObject({ code: 0 })
   })
 
+  // Some of these letters are flags of every command: help, the version, quiet.
+  test.each(['-h', '-V', '-q', '-u', '--'])('takes an id that begins with %s for an id', async (start) => {
+    const kid = start.padEnd(43, 'Az-_09')
+    const told = { code: 6, stderr: expect.stringContaining(`no key "${kid}"`) }
+    expect(await run(['activate', kid])).toMatchObject(told)
+    expect(await run(['activate', '--', kid])).toMatchObject(told)
+    expect(await run(['revoke', kid, '--confirm', kid])).toMatchObject(told)
+    expect(await run(['taint', '--confirm', kid, kid, '--json'])).toMatchObject({ code: 6 })
+  })
+
   test.each([
     { args: ['prepare'], code: 7, says: 'is prepared already' },
     { args: ['rotate'], code: 7, says: 'may sign in 660 seconds' },
