@@ -52,6 +52,11 @@ function explainUsage(error: CommanderError, program: AnyCommand, args: readonly
     return new AuthsecError('usage', `${help} needs a command`, { hint: `See ${help} --help.`, cause: error })
   }
   const usage = readUsageError(error, help)
+  if (error.code === 'commander.excessArguments' && command.options.some(({ long }) => long === '--filter')) {
+    const hint =
+      'What is looked for stands behind --filter, as in --filter outcome=deny; see authsec help filters.'
+    return new AuthsecError('usage', usage.message, { hint, cause: error })
+  }
   return error.code === 'commander.unknownCommand' ? suggestElsewhere(usage, program) : usage
 }
 

@@ -38,6 +38,10 @@ describe('authsec', () => {
       args: ['clinet', 'list'],
       stderr: /^authsec: unknown command 'clinet'\nhint: Did you mean client\?\n$/,
     },
+    {
+      args: ['audit', 'search', 'outcome=deny'],
+      stderr: /^authsec: too many arguments for 'search'[^\n]*\nhint: [^\n]*--filter outcome=deny[^\n]*\n$/,
+    },
     { args: ['xyzzy'], stderr: /^authsec: unknown command 'xyzzy'\nhint: See authsec --help\.\n$/ },
     {
       args: ['client', 'list', '--jso'],
