@@ -79,7 +79,7 @@ export async function findAsker(
   const bearer = readPresentedSession(form, authorization)
   if (bearer !== undefined) {
     const session = await sessions.resume(bearer)
-    attempt.note({ actor: { type: 'user', id: session.user.id } })
+    attempt.note({ actor: { type: 'user', id: session.user.id }, act: session.act })
     assertAdmin(session)
     return 'admin'
   }

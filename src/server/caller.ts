@@ -21,16 +21,29 @@ export async function findCaller(
     provenance.caller = caller.parties
     return caller
   }
-  const session = await authority.sessions.resume(readBearer(request))
-  provenance.caller = { actor: { type: 'user', id: session.user.id } }
-  provenance.act = session.act
+  const session = await resumeSession(request, authority, provenance)
   if (access === 'admin') assertAdmin(session)
   return session
 }
 
-/** The session that a request carries where it may carry none; throws `login_required` for one that is not alive. */
-export async function findSession(request: Request, authority: Authority): Promise<Session | undefined> {
-  return request.headers.has('authorization') ? authority.sessions.resume(readBearer(request)) : undefined
+/** The same for a session that a request need not carry; throws `login_required` for one that is not alive. */
+export async function findSession(
+  request: Request,
+  authority: Authority,
+  provenance: Provenance,
+): Promise<Session | undefined> {
+  return request.headers.has('authorization') ? resumeSession(request, authority, provenance) : undefined
+}
+
+async function resumeSession(
+  request: Request,
+  { sessions }: Authority,
+  provenance: Provenance,
+): Promise<Session> {
+  const session = await sessions.resume(readBearer(request))
+  provenance.caller = { actor: { type: 'user', id: session.user.id } }
+  provenance.act = session.act
+  return session
 }
 
 /** The bearer token of a request, with AuthSec's wording when there is none. Throws `login_required`. */

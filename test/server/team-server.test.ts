@@ -309,8 +309,11 @@ describe('the pull of a shared server', () => {
     await post(`/uflow/admin/agents/${agent.client_id}/delegate-token`, admin, grant)
 
     const program = await post('/oauth/register', admin, method)
-    const letIn = async ({ client_id, client_secret }: { client_id: string; client_secret: string }) => {
-      const asked = form({ client_id, client_secret, scope: 'billing:read' })
+    const letIn = async (
+      { client_id, client_secret }: { client_id: string; client_secret: string },
+      scope = 'billing:read',
+    ) => {
+      const asked = form({ client_id, client_secret, scope })
       const device = await post('/oauth/device_authorization', {}, asked)
       await post('/uflow/auth/device/authorize', admin, { user_code: device.user_code, approved: true })
       const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -327,18 +330,22 @@ describe('the pull of a shared server', () => {
     const { clients } = (await list.json()) as { clients: { client_id: string; name: string }[] }
     const ofAlice = clients.find(({ name }) => name === 'demo-agent')?.client_id ?? ''
     expect(await pull(ofAlice, admin)).toBe(200)
+    expect(await pull(ofAlice, await letIn(program, 'admin:access'))).toBe(200)
 
     const filter = encodeURIComponent('type=delegation.pulled outcome=allow')
     const log = await ask(server, `/audit/events?filter=${filter}`, { headers: admin })
-    const { events } = (await log.json()) as { events: { event: { actor: object; subject: object } }[] }
+    const { events } = (await log.json()) as {
+      events: { event: { act?: object; actor: object; subject: object } }[]
+    }
     const delegator = events[0]?.event.subject
     expect(delegator).toMatchObject({ type: 'user' })
     const alice = expect.not.objectContaining(delegator as object)
-    expect(events.map(({ event: { actor, subject } }) => ({ actor, subject }))).toEqual([
+    expect(events.map(({ event: { act, actor, subject } }) => ({ act, actor, subject }))).toEqual([
       { actor: delegator, subject: delegator },
       // The session that the agent holds itself is the agent.
       { actor: { type: 'client', id: agent.client_id }, subject: delegator },
       { actor: delegator, subject: alice },
+      { act: { sub: program.client_id, client_id: program.client_id }, actor: delegator, subject: alice },
     ])
   })
 

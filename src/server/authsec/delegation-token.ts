@@ -83,7 +83,9 @@ async function findPuller(
   }
   const session = await sessions.resume(readBearer(request))
   if (mayStandIn(session, { clientId, userId: await delegations.findDelegator(clientId) })) {
-    return session.clientId === clientId ? undefined : { type: 'user', id: session.user.id }
+    if (session.clientId === clientId) return undefined
+    provenance.act = session.act
+    return { type: 'user', id: session.user.id }
   }
   // Who has delegated to whom is nobody else's business.
   throw new AuthsecError('no_delegation', 'No active delegation token found')

@@ -32,7 +32,7 @@ export const registerClient: Endpoint<'public'> = {
   errors: 'oauth',
 
   async handle(request, { authority, provenance, serverUrl }) {
-    const session = await findSession(request, authority)
+    const session = await findSession(request, authority, provenance)
     const metadata = readMetadata(await readJson(request))
     const registered = await authority.registration.register(metadata, session, provenance)
     return Response.json(format(registered, serverUrl), { status: 201, headers: NO_STORE })

@@ -379,6 +379,28 @@ describe('the device grant of RFC 8628', () => {
       { outcome: 'allow', actor: { type: 'user' }, act },
       { outcome: 'deny', actor: { type: 'user' }, act },
     ])
+    const authorization = `Bearer ${access_token}`
+    for (const [path, type] of [
+      ['/oauth/introspect', 'token.introspected'],
+      ['/oauth/revoke', 'token.revoked'],
+    ] as const) {
+      expect((await door.form(path, { token: access_token }, { authorization })).status).toBe(200)
+      expect(await door.events(type)).toMatchObject([{ outcome: 'allow', actor: { type: 'user' }, act }])
+    }
+  })
+
+  test.each([
+    { name: 'reader', status: 201, outcome: 'allow' },
+    { name: 7, status: 400, outcome: 'deny' },
+  ])('gives a session whose client stands in the log as the one who registers: $outcome', async (row) => {
+    const { body } = await authorize({ scope: 'admin:access' })
+    await answer(body.user_code, true, ADMIN)
+    const { access_token } = (await exchange(body.device_code)).body
+    const metadata = { client_name: row.name, token_endpoint_auth_method: 'none' }
+    expect((await door.post('/oauth/register', metadata, access_token)).status).toBe(row.status)
+    expect(await door.events('client.registered')).toMatchObject([
+      { outcome: row.outcome, actor: { type: 'user' }, act: { client_id: door.server.clientId } },
+    ])
   })
 
   test('gives a session that its client exchanges for call tokens, and no other client', async () => {
