@@ -4,7 +4,7 @@ import { encodeBase64 } from '../core/base64.js'
 import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
 import type { LogSource } from '../core/log-source.js'
-import { findTile, MAX_ABSENT, readNode, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
+import { createEndCheck, findTile, readNode, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
 import type { KnownKey } from '../core/log-trust.js'
 import type { Evidence } from '../core/log-verdict.js'
 import { proveInclusion, type ReadNodes } from '../core/merkle.js'
@@ -181,13 +181,12 @@ async function findRecord(
 ): Promise<{ index: number; record: Uint8Array }> {
   const wanted = `"id":${JSON.stringify(eventId)}`
   let first: number | undefined
-  let absent = 0
-  for (let place = 0; place * TILE_WIDTH < size && absent <= MAX_ABSENT; place++) {
+  const checkEnd = createEndCheck()
+  for (let place = 0; place * TILE_WIDTH < size; place++) {
     const tile = tileAt('entries', place, size)
     const content = await source.readTile(tile)
-    // What has been pruned is gone too, but its hashes are not.
     const isThere = content !== undefined || (await source.readTile({ ...tile, level: 0 })) !== undefined
-    absent = isThere ? 0 : absent + 1
+    checkEnd(tile, size, isThere)
     const bytes = Buffer.from(content ?? [])
     if (first !== undefined && !bytes.includes(wanted)) continue
     for (const [at, record] of splitEntries(bytes).entries.entries()) {

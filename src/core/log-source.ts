@@ -1,6 +1,14 @@
 import type { Checkpoint } from './checkpoint.js'
 import type { ReadTile } from './log-faults.js'
-import { countTileLevels, formatTilePath, listTiles, splitEntries, TILE_WIDTH } from './log-tiles.js'
+import {
+  countTileLevels,
+  type EndCheck,
+  formatTilePath,
+  listTiles,
+  splitEntries,
+  TILE_WIDTH,
+  tileAt,
+} from './log-tiles.js'
 import { isJsonObject } from './strict-json.js'
 
 /** The key by which a log says it is signed, and the checkpoints by which older keys vouch for newer ones. */
@@ -30,36 +38,46 @@ const utf8 = new TextEncoder()
 /** A signed head, as it came. */
 type LogHead = Pick<Checkpoint, 'note' | 'size'>
 
+/** How the log of somebody else is read, which may go on meanwhile, or be none. */
+interface ForeignLog {
+  /** Reads the newest head. */
+  readHead(): Promise<LogHead>
+  checkEnd: EndCheck
+}
+
 /**
  * The files of a log as far as a head covers it. What is gone at the source is gone here too; why may only be told
- * behind the head, when records are pruned meanwhile: then `readHead` is asked for the newest one, up to which the
- * files go instead. Default: nothing is pruned meanwhile.
+ * behind the head, when records are pruned meanwhile: then the newest one is asked for, up to which the files go
+ * instead. Default: a log of one's own, in which nothing is pruned meanwhile, and of which all is kept that is left.
  */
 export async function* readLogFiles(
   source: Pick<LogSource, 'readTile' | 'readKeys'>,
   from: LogHead,
-  readHead: () => Promise<LogHead> = async () => from,
+  { readHead, checkEnd }: ForeignLog = { readHead: async () => from, checkEnd() {} },
 ): AsyncGenerator<LogFile> {
   let head = from
   let done = 0
   for (let hasHole = true; hasHole; ) {
     hasHole = false
-    for (const tile of listTiles('entries', head.size).slice(done)) {
-      // The last one may grow on.
-      if (tile.width < TILE_WIDTH) break
-      done++
-      const content = await source.readTile(tile)
+    // The last one may grow on.
+    for (; (done + 1) * TILE_WIDTH <= head.size; done++) {
+      const tile = tileAt('entries', done, head.size)
+      const hashes = { ...tile, level: 0 }
+      const [content, hashContent] = [await source.readTile(tile), await source.readTile(hashes)]
+      checkEnd(tile, head.size, content !== undefined || hashContent !== undefined)
       hasHole ||= content === undefined || splitEntries(content).entries.some(({ length }) => length === 0)
       if (content !== undefined) yield { file: formatTilePath(tile), content }
+      if (hashContent !== undefined) yield { file: formatTilePath(hashes), content: hashContent }
     }
     if (hasHole) head = await readHead()
   }
-  const levels = Array.from({ length: countTileLevels(head.size) }, (_, level) => level)
+  const upper = Array.from({ length: countTileLevels(head.size) }, (_, level) => level).slice(1)
   for (const tile of [
-    ...listTiles('entries', head.size).slice(done),
-    ...levels.flatMap((level) => listTiles(level, head.size)),
+    tileAt('entries', done, head.size),
+    tileAt(0, done, head.size),
+    ...upper.flatMap((level) => listTiles(level, head.size)),
   ]) {
-    const content = await source.readTile(tile)
+    const content = tile.width > 0 ? await source.readTile(tile) : undefined
     if (content !== undefined) yield { file: formatTilePath(tile), content }
   }
   yield { file: 'keys', content: utf8.encode(formatLogKeys(await source.readKeys())) }

@@ -1,3 +1,4 @@
+import { AuthsecError } from './errors.js'
 import { createMerkleTree, HASH_BYTES, type Sha256, type TreeNode } from './merkle.js'
 
 /** How many hashes or entries a full tile has, C2SP tlog-tiles. */
@@ -12,11 +13,8 @@ export const MAX_TILE_BYTES: number = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
 // Of a tile that holds more than it may, so many tell enough: an empty entry takes but two bytes.
 const MAX_LISTED = 2 * TILE_WIDTH
 
-/**
- * So many bundles in a row that are not there, a quarter of a million records, are the end of a log, whatever its head
- * says.
- */
-export const MAX_ABSENT: number = 1_024
+// So many bundles in a row, a quarter of a million records, are the end of a log, whatever its head says.
+const MAX_ABSENT = 1_024
 
 /** A tile of hashes by its level, or a bundle of entries; `width` is below 256 at the end of the log only. */
 export interface Tile {
@@ -61,6 +59,25 @@ export function listTiles(level: Tile['level'], size: number): Tile[] {
     tiles.push(tile)
   }
   return tiles
+}
+
+/** Told of one bundle after the other whether it is there, or its hashes, which stay where records are pruned. */
+export type EndCheck = (tile: Tile, size: number, isThere: boolean) => void
+
+/**
+ * Throws `audit_incomplete` where too many bundles in a row are not there: anybody can write a head of a size that no
+ * reading comes to the end of.
+ */
+export function createEndCheck(): EndCheck {
+  let absent = 0
+  return ({ index }, size, isThere) => {
+    absent = isThere ? 0 : absent + 1
+    if (absent <= MAX_ABSENT) return
+    const end = (index - MAX_ABSENT) * TILE_WIDTH
+    throw new AuthsecError('audit_incomplete', `the records end at ${end}, and the head says ${size}`, {
+      hint: 'Check that the checkpoint is the one of these files.',
+    })
+  }
 }
 
 /** How many levels of tiles a log of this size has. */

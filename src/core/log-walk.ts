@@ -1,9 +1,8 @@
 import type { Checkpoint } from './checkpoint.js'
-import { AuthsecError } from './errors.js'
 import { findFault, type HashedBundle, type LogFault, locateFault, type ReadTile } from './log-faults.js'
 import {
+  createEndCheck,
   formatTilePath,
-  MAX_ABSENT,
   splitEntries,
   splitTile,
   TILE_WIDTH,
@@ -61,8 +60,8 @@ const MAX_HEADS = 5
 /**
  * Walks through a log once, hashes every record, and finds the first that is not what the head covers. It trusts
  * nothing but the root of the head: tiles only tell where to look when that does not agree. Where a record is missing
- * it goes on to the newest head, in which a pruning meanwhile is told of. Throws `audit_incomplete` where so many are
- * missing in a row: anybody can write a head of a size that no walk comes to the end of.
+ * it goes on to the newest head, in which a pruning meanwhile is told of. Throws `audit_incomplete` where the records end
+ * long before the head.
  */
 export async function walkLog(options: WalkOptions): Promise<LogWalk> {
   const { readHead = async () => undefined, readTile, sha256, prunedBelow } = options
@@ -86,21 +85,21 @@ export async function walkLog(options: WalkOptions): Promise<LogWalk> {
 }
 
 /** The walk itself, from where it is to a size, and what it has come past. */
-function createSteps({ head, readTile, sha256, sizes, onRecords = () => {} }: WalkOptions) {
+function createSteps({ readTile, sha256, sizes, onRecords = () => {} }: WalkOptions) {
   const edge = createTileEdge(sha256)
   const roots = new Map<number, Uint8Array>()
   const faulty: HashedBundle[] = []
   const faultyTiles: GrownTile[] = []
   const cutTiles: Tile[] = []
-  let [read, behind, absent, isTorn] = [0, 0, 0, false]
+  const checkEnd = createEndCheck()
+  let [read, behind, isTorn] = [0, 0, false]
   let [first, last]: (Uint8Array | undefined)[] = []
   /** The hashes of the last bundle, which may grow on. */
   let actual: (Uint8Array | undefined)[] = []
 
-  async function takeBundle(tile: Tile): Promise<void> {
+  async function takeBundle(tile: Tile, size: number): Promise<void> {
     const [bytes, expectedBytes] = await Promise.all([readTile(tile), readTile({ ...tile, level: 0 })])
-    absent = bytes === undefined && expectedBytes === undefined ? absent + 1 : 0
-    if (absent > MAX_ABSENT) throw endless((tile.index - MAX_ABSENT) * TILE_WIDTH, head.size)
+    checkEnd(tile, size, bytes !== undefined || expectedBytes !== undefined)
     const bundle = splitEntries(bytes ?? new Uint8Array())
     const expected = splitTile(expectedBytes ?? new Uint8Array())
     const records = bundle.entries.slice(0, tile.width)
@@ -142,7 +141,7 @@ function createSteps({ head, readTile, sha256, sizes, onRecords = () => {} }: Wa
     faulty,
     async goTo(size: number): Promise<void> {
       while (edge.size < size) {
-        await takeBundle(tileAt('entries', Math.floor(edge.size / TILE_WIDTH), size))
+        await takeBundle(tileAt('entries', Math.floor(edge.size / TILE_WIDTH), size), size)
         await checkGrown(size)
       }
     },
@@ -151,12 +150,6 @@ function createSteps({ head, readTile, sha256, sizes, onRecords = () => {} }: Wa
       ...{ read, behind, isTorn, roots, faulty, faultyTiles, cutTiles, first, last },
     }),
   }
-}
-
-function endless(index: number, size: number): AuthsecError {
-  return new AuthsecError('audit_incomplete', `the records end at ${index}, and the head says ${size}`, {
-    hint: 'Check that the checkpoint is the one of these files.',
-  })
 }
 
 function hasHole(faulty: readonly HashedBundle[], below: number): boolean {

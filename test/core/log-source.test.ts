@@ -28,7 +28,10 @@ async function exportLog(gone: readonly string[], newest = HEADS[0]!) {
     readKeys: async () => ({ verifierKey: KEY.text, handovers: [] }),
   }
   const written = new Map<string, Uint8Array>()
-  for await (const { file, content } of readLogFiles(source, headOf(HEADS[0]!), async () => headOf(newest))) {
+  for await (const { file, content } of readLogFiles(source, headOf(HEADS[0]!), {
+    readHead: async () => headOf(newest),
+    checkEnd() {},
+  })) {
     written.set(file, content)
   }
   return written

@@ -46,7 +46,12 @@ export function signRecords(
 ): string {
   const edge = createTileEdge(sha256)
   for (const record of records) edge.append(hashLeaf(record, sha256))
-  const text = formatHead({ origin, size: records.length, root: edge.root() })
+  return signHead({ origin, size: records.length, root: edge.root() }, keys)
+}
+
+/** A head whatever it says, signed. */
+export function signHead(head: Parameters<typeof formatHead>[0], keys: readonly LogKey[]): string {
+  const text = formatHead(head)
   const signatures = keys.map(({ key, privateKey }) => ({
     name: key.name,
     keyId: key.keyId,

@@ -4,6 +4,7 @@ import { openLiveLog } from '../../../api/audit-log.js'
 import type { AuditFilter } from '../../../core/audit-filter.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { readLogFiles } from '../../../core/log-source.js'
+import { createEndCheck } from '../../../core/log-tiles.js'
 import { writeBundle } from '../../audit-bundle.js'
 import { type AuditFlags, addAuditFlags, addTimeFlags, listTimes, readFilter } from '../../audit-flags.js'
 import { EVENT_FORMATS, type EventFormat } from '../../audit-formats.js'
@@ -132,7 +133,7 @@ async function exportBundle(
       hint: 'Export again: that is the new one.',
     })
   }
-  await writeBundle(readLogFiles(source, contact.checkpoint, readHead), out)
+  await writeBundle(readLogFiles(source, contact.checkpoint, { readHead, checkEnd: createEndCheck() }), out)
   const { checkpoint, verifierKey } = contact
   const { size } = checkpoint
   if (json) {

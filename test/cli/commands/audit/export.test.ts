@@ -4,6 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EVENT_FORMATS } from '../../../../src/cli/audit-formats.js'
 import type { AuditEntry } from '../../../../src/core/audit-record.js'
 import { makeDirectory } from '../../../support/run-cli.js'
+import {
+  createBundleFiles,
+  createLogKey,
+  createLogRecord,
+  ORIGIN,
+  signHead,
+} from '../../../support/sealed-bundle.js'
 import { type ServedCli, serveCli } from '../../../support/served-cli.js'
 
 let cli: ServedCli
@@ -130,6 +137,35 @@ describe('authsec audit export', () => {
       stdout: '',
       stderr: expect.stringMatching(stderr),
     })
+  })
+
+  test('ends where the records of a server do, whatever its head says', async () => {
+    const key = createLogKey()
+    const head = { origin: ORIGIN, size: Number.MAX_SAFE_INTEGER, root: new Uint8Array(32) }
+    const files = createBundleFiles([createLogRecord(0)], [key]).set(
+      'checkpoint',
+      Buffer.from(signHead(head, [key])),
+    )
+    const types = new Map([
+      ['checkpoint', 'text/plain'],
+      ['keys', 'application/json'],
+    ])
+    const directory = await makeDirectory()
+    const args = ['audit', 'export', '--format', 'bundle', '--out', join(directory, 'bundle')]
+    const { code, stderr } = await cli.run(args, {
+      fetch: async (input, init) => {
+        const [, file] = /\/audit\/log\/(.+)$/.exec(String(input)) ?? []
+        if (file === undefined) return fetch(input, init)
+        const content = files.get(file)
+        const headers = { 'content-type': types.get(file) ?? 'application/octet-stream' }
+        return content ? new Response(Buffer.from(content), { headers }) : Response.json({}, { status: 404 })
+      },
+    })
+    expect({ code, stderr }).toMatchObject({
+      code: 19,
+      stderr: expect.stringContaining('the records end at 0, and the head says 9007199254740991'),
+    })
+    expect(await readdir(directory)).toEqual([])
   })
 
   test('needs a session', async () => {

@@ -298,7 +298,7 @@ describe('the proof of an event', () => {
     const note = await readFile(checkpoint, 'utf8')
     await writeFile(checkpoint, note.replace(/\n\d+\n/, `\n${Number.MAX_SAFE_INTEGER}\n`))
     const run = await runCli(['audit', 'verify', dirname(checkpoint), '--event', 'nope'])
-    expect(run).toMatchObject({ code: 6, stdout: '' })
+    expect(run).toMatchObject({ code: 19, stdout: '' })
   })
 
   test('comes out of a bundle as it comes from the server', async () => {
