@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
@@ -54,11 +55,17 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
     )
   }
 
-  // The keychain is not asked meanwhile: it may wait for a person. Returns what was there before.
-  async function replace(profile: string, entry: Entry | undefined): Promise<Entry | undefined> {
+  // The keychain is not asked meanwhile: it may wait for a person. Returns what was there before; where that is not
+  // what was looked at, it stays.
+  async function replace(
+    profile: string,
+    entry: Entry | undefined,
+    seen?: Entry,
+  ): Promise<Entry | undefined> {
     const { withFileLock } = await import('./file-lock.js')
     return await withFileLock(path, async () => {
       const { [profile]: former, ...others } = await read()
+      if (seen !== undefined && !isDeepStrictEqual(seen, former)) return undefined
       const entries = entry === undefined ? others : { ...others, [profile]: entry }
       await writePrivateFile(path, `${JSON.stringify(entries, null, 2)}\n`, CONFIG_ELSEWHERE)
       return former
@@ -116,7 +123,7 @@ export function createCredentials(directory: string, keychain: Keychain): Creden
       const { [profile]: entry } = await read()
       if (entry === undefined) return
       if (accessToken !== undefined && (await openEntry(profile, entry)) !== accessToken) return
-      await forget(await replace(profile, undefined))
+      await forget(await replace(profile, undefined, accessToken === undefined ? undefined : entry))
     },
   }
 }

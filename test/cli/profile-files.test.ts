@@ -115,6 +115,23 @@ describe('the sessions', () => {
     expect(Object.keys(await credentials.list())).toEqual(['staging'])
   })
 
+  test('are not removed where another one takes the place while the keychain is asked', async () => {
+    const keychain = createMemoryKeychain()
+    const directory = await makeDirectory()
+    const credentials = createCredentials(directory, {
+      ...keychain,
+      async read(account) {
+        const token = await keychain.read(account)
+        const later = { ...SESSION, access_token: 'later' }
+        await createCredentials(directory, keychain).write('dev', later, 'keychain')
+        return token
+      },
+    })
+    await credentials.write('dev', SESSION, 'keychain')
+    await credentials.remove('dev', SESSION.access_token)
+    expect(await createCredentials(directory, keychain).open('dev')).toBe('later')
+  })
+
   test('that are not written as they should be do not count', async () => {
     const credentials = createCredentials(await makeDirectory(), NO_KEYCHAIN)
     await writeFile(credentials.path, JSON.stringify({ a: 'token', b: { access_token: 1, server_url: 'x' } }))
