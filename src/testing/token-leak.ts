@@ -82,8 +82,9 @@ function describeLeaks(leaks: readonly Leak[]): string {
 }
 
 function leaked(message: string, leaks: readonly Leak[]): AuthsecError {
+  const tokensIn = (place: string) => leaks.flatMap((leak) => (leak.place === place ? [leak.token] : []))
   return new AuthsecError('token_leaked', message, {
     hint: 'Hand tokens on with context.fetch or authorization(), and print nothing that reveal() returned.',
-    details: Object.fromEntries(leaks.map(({ place, token }) => [place, String(token)])),
+    details: Object.fromEntries(leaks.map(({ place }) => [place, [...new Set(tokensIn(place))].join(', ')])),
   })
 }

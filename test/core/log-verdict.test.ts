@@ -135,7 +135,7 @@ describe('a record', () => {
         entries.map((entry, index) => (at.includes(index) ? RECORDS[599]! : entry)),
       )
     const goodAfter = async (files: Files) => (await judge(files)).fault?.goodAfter
-    expect(await goodAfter(change(HONEST, 0, 7, 8, 20))).toEqual([9, 19])
+    expect(await goodAfter(change(HONEST, 0, 7, 8, 9, 20))).toEqual([10, 19])
     expect(await goodAfter(change(change(HONEST, 0, 255), 1, 0, 44))).toEqual([257, 299])
     expect(await goodAfter(change(change(HONEST, 0, 7), 2, 0))).toEqual([8, 511])
     // Where the hashes of the records are gone as well, nothing tells what they were.

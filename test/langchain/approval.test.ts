@@ -70,6 +70,14 @@ describe('a tool that a person has to approve', () => {
     })
   })
 
+  test('is bound to the arguments that a function names, without a word of a binding', async () => {
+    const { authsec, stub } = createStubbedClient()
+    stub.person.answers = 'yes'
+    const { refund } = createRefundTool(authsec, true, { call: ({ amount }) => ({ sum: amount }) })
+    expect(await refund.invoke(call)).toMatchObject({ content: 'refunded 120.00 with call-1' })
+    expect(formOf(stub, 'exchange')).toMatchObject({ bind: 'tool call', call: '{"sum":"120.00"}' })
+  })
+
   test('tells the model that the person has said no', async () => {
     const { authsec, stub } = createStubbedClient()
     stub.person.answers = 'no'

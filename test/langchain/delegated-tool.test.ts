@@ -122,6 +122,16 @@ describe('delegatedTool', () => {
   test.each<{ why: string; delegation: object | undefined; says: RegExp }>([
     { why: 'no delegation', delegation: undefined, says: /no object .* delegation of the tool "get_bill"/ },
     { why: 'no audience', delegation: { permissions: ['a:r'] }, says: /audience/ },
+    {
+      why: 'an audience of no name',
+      delegation: { ...delegation, audience: '' },
+      says: /its audience "" names no API/,
+    },
+    {
+      why: 'a number for an audience',
+      delegation: { ...delegation, audience: 7 },
+      says: /its audience "7" is no string/,
+    },
     { why: 'no permissions', delegation: { audience: BILLING }, says: /permissions/ },
     {
       why: 'an empty list of permissions',

@@ -229,6 +229,19 @@ describe('expectNoTokenLeak', () => {
     expect(String(failure)).not.toContain(jwt)
   })
 
+  test('says of each place which tokens are in it', async () => {
+    const leaking = expectNoTokenLeak(async ({ authsec, watch }) => {
+      const fetchAnew = async () =>
+        (await authsec.getDelegationToken({ ...request, forceRefresh: true })).reveal()
+      const tokens = [await fetchAnew(), await fetchAnew()]
+      for (const token of tokens) watch('a list', token)
+    })
+    await expect(leaking).rejects.toMatchObject({
+      message: 'token 2 is in a list, token 3 is in a list',
+      details: { 'a list': '2, 3' },
+    })
+  })
+
   test('passes on what a run without a leak returns or throws', async () => {
     const run = async ({ authsec }: WatchedRun) => (await authsec.getDelegationToken(request)).permissions
     expect(await expectNoTokenLeak(run)).toEqual(['billing:read'])
