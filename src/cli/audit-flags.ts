@@ -3,7 +3,6 @@ import { type AuditCondition, type AuditFilter, parseAuditFilter } from '../core
 import { parseTime } from '../core/time.js'
 import { findClientId } from './client-reference.js'
 import type { Connection } from './connection.js'
-import { parseFilled } from './flags.js'
 
 /** The flags that narrow what is read of the audit log. */
 export interface AuditFlags {
@@ -34,7 +33,7 @@ export function addAuditFlags<A extends unknown[], O extends OptionValues, G ext
     )
     .option('--type <type>', 'only this type of event; token.* for all that start so', readType)
     .option('--client <client>', 'only events about this client, by its UUID or exact name')
-    .option('--jti <id>', 'only events about the token with this id', parseFilled('--jti'))
+    .option('--jti <id>', 'only events about the token with this id')
     .option('--outcome <outcome>', 'only allow, deny or error', readOutcome)
 }
 

@@ -14,16 +14,6 @@ export function addConnectionFlags<A extends unknown[], O extends OptionValues, 
     .option('--profile <name>', 'the profile to use (AUTHSEC_PROFILE)')
 }
 
-/** Makes a reader of a flag that may not be empty, as a variable is that a script has not set; what it reads throws `usage`. */
-export function parseFilled(flag: string): (text: string) => string {
-  return (text) => {
-    if (text.trim() !== '') return text
-    throw new AuthsecError('usage', `${flag} is empty`, {
-      hint: 'Give it a value or leave it out; a variable that nobody has set is empty too.',
-    })
-  }
-}
-
 /** Collects a flag that may be given several times. */
 export function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value]

@@ -3,7 +3,7 @@ import { MAX_CALL_TTL } from '../core/delegation.js'
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { collectPermission, parseFilled, parseSeconds } from './flags.js'
+import { collectPermission, parseSeconds } from './flags.js'
 import type { CallTerms, MintRequest } from './minting.js'
 
 /** What is said about the token that is wanted. */
@@ -26,7 +26,7 @@ export function addMintFlags<A extends unknown[], O extends OptionValues, G exte
 ) {
   return command
     .option('--client <client>', 'the agent, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
-    .option('--audience <uri>', 'the API that shall accept the token', parseFilled('--audience'))
+    .option('--audience <uri>', 'the API that shall accept the token')
     .option(
       '--permission <permission>',
       'what the token shall allow; repeatable; none: all that may be had',
@@ -34,7 +34,7 @@ export function addMintFlags<A extends unknown[], O extends OptionValues, G exte
       [],
     )
     .option('--ttl <duration>', 'how long it lives, at most 5m', parseCallTtl)
-    .option('--tool <name>', 'the tool that asks, for the API and the audit log', parseFilled('--tool'))
+    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
     .option('--grant', 'delegate first when the agent has no delegation that lasts', false)
     .option('--min-ttl <duration>', 'fail unless it lives that long', parseSeconds)
 }

@@ -266,6 +266,7 @@ function createRoot(context: Context) {
       throw new CommanderError(0, VERSION_ASKED, 'the version was asked for')
     })
     .hook('preAction', async (root, command) => {
+      for (const part of [root, command]) assertFilled(part)
       const { color, input, quiet, fields, jq } = root.opts()
       io.setManners({ color, input, quiet })
       if (!onlyReads(command)) context.signal.throwIfAborted()
@@ -274,6 +275,18 @@ function createRoot(context: Context) {
       demandJson(command, fields ? '--fields' : '--jq')
       io.setManners({ select: await readSelection({ fields, jq }, (text) => io.warn(text)) })
     })
+}
+
+// As a flag is whose variable a script has not set.
+function assertFilled(command: AnyCommand): void {
+  for (const option of command.options) {
+    const name = option.attributeName()
+    const given = command.getOptionValueSource(name) === 'cli' ? [command.getOptionValue(name)].flat() : []
+    if (given.every((value) => typeof value !== 'string' || value.trim() !== '')) continue
+    throw new AuthsecError('usage', `${option.long} is empty`, {
+      hint: 'Give it a value or leave it out; a variable that nobody has set is empty too.',
+    })
+  }
 }
 
 // Both flags are about JSON, so nobody has to ask for it as well.

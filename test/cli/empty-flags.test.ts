@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { runCli } from '../support/run-cli.js'
 
 const API = ['--audience', 'https://billing.example']
+const RULE = ['x', '--client', 'x', '--issuer', 'https://ci.example', '--subject', 'x']
 
 /** As in a script whose variable nobody has set. */
 test.each([
@@ -16,6 +17,13 @@ test.each([
   { args: ['token', 'verify', '-', ...API, '--tool', ''], flag: '--tool' },
   { args: ['token', 'can', 'billing:read', '-', '--audience', ''], flag: '--audience' },
   { args: ['audit', 'search', '--jti', ''], flag: '--jti' },
+  { args: ['audit', 'verify', '--event', ''], flag: '--event' },
+  { args: ['token', 'revoke', '--jti', ''], flag: '--jti' },
+  { args: ['ci', 'oidc', ...API, '--identity-audience', ''], flag: '--identity-audience' },
+  { args: ['trust', 'create', ...RULE, '--identity-audience', ''], flag: '--identity-audience' },
+  { args: ['whoami', '--server', ''], flag: '--server' },
+  { args: ['whoami', '--profile='], flag: '--profile' },
+  { args: ['client', 'list', '--name', ''], flag: '--name' },
 ])('an empty flag is a usage error that names it: $args', async ({ args, flag }) => {
   const { code, stdout, stderr } = await runCli(args)
   expect([code, stdout, stderr]).toEqual([
@@ -23,4 +31,13 @@ test.each([
     '',
     expect.stringMatching(`^authsec: ${flag} is empty\nhint: .* variable`),
   ])
+})
+
+test('so is one that every command has', async () => {
+  const { code, stdout, stderr } = await runCli(['whoami', '--jq', ''])
+  expect({ code, stdout, ...JSON.parse(stderr) }).toMatchObject({
+    code: 2,
+    stdout: '',
+    error: { code: 'usage', message: '--jq is empty' },
+  })
 })

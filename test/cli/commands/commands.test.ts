@@ -40,7 +40,6 @@ test('each schema that is named is printed, and there is no other', async () => 
 })
 
 test.each([
-  '',
   'authsec.token.mint',
   'authsec.token.mint/2',
   '../../package',

@@ -6,7 +6,7 @@ import type { Json } from '../../../core/strict-json.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collectPermission, parseFilled, parseWholeSeconds } from '../../flags.js'
+import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { findJobIdentity, type JobIdentity } from '../../job-identity.js'
 import { tellJob } from '../../job-summary.js'
@@ -54,7 +54,7 @@ export function addOidc(parent: Command, context: Context): void {
     exits: [0, 2, 4, 5, 6, 7, 14, 16, ...SERVER_EXITS],
     seeAlso: ['authsec trust create', 'authsec ci setup', 'authsec token mint'],
   })
-    .option('--audience <uri>', 'the API that shall accept the call token', parseFilled('--audience'))
+    .option('--audience <uri>', 'the API that shall accept the call token')
     .option(
       '--permission <permission>',
       'what it shall allow; repeatable; none: all that may be had',
@@ -62,7 +62,7 @@ export function addOidc(parent: Command, context: Context): void {
       [],
     )
     .option('--ttl <duration>', 'how long it lives, at most 5m', parseWholeSeconds(MAX_CALL_TTL))
-    .option('--tool <name>', 'the tool that asks, for the API and the audit log', parseFilled('--tool'))
+    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
     .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
     .option('--identity <file>', 'a file that holds the identity token, or - for standard input')
     .option('--identity-audience <text>', 'for whom GitHub signs it; otherwise the server')

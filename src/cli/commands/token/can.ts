@@ -5,7 +5,7 @@ import type { JsonObject } from '../../../core/strict-json.js'
 import { formatRelative } from '../../../core/time.js'
 import type { Context } from '../../context.js'
 import { readPermissions, readTexts } from '../../delegation-hops.js'
-import { collectPermission, parseFilled } from '../../flags.js'
+import { collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
 
@@ -37,7 +37,7 @@ export function addCan(parent: Command, context: Context): void {
   })
     .argument('<permission>', 'what is to be done, as resource:action')
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
-    .option('--audience <uri>', 'the API where it is to be done', parseFilled('--audience'))
+    .option('--audience <uri>', 'the API where it is to be done')
     .option('--json', 'print one JSON object', false)
     .action(async (permission, source, { audience, json }) => {
       collectPermission(permission, [])

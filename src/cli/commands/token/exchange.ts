@@ -5,7 +5,7 @@ import { CARRIED_TYPES, type CarriedKind, readCarriedToken } from '../../carried
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collectPermission, parseFilled, parseWholeSeconds } from '../../flags.js'
+import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
 import { describe } from '../../help.js'
 import { exchangeCarried } from '../../minting.js'
 import { type DeliveredToken, deliverToken } from '../../token-delivery.js'
@@ -45,7 +45,7 @@ export function addExchange(parent: Command, context: Context): void {
     )
     .option('--actor <file>', 'a file that holds the token of who acts, or - for standard input')
     .option('--client <client>', 'who asks, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
-    .requiredOption('--audience <uri>', 'the API that shall accept the token', parseFilled('--audience'))
+    .requiredOption('--audience <uri>', 'the API that shall accept the token')
     .option(
       '--permission <permission>',
       'what it shall allow; repeatable; none: all that may be had',
@@ -53,7 +53,7 @@ export function addExchange(parent: Command, context: Context): void {
       [],
     )
     .option('--ttl <duration>', 'how long it lives, at most 5m', parseWholeSeconds(MAX_CALL_TTL))
-    .option('--tool <name>', 'the tool that asks, for the API and the audit log', parseFilled('--tool'))
+    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
     .option('--out <file>', 'write the token to a file that only you can read')
     .addOption(
       parent.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),

@@ -10,7 +10,7 @@ import type { Inspection } from '../../../verify/index.js'
 import { type ChainLink, readChain } from '../../claims-text.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collect, collectPermission, parseFilled } from '../../flags.js'
+import { addConnectionFlags, collect, collectPermission } from '../../flags.js'
 import { describe } from '../../help.js'
 import { readArguments } from '../../text-input.js'
 import { parseTokenInput, readTokenInput, type TokenInput } from '../../token-input.js'
@@ -89,19 +89,14 @@ export function addVerify(parent: Command, context: Context): void {
     onlyReads: true,
   })
     .argument('[file]', 'a file that holds the token, or - for standard input', '-')
-    .option(
-      '--audience <uri>',
-      'the API that the token has to be for; repeatable: one of them',
-      (text: string, earlier: string[]) => collect(parseFilled('--audience')(text), earlier),
-      [],
-    )
+    .option('--audience <uri>', 'the API that the token has to be for; repeatable: one of them', collect, [])
     .option(
       '--permission <permission>',
       'what it has to allow; repeatable: all of them',
       collectPermission,
       [],
     )
-    .option('--tool <name>', 'the tool that it has to be for', parseFilled('--tool'))
+    .option('--tool <name>', 'the tool that it has to be for')
     .option(
       '--call <file>',
       'the arguments that it has to be bound to, as JSON; - for standard input; needs --tool',

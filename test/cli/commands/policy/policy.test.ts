@@ -172,10 +172,10 @@ describe('authsec policy create', () => {
       })
     })
 
-    test('asks for a flag that is empty, and again where there is no answer', async () => {
+    test('asks again where there is no answer', async () => {
       const { server, done } = ask(
-        ['--role', '', '--agent-type', ''],
-        ['billing:read', ' ', 'member', 'x', '1h'],
+        ['--permission', 'billing:read', '--resource', 'https://billing.example'],
+        [' ', 'member', 'x', '1h'],
       )
       expect(await done).toMatchObject({ code: 0 })
       expect(JSON.parse(server.calls.at(-1)?.body ?? '')).toMatchObject({
