@@ -210,8 +210,7 @@ function complete(
     return new Response(JSON.stringify(answered.content), init)
   }
   const { 'cache-control': caching, pragma, ...others } = headers
-  const own = answered.headers.get('cache-control')
-  if (own === null || own === caching) Object.assign(others, { 'cache-control': caching, pragma })
+  if (!answered.headers.has('cache-control')) Object.assign(others, { 'cache-control': caching, pragma })
   for (const [name, value] of Object.entries(others)) answered.headers.set(name, value)
   return answered
 }

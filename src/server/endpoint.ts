@@ -58,6 +58,7 @@ export interface Endpoint<A extends Access = Access> {
    * which then is AuthSec's wording too.
    */
   refusals?: Partial<Record<ErrorCode, readonly [status: number, error: string, details?: 'hint']>>
+  /** What it answers; nobody stores that unless the answer says how long. */
   handle(request: Request, context: EndpointContext<A>): Promise<Response | JsonAnswer>
 }
 

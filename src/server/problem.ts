@@ -60,12 +60,9 @@ export function toResponse(
   { request, requestId }: { request: Request; requestId: string },
 ): Response {
   const error = toAuthsecError(thrown)
-  const [status, text, details] = endpoint.refusals?.[error.code] ?? [
-    STATUSES[error.code] ?? 400,
-    error.message,
-  ]
+  const [status, text, details] = endpoint.refusals?.[error.code] ?? [statusOf(error.code), error.message]
   const { errors } = endpoint
-  const headers = createHeaders(error, requestId)
+  const headers = createHeaders(error)
   const challenge = findChallenge(error, endpoint, request)
   if (challenge !== undefined) headers.set('www-authenticate', challenge)
   if (errors !== 'page') {
@@ -162,8 +159,8 @@ function findChallenge(
   }
 }
 
-function createHeaders(error: AuthsecError, requestId: string): Headers {
-  const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId })
+function createHeaders(error: AuthsecError): Headers {
+  const headers = new Headers()
   if (error.code === 'temporarily_unavailable') headers.set('retry-after', '1')
   if (error.code === 'method_not_allowed') headers.set('allow', error.details?.['allow'] ?? '')
   // RFC 9110 §12.5.3: in what encoding a body may come.

@@ -62,7 +62,6 @@ export const eventStream: Endpoint<'admin'> = {
     return new Response(stream, {
       headers: {
         'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
         'x-accel-buffering': 'no',
       },
     })

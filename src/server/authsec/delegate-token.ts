@@ -33,6 +33,6 @@ export const delegateToken: Endpoint<'admin'> = {
       return { agentType, audience, ttlSeconds: readInteger(body, 'ttl_seconds') }
     })
     const granted = await authority.delegations.grant({ clientId, ...asked }, caller.user, provenance)
-    return Response.json(formatGrant(granted), { headers: { 'cache-control': 'no-store' } })
+    return Response.json(formatGrant(granted))
   },
 }

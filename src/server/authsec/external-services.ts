@@ -54,19 +54,16 @@ export const openService: Endpoint<'agent'> = {
       caller,
       provenance,
     )
-    return Response.json(
-      {
-        service_id: service.id,
-        service_name: service.name,
-        service_type: service.type,
-        auth_type: service.authType,
-        url: service.url,
-        credentials,
-        metadata: {},
-        retrieved_at: formatTime(authority.clock()),
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      service_id: service.id,
+      service_name: service.name,
+      service_type: service.type,
+      auth_type: service.authType,
+      url: service.url,
+      credentials,
+      metadata: {},
+      retrieved_at: formatTime(authority.clock()),
+    })
   },
 }
 

@@ -20,6 +20,6 @@ function createHealth(prefix: string, body: object): Endpoint<'public'> {
     event: undefined,
     errors: 'authsec',
     crossOrigin: true,
-    handle: async () => Response.json(body, { headers: { 'cache-control': 'no-store' } }),
+    handle: async () => Response.json(body),
   }
 }

@@ -56,7 +56,7 @@ export const createPolicy: Endpoint<'admin'> = {
         ...effects,
         ...(warnings.length > 0 && { warnings }),
       },
-      { status: 201, headers: { 'cache-control': 'no-store' } },
+      { status: 201 },
     )
   },
 }

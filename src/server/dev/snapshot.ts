@@ -37,7 +37,7 @@ export const saveSnapshot: Endpoint<'admin'> = {
     }
     const stream = file.createReadStream({ start: 0 }).once('close', remove)
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, {
-      headers: { 'content-type': SNAPSHOT_TYPE, 'cache-control': 'no-store' },
+      headers: { 'content-type': SNAPSHOT_TYPE },
     })
   },
 }

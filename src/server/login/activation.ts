@@ -23,17 +23,14 @@ export const activationInfo: Endpoint<'public'> = {
     const userCode = readQueryString(new URL(request.url).searchParams, 'user_code')
     if (userCode === undefined) throw new AuthsecError('invalid_request', 'user_code is required')
     const { scopes, deviceInfo, expiresAt } = await authority.devices.find(userCode, provenance)
-    return Response.json(
-      {
-        success: true,
-        user_code: userCode,
-        tenant_domain: tenantDomain(serverUrl),
-        ...(deviceInfo !== undefined && { device_info: JSON.parse(deviceInfo) }),
-        scopes,
-        expires_at: formatTime(expiresAt),
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      success: true,
+      user_code: userCode,
+      tenant_domain: tenantDomain(serverUrl),
+      ...(deviceInfo !== undefined && { device_info: JSON.parse(deviceInfo) }),
+      scopes,
+      expires_at: formatTime(expiresAt),
+    })
   },
 }
 
@@ -60,7 +57,6 @@ export const verifyUserCode: Endpoint<'public'> = {
       approval === undefined
         ? { valid: false, error: 'invalid_code' }
         : { valid: true, device_code_id: approval.id, expires_in: expiresIn },
-      { headers: { 'cache-control': 'no-store' } },
     )
   },
 }

@@ -18,10 +18,7 @@ export const loginChallenge: Endpoint<'public'> = {
 
   async handle(_request, { authority }) {
     const { challenge, createdAt, expiresAt } = authority.logins.createChallenge()
-    return Response.json(
-      { challenge, expires_at: formatTime(expiresAt), created_at: formatTime(createdAt) },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({ challenge, expires_at: formatTime(expiresAt), created_at: formatTime(createdAt) })
   },
 }
 
@@ -42,18 +39,15 @@ export const loginPrecheck: Endpoint<'public'> = {
     const body = await readJson(request)
     const email = requireString(body, 'email')
     const { exists, hasPassword } = await authority.logins.precheck(email)
-    return Response.json(
-      {
-        exists,
-        display_name: exists ? email.slice(0, email.indexOf('@')) : '',
-        tenant_domain: exists ? tenantDomain(serverUrl) : '',
-        tenant_id: exists ? authority.identity.tenantId : '',
-        next_step: exists ? 'login' : 'register',
-        requires_password: hasPassword,
-        available_providers: [],
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      exists,
+      display_name: exists ? email.slice(0, email.indexOf('@')) : '',
+      tenant_domain: exists ? tenantDomain(serverUrl) : '',
+      tenant_id: exists ? authority.identity.tenantId : '',
+      next_step: exists ? 'login' : 'register',
+      requires_password: hasPassword,
+      available_providers: [],
+    })
   },
 }
 
@@ -79,21 +73,18 @@ export const adminLogin: Endpoint<'public'> = {
       challenge: readString(body, 'challenge'),
     }
     const { token, user, isFirst } = await authority.logins.login(credentials, provenance).catch(toAuthsec)
-    return Response.json(
-      {
-        tenant_id: authority.identity.tenantId,
-        tenant_domain: tenantDomain(serverUrl),
-        email: user.email,
-        first_login: isFirst,
-        otp_required: false,
-        webauthn_required: false,
-        mfa_required: false,
-        mfa_method: '',
-        methods: [],
-        token,
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      tenant_id: authority.identity.tenantId,
+      tenant_domain: tenantDomain(serverUrl),
+      email: user.email,
+      first_login: isFirst,
+      otp_required: false,
+      webauthn_required: false,
+      mfa_required: false,
+      mfa_method: '',
+      methods: [],
+      token,
+    })
   },
 }
 

@@ -53,14 +53,11 @@ export const bcAuthorize: Endpoint<'public'> = {
       },
       provenance,
     )
-    return Response.json(
-      {
-        auth_req_id: authReqId,
-        expires_in: Math.ceil((approval.expiresAt - authority.clock()) / 1000),
-        interval: POLL_INTERVAL,
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      auth_req_id: authReqId,
+      expires_in: Math.ceil((approval.expiresAt - authority.clock()) / 1000),
+      interval: POLL_INTERVAL,
+    })
   },
 }
 

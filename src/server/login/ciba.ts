@@ -127,10 +127,7 @@ export const listCibaRequests: Endpoint<'session'> = {
 
   async handle(_request, { authority, caller }) {
     const waiting = await authority.ciba.listPending(caller)
-    return Response.json(
-      { requests: waiting.map(formatRequest), count: waiting.length },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({ requests: waiting.map(formatRequest), count: waiting.length })
   },
 }
 
@@ -161,15 +158,12 @@ async function initiate(
     },
     provenance,
   )
-  return Response.json(
-    {
-      auth_req_id: authReqId,
-      expires_in: APPROVAL_TTL,
-      interval: POLL_INTERVAL,
-      message: 'Authentication request sent',
-    },
-    { headers: { 'cache-control': 'no-store' } },
-  )
+  return Response.json({
+    auth_req_id: authReqId,
+    expires_in: APPROVAL_TTL,
+    interval: POLL_INTERVAL,
+    message: 'Authentication request sent',
+  })
 }
 
 async function redeem(
@@ -177,15 +171,12 @@ async function redeem(
   { authority, provenance }: EndpointContext<'public'>,
 ): Promise<Response> {
   const { token, scopes } = await authority.ciba.redeem(redemption, provenance)
-  return Response.json(
-    {
-      access_token: token,
-      token_type: 'Bearer',
-      expires_in: redemption.sessionTtl,
-      scope: scopes.join(' '),
-    },
-    { headers: { 'cache-control': 'no-store' } },
-  )
+  return Response.json({
+    access_token: token,
+    token_type: 'Bearer',
+    expires_in: redemption.sessionTtl,
+    scope: scopes.join(' '),
+  })
 }
 
 // Some of AuthSec's SDKs call a client `<uuid>-main-client`.

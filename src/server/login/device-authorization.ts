@@ -34,6 +34,6 @@ export const deviceAuthorization: Endpoint<'public'> = {
       { form: 'oauth', clientId: client.id, scopes, ceiling: readCeiling(scopes, { lenient: false }) },
       provenance,
     )
-    return Response.json(formatDevice(started, serverUrl), { headers: { 'cache-control': 'no-store' } })
+    return Response.json(formatDevice(started, serverUrl))
   },
 }

@@ -32,7 +32,7 @@ export const deviceCode: Endpoint<'public'> = {
       { form: 'authsec', scopes, ceiling, deviceInfo },
       provenance,
     )
-    return Response.json(formatDevice(started, serverUrl), { headers: { 'cache-control': 'no-store' } })
+    return Response.json(formatDevice(started, serverUrl))
   },
 }
 
@@ -61,20 +61,17 @@ export const deviceToken: Endpoint<'public'> = {
       sessionTtl: LOGIN_SESSION_TTL,
     } as const
     const { token, user, scopes } = await authority.devices.redeem(redemption, provenance)
-    return Response.json(
-      {
-        access_token: token,
-        token_type: 'Bearer',
-        expires_in: LOGIN_SESSION_TTL,
-        scope: scopes.join(' '),
-        email: user.email,
-        user_id: user.id,
-        tenant_id: authority.identity.tenantId,
-        tenant_domain: tenantDomain(serverUrl),
-        client_id: '',
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      access_token: token,
+      token_type: 'Bearer',
+      expires_in: LOGIN_SESSION_TTL,
+      scope: scopes.join(' '),
+      email: user.email,
+      user_id: user.id,
+      tenant_id: authority.identity.tenantId,
+      tenant_domain: tenantDomain(serverUrl),
+      client_id: '',
+    })
   },
 }
 

@@ -13,6 +13,6 @@ export const logout: Endpoint<'session'> = {
 
   async handle(_request, { authority, caller, provenance }) {
     await authority.sessions.end(caller, provenance)
-    return Response.json({ status: 'logged_out' }, { headers: { 'cache-control': 'no-store' } })
+    return Response.json({ status: 'logged_out' })
   },
 }

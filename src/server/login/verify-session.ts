@@ -30,25 +30,20 @@ export const verifySession: Endpoint<'public'> = {
       return found
     })
     const permissions = sortPermissions(session.user.permissions)
-    return Response.json(
-      {
-        valid: true,
-        tenant_id: identity.tenantId,
-        project_id: identity.tenantId,
-        client_id: session.clientId ?? '',
-        email_id: session.user.email,
-        scopes: permissions,
-        roles: session.user.roles,
-        groups: [],
-        resources: [
-          ...new Set(permissions.map((permission) => permission.slice(0, permission.indexOf(':')))),
-        ],
-        token_type: session.tokenType,
-        issued_at: formatTime(session.startedAt),
-        expires_at: formatTime(session.expiresAt * 1000),
-        issuer: SESSION_ISSUER,
-      },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      valid: true,
+      tenant_id: identity.tenantId,
+      project_id: identity.tenantId,
+      client_id: session.clientId ?? '',
+      email_id: session.user.email,
+      scopes: permissions,
+      roles: session.user.roles,
+      groups: [],
+      resources: [...new Set(permissions.map((permission) => permission.slice(0, permission.indexOf(':'))))],
+      token_type: session.tokenType,
+      issued_at: formatTime(session.startedAt),
+      expires_at: formatTime(session.expiresAt * 1000),
+      issuer: SESSION_ISSUER,
+    })
   },
 }

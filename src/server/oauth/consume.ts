@@ -22,9 +22,6 @@ export const consume: Endpoint<'public'> = {
       { form, authorization },
       provenance,
     )
-    return Response.json(
-      { consumed: true, jti, exp: expiresAt, authsec_audit: auditId },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({ consumed: true, jti, exp: expiresAt, authsec_audit: auditId })
   },
 }

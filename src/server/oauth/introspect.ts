@@ -19,6 +19,6 @@ export const introspect: Endpoint<'public'> = {
     const form = await readForm(request)
     const authorization = request.headers.get('authorization')
     const answer = await authority.introspection.introspect({ form, authorization }, provenance)
-    return Response.json(answer, { headers: { 'cache-control': 'no-store' } })
+    return Response.json(answer)
   },
 }

@@ -7,7 +7,6 @@ import { findSession } from '../caller.js'
 import type { Endpoint } from '../endpoint.js'
 import { readObject, readString, readStrings } from '../fields.js'
 
-const NO_STORE = { 'cache-control': 'no-store' }
 const DESCRIPTIONS = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'software_id', 'software_version']
 /** What the server alone decides: a client that sends it back in a change is refused (RFC 7592 §2.2). */
 const OWN_FIELDS = [
@@ -35,7 +34,7 @@ export const registerClient: Endpoint<'public'> = {
     const session = await findSession(request, authority, provenance)
     const metadata = readMetadata(await readJson(request))
     const registered = await authority.registration.register(metadata, session, provenance)
-    return Response.json(format(registered, serverUrl), { status: 201, headers: NO_STORE })
+    return Response.json(format(registered, serverUrl), { status: 201 })
   },
 }
 
@@ -57,7 +56,7 @@ export const readRegistration: Endpoint<'public'> = {
 
   async handle(request, { authority, params, provenance, serverUrl }) {
     const found = await authority.registration.read(readManaged(request, params), provenance)
-    return Response.json(format(found, serverUrl), { headers: NO_STORE })
+    return Response.json(format(found, serverUrl))
   },
 }
 
@@ -80,7 +79,7 @@ export const replaceRegistration: Endpoint<'public'> = {
       secret: readString(body, 'client_secret'),
     }))
     const changed = await authority.registration.replace(place, readMetadata(body), claim, provenance)
-    return Response.json(format(changed, serverUrl), { headers: NO_STORE })
+    return Response.json(format(changed, serverUrl))
   },
 }
 
@@ -93,7 +92,7 @@ export const deleteRegistration: Endpoint<'public'> = {
 
   async handle(request, { authority, params, provenance }) {
     await authority.registration.remove(readManaged(request, params), provenance)
-    return new Response(null, { status: 204, headers: NO_STORE })
+    return new Response(null, { status: 204 })
   },
 }
 

@@ -19,6 +19,6 @@ export const revoke: Endpoint<'public'> = {
     const form = await readForm(request)
     const authorization = request.headers.get('authorization')
     await authority.revocation.revoke({ form, authorization }, provenance)
-    return new Response(null, { status: 200, headers: { 'cache-control': 'no-store' } })
+    return new Response(null, { status: 200 })
   },
 }

@@ -27,9 +27,6 @@ export const generateToken: Endpoint<'public'> = {
       },
       provenance,
     )
-    return Response.json(
-      { access_token: token, token_type: 'Bearer', expires_in: GENERATED_SESSION_TTL },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({ access_token: token, token_type: 'Bearer', expires_in: GENERATED_SESSION_TTL })
   },
 }

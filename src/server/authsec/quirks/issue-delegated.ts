@@ -33,9 +33,10 @@ export const issueDelegated: Endpoint<'session'> = {
       caller,
       provenance,
     )
-    return Response.json(
-      { spiffe_id: issued.spiffeId, token: issued.token, expires_at: formatTime(issued.expiresAt) },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      spiffe_id: issued.spiffeId,
+      token: issued.token,
+      expires_at: formatTime(issued.expiresAt),
+    })
   },
 }

@@ -33,9 +33,10 @@ export const renew: Endpoint<'public'> = {
       requireString(body, 'token'),
       provenance,
     )
-    return Response.json(
-      { spiffe_id: renewed.spiffeId, token: renewed.token, expires_at: formatTime(renewed.expiresAt) },
-      { headers: { 'cache-control': 'no-store' } },
-    )
+    return Response.json({
+      spiffe_id: renewed.spiffeId,
+      token: renewed.token,
+      expires_at: formatTime(renewed.expiresAt),
+    })
   },
 }
