@@ -5,7 +5,7 @@ import type { Client, ClientAuthMethod, ClientCredentials, Store } from '../stor
 import type { Provenance } from './audit/log.js'
 import { assertAssertion } from './client-assertion.js'
 import { isSameText } from './constant-time.js'
-import type { PresentedClient } from './presented-client.js'
+import { type ClientRequest, type PresentedClient, readPresentedClient } from './presented-client.js'
 
 /** Under which threat model a server runs: one machine and its developer, or a team. */
 export type Mode = 'dev' | 'shared'
@@ -47,6 +47,8 @@ export interface ClientAuthentication {
   vouchFor(clientId: string, purpose: Purpose): Presenter
   /** Proves a claim at once; throws `invalid_client` unless it is an active client. */
   find(presenter: Presenter): Promise<Client>
+  /** Reads the claim of a request and proves it at once; throws what `readPresentedClient` and `find` throw. */
+  authenticate(request: ClientRequest, provenance: Provenance, purpose?: Purpose): Promise<Client>
 }
 
 export interface ClientAuthenticationOptions {
@@ -60,7 +62,7 @@ export interface ClientAuthenticationOptions {
 
 export function createClientAuthentication(options: ClientAuthenticationOptions): ClientAuthentication {
   const { store, mode } = options
-  return {
+  const authentication: ClientAuthentication = {
     present(presented, provenance, { grantType, endpoint } = {}) {
       const { clientId, method } = presented
       return {
@@ -91,7 +93,12 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
       if (!client?.active) throw new AuthsecError('invalid_client', 'the client is not active')
       return client
     },
+
+    authenticate(request, provenance, purpose) {
+      return authentication.find(authentication.present(readPresentedClient(request), provenance, purpose))
+    },
   }
+  return authentication
 }
 
 /**

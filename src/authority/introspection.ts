@@ -4,16 +4,14 @@ import type { Client, Store } from '../store/store.js'
 import type { Attempt, AuditLog, Provenance } from './audit/log.js'
 import type { ClientAuthentication } from './client-authentication.js'
 import type { IssuedToken, IssuedTokens, TokenWorth } from './issued-tokens.js'
-import { readPresentedClient, readPresentedSession } from './presented-client.js'
+import {
+  type ClientRequest,
+  readAskedToken,
+  readPresentedClient,
+  readPresentedSession,
+} from './presented-client.js'
 import { SESSION_ISSUER } from './session-claims.js'
 import { assertAdmin, type Sessions } from './sessions.js'
-
-/** A question about a token, as it arrived. */
-export interface IntrospectionRequest {
-  form: ReadonlyMap<string, string>
-  /** The `Authorization` header. */
-  authorization: string | null
-}
 
 export interface Introspection {
   /**
@@ -22,7 +20,7 @@ export interface Introspection {
    * client proves who it is, or an admin asks; `invalid_request` without a token; `temporarily_unavailable` while the
    * clock is set back.
    */
-  introspect(request: IntrospectionRequest, provenance: Provenance): Promise<object>
+  introspect(request: ClientRequest, provenance: Provenance): Promise<object>
 }
 
 /** Who asks about a token, or revokes one. */
@@ -50,9 +48,7 @@ export function createIntrospection(
       return audit.attempt({ type: 'token.introspected' }, provenance, async (attempt) => {
         const asker = await findAsker(request, attempt, provenance, options)
         assertProven(asker)
-        const text = request.form.get('token')
-        if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
-
+        const text = readAskedToken(request)
         assertClock()
         const token = await issuedTokens.recognize(text)
         const worth = token && (await issuedTokens.appraise(token, store))
@@ -71,19 +67,19 @@ export function createIntrospection(
  * `login_required`, `access_denied`, `invalid_client`, and `invalid_request` for a session beside the proof of a client.
  */
 export async function findAsker(
-  { form, authorization }: IntrospectionRequest,
+  request: ClientRequest,
   attempt: Attempt,
   provenance: Provenance,
   { sessions, clientAuthentication }: AskerOptions,
 ): Promise<Asker> {
-  const bearer = readPresentedSession(form, authorization)
+  const bearer = readPresentedSession(request)
   if (bearer !== undefined) {
     const session = await sessions.resume(bearer)
     attempt.note({ actor: { type: 'user', id: session.user.id }, act: session.act })
     assertAdmin(session)
     return 'admin'
   }
-  const presenter = clientAuthentication.present(readPresentedClient(form, authorization), provenance)
+  const presenter = clientAuthentication.present(readPresentedClient(request), provenance)
   attempt.note({ actor: { type: 'client', id: presenter.clientId } })
   return clientAuthentication.find(presenter)
 }

@@ -1,9 +1,9 @@
 import { AuthsecError } from '../core/errors.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { decideLiveness, readLiveness } from './liveness.js'
+import type { ClientRequest } from './presented-client.js'
 import { readCallToken } from './presented-tokens.js'
 import { assertOwner, type PresentedUseOptions, presentUse } from './presented-uses.js'
-import type { TokenRequest } from './tokens.js'
 
 /** A one-time token that has just been used, and never will be again. */
 export interface ConsumedToken {
@@ -21,7 +21,7 @@ export interface OneTimeTokens {
    * `invalid_request` for a token that is none of ours or not one-time, `invalid_grant` for one that is dead,
    * `replayed` for one that has been used, and `temporarily_unavailable` while the clock is set back.
    */
-  consume(request: TokenRequest, provenance: Provenance): Promise<ConsumedToken>
+  consume(request: ClientRequest, provenance: Provenance): Promise<ConsumedToken>
 }
 
 /** How long after its expiry a verifier with a slow clock might still ask, in milliseconds (design 4 §5). */

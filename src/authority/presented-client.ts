@@ -7,6 +7,13 @@ import type { ClientAuthMethod } from '../store/store.js'
 /** `client_assertion_type` of a JWT, RFC 7523 §2.2. */
 const ASSERTION_TYPE_JWT = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
+/** What somebody sends who is a client, or asks in the place of one. */
+export interface ClientRequest {
+  form: ReadonlyMap<string, string>
+  /** The `Authorization` header. */
+  authorization: string | null
+}
+
 /** Who a request claims to come from, and with what it can prove it. */
 export interface PresentedClient {
   clientId: string
@@ -19,11 +26,9 @@ export interface PresentedClient {
  * Reads who claims to call (RFC 6749 §2.3, RFC 7523 §2.2). Throws `invalid_client` where nobody does or the claim
  * cannot be read, and `invalid_request` for more than one method.
  */
-export function readPresentedClient(
-  form: ReadonlyMap<string, string>,
-  authorization: string | null,
-): PresentedClient {
-  assertOneProof(form, authorization)
+export function readPresentedClient(request: ClientRequest): PresentedClient {
+  assertOneProof(request)
+  const { form, authorization } = request
   const secret = form.get('client_secret')
   const assertion = form.get('client_assertion')
   const named = form.get('client_id')
@@ -46,17 +51,21 @@ export function readPresentedClient(
  * The token of a person who asks in the place of a client, where one is presented. Throws `invalid_request` beside
  * another proof.
  */
-export function readPresentedSession(
-  form: ReadonlyMap<string, string>,
-  authorization: string | null,
-): string | undefined {
-  const [, token] = /^Bearer (\S+)$/i.exec(authorization ?? '') ?? []
-  if (token !== undefined) assertOneProof(form, authorization)
+export function readPresentedSession(request: ClientRequest): string | undefined {
+  const [, token] = /^Bearer (\S+)$/i.exec(request.authorization ?? '') ?? []
+  if (token !== undefined) assertOneProof(request)
+  return token
+}
+
+/** The token that a request is about; throws `invalid_request` without one. */
+export function readAskedToken({ form }: ClientRequest): string {
+  const token = form.get('token')
+  if (token === undefined) throw new AuthsecError('invalid_request', 'token is missing')
   return token
 }
 
 // RFC 6749 §2.3.
-function assertOneProof(form: ReadonlyMap<string, string>, authorization: string | null): void {
+function assertOneProof({ form, authorization }: ClientRequest): void {
   const proofs = [authorization ?? undefined, form.get('client_secret'), form.get('client_assertion')]
   if (proofs.filter((proof) => proof !== undefined).length <= 1) return
   throw new AuthsecError('invalid_request', 'the client authenticates in more than one way')

@@ -5,8 +5,7 @@ import type { Store } from '../store/store.js'
 import type { Attempt, Provenance } from './audit/log.js'
 import type { CallTokens } from './call-tokens.js'
 import type { ClientAuthentication } from './client-authentication.js'
-import { readPresentedClient } from './presented-client.js'
-import type { TokenRequest } from './tokens.js'
+import { type ClientRequest, readAskedToken, readPresentedClient } from './presented-client.js'
 
 export interface PresentedUseOptions {
   store: Store
@@ -26,19 +25,17 @@ export interface PresentedUse {
  * Throws `invalid_client`, `access_denied` for any other client, and `invalid_request` for a token that is none of ours.
  */
 export async function presentUse(
-  { form, authorization }: TokenRequest,
+  request: ClientRequest,
   attempt: Attempt,
   provenance: Provenance,
   { store, callTokens, clientAuthentication }: PresentedUseOptions,
 ): Promise<PresentedUse> {
-  const presenter = clientAuthentication.present(readPresentedClient(form, authorization), provenance)
+  const presenter = clientAuthentication.present(readPresentedClient(request), provenance)
   const { clientId } = presenter
   attempt.note({ actor: { type: 'client', id: clientId }, client: clientId })
   await clientAuthentication.find(presenter)
 
-  const text = form.get('token')
-  if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
-  const claims = callTokens.verify(text, 'presented')
+  const claims = callTokens.verify(readAskedToken(request), 'presented')
   attempt.note({
     subject: { type: 'user', id: claims.sub },
     act: claims.act,

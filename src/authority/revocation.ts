@@ -2,8 +2,9 @@ import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Transaction } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { type AskerOptions, findAsker, type IntrospectionRequest } from './introspection.js'
+import { type AskerOptions, findAsker } from './introspection.js'
 import type { IssuedToken, IssuedTokens } from './issued-tokens.js'
+import { type ClientRequest, readAskedToken } from './presented-client.js'
 import type { Session } from './sessions.js'
 
 export interface Revocation {
@@ -12,7 +13,7 @@ export interface Revocation {
    * a success too, so that a probe learns nothing. An admin may revoke every token, a client its own. Throws
    * `invalid_client`, `invalid_request` without a token, and `unauthorized_client` for the token of another client.
    */
-  revoke(request: IntrospectionRequest, provenance: Provenance): Promise<void>
+  revoke(request: ClientRequest, provenance: Provenance): Promise<void>
   /**
    * Revokes by its id a token that nobody has at hand: a call token, a session, or a base token with its delegation. An
    * unknown id is a success too: no token of that id is alive afterwards.
@@ -28,10 +29,7 @@ export function createRevocation(
     revoke(request, provenance) {
       return audit.attempt({ type: 'token.revoked' }, provenance, async (attempt) => {
         const asker = await findAsker(request, attempt, provenance, options)
-        const text = request.form.get('token')
-        if (text === undefined) throw new AuthsecError('invalid_request', 'token is missing')
-
-        const token = await issuedTokens.recognize(text)
+        const token = await issuedTokens.recognize(readAskedToken(request))
         if (token === undefined) {
           attempt.note({ details: { known: false } })
           return attempt.commit()

@@ -8,21 +8,19 @@ import { deviceCode } from './grants/device-code.js'
 import type { Grant, GrantContext, TokenResponse } from './grants/grant.js'
 import { jwtBearer } from './grants/jwt-bearer.js'
 import { tokenExchange } from './grants/token-exchange.js'
-import { readNamedClient, readPresentedClient, readPresentedSession } from './presented-client.js'
+import {
+  type ClientRequest,
+  readNamedClient,
+  readPresentedClient,
+  readPresentedSession,
+} from './presented-client.js'
 
 /** Every grant type of the token endpoint. */
 export const GRANTS: readonly Grant[] = [tokenExchange, jwtBearer, clientCredentials, deviceCode, cibaGrant]
 
-/** A token request as it arrived. */
-export interface TokenRequest {
-  form: ReadonlyMap<string, string>
-  /** The `Authorization` header. */
-  authorization: string | null
-}
-
 export interface Tokens {
   /** Answers a token request (RFC 6749 §5); throws the codes of its grant, or `unsupported_grant_type`. */
-  issue(request: TokenRequest, provenance: Provenance): Promise<TokenResponse>
+  issue(request: ClientRequest, provenance: Provenance): Promise<TokenResponse>
 }
 
 export type TokensOptions = Omit<
@@ -34,11 +32,12 @@ export type TokensOptions = Omit<
 
 export function createTokens({ clientAuthentication, ...context }: TokensOptions): Tokens {
   return {
-    async issue({ form, authorization }, provenance) {
+    async issue(request, provenance) {
+      const { form } = request
       const grant = findGrant(form.get('grant_type'))
       const { grantType } = grant
-      const standInToken = grant.takesSessions && readPresentedSession(form, authorization)
-      const presented = standInToken === undefined ? readPresentedClient(form, authorization) : undefined
+      const standInToken = grant.takesSessions && readPresentedSession(request)
+      const presented = standInToken === undefined ? readPresentedClient(request) : undefined
       const presenter =
         presented === undefined || (grant.provesClient && presented.method === 'none')
           ? clientAuthentication.vouchFor(presented?.clientId ?? readNamedClient(form), { grantType })

@@ -1,6 +1,6 @@
 import type { AuditLog, Provenance } from './audit/log.js'
+import type { ClientRequest } from './presented-client.js'
 import { type PresentedUseOptions, presentUse } from './presented-uses.js'
-import type { TokenRequest } from './tokens.js'
 
 /** What an API tells of the tokens that it has accepted: nothing depends on it but the log. */
 export interface UseReceipts {
@@ -9,7 +9,7 @@ export interface UseReceipts {
    * `invalid_client`, `access_denied` for any other client, and `invalid_request` or `invalid_grant` for a token that
    * is none of ours or has expired.
    */
-  receive(request: TokenRequest, provenance: Provenance): Promise<string>
+  receive(request: ClientRequest, provenance: Provenance): Promise<string>
 }
 
 export function createUseReceipts(options: PresentedUseOptions & { audit: AuditLog }): UseReceipts {

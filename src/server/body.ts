@@ -1,3 +1,4 @@
+import type { ClientRequest } from '../authority/presented-client.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
@@ -25,6 +26,11 @@ export async function readForm(request: Request): Promise<ReadonlyMap<string, st
   }
   for (const [name, value] of form) if (value === '') form.delete(name)
   return form
+}
+
+/** Reads an OAuth form beside the credentials of whoever sends it; throws what `readForm` throws. */
+export async function readClientRequest(request: Request): Promise<ClientRequest> {
+  return { form: await readForm(request), authorization: request.headers.get('authorization') }
 }
 
 /** Reads a JSON object; throws `invalid_request` for another type or duplicate members, and otherwise likewise. */

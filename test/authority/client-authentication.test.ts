@@ -18,7 +18,7 @@ const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 const read = (form: Record<string, string>, authorization: string | null = null) =>
-  readPresentedClient(new Map(Object.entries(form)), authorization)
+  readPresentedClient({ form: new Map(Object.entries(form)), authorization })
 
 describe('reading who claims to call', () => {
   test.each([

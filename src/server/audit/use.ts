@@ -1,4 +1,4 @@
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
 /** What an API tells of a token that it has accepted, so that the log tells where tokens were used. */
@@ -15,9 +15,8 @@ export const useReceipt: Endpoint<'public'> = {
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {
-    const form = await readForm(request)
-    const authorization = request.headers.get('authorization')
-    const auditId = await authority.useReceipts.receive({ form, authorization }, provenance)
+    const asked = await readClientRequest(request)
+    const auditId = await authority.useReceipts.receive(asked, provenance)
     return Response.json({ authsec_audit: auditId })
   },
 }

@@ -1,10 +1,9 @@
-import { readPresentedClient } from '../../authority/presented-client.js'
 import { mayStandIn } from '../../authority/stand-ins.js'
 import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
 import { isUuid } from '../../core/uuid.js'
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import { readBearer } from '../caller.js'
 import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
 import { readQueryString } from '../fields.js'
@@ -50,10 +49,10 @@ export const delegationTokenByForm: Endpoint<'public'> = {
   speaks: 'authsec',
 
   async handle(request, context) {
-    const presented = readPresentedClient(await readForm(request), request.headers.get('authorization'))
-    const { clientAuthentication } = context.authority
-    const { id } = await clientAuthentication.find(
-      clientAuthentication.present(presented, context.provenance),
+    const { authority, provenance } = context
+    const { id } = await authority.clientAuthentication.authenticate(
+      await readClientRequest(request),
+      provenance,
     )
     return answerPull(id, context)
   },
@@ -77,8 +76,8 @@ async function findPuller(
 ): Promise<AuditParty | undefined> {
   const authorization = request.headers.get('authorization')
   if (authorization !== null && /^Basic /i.test(authorization)) {
-    const presented = readPresentedClient(new Map([['client_id', clientId]]), authorization)
-    await clientAuthentication.find(clientAuthentication.present(presented, provenance))
+    const form = new Map([['client_id', clientId]])
+    await clientAuthentication.authenticate({ form, authorization }, provenance)
     return undefined
   }
   const session = await sessions.resume(readBearer(request))

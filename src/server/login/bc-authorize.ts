@@ -1,9 +1,8 @@
 import { POLL_INTERVAL, readCeiling } from '../../authority/approvals.js'
 import { cibaGrant } from '../../authority/grants/ciba.js'
-import { readPresentedClient } from '../../authority/presented-client.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { readIdempotencyKey } from '../idempotency.js'
 import { readScopes, refuseResource } from './wire.js'
@@ -28,15 +27,11 @@ export const bcAuthorize: Endpoint<'public'> = {
   errors: 'oauth',
 
   async handle(request, { authority, provenance }) {
-    const form = await readForm(request)
-    const presented = readPresentedClient(form, request.headers.get('authorization'))
+    const asked = await readClientRequest(request)
+    const { form } = asked
     const { clientAuthentication, ciba } = authority
-    const client = await clientAuthentication.find(
-      clientAuthentication.present(presented, provenance, {
-        grantType: cibaGrant.grantType,
-        endpoint: ENDPOINT,
-      }),
-    )
+    const purpose = { grantType: cibaGrant.grantType, endpoint: ENDPOINT }
+    const client = await clientAuthentication.authenticate(asked, provenance, purpose)
     refuseResource(form)
     if (form.has('request')) throw invalid('signed requests are not supported: send the parameters')
     const scopes = readScopes(form)

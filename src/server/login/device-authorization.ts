@@ -1,7 +1,6 @@
 import { readCeiling } from '../../authority/approvals.js'
 import { deviceCode } from '../../authority/grants/device-code.js'
-import { readPresentedClient } from '../../authority/presented-client.js'
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { formatDevice } from './device.js'
 import { readScopes, refuseResource } from './wire.js'
@@ -22,12 +21,10 @@ export const deviceAuthorization: Endpoint<'public'> = {
   errors: 'oauth',
 
   async handle(request, { authority, provenance, serverUrl }) {
-    const form = await readForm(request)
-    const presented = readPresentedClient(form, request.headers.get('authorization'))
-    const { clientAuthentication } = authority
-    const client = await clientAuthentication.find(
-      clientAuthentication.present(presented, provenance, { grantType: deviceCode.grantType }),
-    )
+    const asked = await readClientRequest(request)
+    const { form } = asked
+    const { grantType } = deviceCode
+    const client = await authority.clientAuthentication.authenticate(asked, provenance, { grantType })
     refuseResource(form)
     const scopes = readScopes(form)
     const started = await authority.devices.start(

@@ -1,4 +1,4 @@
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
 /** Uses up a one-time token, atomically: for the API that it is for, before its handler runs. */
@@ -16,12 +16,8 @@ export const consume: Endpoint<'public'> = {
   hasIdempotencyKey: true,
 
   async handle(request, { authority, provenance }) {
-    const form = await readForm(request)
-    const authorization = request.headers.get('authorization')
-    const { jti, expiresAt, auditId } = await authority.oneTimeTokens.consume(
-      { form, authorization },
-      provenance,
-    )
+    const asked = await readClientRequest(request)
+    const { jti, expiresAt, auditId } = await authority.oneTimeTokens.consume(asked, provenance)
     return Response.json({ consumed: true, jti, exp: expiresAt, authsec_audit: auditId })
   },
 }

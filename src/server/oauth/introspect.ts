@@ -1,4 +1,4 @@
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
 /** Token introspection, RFC 7662. `token_type_hint` is advice that nothing here needs (§2.1). */
@@ -16,9 +16,8 @@ export const introspect: Endpoint<'public'> = {
   crossOrigin: 'named',
 
   async handle(request, { authority, provenance }) {
-    const form = await readForm(request)
-    const authorization = request.headers.get('authorization')
-    const answer = await authority.introspection.introspect({ form, authorization }, provenance)
+    const asked = await readClientRequest(request)
+    const answer = await authority.introspection.introspect(asked, provenance)
     return Response.json(answer)
   },
 }

@@ -1,4 +1,4 @@
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
 /** Token revocation, RFC 7009. `token_type_hint` is advice that nothing here needs (§2.1). */
@@ -16,9 +16,8 @@ export const revoke: Endpoint<'public'> = {
   crossOrigin: 'named',
 
   async handle(request, { authority, provenance }) {
-    const form = await readForm(request)
-    const authorization = request.headers.get('authorization')
-    await authority.revocation.revoke({ form, authorization }, provenance)
+    const asked = await readClientRequest(request)
+    await authority.revocation.revoke(asked, provenance)
     return new Response(null, { status: 200 })
   },
 }

@@ -1,5 +1,5 @@
 import { AuthsecError } from '../../core/errors.js'
-import { readForm } from '../body.js'
+import { readClientRequest } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 
 /** The token endpoint, RFC 6749 §3.2: one file for each grant lies under `authority/grants/`. */
@@ -26,8 +26,7 @@ export const token: Endpoint<'public'> = {
       // Left out in silence, the token would not be bound to the key that its client believes it is.
       throw new AuthsecError('invalid_request', 'DPoP is not supported by this server')
     }
-    const form = await readForm(request)
-    const authorization = request.headers.get('authorization')
-    return { content: await authority.tokens.issue({ form, authorization }, provenance) }
+    const asked = await readClientRequest(request)
+    return { content: await authority.tokens.issue(asked, provenance) }
   },
 }
