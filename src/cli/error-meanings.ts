@@ -1,9 +1,7 @@
 import type { ErrorCode } from '../core/errors.js'
 
 /** What each error code says and what to do about it, for `authsec explain`. */
-export const ERROR_MEANINGS: Readonly<
-  Partial<Record<ErrorCode, readonly [meaning: string, remedy: string]>>
-> = {
+export const ERROR_MEANINGS: Readonly<Record<ErrorCode, readonly [meaning: string, remedy: string]>> = {
   usage: ['the command line makes no sense', 'The hint names what to change; --help shows what there is.'],
   configuration: [
     'a file, a variable or a flag cannot be what it should be',
@@ -163,4 +161,33 @@ export const ERROR_MEANINGS: Readonly<
   approval_rejected: ['the person who was asked has said no', 'Do not ask again.'],
   approval_unsupported: ['the server cannot ask a person', 'Grant a delegation beforehand.'],
   state_unreadable: ['the state is damaged', 'Restore a copy, or use another --state.'],
+  state_rolled_back: [
+    'the audit log of the state was signed further than it goes',
+    'Look for a newer copy; where there is none, authsec dev recover starts a new log.',
+  ],
+  answer_no: ['what was asked has the answer no', 'The output says why.'],
+  findings: ['the lint has found what counts', 'Mend it, or accept it with --rule ID=off or a suppression.'],
+  key_malformed: ['this is not a key that can be read', 'Give PEM, a JWK or a JWK Set.'],
+  field_unbound: [
+    'the request has a field that a call must not have there',
+    'Leave it out, or name it in the fields of the route.',
+  ],
+  delegation_undeclared: ['the tool has no delegation', 'Name it in delegationMiddleware.'],
+  token_leaked: ['a token stands where it should not', 'The message names the places.'],
+  checkpoint_malformed: [
+    'this is not a head or a proof of an audit log',
+    'authsec audit checkpoint --out FILE writes a head.',
+  ],
+  checkpoint_forged: [
+    'the head of an audit log is not signed by the key that it names',
+    'Keep what you have, and ask who runs the server.',
+  ],
+  audit_altered: [
+    'the audit log is not what was signed or seen before',
+    'Keep what you have, and ask who runs the server; authsec audit verify says where.',
+  ],
+  audit_incomplete: [
+    'what is there of the audit log proves less than is required',
+    'Give the key, a newer copy or a head that was kept, or be content with less (--require).',
+  ],
 }

@@ -15,6 +15,8 @@ describe('authsec explain', () => {
     },
     { word: 'act', stdout: /^act \(claim\): / },
     { word: 'kid', stdout: /^kid \(header\): / },
+    { word: 'audit_altered', stdout: /^audit_altered \(error, exit code 18\): / },
+    { word: '10', stdout: /^10 \(exit code\): .*\nanswer_no \(error, exit code 10\)/ },
     { word: '22', stdout: /^22 \(exit code\): rate limited\nrate_limited \(error, exit code 22\)/ },
   ])('explains $word', async ({ word, stdout }) => {
     expect(await runCli(['explain', word])).toEqual({
