@@ -8,6 +8,7 @@ import type { LineFile } from './audit-output.js'
 import { formatCounts, formatEntry } from './audit-text.js'
 import type { Io } from './io.js'
 import { formatJson } from './json-text.js'
+import { formatCommandLine } from './shell-words.js'
 
 /** An event as the server tells it, which may be of another version or AuthSec itself, and tell more or less. */
 interface ToldEvent
@@ -174,11 +175,4 @@ function describeGap({ reason, asked, after, log }: AuditGap): string {
     return `gap: what came behind ${asked} has been pruned from the log, up to ${after}`
   }
   return `gap: the server cannot go on behind ${asked} (${toPrintable(reason)}); it goes on behind ${after}`
-}
-
-// Words as a POSIX shell reads them.
-function formatCommandLine(words: readonly string[]): string {
-  return words
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ')
 }

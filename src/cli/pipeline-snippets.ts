@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
-import { quoteWord } from './completion/shell-word.js'
+import { quoteWord } from './shell-words.js'
 
 /** The systems for which a pipeline can be written. */
 export const PIPELINES = ['github', 'gitlab'] as const

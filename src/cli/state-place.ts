@@ -59,11 +59,11 @@ export async function readPlace(flags: PlaceFlags): Promise<StatePlace> {
   return { store: store ?? (await readStoreFile(storeFile ?? '')), requireSyncStandby }
 }
 
-/** The flags that name a place again, for a command that is suggested. */
-export function repeatPlace({ state, store, storeFile, requireSyncStandby }: PlaceFlags): string {
-  if (state !== undefined) return `--state ${resolve(state)}`
-  const place = store === undefined ? `--store-file ${storeFile}` : `--store ${store}`
-  return requireSyncStandby ? `${place} --require-sync-standby` : place
+/** The words that name a place again, for a command that is suggested. */
+export function repeatPlace({ state, store, storeFile = '', requireSyncStandby }: PlaceFlags): string[] {
+  if (state !== undefined) return ['--state', resolve(state)]
+  const place = store === undefined ? ['--store-file', storeFile] : ['--store', store]
+  return requireSyncStandby ? [...place, '--require-sync-standby'] : place
 }
 
 // Whoever lists the processes of the machine sees every argument.

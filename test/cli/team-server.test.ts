@@ -194,6 +194,13 @@ describe('dev init', () => {
     expect(`${run.stdout}${run.stderr}`).not.toContain(PASSWORD)
   })
 
+  test('shows that command as a shell takes it', async () => {
+    state = join(dirname(state), "the team's state")
+    expect((await init(['--password-stdin'])).stderr).toContain(
+      ` --state '${dirname(state)}/the team'\\''s state' --kek-file ${kek} `,
+    )
+  })
+
   test('asks a person twice for the password, without showing it', async () => {
     const args = ['--state', state, '--issuer', ISSUER, '--admin', ADMIN, '--kek-file', kek]
     const asked = (answers: readonly string[]) =>

@@ -1,5 +1,5 @@
+import { quoteWord } from '../shell-words.js'
 import type { CompletedFlag, Completion, Place } from './places.js'
-import { quoteWord } from './shell-word.js'
 
 /** A script for bash, from 3.2 on. */
 export function writeBash(places: readonly Place[], directory: string): string {

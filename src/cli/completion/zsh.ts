@@ -1,5 +1,5 @@
+import { quoteWord } from '../shell-words.js'
 import type { CompletedFlag, Completion, Place } from './places.js'
-import { quoteWord } from './shell-word.js'
 
 /** A script for zsh: to be evaluated, or to lie in the path of functions as `_authsec`. */
 export function writeZsh(places: readonly Place[], directory: string): string {

@@ -15,6 +15,7 @@ import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { contactLog, greetLog } from '../../log-contact.js'
 import { assertNewPlace, fillNewPlace } from '../../new-place.js'
+import { formatCommandLine } from '../../shell-words.js'
 
 /** What was written, and where. */
 export type Output = BundleExport | EventsExport
@@ -141,7 +142,8 @@ async function exportBundle(
     return
   }
   io.note(`${size} records in ${out}`)
-  io.note(`check it with: authsec audit verify ${out} --key ${verifierKey}`)
+  const check = ['authsec', 'audit', 'verify', out, '--key', verifierKey]
+  io.note(`check it with: ${formatCommandLine(check)}`)
 }
 
 async function exportEvents(

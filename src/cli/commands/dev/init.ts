@@ -5,6 +5,7 @@ import { describe } from '../../help.js'
 import { readKek } from '../../kek.js'
 import { readNewPassword } from '../../password.js'
 import { readSeed } from '../../seed-input.js'
+import { formatCommandLine } from '../../shell-words.js'
 import { addStoreFlags, type PlaceFlags, readPlace, repeatPlace } from '../../state-place.js'
 
 /** What has been made. */
@@ -84,7 +85,8 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
     ['admin', admin],
     ['state', made.place],
   ])
-  const kekFlag = flags.kekFile === undefined ? '' : ` --kek-file ${flags.kekFile}`
-  const again = `${repeatPlace(flags)}${kekFlag} --audit-high-water FILE`
-  io.note(`next: authsec dev serve --mode shared --issuer ${made.issuer} ${again}`)
+  const serve = ['authsec', 'dev', 'serve', '--mode', 'shared', '--issuer', made.issuer]
+  const kekWords = flags.kekFile === undefined ? [] : ['--kek-file', flags.kekFile]
+  const next = [...serve, ...repeatPlace(flags), ...kekWords, '--audit-high-water', 'FILE']
+  io.note(`next: ${formatCommandLine(next)}`)
 }
