@@ -65,6 +65,18 @@ export function readRefusal(
   })
 }
 
+/** Tells a 404 of a whole route, of a server that does not have it, from that of what it was asked about (`except`). */
+export function explainAbsence(
+  { serverUrl }: { serverUrl: string },
+  what: string,
+  except?: RegExp,
+): (refusal: Refusal) => Explanation | undefined {
+  return ({ status, error }) =>
+    status === 404 && !except?.test(error)
+      ? { code: 'conflict', message: `${serverUrl} knows no ${what}`, hint: undefined }
+      : undefined
+}
+
 export function isRedirect({ status }: Response): boolean {
   return status >= 300 && status < 400
 }

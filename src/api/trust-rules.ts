@@ -3,7 +3,7 @@ import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { TrustTerms } from '../core/trust-rule.js'
 import { readShape, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
-import type { Explanation, Refusal } from './refusal.js'
+import { type Explanation, explainAbsence, type Refusal } from './refusal.js'
 
 const TRUST_RULE = {
   name: 'text',
@@ -34,7 +34,7 @@ export async function createTrustRule(
     path: PATH,
     session: 'required',
     json: { ...rule, client_id: clientId },
-    explain: explainAbsence(target),
+    explain: explainAbsence(target, 'trust rules', /client/i),
   })
   return readTrustRule(body)
 }
@@ -45,7 +45,7 @@ export async function listTrustRules(target: ApiTarget): Promise<TrustRule[]> {
     method: 'GET',
     path: PATH,
     session: 'required',
-    explain: explainAbsence(target),
+    explain: explainAbsence(target, 'trust rules'),
   })
   if (Array.isArray(body)) return body.map(readTrustRule)
   throw new AuthsecError(
@@ -76,13 +76,6 @@ export function readTrustRule(value: Json): TrustRule {
     return { ...rule, claims: claims as Record<string, string> }
   }
   throw new AuthsecError('server_error', 'unexpected answer of the server: the trust rule has no claims')
-}
-
-function explainAbsence({ serverUrl }: ApiTarget): (refusal: Refusal) => Explanation | undefined {
-  return ({ status, error }) =>
-    status === 404 && !/client/i.test(error)
-      ? { code: 'conflict', message: `${serverUrl} knows no trust rules`, hint: undefined }
-      : undefined
 }
 
 function explainMissing(name: string): (refusal: Refusal) => Explanation | undefined {

@@ -65,6 +65,7 @@ import { agreeTimings } from './timings.js'
 import { createTokens, GRANTS, type Tokens } from './tokens.js'
 import { createTrustRules, type TrustRules } from './trust-rules.js'
 import { createUseReceipts, type UseReceipts } from './use-receipts.js'
+import { createUsers, type Users } from './users.js'
 
 /** The authorization server without HTTP: everything it decides and records. */
 export interface Authority {
@@ -104,6 +105,7 @@ export interface Authority {
   readonly revocation: Revocation
   readonly resources: Resources
   readonly roles: Roles
+  readonly users: Users
   readonly sessions: Sessions
   readonly snapshots: Snapshots
   readonly oneTimeTokens: OneTimeTokens
@@ -305,6 +307,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     revocation: createRevocation(asking),
     resources: createResources(shared),
     roles: createRoles(shared),
+    users: createUsers(shared),
     sessions,
     oneTimeTokens: createOneTimeTokens({ ...shared, callTokens, clientAuthentication, assertClock }),
     useReceipts: createUseReceipts({ ...shared, callTokens, clientAuthentication }),

@@ -111,6 +111,12 @@ export function isEmail(text: string): boolean {
   return /^[^\s@]+@[^\s@]+$/.test(text)
 }
 
+/** Throws `invalid_request` for what is no e-mail address. */
+export function assertEmail(email: string): void {
+  if (!isEmail(email) || email.length > MAX_EMAIL_LENGTH)
+    throw invalid('email', email, 'is not an e-mail address')
+}
+
 /** A client from what was said of it; throws `invalid_request` naming the first field that is wrong. */
 export function createClient(input: ClientInput, tenantId: string, now: number): Client {
   assertClientInput(input)
@@ -151,8 +157,7 @@ export function assertClientInput({
   selectors,
 }: ClientInput): void {
   if (name.trim() === '' || name.length > 256) throw invalid('name', name, 'has to have 1 to 256 characters')
-  if (!isEmail(email) || email.length > MAX_EMAIL_LENGTH)
-    throw invalid('email', email, 'is not an e-mail address')
+  assertEmail(email)
   if (clientType !== undefined && (clientType === '' || clientType.length > 100)) {
     throw invalid('client_type', clientType, 'has to have 1 to 100 characters')
   }

@@ -94,6 +94,7 @@ async function findPolicy(
   client: Client,
   { agentType, policy: named }: GrantInput,
 ): Promise<Policy> {
+  if (!user.active) throw new AuthsecError('delegation_not_allowed', 'the user is not active')
   if (user.roles.length === 0) {
     throw new AuthsecError('delegation_not_allowed', 'the user has no roles')
   }

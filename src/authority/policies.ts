@@ -12,6 +12,7 @@ import type { AuditLog, Provenance } from './audit/log.js'
 import { AGENT_TYPE } from './clients.js'
 import { findById } from './find-by-id.js'
 import { assertResourceUri } from './resources.js'
+import { assertRoleName } from './roles.js'
 import type { Session } from './sessions.js'
 
 /** What may be said of a new policy; every field is untrusted. */
@@ -61,10 +62,6 @@ export interface Policies {
   /** Deletes a policy and every delegation under it. Throws `not_found`. */
   remove(id: string, session: Session, provenance: Provenance): Promise<Policy>
 }
-
-const MAX_ROLE_LENGTH = 256
-// A space may stand inside.
-const ROLE_NAME = /^[^\s\p{C}](?:[^\p{C}\p{Zl}\p{Zp}]*[^\s\p{C}])?$/u
 
 export function createPolicies(options: { store: Store; audit: AuditLog; clock: () => number }): Policies {
   const { store, audit, clock } = options
@@ -147,14 +144,8 @@ export function createPolicy(input: PolicyInput, createdBy: string | undefined, 
 
 // A policy is for roles and clients that there may be: longer names, and others, no client and no seed can have.
 function assertNames(roleName: string, agentType: string): void {
-  if (roleName === '') throw new AuthsecError('invalid_request', 'role_name is empty')
+  assertRoleName('role_name', roleName)
   if (agentType === '') throw new AuthsecError('invalid_request', 'agent_type is empty')
-  if (roleName.length > MAX_ROLE_LENGTH || !ROLE_NAME.test(roleName)) {
-    throw new AuthsecError(
-      'invalid_request',
-      `role_name ${quote(roleName)} has to have 1 to ${MAX_ROLE_LENGTH} characters, all of them visible`,
-    )
-  }
   if (!AGENT_TYPE.test(agentType)) {
     throw new AuthsecError(
       'invalid_request',

@@ -133,7 +133,7 @@ function reportPolicies(
     if (policy.client !== undefined && !clients.some(({ name }) => name === policy.client)) {
       report(`${at}.client`, `no client ${quote(policy.client)}`)
     }
-    // Roles come from the seed alone: what none of them holds nobody will ever be able to delegate.
+    // What no role holds nobody can delegate.
     policy.allowedPermissions.forEach((permission, place) => {
       if (knowsRoles && isPermission(permission) && !held.has(permission)) {
         report(`${at}.allowed_permissions[${place}]`, `no role has ${quote(permission)}`)

@@ -24,7 +24,7 @@ export interface Seeded {
   seed: Seed
   /** The e-mail addresses of those whose passwords came with it. */
   withPassword: readonly string[]
-  /** The first user with `admin:access`. */
+  /** Who administers: the one whom the seed names, or else who has been given `admin:access` in their place. */
   admin: User
   delegations: readonly SeededDelegation[]
 }
@@ -126,7 +126,21 @@ async function findSeeded(
     audience: audience ?? [AUTHSEC_AUDIENCE],
     ttlSeconds: ttlSeconds ?? MAX_BASE_TTL,
   }))
-  return { seed, withPassword, admin: people.get(findAdminEmail(seed)) as User, delegations }
+  const seeded = people.get(findAdminEmail(seed)) as User
+  return { seed, withPassword, admin: mayAdminister(seeded) ? seeded : await findAdmin(store), delegations }
+}
+
+// The one whom the seed names may have been relieved of it.
+async function findAdmin({ users }: Pick<Queries, 'users'>): Promise<User> {
+  for (const { id } of await users.list()) {
+    const user = await users.find(id)
+    if (user !== undefined && mayAdminister(user)) return user
+  }
+  throw new Error('nobody administers the state')
+}
+
+function mayAdminister({ active, permissions }: User): boolean {
+  return active && permissions.has(ADMIN_PERMISSION)
 }
 
 function findAdminEmail(seed: Seed): string {

@@ -11,9 +11,13 @@ export async function readPassword(context: Context, isFromInput: boolean): Prom
   return refuseEmpty(isFromInput ? await readFromInput(context) : await ask(context, 'Password'))
 }
 
-/** A password that somebody chooses: the same, but asked for twice; throws `usage` for two that differ. */
-export async function readNewPassword(context: Context, isFromInput: boolean): Promise<string> {
-  return refuseEmpty(isFromInput ? await readFromInput(context) : await askTwice(context))
+/** A password that somebody chooses, for whom: the same, but asked for twice; throws `usage` for two that differ. */
+export async function readNewPassword(
+  context: Context,
+  isFromInput: boolean,
+  whose: string,
+): Promise<string> {
+  return refuseEmpty(isFromInput ? await readFromInput(context) : await askTwice(context, whose))
 }
 
 function refuseEmpty(password: string): string {
@@ -35,8 +39,8 @@ async function readFromInput({ io }: Context): Promise<string> {
   return text.replace(/\r?\n$/, '')
 }
 
-async function askTwice(context: Context): Promise<string> {
-  const password = await ask(context, 'Password of the admin')
+async function askTwice(context: Context, whose: string): Promise<string> {
+  const password = await ask(context, `Password of ${whose}`)
   if ((await ask(context, 'The same again')) === password) return password
   throw new AuthsecError('usage', 'the two passwords differ')
 }

@@ -68,6 +68,26 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
+    name: 'user',
+    summary: 'say who may log in and be acted for',
+    commands: {
+      create: async () => (await import('./commands/user/create.js')).addUserCreate,
+      list: async () => (await import('./commands/user/list.js')).addUserList,
+      update: async () => (await import('./commands/user/update.js')).addUserUpdate,
+      activate: async () => (await import('./commands/user/activate.js')).addUserActivate,
+      deactivate: async () => (await import('./commands/user/deactivate.js')).addUserDeactivate,
+    },
+  },
+  {
+    name: 'role',
+    summary: 'say what people may do and delegate',
+    commands: {
+      create: async () => (await import('./commands/role/create.js')).addRoleCreate,
+      list: async () => (await import('./commands/role/list.js')).addRoleList,
+      update: async () => (await import('./commands/role/update.js')).addRoleUpdate,
+    },
+  },
+  {
     name: 'policy',
     summary: 'say which role may delegate what',
     commands: {

@@ -54,7 +54,9 @@ export const AUDIT_EVENTS = {
   'resource.created': 'registered a resource',
   'resource.deleted': 'deleted a resource',
   'resource.read': 'looked at resources',
+  'role.created': 'made a role',
   'role.read': 'looked at roles',
+  'role.updated': 'gave a role other permissions',
   'server.recovered': 'found that the run before had been cut off',
   'server.started': 'started the server',
   'server.stopped': 'stopped the server',
@@ -77,6 +79,9 @@ export const AUDIT_EVENTS = {
   'token.introspected': 'asked about a token',
   'token.revoked': 'revoked a token',
   'token.used': 'accepted a token',
+  'user.created': 'added a user',
+  'user.read': 'looked at users',
+  'user.updated': 'changed a user',
 } as const
 
 export type AuditEventType = keyof typeof AUDIT_EVENTS

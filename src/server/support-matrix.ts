@@ -101,7 +101,7 @@ const ABSENT: readonly AbsentRow[] = [
   {
     what: 'second factors, onboarding, password reset',
     speaks: 'AuthSec A',
-    reason: 'Users come from the seed; admin login never asks for more than a password.',
+    reason: 'An admin adds users and sets their passwords; a login never asks for more than a password.',
   },
   {
     what: 'SCIM, SCIM tokens, login by another provider',

@@ -32,6 +32,8 @@ export interface SessionChanges extends SessionQueries {
   insert(session: StoredSession): Promise<void>
   /** Ends a session, if there is one. */
   remove(id: string): Promise<void>
+  /** Ends every session that a user has logged in to or let a client have, except this one. */
+  removeByUser(userId: string, kept: string): Promise<void>
   /** Ends the sessions that are bound to a run other than this one and those of the other servers that are alive. */
   removeForeignBoots(bootId: string): Promise<void>
 }
@@ -60,6 +62,14 @@ export function createSessions(db: Kysely<Schema>, now: DatabaseTime): SessionCh
     },
     async remove(id) {
       await db.deleteFrom('sessions').where('id', '=', id).execute()
+    },
+    async removeByUser(userId, kept) {
+      await db
+        .deleteFrom('sessions')
+        .where('user_id', '=', userId)
+        .where('id', '!=', kept)
+        .where('kind', '!=', 'boot')
+        .execute()
     },
     async removeForeignBoots(bootId) {
       const live = db.selectFrom('replicas').select('boot_id').where('lease_until', '>', now)

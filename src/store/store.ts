@@ -136,6 +136,11 @@ export interface User {
   /** Every permission of the user's roles. */
   permissions: ReadonlySet<string>
 }
+/** A user as they are listed. */
+export interface ListedUser extends Omit<User, 'permissions'> {
+  hasPassword: boolean
+  createdAt: number
+}
 export interface Role {
   name: string
   permissions: readonly string[]
@@ -143,12 +148,18 @@ export interface Role {
 export interface UserQueries {
   find(id: string): Promise<User | undefined>
   findByEmail(email: string): Promise<User | undefined>
+  /** Every user of the tenant, by e-mail address. */
+  list(): Promise<ListedUser[]>
   /** Every role of the tenant, by name. */
   listRoles(): Promise<Role[]>
 }
 export interface UserChanges extends UserQueries {
-  insertRole(role: { name: string; permissions: readonly string[] }): Promise<void>
+  insertRole(role: Role): Promise<void>
+  /** Gives a role that there is other permissions. */
+  updateRole(role: Role): Promise<void>
   insert(user: { id: string; email: string; roles: readonly string[]; createdAt: number }): Promise<void>
+  /** Gives a user that there is other roles, and says whether they may act. */
+  update(user: { id: string; roles: readonly string[]; active: boolean }): Promise<void>
 }
 
 export interface Policy {

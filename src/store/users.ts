@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { readList } from './columns.js'
 import type { Schema } from './schema.js'
-import type { User, UserChanges } from './store.js'
+import type { ListedUser, User, UserChanges } from './store.js'
 
 export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): UserChanges {
   const withRoles = () =>
@@ -11,12 +11,42 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
       .leftJoin('roles', 'roles.name', 'role_bindings.role_name')
       .select(['users.id', 'users.email', 'users.active', 'roles.name as role', 'roles.permissions'])
 
+  async function bind(id: string, roles: readonly string[]): Promise<void> {
+    const bindings = roles.map((role) => ({ user_id: id, role_name: role }))
+    if (bindings.length > 0) await db.insertInto('role_bindings').values(bindings).execute()
+  }
+
   return {
     async find(id) {
       return toUser(await withRoles().where('users.id', '=', id).execute())
     },
     async findByEmail(email) {
       return toUser(await withRoles().where('users.email', '=', email).execute())
+    },
+    async list() {
+      const rows = await db
+        .selectFrom('users')
+        .leftJoin('role_bindings', 'role_bindings.user_id', 'users.id')
+        .leftJoin('passwords', 'passwords.user_id', 'users.id')
+        .select([
+          'users.id',
+          'email',
+          'active',
+          'created_at',
+          'role_name as role',
+          'passwords.user_id as known',
+        ])
+        .orderBy('email')
+        .orderBy('role_name')
+        .execute()
+      const users = new Map<string, ListedUser & { roles: string[] }>()
+      for (const { id, email, active, created_at: createdAt, role, known } of rows) {
+        const others = { active: active === 1, roles: [], hasPassword: known !== null, createdAt }
+        const user = users.get(id) ?? { id, email, ...others }
+        if (role !== null) user.roles.push(role)
+        users.set(id, user)
+      }
+      return [...users.values()]
     },
     async listRoles() {
       const rows = await db.selectFrom('roles').selectAll().orderBy('name').execute()
@@ -29,10 +59,27 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
         .execute()
       await touch()
     },
+    async updateRole({ name, permissions }) {
+      await db
+        .updateTable('roles')
+        .set({ permissions: JSON.stringify(permissions) })
+        .where('name', '=', name)
+        .execute()
+      await touch()
+    },
     async insert({ id, email, roles, createdAt }) {
       await db.insertInto('users').values({ id, email, active: 1, created_at: createdAt }).execute()
-      const bindings = roles.map((role) => ({ user_id: id, role_name: role }))
-      if (bindings.length > 0) await db.insertInto('role_bindings').values(bindings).execute()
+      await bind(id, roles)
+      await touch()
+    },
+    async update({ id, roles, active }) {
+      await db
+        .updateTable('users')
+        .set({ active: active ? 1 : 0 })
+        .where('id', '=', id)
+        .execute()
+      await db.deleteFrom('role_bindings').where('user_id', '=', id).execute()
+      await bind(id, roles)
       await touch()
     },
   }

@@ -63,6 +63,33 @@ export function describeExpiry(getOpened: GetOpened): void {
       expect(await store.sessions.find('t')).toEqual(createSession('t'))
     })
 
+    test('of a user end together, but one, and that of the run of a server', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      const sessions = [
+        createSession('kept'),
+        createSession('s'),
+        createSession('held', { kind: 'device', clientId: 'agent' }),
+        createSession('page', { kind: 'page' }),
+        createSession('boot', { kind: 'boot', bootId: 'b' }),
+        createSession('other', { userId: 'bob' }),
+      ]
+      await store.write(async (transaction) => {
+        await transaction.users.insert({ id: 'bob', email: 'bob', roles: [], createdAt: NOW })
+        for (const session of sessions) await transaction.sessions.insert(session)
+        await transaction.sessions.removeByUser('alice', 'kept')
+      })
+      const found = await Promise.all(sessions.map(({ id }) => store.sessions.find(id)))
+      expect(found.map((session) => session?.id)).toEqual([
+        'kept',
+        undefined,
+        undefined,
+        undefined,
+        'boot',
+        'other',
+      ])
+    })
+
     test('are forgotten when another one starts after their end', async () => {
       const { store } = getOpened()
       await fill(store)

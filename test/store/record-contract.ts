@@ -166,6 +166,47 @@ export function describeRecords(getOpened: GetOpened): void {
       await store.write(({ users }) => users.insert({ id: 'u', email: 'u', roles: [], createdAt: NOW }))
       expect(await store.users.find('u')).toMatchObject({ roles: [], permissions: new Set() })
     })
+
+    test('are listed by address, each once, with whether they have a password', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(async ({ users, passwords }) => {
+        await users.insert({ id: 'u', email: 'aaron@authsec.test', roles: [], createdAt: NOW + 1 })
+        await passwords.replace({ userId: 'alice', hash: 'h', failures: 0 })
+      })
+      const [aaron, alice] = await store.users.list()
+      expect(aaron).toEqual({
+        id: 'u',
+        email: 'aaron@authsec.test',
+        active: true,
+        roles: [],
+        hasPassword: false,
+        createdAt: NOW + 1,
+      })
+      expect(alice).toMatchObject({ id: 'alice', roles: ['member', 'reader'], hasPassword: true })
+    })
+
+    test('get other roles in the place of theirs, and may be kept from acting', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      await store.write(async ({ users }) => {
+        await users.insert({ id: 'u', email: 'u', roles: ['reader'], createdAt: NOW })
+        await users.update({ id: 'alice', roles: ['reader'], active: false })
+        await users.updateRole({ name: 'reader', permissions: ['orders:read'] })
+      })
+      expect(await store.users.find('alice')).toEqual({
+        id: 'alice',
+        email: 'alice@authsec.test',
+        active: false,
+        roles: ['reader'],
+        permissions: new Set(['orders:read']),
+      })
+      expect(await store.users.find('u')).toMatchObject({ active: true, roles: ['reader'] })
+      expect(await store.users.listRoles()).toEqual([
+        { name: 'member', permissions: ['billing:read', 'billing:refund'] },
+        { name: 'reader', permissions: ['orders:read'] },
+      ])
+    })
   })
 
   describe('clients', () => {

@@ -20,6 +20,14 @@ const CHANGES: readonly { what: string; change: (transaction: Transaction) => Pr
     what: 'a user',
     change: ({ users }) => users.insert({ id: 'new', email: 'n', roles: [], createdAt: NOW }),
   },
+  {
+    what: 'the permissions of a role',
+    change: ({ users }) => users.updateRole({ name: 'member', permissions: [] }),
+  },
+  {
+    what: 'the roles of a user',
+    change: ({ users }) => users.update({ id: 'alice', roles: [], active: true }),
+  },
   { what: 'a client', change: ({ clients }) => clients.insert(createClient('new')) },
   { what: 'a resource', change: ({ resources }) => resources.insert(createResource('https://new.example')) },
   { what: 'a trust rule', change: ({ trustRules }) => trustRules.insert(createTrustRule('new')) },

@@ -38,7 +38,9 @@ const ANSWERS: Readonly<Record<string, readonly string[]>> = {
 const CLIENT = '0c6f9a52-1f4e-4f0a-8d39-5b1a7c2e4d10'
 
 function findAnswers(line: string): readonly string[] | undefined {
-  return line.startsWith('authsec dev init') ? [PASSWORD, PASSWORD] : ANSWERS[line.replace(/^authsec /, '')]
+  return /^authsec dev init|--ask-password/.test(line)
+    ? [PASSWORD, PASSWORD]
+    : ANSWERS[line.replace(/^authsec /, '')]
 }
 
 /** Opens a world in an empty directory, which is the working directory of the process until it is closed. */
@@ -109,7 +111,7 @@ export async function openWorld(): Promise<World> {
   }
 
   async function ensure(
-    kind: 'policy' | 'resource' | 'trust',
+    kind: 'policy' | 'resource' | 'role' | 'trust' | 'user',
     isThere: (row: Row) => boolean,
     ...make: string[]
   ) {
@@ -156,6 +158,7 @@ export async function openWorld(): Promise<World> {
   ]
   const DEV_STATE = join('state', 'authsec', 'dev')
   let tenantId = ''
+  let made = 0
   let schema: PostgresSchema | undefined
   let store: URL | undefined
 
@@ -175,6 +178,12 @@ export async function openWorld(): Promise<World> {
     if (line.includes('policy create')) await remove('policy', 'id', isExample)
     else if (line.includes(POLICY)) {
       await ensure('policy', isExample, 'create', ...TERMS, '--resource', 'https://billing.example')
+    }
+    if (/ (user|role) (?!create|list)/.test(line)) {
+      const isShipper = (row: Row) => row['name'] === 'shipper'
+      await ensure('role', isShipper, 'create', 'shipper', '--permission', 'shipping:read')
+      const isBob = (row: Row) => row['email'] === 'bob@team.example'
+      await ensure('user', isBob, 'create', 'bob@team.example')
     }
     if (line.includes('resource create')) await remove('resource', 'uri', isShipping)
     else if (line.includes('shipping'))
@@ -381,18 +390,23 @@ export async function openWorld(): Promise<World> {
       const policy = line.includes(POLICY) ? await find(['policy', 'list'], isExample) : undefined
       const keys = line.includes('--key authsec/') ? await readFile('bundle/keys', 'utf8') : '{}'
       const kid = line.includes('2Z7mJ…') ? await findKey(line) : undefined
-      return line
-        .replace(POLICY, policy?.['id'] ?? POLICY)
-        .replace(CLIENT, server.clientId)
-        .replace(/authsec\/7f3c…\S+/, JSON.parse(keys).verifier_key)
-        .replaceAll('2Z7mJ…', kid ?? '')
-        .replace('postgres://authsec@db.example/authsec', `${store}`)
-        .replace(/dev serve(?!.*--port)/, 'dev serve --port 0')
-        .replace('/var/lib/authsec', join(directory, 'team'))
-        .replace(/--confirm (?:7d0c…|"\$AUTHSEC_TENANT")/, `--confirm ${tenantId}`)
-        .replace(/(audit show) \S+/, `$1 ${last?.['id']}`)
-        .replace(/(audit trace) [0-9a-f-]{36}/, `$1 ${token?.['jti']}`)
-        .replace('token mint …', 'token mint --audience https://billing.example')
+      return (
+        line
+          .replace(POLICY, policy?.['id'] ?? POLICY)
+          .replace(CLIENT, server.clientId)
+          .replace(/authsec\/7f3c…\S+/, JSON.parse(keys).verifier_key)
+          .replaceAll('2Z7mJ…', kid ?? '')
+          .replace('postgres://authsec@db.example/authsec', `${store}`)
+          .replace(/dev serve(?!.*--port)/, 'dev serve --port 0')
+          .replace('/var/lib/authsec', join(directory, 'team'))
+          .replace(/--confirm (?:7d0c…|"\$AUTHSEC_TENANT")/, `--confirm ${tenantId}`)
+          .replace(/(audit show) \S+/, `$1 ${last?.['id']}`)
+          .replace(/(audit trace) [0-9a-f-]{36}/, `$1 ${token?.['jti']}`)
+          // Nobody deletes users and roles: each example makes others.
+          .replace(/(user create )(\w+)/, `$1$2-${made++}`)
+          .replace(/(role create )(\w+)/, `$1$2-${made++}`)
+          .replace('token mint …', 'token mint --audience https://billing.example')
+      )
     },
     async attend(line) {
       const keyboard = new AbortController()

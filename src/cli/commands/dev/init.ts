@@ -69,7 +69,7 @@ async function init(context: Context, flags: InitFlags): Promise<void> {
   const kek = await readKek(context, flags.kekFile)
   const { initServer } = await import('../../../server/index.js')
   const seed = flags.seed === undefined ? undefined : await readSeed(flags.seed, { admin })
-  const password = await readNewPassword(context, flags.passwordStdin)
+  const password = await readNewPassword(context, flags.passwordStdin, 'the admin')
   const made = await initServer({ ...place, issuer, kek, seed, admin: { email: admin, password } })
   if (made.withoutPassword.length > 0) {
     const who = made.withoutPassword.map((email) => toPrintable(email)).join(', ')
