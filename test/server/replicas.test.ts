@@ -83,6 +83,42 @@ describe('two servers of one database', () => {
     expect(await poll(other)).toMatchObject({ status: 400, json: { error: 'expired_token' } })
   })
 
+  test('never let the last two who administer resign at once', async () => {
+    const email = 'erin@authsec.test'
+    const json = { email, roles: ['admin'], password: PASSWORD }
+    const { id: erin } = (await one.call('POST', '/admin/users', { json, admin: true })).json
+    const { token } = (
+      await one.call('POST', '/authsec/uflow/auth/admin/login', { json: { email, password: PASSWORD } })
+    ).json
+    const { json: users } = await one.call('GET', '/admin/users', { admin: true })
+    const { id: admin } = users.find((user: { email: string }) => user.email === 'admin@authsec.test')
+    const people = [
+      { id: admin, server: one, headers: { authorization: `Bearer ${one.adminToken}` } },
+      { id: erin, server: other, headers: { authorization: `Bearer ${token}` } },
+    ]
+    const give = (by: number, to: number, role: string) => {
+      const { server, headers } = people[by] as (typeof people)[number]
+      const path = `/admin/users/${people[to]?.id}`
+      return server.call('PATCH', path, { headers, json: { roles: [role] } })
+    }
+    for (let round = 0; round < 10; round++) {
+      const replies = await Promise.all([0, 1].map((person) => give(person, person, 'member')))
+      expect(statusesOf(replies)).toEqual([200, 409])
+      const left = replies.findIndex(({ status }) => status === 409)
+      expect((await give(left, 1 - left, 'admin')).status).toBe(200)
+    }
+  })
+
+  test('add nobody twice, in whatever case', async () => {
+    for (let round = 0; round < 10; round++) {
+      const email = `u${round}@team.example`
+      const add = (server: TestServer, email: string) =>
+        server.call('POST', '/admin/users', { json: { email }, admin: true })
+      const replies = await Promise.all([add(one, email), add(other, email.toUpperCase())])
+      expect(statusesOf(replies)).toEqual([201, 409])
+    }
+  })
+
   test('take a one-time token once between them', async () => {
     const { id, basic } = await registerClient(one)
     // Run by nobody so far.
