@@ -88,7 +88,10 @@ export interface Io {
   /** Prints to standard error as it is. */
   complain(text: string): void
   style(): Promise<Style>
-  /** Reads standard input to its end; throws the code of what it should be when that is larger than `maxBytes`. */
+  /**
+   * Reads standard input to its end, which can be done once: it throws `usage` the second time, and the code of what it
+   * should be when that is larger than `maxBytes`.
+   */
   readInput(maxBytes: number, code: ErrorCode): Promise<string>
   /** Waits until what was printed has left; throws when standard output could not take it. */
   flush(): Promise<void>
@@ -119,6 +122,7 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
   let isListening = false
   let isComplaining = false
   let isClosed = false
+  let isInputRead = false
   let failure: Error | undefined
 
   function write(text: string): void {
@@ -215,6 +219,12 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
       return isColored ? await loadColors() : PLAIN
     },
     async readInput(maxBytes, code) {
+      if (isInputRead) {
+        throw new AuthsecError('usage', 'standard input cannot be both: it is named twice', {
+          hint: 'Put one of them into a file.',
+        })
+      }
+      isInputRead = true
       const text = await readAll(streams.stdin, maxBytes, signal)
       if (text !== undefined) return text
       throw new AuthsecError(code, `standard input is larger than ${maxBytes / 1024} KiB`, {

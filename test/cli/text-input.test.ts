@@ -1,9 +1,36 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeDirectory, runCli } from '../support/run-cli.js'
 import { ADMIN } from '../support/stub-server.js'
 import { formatUnsignedJwt } from '../support/unsigned-jwt.js'
+
+const EC_KEY = JSON.stringify(
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+)
+
+describe('standard input that is named twice', () => {
+  const token = formatUnsignedJwt({ alg: 'ES256', typ: 'at+jwt' }, { iss: 'https://auth.example', sub: 'u' })
+  const trusted = JSON.stringify([])
+
+  test.each([
+    { what: 'the token and its parent', args: ['token', 'decode', '-', '--chain', '--parent', '-'] },
+    { what: 'two tokens', args: ['token', 'lint', '-', '-'] },
+    { what: 'keys', args: ['keys', 'jwks', '-', '-'], stdin: EC_KEY },
+    {
+      what: 'rules and an identity',
+      args: ['ci', 'oidc', '--explain', '--rules', '-', '--identity', '-'],
+      stdin: trusted,
+    },
+  ])('is refused as $what', async ({ args, stdin = token }) => {
+    expect(await runCli(args, { env: ADMIN, stdin })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `authsec: standard input cannot be both: it is named twice\nhint: Put one of them into a file.\n`,
+    })
+  })
+})
 
 describe('a file that is larger than what it may hold', () => {
   const call = ['--audience', 'https://billing.example', '--tool', 'refund', '--call']
