@@ -35,6 +35,8 @@ export interface AuditPage {
 /** The most events that the server sends at once. */
 export const MAX_AUDIT_PAGE = 1000
 
+const AUDIT_PAGE = { next: 'number', id: 'text?', first: 'number?', previous: 'number?' } as const
+
 /** Reads events of the audit log. */
 async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPage> {
   const body = await callServer(target, {
@@ -51,22 +53,13 @@ async function readAudit(target: ApiTarget, query: AuditQuery): Promise<AuditPag
       filter: query.filter.length === 0 ? undefined : formatAuditFilter(query.filter),
     },
   })
-  const { next } = readShape(body, { next: 'number' }, 'page of events')
-  const entries = readShapes(isJsonObject(body) ? body['events'] : undefined, { seq: 'number' }, 'event')
-  const readNumber = (name: string) =>
-    isJsonObject(body) && typeof body[name] === 'number' ? body[name] : undefined
-  const id = isJsonObject(body) && typeof body['id'] === 'string' ? body['id'] : undefined
-  return {
-    entries: entries.map(({ seq, event, personal }) => ({
-      seq,
-      event: readAuditEvent(event),
-      ...(query.personal && { personal: readPersonal(personal) }),
-    })),
-    next,
-    id,
-    first: readNumber('first') ?? 0,
-    previous: readNumber('previous'),
-  }
+  const { next, id, first = 0, previous, events } = readShape(body, AUDIT_PAGE, 'page of events')
+  const entries = readShapes(events, { seq: 'number' }, 'event').map(({ seq, event, personal }) => ({
+    seq,
+    event: readAuditEvent(event),
+    ...(query.personal && { personal: readPersonal(personal) }),
+  }))
+  return { entries, next, id, first, previous }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+import { unexpected } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 
 /** One record of AuthSec's logs, told as an event; it has no place in a log, only an id of its own. */
@@ -67,13 +68,7 @@ function readRecords(body: Json): JsonObject[] {
   // A log without records is null to AuthSec.
   if (list === null) return []
   if (Array.isArray(list)) return list.filter(isJsonObject)
-  throw new AuthsecError(
-    'server_error',
-    'unexpected answer of the server: the page of the log has no records',
-    {
-      retryable: false,
-    },
-  )
+  throw unexpected('the page of the log has no records')
 }
 
 /** What AuthSec calls what an event here is called otherwise. */

@@ -196,17 +196,12 @@ function readTenant(answer: { workspace_id?: string; tenant_id?: string }): stri
 // What cannot stand in a header would be repeated by the error of whoever sends it later.
 function assertSessionText(token: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new AuthsecError('server_error', 'unexpected answer of the server: the session is not a token', {
-    hint: 'Check that the address is that of an AuthSec server.',
-    retryable: false,
-  })
+  throw unexpected('the session is not a token')
 }
 
 function missingSession(answer: Shaped<typeof PASSWORD_SESSION>): AuthsecError {
   const isWanted = answer.mfa_required || answer.otp_required || answer.webauthn_required
-  if (!isWanted) {
-    return new AuthsecError('server_error', 'unexpected answer of the server: the session has no token')
-  }
+  if (!isWanted) return unexpected('the session has no token')
   return new AuthsecError('access_denied', 'the account wants a second factor, which a browser asks for', {
     hint: 'Leave out --email: authsec login shows a code to confirm there.',
   })

@@ -1,7 +1,6 @@
-import { AuthsecError } from '../core/errors.js'
 import { isJsonObject, type Json } from '../core/strict-json.js'
 import type { TrustTerms } from '../core/trust-rule.js'
-import { readShape, type Shaped } from './answer.js'
+import { readShape, type Shaped, unexpected } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 import { type Explanation, explainAbsence, type Refusal } from './refusal.js'
 
@@ -48,10 +47,7 @@ export async function listTrustRules(target: ApiTarget): Promise<TrustRule[]> {
     explain: explainAbsence(target, 'trust rules'),
   })
   if (Array.isArray(body)) return body.map(readTrustRule)
-  throw new AuthsecError(
-    'server_error',
-    'unexpected answer of the server: the list of trust rules is not an array',
-  )
+  throw unexpected('the list of trust rules is not an array')
 }
 
 /** Reads one trust rule; throws `not_found`. */
@@ -75,7 +71,7 @@ export function readTrustRule(value: Json): TrustRule {
   if (isJsonObject(claims) && Object.values(claims).every((pattern) => typeof pattern === 'string')) {
     return { ...rule, claims: claims as Record<string, string> }
   }
-  throw new AuthsecError('server_error', 'unexpected answer of the server: the trust rule has no claims')
+  throw unexpected('the trust rule has no claims')
 }
 
 function explainMissing(name: string): (refusal: Refusal) => Explanation | undefined {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readShape } from '../api/answer.js'
+import { readShape, unexpected } from '../api/answer.js'
 import type { DeviceCode } from '../api/login.js'
 import { AuthsecError } from '../core/errors.js'
 import { GENERATIONS } from '../core/generation.js'
@@ -103,7 +103,7 @@ function pathOf(directory: string): string {
 function readLink(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && ['https:', 'http:'].includes(url.protocol)) return url
-  throw new AuthsecError('server_error', 'unexpected answer of the server: the link is no web address')
+  throw unexpected('the link is no web address')
 }
 
 function within(value: number, least: number, most: number): number {

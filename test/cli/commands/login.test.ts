@@ -299,7 +299,12 @@ describe('authsec login --email', () => {
       code: 5,
       says: /second factor, which a browser asks for\nhint: Leave out --email/,
     },
-    { why: 'there is no token', reply: { email: 'a' }, code: 21, says: /the session has no token/ },
+    {
+      why: 'there is no token',
+      reply: { email: 'a' },
+      code: 21,
+      says: /the session has no token\nhint: Check that the address/,
+    },
     { why: 'it is an error with 200', reply: { error: 'login failed' }, code: 21, says: /login failed/ },
   ])('ends with $code when $why', async ({ reply, code, says }) => {
     const routes = { ...GENERATIONS.A, [`POST ${LOGIN_PATH}`]: reply }
