@@ -1,4 +1,4 @@
-import { GRANT_TYPE_JWT_BEARER, GRANT_TYPE_TOKEN_EXCHANGE, TOKEN_TYPE_JWT } from '../core/claims.js'
+import { GRANT_TYPE_JWT_BEARER, GRANT_TYPE_TOKEN_EXCHANGE } from '../core/claims.js'
 import { readShape, type Shaped } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
 import type { Explanation, Refusal } from './refusal.js'
@@ -30,21 +30,27 @@ export type BaseToken = Shaped<typeof BASE_TOKEN>
 /** The answer to a token exchange, RFC 8693 §2.2.1. */
 export type CallToken = Shaped<typeof CALL_TOKEN>
 
+/** What a call token is asked for, whatever is given for it. */
 export interface CallTokenTerms {
   clientId: string
-  /** The base token; it is sent in the body and appears nowhere else. */
-  subjectToken: string
   audience: string
   /** None means everything that may be had. */
   permissions: readonly string[]
-  ttlSeconds?: number | undefined
-  tool?: string | undefined
-  /** What kind of token the subject token is, RFC 8693 §3; a base token unless it says otherwise. */
-  subjectTokenType?: string | undefined
+  ttlSeconds: number | undefined
+  tool: string | undefined
+}
+
+export interface ExchangeTerms extends CallTokenTerms {
+  /** The base token, or another one; it is sent in the body and appears nowhere else. */
+  subjectToken: string
+  /** What kind of token that is, RFC 8693 §3. */
+  subjectTokenType: string
   actorToken?: string | undefined
   actorTokenType?: string | undefined
   /** The arguments of the one call that is meant, as JSON text. */
   call?: string | undefined
+  /** Whether the session stands in for a client that has to prove who it is. */
+  asPerson: boolean
 }
 
 const GRANT_HINT = 'Grant one with authsec delegation grant, or mint with --grant.'
@@ -65,52 +71,42 @@ export async function pullBaseToken(target: ApiTarget, clientId: string): Promis
  * Exchanges a base token, or another one, for a call token, RFC 8693 §2.1. With `asPerson` the session stands in for a
  * client that has to prove who it is. Throws the OAuth error codes, and `login_required` without a session then.
  */
-export async function exchangeToken(
-  target: ApiTarget,
-  terms: CallTokenTerms & { asPerson: boolean },
-): Promise<CallToken> {
-  const body = await callServer(target, {
-    method: 'POST',
-    path: '/oauth/token',
-    session: terms.asPerson ? 'required' : 'never',
-    form: {
-      grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
-      subject_token: terms.subjectToken,
-      subject_token_type: terms.subjectTokenType ?? TOKEN_TYPE_JWT,
-      actor_token: terms.actorToken,
-      actor_token_type: terms.actorTokenType,
-      client_id: terms.clientId,
-      resource: terms.audience,
-      scope: terms.permissions.length > 0 ? terms.permissions.join(' ') : undefined,
-      ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
-      tool: terms.tool,
-      call: terms.call,
-    },
-    explain: explainExchange,
+export function exchangeToken(target: ApiTarget, terms: ExchangeTerms): Promise<CallToken> {
+  return requestCallToken(target, terms.asPerson ? 'required' : 'never', terms, {
+    grant_type: GRANT_TYPE_TOKEN_EXCHANGE,
+    subject_token: terms.subjectToken,
+    subject_token_type: terms.subjectTokenType,
+    actor_token: terms.actorToken,
+    actor_token_type: terms.actorTokenType,
+    call: terms.call,
   })
-  return readShape(body, CALL_TOKEN, 'call token')
 }
 
-/**
- * Exchanges the identity token of a job for a call token, RFC 7523 §2.1; throws the OAuth error codes, and `conflict`
- * where the server does not offer that.
- */
-export async function exchangeAssertion(
+/** Exchanges the identity token of a job for a call token, RFC 7523 §2.1; throws the OAuth error codes. */
+export function exchangeAssertion(
   target: ApiTarget,
-  { assertion, ...terms }: Omit<CallTokenTerms, 'subjectToken'> & { assertion: string },
+  { assertion, ...terms }: CallTokenTerms & { assertion: string },
+): Promise<CallToken> {
+  return requestCallToken(target, 'never', terms, { grant_type: GRANT_TYPE_JWT_BEARER, assertion })
+}
+
+async function requestCallToken(
+  target: ApiTarget,
+  session: 'required' | 'never',
+  { clientId, audience, permissions, ttlSeconds, tool }: CallTokenTerms,
+  grant: Readonly<Record<string, string | undefined>>,
 ): Promise<CallToken> {
   const body = await callServer(target, {
     method: 'POST',
     path: '/oauth/token',
-    session: 'never',
+    session,
     form: {
-      grant_type: GRANT_TYPE_JWT_BEARER,
-      assertion,
-      client_id: terms.clientId,
-      resource: terms.audience,
-      scope: terms.permissions.length > 0 ? terms.permissions.join(' ') : undefined,
-      ttl_seconds: terms.ttlSeconds === undefined ? undefined : String(terms.ttlSeconds),
-      tool: terms.tool,
+      ...grant,
+      client_id: clientId,
+      resource: audience,
+      scope: permissions.length > 0 ? permissions.join(' ') : undefined,
+      ttl_seconds: ttlSeconds === undefined ? undefined : String(ttlSeconds),
+      tool,
     },
     explain: explainExchange,
   })
