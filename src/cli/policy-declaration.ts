@@ -8,7 +8,7 @@ export const POLICIES: Declarable<PolicyTerms> = {
   one: 'a policy',
   many: 'policies',
   members: ['role_name', 'agent_type', 'allowed_permissions', 'resources', 'max_ttl', 'enabled', 'client_id'],
-  hint: 'Its max_ttl is a duration such as 8h.',
+  hint: 'Its max_ttl is a duration such as 8h, its client_id a UUID or an exact name.',
   read: ({ text, texts, flag, maybe }) => ({
     role: text('role_name'),
     agentType: text('agent_type'),

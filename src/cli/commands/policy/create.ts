@@ -67,9 +67,13 @@ export function addPolicyCreate(parent: Command, context: Context): void {
     const given = asks ? undefined : await readPolicies(context, flags)
     const connection = await openConnection(context, flags)
     const declared = given ?? [await interview(context, connection, flags)]
-    const clientId = flags.client === undefined ? undefined : await findClientId(connection, flags.client)
-    const terms = declared.map((policy) => ({ ...policy, ...(clientId !== undefined && { clientId }) }))
-    await create(context, connection, terms, flags.json)
+    // Before the first is created, because what is declared may name clients too.
+    const bound: PolicyTerms[] = []
+    for (const policy of declared) {
+      const reference = flags.client ?? policy.clientId
+      bound.push({ ...policy, clientId: reference && (await findClientId(connection, reference)) })
+    }
+    await create(context, connection, bound, flags.json)
   })
 }
 

@@ -33,6 +33,33 @@ describe('authsec policy show', () => {
   })
 })
 
+describe('authsec policy create --file', () => {
+  const policy = {
+    role_name: 'member',
+    allowed_permissions: ['billing:read'],
+    resources: ['https://billing.example'],
+    max_ttl: '8h',
+  }
+  const create = (...declared: object[]) =>
+    cli.run(['policy', 'create', '--file', '-', '--json'], { stdin: JSON.stringify(declared) })
+
+  test('knows a client by its exact name as well', async () => {
+    const { stdout } = await create({ ...policy, agent_type: 'named', client_id: 'demo-agent' })
+    expect(JSON.parse(stdout)).toMatchObject({ agent_type: 'named', client_id: cli.server.clientId })
+  })
+
+  test('creates none where one of them names nobody', async () => {
+    const nobody = { ...policy, agent_type: 'second', client_id: 'nobody' }
+    expect(await create({ ...policy, agent_type: 'first' }, nobody)).toMatchObject({
+      code: 6,
+      stdout: '',
+      stderr: expect.stringContaining('no client is named \\"nobody\\"'),
+    })
+    const types = (await cli.read(['policy', 'list'])).map((row: { agent_type: string }) => row.agent_type)
+    expect(types).not.toContain('first')
+  })
+})
+
 describe('authsec policy update', () => {
   test.each([
     { args: ['--max-ttl', '1h'], expected: { max_ttl_seconds: 3600, allowed_permissions: ['billing:read'] } },
