@@ -1,6 +1,8 @@
 import { BASE_TOKEN_TYPE, type BaseClaims } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { type MayAct, parseMayAct } from '../core/presenting.js'
+import type { JsonObject } from '../core/strict-json.js'
+import type { Delegation } from '../store/store.js'
 import { parsePresented, type TokenRole } from './call-tokens.js'
 import { findSigner, type SignedJwt, type SigningKey, type SigningKeys, signJwt } from './signer.js'
 
@@ -65,9 +67,39 @@ export function baseIssuer(tenantId: string): string {
   return `spiffe://${tenantId}`
 }
 
+/** What the base token of a delegation says, to an agent of this name and type. */
+export function createBaseClaims(
+  delegation: Omit<Delegation, 'sealedToken'>,
+  { spiffeId, agentType }: { spiffeId: string; agentType: string },
+  tenantId: string,
+): BaseClaims {
+  const issuedAt = Math.floor(delegation.updatedAt / 1000)
+  return {
+    iss: baseIssuer(tenantId),
+    sub: spiffeId,
+    aud: [...delegation.audience],
+    exp: Math.floor(delegation.expiresAt / 1000),
+    iat: issuedAt,
+    nbf: issuedAt,
+    jti: delegation.jti,
+    user_id: delegation.userId,
+    tenant_id: tenantId,
+    agent_type: agentType,
+    permissions: [...delegation.permissions],
+    client_id: delegation.clientId,
+  }
+}
+
 /** Signs a base token with neither a key id nor another header: so AuthSec's own verifiers expect it. */
 export function signBaseToken(key: SigningKey, claims: BaseClaims): SignedJwt {
   return signJwt(key, { typ: BASE_TOKEN_TYPE }, claims)
+}
+
+/** Whether a header is one of ours: a key id, an embedded key or a critical extension beside alg and typ is not. */
+export function isBaseHeader(header: JsonObject): boolean {
+  return (
+    header['typ'] === BASE_TOKEN_TYPE && Object.keys(header).every((name) => ['alg', 'typ'].includes(name))
+  )
 }
 
 function readBaseToken(
@@ -77,11 +109,7 @@ function readBaseToken(
 ): Verified {
   const parsed = parsePresented(token, role)
   const { header, claims } = parsed
-  // Nothing beside alg and typ: a key id, an embedded key or a critical extension is not one of ours.
-  if (
-    header['typ'] !== BASE_TOKEN_TYPE ||
-    Object.keys(header).some((name) => !['alg', 'typ'].includes(name))
-  ) {
+  if (!isBaseHeader(header)) {
     throw new AuthsecError('invalid_request', `the ${role} token is not a base token of this server`)
   }
   const signer = findSigner(keys, parsed)

@@ -16,7 +16,7 @@ import type {
   User,
 } from '../store/store.js'
 import type { AddEvent, Attempt, AuditLog, Provenance } from './audit/log.js'
-import { baseIssuer, signBaseToken } from './base-tokens.js'
+import { createBaseClaims, signBaseToken } from './base-tokens.js'
 import { recordEnd } from './delegation-ends.js'
 import { agreeTerms, type DelegationTerms, type GrantInput } from './delegation-terms.js'
 import type { Envelope } from './envelope.js'
@@ -105,25 +105,8 @@ export function createDelegations(options: DelegationsOptions): Delegations {
   function prepare(terms: DelegationTerms, input: GrantInput, user: User): PreparedDelegation {
     const { client, policy, permissions, resources, ttlSeconds } = terms
     const { audience, agentType } = input
-    const now = Math.floor(clock() / 1000)
-    const jti = randomUUID()
-    const claims: BaseClaims = {
-      iss: baseIssuer(tenantId),
-      sub: client.spiffeId,
-      aud: [...audience],
-      exp: now + ttlSeconds,
-      iat: now,
-      nbf: now,
-      jti,
-      user_id: user.id,
-      tenant_id: tenantId,
-      agent_type: agentType,
-      permissions,
-      client_id: client.id,
-    }
-    const key = keys.active
-    const signed = signBaseToken(key, claims)
-    const delegation: Delegation = {
+    const now = wholeSeconds(clock())
+    const unsealed: Omit<Delegation, 'sealedToken'> = {
       id: randomUUID(),
       clientId: client.id,
       userId: user.id,
@@ -131,15 +114,18 @@ export function createDelegations(options: DelegationsOptions): Delegations {
       permissions,
       resources,
       audience,
-      jti,
-      sealedToken: envelope.seal(Buffer.from(signed.token), placeOfBaseToken(client.id)),
+      jti: randomUUID(),
       status: 'active',
       ttlSeconds,
-      createdAt: now * 1000,
-      updatedAt: now * 1000,
-      expiresAt: claims.exp * 1000,
+      createdAt: now,
+      updatedAt: now,
+      expiresAt: now + ttlSeconds * 1000,
     }
-    return { terms, key, signed, delegation }
+    const agent = { spiffeId: client.spiffeId, agentType }
+    const key = keys.active
+    const signed = signBaseToken(key, createBaseClaims(unsealed, agent, tenantId))
+    const sealedToken = envelope.seal(Buffer.from(signed.token), placeOfBaseToken(client.id))
+    return { terms, key, signed, delegation: { ...unsealed, sealedToken } }
   }
 
   /** Puts a delegation in the place of the one that the agent had; returns it with what the log tells of it. */

@@ -4,7 +4,7 @@ import { planFirst } from '../core/keyset.js'
 import type { StoredRow } from '../store/state-copy.js'
 import type { Store, Transaction } from '../store/store.js'
 import { beginLog } from './audit/new-log.js'
-import { baseIssuer, signBaseToken } from './base-tokens.js'
+import { createBaseClaims, signBaseToken } from './base-tokens.js'
 import { AGENT_CLIENT_TYPE } from './clients.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { type KekCheck, toKekSetting } from './kek-check.js'
@@ -92,24 +92,12 @@ async function renewBaseTokens(
     const { clientId } = delegation
     const client = agents.get(clientId)
     const isLive = delegation.status === 'active' && client !== undefined
-    const issuedAt = Math.floor(delegation.updatedAt / 1000)
-    const token = isLive
-      ? signBaseToken(key, {
-          iss: baseIssuer(tenantId),
-          sub: client.spiffeId ?? '',
-          aud: [...delegation.audience],
-          exp: delegation.expiresAt / 1000,
-          iat: issuedAt,
-          nbf: issuedAt,
-          jti: delegation.jti,
-          user_id: delegation.userId,
-          tenant_id: tenantId,
-          agent_type: client.agentType ?? AGENT_CLIENT_TYPE,
-          permissions: [...delegation.permissions],
-          client_id: clientId,
-        }).token
-      : ''
-    if (isLive) renewed++
+    let token = ''
+    if (isLive) {
+      const agent = { spiffeId: client.spiffeId ?? '', agentType: client.agentType ?? AGENT_CLIENT_TYPE }
+      token = signBaseToken(key, createBaseClaims(delegation, agent, tenantId)).token
+      renewed++
+    }
     await delegations.reseal(clientId, envelope.seal(Buffer.from(token), placeOfBaseToken(clientId)))
   }
   return renewed

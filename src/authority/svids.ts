@@ -1,8 +1,8 @@
-import { BASE_TOKEN_TYPE } from '../core/claims.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { AuditLog, Provenance } from './audit/log.js'
+import { isBaseHeader } from './base-tokens.js'
 import { findSigner, type SigningKeys } from './signer.js'
 
 export interface SvidQuestion {
@@ -59,7 +59,7 @@ export function readSvid(
   }
   const parsed = parseJwt(token)
   const { header, claims } = parsed
-  if (header['typ'] !== BASE_TOKEN_TYPE || Object.keys(header).some((name) => !/^(?:alg|typ)$/.test(name))) {
+  if (!isBaseHeader(header)) {
     throw new AuthsecError('type_mismatch', 'the token is not a base token of this server')
   }
   if (findSigner(keys, parsed) === undefined) {
