@@ -17,7 +17,7 @@ import { quote } from '../core/printable.js'
 import type { StoredKey, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
 import { nameVerifierKey } from './audit/log-key.js'
-import { KEY_PLACES, type KeyPlace } from './key-sets.js'
+import { isIn, KEY_PLACES, type KeyPlace } from './key-sets.js'
 import {
   carryOut,
   contended,
@@ -237,9 +237,8 @@ function draftOf(type: AuditEventType, by: User): AuditDraft {
   return { type, actor: { type: 'user', id: by.id } }
 }
 
-function findPlace({ purpose, alg }: StoredKey): KeyPlace {
-  const place = KEY_PLACES.find((candidate) => candidate.purpose === purpose && candidate.alg === alg)
-  if (place === undefined)
-    throw new AuthsecError('not_found', `no set of ${quote(purpose)} keys for ${quote(alg)}`)
-  return place
+function findPlace(key: StoredKey): KeyPlace {
+  const place = KEY_PLACES.find((candidate) => isIn(candidate)(key))
+  if (place !== undefined) return place
+  throw new AuthsecError('not_found', `no set of ${quote(key.purpose)} keys for ${quote(key.alg)}`)
 }

@@ -54,12 +54,18 @@ export function parseKeyPlace(purpose: string, alg: string | undefined): KeyPlac
   })
 }
 
+/** Whether a key belongs to a set. */
+export function isIn({ purpose, alg }: KeyPlace): (key: Pick<StoredKey, 'purpose' | 'alg'>) => boolean {
+  return (key) => key.purpose === purpose && key.alg === alg
+}
+
 /** The one key of a set that signs. Throws `state_unreadable` where there is none, or more than one. */
 export function findActive<K extends Pick<StoredKey, 'purpose' | 'alg' | 'state'>>(
   keys: readonly K[],
-  { purpose, alg }: KeyPlace,
+  place: KeyPlace,
 ): K {
-  const found = keys.filter((key) => key.purpose === purpose && key.alg === alg && key.state === 'active')
+  const { purpose, alg } = place
+  const found = keys.filter(isIn(place)).filter(({ state }) => state === 'active')
   const [key, ...more] = found
   if (key !== undefined && more.length === 0) return key
   const what =

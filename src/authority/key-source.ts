@@ -6,7 +6,7 @@ import { createKek } from './kek.js'
 import type { StoreEnvelope } from './kek-check.js'
 import { type FileKey, formatJwk } from './key-files.js'
 import { type NewKeyState, sealKey } from './key-making.js'
-import { type KeyPlace, parseKeyPlace } from './key-sets.js'
+import { isIn, type KeyPlace, parseKeyPlace } from './key-sets.js'
 import { contended, type KeyStepOptions, MAX_TRIES, readState } from './key-steps.js'
 
 /**
@@ -84,7 +84,7 @@ export async function importKeys(options: KeyStepOptions, keys: readonly FileKey
     const fresh = placed.filter(({ key }) => !known.has(key.kid))
     if (fresh.length === 0) return
     for (const { key, place } of fresh) {
-      if (stored.some(({ purpose, alg }) => purpose === place.purpose && alg === place.alg)) {
+      if (stored.some(isIn(place))) {
         throw new AuthsecError(
           'conflict',
           `this state has other ${describePlace(place)} keys than ${key.kid}`,

@@ -4,7 +4,14 @@ import type { Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import type { StoreEnvelope } from './kek-check.js'
 import { loadKey, makeKey } from './key-making.js'
-import { findActive, KEY_PLACES, type KeyPlace, type KeyRulesByPurpose, keepPromises } from './key-sets.js'
+import {
+  findActive,
+  isIn,
+  KEY_PLACES,
+  type KeyPlace,
+  type KeyRulesByPurpose,
+  keepPromises,
+} from './key-sets.js'
 import { findPromises } from './timings.js'
 
 /** Who else serves the keys of this store: the one place where servers agree about keys. */
@@ -46,17 +53,11 @@ export async function createMissingKeys(options: KeyStepOptions): Promise<void> 
   const stored = await store.keys.list()
   for (const key of stored) loadKey(key, envelope)
   for (const place of KEY_PLACES) {
-    if (stored.some(({ purpose, alg }) => purpose === place.purpose && alg === place.alg)) {
-      findActive(stored, place)
-    }
+    if (stored.some(isIn(place))) findActive(stored, place)
   }
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const state = await readState(options)
-    const steps = await Promise.all(
-      KEY_PLACES.map(async (place) =>
-        makeStep(place, state, (keys, _now, rules) => planFirst(keys, rules), options),
-      ),
-    )
+    const steps = await makeFirstSteps(state, options)
     if (steps.every(({ changed }) => changed.length === 0)) return
     const isDone = await store.write(async (transaction) => {
       if (!(await transaction.keys.advance(state.revision))) return false
@@ -141,13 +142,22 @@ export async function makeStep(
   }
 }
 
+/** Makes the keys that are missing in any of the sets. */
+export function makeFirstSteps(
+  state: KeysState,
+  options: { envelope: Envelope; peers?: KeyPeers | undefined },
+): Promise<KeyStep[]> {
+  const planner: Planner = (keys, _now, rules) => planFirst(keys, rules)
+  return Promise.all(KEY_PLACES.map((place) => makeStep(place, state, planner, options)))
+}
+
 /** The keys of a set, each with the moment since when everybody has published it. */
 export function learnPublished(
   place: KeyPlace,
   { keys, servedSince }: KeysState,
 ): readonly (StoredKey & Key)[] {
   return keys
-    .filter(({ purpose, alg }) => purpose === place.purpose && alg === place.alg)
+    .filter(isIn(place))
     .map((key) =>
       key.publishedAt === undefined && servedSince !== undefined
         ? { ...key, publishedAt: Math.max(servedSince, key.createdAt) }

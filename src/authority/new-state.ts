@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
-import { planFirst } from '../core/keyset.js'
 import type { StoredRow } from '../store/state-copy.js'
 import type { Store, Transaction } from '../store/store.js'
 import { beginLog } from './audit/new-log.js'
@@ -9,8 +8,8 @@ import { AGENT_CLIENT_TYPE } from './clients.js'
 import { createEnvelope, type Envelope } from './envelope.js'
 import { type KekCheck, toKekSetting } from './kek-check.js'
 import { loadKey } from './key-making.js'
-import { completeTimings, createKeyRules, KEY_PLACES } from './key-sets.js'
-import { carryOut, type KeyStep, makeStep } from './key-steps.js'
+import { completeTimings, createKeyRules } from './key-sets.js'
+import { carryOut, type KeyStep, makeFirstSteps } from './key-steps.js'
 import { assertNoServer } from './replica.js'
 import { placeOfBaseToken } from './sealed-places.js'
 import type { SigningKey } from './signer.js'
@@ -73,9 +72,7 @@ export async function installState(store: Store, state: NewState, clock: () => n
 function makeFirstKeys(envelope: Envelope, now: number): Promise<KeyStep[]> {
   const rules = createKeyRules(completeTimings({}))
   const none = { revision: 0, keys: [], now, rules, servedSince: now }
-  return Promise.all(
-    KEY_PLACES.map((place) => makeStep(place, none, (keys, _now, own) => planFirst(keys, own), { envelope })),
-  )
+  return makeFirstSteps(none, { envelope })
 }
 
 // The same delegations to the same end; only who signs them is another one. What is over needs no token any more.

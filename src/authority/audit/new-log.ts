@@ -2,8 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../../core/audit-record.js'
 import { planEmergency } from '../../core/keyset.js'
 import type { Transaction } from '../../store/store.js'
-import { KEY_PLACES, type KeyPurpose } from '../key-sets.js'
-import { carryOut, contended, type KeyStep, type KeyStepOptions, makeStep, readState } from '../key-steps.js'
+import { findActive, KEY_PLACES, type KeyPurpose } from '../key-sets.js'
+import {
+  carryOut,
+  contended,
+  type KeyStep,
+  type KeyStepOptions,
+  makeStep,
+  type Planner,
+  readState,
+} from '../key-steps.js'
 import { assertNoServer } from '../replica.js'
 import { createTimeOrderedId } from '../time-ordered-id.js'
 import { makeRecord, SERVER_ITSELF } from './record-making.js'
@@ -71,13 +79,10 @@ async function planRetreat(options: KeyStepOptions): Promise<{ revision: number;
   const state = await readState(options)
   const places = KEY_PLACES.filter(({ purpose }) => REVIVING.includes(purpose))
   const steps = await Promise.all(
-    places.map(({ purpose, alg }) => {
-      const active = state.keys.find(
-        (key) => key.purpose === purpose && key.alg === alg && key.state === 'active',
-      )
-      const planner: Parameters<typeof makeStep>[2] = (keys, _now, rules) =>
-        planEmergency(keys, active?.kid ?? '', 'revoked', rules)
-      return makeStep({ purpose, alg }, state, planner, options)
+    places.map((place) => {
+      const { kid } = findActive(state.keys, place)
+      const planner: Planner = (keys, _now, rules) => planEmergency(keys, kid, 'revoked', rules)
+      return makeStep(place, state, planner, options)
     }),
   )
   return { revision: state.revision, steps }
