@@ -111,12 +111,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
       const { note, log } = await readHead()
       let files = 0
       if (clone) {
-        const readKeys = async () => ({
-          verifierKey: publishedLog.verifierKey,
-          handovers: await publishedLog.handovers(),
-        })
-        const source = { readTile: publishedLog.readTile, readKeys }
-        for await (const file of readLogFiles(source, { note, size: log.size })) {
+        for await (const file of readLogFiles(publishedLog, { note, size: log.size })) {
           await lines.add(file)
           files++
         }

@@ -27,11 +27,7 @@ export async function keepOldLog(
   keepLog: KeepLog,
 ): Promise<OldLog> {
   const head = await store.auditTree.head()
-  if (head !== undefined) {
-    const { verifierKey, readTile } = publishedLog
-    const handovers = await publishedLog.handovers()
-    await keepLog(readLogFiles({ readTile, readKeys: async () => ({ verifierKey, handovers }) }, head))
-  }
+  if (head !== undefined) await keepLog(readLogFiles(publishedLog, head))
   const [highest] = [...heads, ...(head === undefined ? [] : [parseCheckpoint(head.note)])]
     .filter(({ origin }) => origin === identity.logId)
     .sort((one, other) => other.size - one.size)

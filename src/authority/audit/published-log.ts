@@ -15,8 +15,8 @@ export interface PublishedLog {
   readonly verifierKey: string
   /** The head that was signed last. Throws `not_found` while there is none. */
   checkpoint(): Promise<string>
-  /** The last checkpoints that older keys signed along, the oldest first. */
-  handovers(): Promise<string[]>
+  /** That key, and the last checkpoints that older keys signed along, the oldest first. */
+  readKeys(): Promise<{ verifierKey: string; handovers: string[] }>
   /** A tile of hashes, or a bundle of records; undefined for what the signed log does not have. */
   readTile(tile: Tile): Promise<Uint8Array | undefined>
   /** The proof that the record of an event is in the log; signs the log first where it has to. Throws `not_found`. */
@@ -55,12 +55,18 @@ export function createPublishedLog({ store, keyring, sealing, logId }: Published
     return entries.some(({ length }) => length > 0) ? joinEntries(entries) : undefined
   }
 
+  const nameKey = () => formatVerifierKey(toVerifierKey(keyring.audit.signing[0], logId))
+
   return {
     get verifierKey() {
-      return formatVerifierKey(toVerifierKey(keyring.audit.signing[0], logId))
+      return nameKey()
     },
     checkpoint: async () => (await readHead()).note,
-    handovers: async () => (await auditTree.listHandovers()).map(({ note }) => note),
+
+    async readKeys() {
+      const handovers = await auditTree.listHandovers()
+      return { verifierKey: nameKey(), handovers: handovers.map(({ note }) => note) }
+    },
 
     async readTile(tile) {
       const { level, index, width } = tile

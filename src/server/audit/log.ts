@@ -40,10 +40,8 @@ export const logKeys: Endpoint<'public'> = {
   crossOrigin: true,
 
   async handle(_request, { authority: { publishedLog } }) {
-    return Response.json({
-      verifier_key: publishedLog.verifierKey,
-      handovers: await publishedLog.handovers(),
-    })
+    const { verifierKey, handovers } = await publishedLog.readKeys()
+    return Response.json({ verifier_key: verifierKey, handovers })
   },
 }
 

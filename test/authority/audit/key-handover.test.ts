@@ -25,7 +25,7 @@ test('who trusts the former key of the log can follow it to the next one, which 
       note: await publishedLog.checkpoint(),
       readTile: publishedLog.readTile,
       key: { key: parseVerifierKey(former, sha256), source: 'the key you supplied', isPinned: true },
-      handovers: await publishedLog.handovers(),
+      handovers: (await publishedLog.readKeys()).handovers,
       anchors: [],
       sha256,
       verify: verifyEd25519,

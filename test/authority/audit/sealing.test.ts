@@ -253,7 +253,7 @@ describe('a new key of the log', () => {
     const alone = await readHead()
     expect(isSignedBy(alone, before, verifyEd25519)).toBe(false)
     expect(isSignedBy(alone, after, verifyEd25519)).toBe(true)
-    const handovers = (await publishedLog.handovers()).map(parseCheckpoint)
+    const handovers = (await publishedLog.readKeys()).handovers.map(parseCheckpoint)
     expect(
       handovers.some(
         (head) => isSignedBy(head, before, verifyEd25519) && isSignedBy(head, after, verifyEd25519),
