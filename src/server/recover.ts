@@ -6,7 +6,6 @@ import { assertNoServer } from '../authority/replica.js'
 import { readSetting } from '../authority/state-settings.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
-import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
 import { openState, type StatePlace } from './state.js'
 import { assertMarkNamed } from './team-state.js'
@@ -38,12 +37,11 @@ export interface Recovered {
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const { clock = Date.now, seenHeads = [], keepLog } = options
-  const { store, name, kek, markFile, close } = await openState(options, options.kek, 'refuse')
+  const { store, name, kek, highWater, close } = await openState(options, options.kek, 'refuse')
   try {
     const issuer = await readSetting(store, 'issuer')
     assertMarkNamed(options, issuer)
     await assertNoServer(store, store)
-    const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
     const authority = await openAuthority({
       store,
       kek,

@@ -6,7 +6,6 @@ import { openEnvelope } from '../authority/kek-check.js'
 import { type Installed, installState, type NewState } from '../authority/new-state.js'
 import { assertNoServer } from '../authority/replica.js'
 import { AuthsecError } from '../core/errors.js'
-import { createMarkFile } from './high-water.js'
 import { type KeepLog, keepOldLog } from './old-log.js'
 import { PASSWORD_FILE } from './seed-passwords.js'
 import type { OpenState, StatePlace } from './state.js'
@@ -53,7 +52,7 @@ export async function replaceState(
 
 /** Keeps the log of a state that is about to go. */
 async function retire(state: OpenState, options: ReplaceOptions, tenantId: string): Promise<FormerLog> {
-  const { store, name, kek, markFile } = state
+  const { store, name, kek, highWater } = state
   const { clock = Date.now, confirm, keepLog } = options
   const issuer = (await store.settings.find('issuer')) ?? ''
   assertMarkNamed(options, issuer)
@@ -61,7 +60,6 @@ async function retire(state: OpenState, options: ReplaceOptions, tenantId: strin
   await openEnvelope(store, kek, { tenantId, logId })
   await assertNoServer(store, store)
   await confirm({ tenantId, name })
-  const highWater = markFile === undefined ? undefined : createMarkFile(markFile)
   const authority = await openAuthority({ store, kek, issuer, clock, highWater, isBrief: true })
   try {
     // A log that is not what it was goes as it is: whoever looks at it is told.

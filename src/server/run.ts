@@ -14,7 +14,6 @@ import type { AuditEventType } from '../core/audit-record.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import type { Store } from '../store/store.js'
 import { createApp } from './app.js'
-import { createMarkFile } from './high-water.js'
 import type { QuirkName } from './quirks.js'
 import { createRateLimiter, RATE_LIMITS, type RateLimitsName } from './rate-limits.js'
 import { openSocket } from './socket.js'
@@ -105,7 +104,7 @@ export async function runServer<T>(
   const { state, mode, host, tenantId, keySource, ciba, quirks } = plan
   const { port = DEFAULT_PORT, clock = Date.now, onSurprise = () => {}, proxies = [], keyTimings } = options
   const { drainSeconds = 0 } = options
-  const { store, kek, markFile } = state
+  const { store, kek, highWater } = state
   const leaving = new AbortController()
   const stopping = new AbortController()
   const socket = await openSocket(port, host, stopping.signal).catch(async (error) => {
@@ -133,7 +132,7 @@ export async function runServer<T>(
       replicaTimings: options.replicaTimings,
       clock: watch.read,
       assertClock: watch.assertForward,
-      highWater: markFile === undefined ? undefined : createMarkFile(markFile),
+      highWater,
       seenHeads: options.seenHeads,
       refusals: REFUSALS[mode],
       room,

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { HighWaterMark } from '../authority/audit/highest-heads.js'
 import { createKek, openToOthers } from '../authority/kek.js'
 import type { DiskSpace } from '../authority/room.js'
 import { AuthsecError } from '../core/errors.js'
@@ -42,8 +43,8 @@ export interface OpenState {
   name: string
   /** The key-encryption key. */
   kek: Uint8Array
-  /** Where the highest head of its audit log is kept: not in the database, which a backup restores. */
-  markFile?: string | undefined
+  /** The highest heads of its audit log: not in the database, which a backup restores. */
+  highWater?: HighWaterMark | undefined
   /** Where everything is, unless it is in a database or in memory. */
   directory?: string | undefined
   /** Asks how much room there is where everything is, unless it is in a database or in memory. */
@@ -98,7 +99,7 @@ async function openDatabase(
   const store = await openStore(url, { ...options, ifEmpty })
   try {
     await assertBegun(store, ifEmpty)
-    return { store, name, kek, markFile, announce() {}, close: () => store.close() }
+    return { store, name, kek, highWater: openMark(markFile), announce() {}, close: () => store.close() }
   } catch (error) {
     await store.close()
     throw error
@@ -117,7 +118,7 @@ async function openDirectory(
       store,
       name: place,
       kek: kek ?? createKek(),
-      markFile: auditHighWater,
+      highWater: openMark(auditHighWater),
       announce() {},
       close: () => store.close(),
     }
@@ -144,7 +145,7 @@ async function openDirectory(
       name: place,
       directory: place,
       kek: opened,
-      markFile,
+      highWater: createMarkFile(markFile),
       readSpace: () => readSpace(place),
       announce,
       close: () => closeState(store, pidFile),
@@ -181,6 +182,10 @@ async function objectTo(
       hint: `Put the database back; where only an older copy is left, it starts again with authsec dev recover. To begin anew, move the high-water mark ${quote(markFile, 200)} away.`,
     },
   )
+}
+
+function openMark(path: string | undefined): HighWaterMark | undefined {
+  return path === undefined ? undefined : createMarkFile(path)
 }
 
 // Tables alone are no state: a start that was cut short has left them.
