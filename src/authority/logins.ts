@@ -146,10 +146,10 @@ function countAttempt(
   })
 }
 
-// As at an account: what is locked, and when, would otherwise tell who has one. Addresses are what they are, letter by
-// letter, here as there.
+// As at an account: what is locked, and when, would otherwise tell who has one. An address is the same in whatever case,
+// here as there.
 async function countStranger({ guesses }: Transaction, email: string, now: number): Promise<void> {
-  const guesser = hashHandle(`login ${email}`)
+  const guesser = hashHandle(`login ${email.toLowerCase()}`)
   const { count, until } = (await guesses.find(guesser, now)) ?? { count: 0, until: 0 }
   const known = { failures: count, lockedUntil: count < MAX_FAILURES ? undefined : until }
   const { failures, lockedUntil } = countFailure(known, now)

@@ -41,9 +41,11 @@ export async function readChosenPassword(
 /** Finds the user that a person names by their e-mail address or UUID; throws `not_found`. */
 export async function findNamedUser(target: ApiTarget, reference: string): Promise<User> {
   const id = readUuid(reference)
-  const user = (await listUsers(target)).find(
-    (candidate) => candidate.id === id || candidate.email === reference,
-  )
+  const users = await listUsers(target)
+  const alike = users.filter(({ email }) => email.toLowerCase() === reference.toLowerCase())
+  const user =
+    users.find((candidate) => candidate.id === id || candidate.email === reference) ??
+    (alike.length === 1 ? alike[0] : undefined)
   if (user !== undefined) return user
   throw new AuthsecError('not_found', `there is no user ${quote(reference)}`, {
     hint: 'See authsec user list for the people there are.',

@@ -147,6 +147,7 @@ export interface Role {
 }
 export interface UserQueries {
   find(id: string): Promise<User | undefined>
+  /** The one with this address, or else the only one whose address differs from it in case alone. */
   findByEmail(email: string): Promise<User | undefined>
   /** Every user of the tenant, by e-mail address. */
   list(): Promise<ListedUser[]>

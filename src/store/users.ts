@@ -21,7 +21,14 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
       return toUser(await withRoles().where('users.id', '=', id).execute())
     },
     async findByEmail(email) {
-      return toUser(await withRoles().where('users.email', '=', email).execute())
+      const exactly = await withRoles().where('users.email', '=', email).execute()
+      if (exactly.length > 0) return toUser(exactly)
+      const alike = await withRoles()
+        .where((users) =>
+          users(users.fn('lower', ['users.email']), '=', users.fn('lower', [users.val(email)])),
+        )
+        .execute()
+      return new Set(alike.map(({ id }) => id)).size === 1 ? toUser(alike) : undefined
     },
     async list() {
       const rows = await db

@@ -161,6 +161,19 @@ export function describeRecords(getOpened: GetOpened): void {
       expect((await store.users.find('alice'))?.roles).toHaveLength(2)
     })
 
+    test('are found by their address in whatever case, unless that leaves a choice', async () => {
+      const { store } = getOpened()
+      await fill(store)
+      expect((await store.users.findByEmail('Alice@AuthSec.test'))?.id).toBe('alice')
+      // As older states may have them.
+      await store.write(({ users }) =>
+        users.insert({ id: 'twin', email: 'Alice@authsec.test', roles: ['member'], createdAt: NOW }),
+      )
+      expect((await store.users.findByEmail('Alice@authsec.test'))?.id).toBe('twin')
+      expect((await store.users.findByEmail('alice@authsec.test'))?.id).toBe('alice')
+      expect(await store.users.findByEmail('ALICE@authsec.test')).toBeUndefined()
+    })
+
     test('may have no role, and then hold nothing', async () => {
       const { store } = getOpened()
       await store.write(({ users }) => users.insert({ id: 'u', email: 'u', roles: [], createdAt: NOW }))

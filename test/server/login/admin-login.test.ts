@@ -47,6 +47,15 @@ describe('a login is refused', () => {
     expect(answer.body.error).toMatch(error)
   })
 
+  test('whatever the case in which the address is written, here as at an account', async () => {
+    const login = (email: string) => door.post(LOGIN, { email, password: 'not the password' })
+    for (const email of [ADMIN, 'mallory@authsec.test']) {
+      const spellings = [email, email.toUpperCase(), swapCase(email.slice(0, 3)) + email.slice(3)]
+      for (const spelling of spellings) expect((await login(spelling)).body.error).toBe('Invalid credentials')
+      expect((await login(email)).body.error).toBe('Account locked')
+    }
+  })
+
   test('for half an hour after three failures, whatever the password', async () => {
     for (const _ of [1, 2, 3]) expect((await wrongLogin()).body.error).toBe('Invalid credentials')
     const locked = await rightLogin()
@@ -99,6 +108,11 @@ describe('a login is refused', () => {
 })
 
 describe('a login', () => {
+  test('takes the address in whatever case', async () => {
+    const login = { email: swapCase(ADMIN), password: door.passwords[ADMIN] }
+    expect(await door.post(LOGIN, login)).toMatchObject({ status: 200, body: { email: ADMIN } })
+  })
+
   test('forgives failures once it succeeds', async () => {
     for (const _ of [1, 2, 3]) {
       await wrongLogin()

@@ -43,7 +43,7 @@ describe('authsec user', () => {
     const { id } = (await cli.read(['user', 'list'])).find(
       ({ email }: { email: string }) => email === 'bob@authsec.test',
     )
-    const out = await cli.run(['user', 'deactivate', 'bob@authsec.test'])
+    const out = await cli.run(['user', 'deactivate', 'Bob@AuthSec.test'])
     expect(out).toMatchObject({ code: 0, stderr: `bob@authsec.test (${id}) may not act\n` })
     expect((await cli.run(['user', 'list'])).stdout).toMatch(/bob@authsec\.test\tmember\tnot active/)
     expect(await cli.read(['user', 'activate', id.toUpperCase()])).toMatchObject({ id, active: true })
