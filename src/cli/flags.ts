@@ -1,5 +1,5 @@
 import type { Command, OptionValues } from '@commander-js/extra-typings'
-import { formatDuration, parseDuration } from '../core/duration.js'
+import { parseDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
@@ -39,15 +39,6 @@ export function parseSeconds(text: string): number {
       hint: 'Write a duration as 45s, 15m, 2h30m or 7d.',
     })
   return seconds
-}
-
-/** Makes a reader of durations of at most so many seconds; what it reads throws `usage`. */
-export function parseWholeSeconds(most: number): (text: string) => number {
-  return (text) => {
-    const seconds = parseSeconds(text)
-    if (seconds <= most) return seconds
-    throw new AuthsecError('usage', `${quote(text)} is more than ${formatDuration(most)}`)
-  }
 }
 
 /** Makes a reader of whole numbers between two limits; what it reads throws `usage`. */

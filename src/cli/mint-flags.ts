@@ -20,13 +20,11 @@ interface CallFlags {
   tool?: string | undefined
 }
 
-/** Adds the flags of `MintRequest`. */
-export function addMintFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
+/** Adds the flags of `CallFlags`, but for the audience. */
+export function addCallFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
   command: Command<A, O, G>,
 ) {
   return command
-    .option('--client <client>', 'the agent, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
-    .option('--audience <uri>', 'the API that shall accept the token')
     .option(
       '--permission <permission>',
       'what the token shall allow; repeatable; none: all that may be had',
@@ -35,6 +33,16 @@ export function addMintFlags<A extends unknown[], O extends OptionValues, G exte
     )
     .option('--ttl <duration>', 'how long it lives, at most 5m', parseCallTtl)
     .option('--tool <name>', 'the tool that asks, for the API and the audit log')
+}
+
+/** Adds the flags of `MintRequest`. */
+export function addMintFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
+  command: Command<A, O, G>,
+) {
+  const named = command
+    .option('--client <client>', 'the agent, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
+    .option('--audience <uri>', 'the API that shall accept the token')
+  return addCallFlags(named)
     .option('--grant', 'delegate first when the agent has no delegation that lasts', false)
     .option('--min-ttl <duration>', 'fail unless it lives that long', parseSeconds)
 }

@@ -1,3 +1,4 @@
+import type { Command, OptionValues } from '@commander-js/extra-typings'
 import { quote } from '../core/printable.js'
 import { formatTime } from '../core/time.js'
 import type { Context } from './context.js'
@@ -36,7 +37,19 @@ export interface Delivery {
   json: boolean
   header: boolean
   /** A file that only its owner can read. */
-  out: string | undefined
+  out?: string | undefined
+}
+
+/** Adds the flags of `Delivery`. */
+export function addDeliveryFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
+  command: Command<A, O, G>,
+) {
+  return command
+    .option('--out <file>', 'write the token to a file that only you can read')
+    .addOption(
+      command.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),
+    )
+    .addOption(command.createOption('--json', 'print one JSON object').default(false).conflicts('header'))
 }
 
 /**
@@ -45,15 +58,15 @@ export interface Delivery {
 export async function deliverToken(
   context: Context,
   minted: DeliverableToken,
-  delivery: Delivery,
+  { json, header, out }: Delivery,
 ): Promise<void> {
   const { io, clock } = context
   const { token, expiresAt } = minted
   maskSecrets(context, [token])
-  if (delivery.out !== undefined) await writePrivateFile(delivery.out, `${token}\n`)
-  if (delivery.json) {
+  if (out !== undefined) await writePrivateFile(out, `${token}\n`)
+  if (json) {
     io.json<DeliveredToken>({
-      ...(delivery.out === undefined ? { token } : { file: delivery.out }),
+      ...(out === undefined ? { token } : { file: out }),
       kind: minted.kind,
       client_id: minted.clientId ?? null,
       audience: minted.audience,
@@ -62,9 +75,9 @@ export async function deliverToken(
       expires_in: Math.max(0, Math.floor((expiresAt - clock.now()) / 1000)),
       audit_id: minted.auditId ?? null,
     })
-  } else if (delivery.out !== undefined) {
-    io.note(`wrote the token to ${quote(delivery.out, 200)}`)
+  } else if (out !== undefined) {
+    io.note(`wrote the token to ${quote(out, 200)}`)
   } else {
-    io.line(delivery.header ? `Authorization: Bearer ${token}` : token)
+    io.line(header ? `Authorization: Bearer ${token}` : token)
   }
 }

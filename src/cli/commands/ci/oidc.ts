@@ -1,17 +1,17 @@
 import type { Command } from '@commander-js/extra-typings'
 import { listTrustRules, type TrustRule } from '../../../api/trust-rules.js'
-import { MAX_CALL_TTL } from '../../../core/delegation.js'
 import { AuthsecError } from '../../../core/errors.js'
 import type { Json } from '../../../core/strict-json.js'
-import { openConnection } from '../../connection.js'
+import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
+import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { findJobIdentity, type JobIdentity } from '../../job-identity.js'
 import { tellJob } from '../../job-summary.js'
+import { addCallFlags } from '../../mint-flags.js'
 import { type CallTerms, exchangeIdentity } from '../../minting.js'
-import { type DeliveredToken, type Delivery, deliverToken } from '../../token-delivery.js'
+import { addDeliveryFlags, type DeliveredToken, type Delivery, deliverToken } from '../../token-delivery.js'
 import { compareRules, printReports, type RuleReport, readRuleFile } from '../../trust-report.js'
 
 /** The call token, or where it was written; with --explain, what each trust rule says to the identity of the job. */
@@ -27,16 +27,14 @@ interface RuleComparison {
   rules: readonly RuleReport[]
 }
 
-interface OidcFlags {
-  server?: string | undefined
-  profile?: string | undefined
+interface OidcFlags extends ConnectionFlags {
   client?: string | undefined
   identity?: string | undefined
   identityAudience?: string | undefined
 }
 
 export function addOidc(parent: Command, context: Context): void {
-  const command = describe(parent.command('oidc'), {
+  const named = describe(parent.command('oidc'), {
     summary: 'exchange the identity of this job for a call token, without any secret',
     details:
       'The identity token comes from GitHub Actions (the job needs permissions: id-token: write), from GitLab CI ' +
@@ -53,54 +51,36 @@ export function addOidc(parent: Command, context: Context): void {
     ],
     exits: [0, 2, 4, 5, 6, 7, 14, 16, ...SERVER_EXITS],
     seeAlso: ['authsec trust create', 'authsec ci setup', 'authsec token mint'],
-  })
-    .option('--audience <uri>', 'the API that shall accept the call token')
-    .option(
-      '--permission <permission>',
-      'what it shall allow; repeatable; none: all that may be had',
-      collectPermission,
-      [],
-    )
-    .option('--ttl <duration>', 'how long it lives, at most 5m', parseWholeSeconds(MAX_CALL_TTL))
-    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
+  }).option('--audience <uri>', 'the API that shall accept the call token')
+  const command = addCallFlags(named)
     .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
     .option('--identity <file>', 'a file that holds the identity token, or - for standard input')
     .option('--identity-audience <text>', 'for whom GitHub signs it; otherwise the server')
     .option('--explain', 'ask for no token: compare the identity with the trust rules', false)
     .option('--rules <file>', 'with --explain: the rules, as authsec trust list --json prints them')
-    .option('--out <file>', 'write the call token to a file that only you can read')
-    .addOption(
-      parent.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),
-    )
-    .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('header'))
-  addConnectionFlags(command).action(async (flags) => {
+  addConnectionFlags(addDeliveryFlags(command)).action(async (flags) => {
     if (flags.explain) {
-      await explain(context, flags, flags)
+      await explain(context, flags)
       return
     }
-    const { audience, permission: permissions, ttl: ttlSeconds, tool, json, header, out } = flags
+    const { audience, permission: permissions, ttl: ttlSeconds, tool } = flags
     if (audience === undefined) {
       throw new AuthsecError('usage', '--audience is missing: a call token is for one API', {
         hint: 'Add the address of the API, or --explain to see which trust rule matches.',
       })
     }
     const call = { audience, permissions, ttlSeconds, tool, args: undefined }
-    await exchange(context, flags, call, { json, header, out })
+    await exchange(context, flags, call)
   })
 }
 
-async function exchange(
-  context: Context,
-  flags: OidcFlags,
-  call: CallTerms,
-  delivery: Delivery,
-): Promise<void> {
+async function exchange(context: Context, flags: OidcFlags & Delivery, call: CallTerms): Promise<void> {
   const connection = await openConnection(context, flags)
   const { token: assertion } = await findIdentity(context, flags)
   const request = { client: flags.client, assertion, call }
   try {
     const minted = await exchangeIdentity(connection, context.clock, request)
-    await deliverToken(context, minted, delivery)
+    await deliverToken(context, minted, flags)
     await tellJob(context, minted)
   } catch (error) {
     if (AuthsecError.is(error)) await tellJob(context, error)
@@ -110,10 +90,10 @@ async function exchange(
 
 async function explain(
   context: Context,
-  flags: OidcFlags,
-  { rules: file, json }: { rules?: string | undefined; json: boolean },
+  flags: OidcFlags & { rules?: string | undefined; json: boolean },
 ): Promise<void> {
   const { io } = context
+  const { rules: file, json } = flags
   const rules = file === undefined ? await findRules(context, flags) : await readRuleFile(io, file)
   const { claims } = await findIdentity(context, flags)
   const reports = compareRules(rules, claims)

@@ -1,14 +1,14 @@
 import type { Command } from '@commander-js/extra-typings'
-import { MAX_CALL_TTL } from '../../../core/delegation.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { CARRIED_TYPES, type CarriedKind, readCarriedToken } from '../../carried-token.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collectPermission, parseWholeSeconds } from '../../flags.js'
+import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
+import { addCallFlags } from '../../mint-flags.js'
 import { exchangeCarried } from '../../minting.js'
-import { type DeliveredToken, deliverToken } from '../../token-delivery.js'
+import { addDeliveryFlags, type DeliveredToken, deliverToken } from '../../token-delivery.js'
 
 const KINDS = Object.keys(CARRIED_TYPES) as CarriedKind[]
 
@@ -46,21 +46,8 @@ export function addExchange(parent: Command, context: Context): void {
     .option('--actor <file>', 'a file that holds the token of who acts, or - for standard input')
     .option('--client <client>', 'who asks, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
     .requiredOption('--audience <uri>', 'the API that shall accept the token')
-    .option(
-      '--permission <permission>',
-      'what it shall allow; repeatable; none: all that may be had',
-      collectPermission,
-      [],
-    )
-    .option('--ttl <duration>', 'how long it lives, at most 5m', parseWholeSeconds(MAX_CALL_TTL))
-    .option('--tool <name>', 'the tool that asks, for the API and the audit log')
-    .option('--out <file>', 'write the token to a file that only you can read')
-    .addOption(
-      parent.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),
-    )
-    .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('header'))
-  addConnectionFlags(command).action(async (flags) => {
-    const { subject: source, actor: actorSource, subjectKind, client, json, header, out } = flags
+  addConnectionFlags(addDeliveryFlags(addCallFlags(command))).action(async (flags) => {
+    const { subject: source, actor: actorSource, subjectKind, client } = flags
     if (source === '-' && actorSource === '-') {
       throw new AuthsecError('usage', 'standard input cannot be both subject and actor', {
         hint: 'Put one of them into a file.',
@@ -77,6 +64,6 @@ export function addExchange(parent: Command, context: Context): void {
     }
     const connection = await openConnection(context, flags)
     const minted = await exchangeCarried(connection, context.clock, { client, subject, actor, call })
-    await deliverToken(context, minted, { json, header, out })
+    await deliverToken(context, minted, flags)
   })
 }

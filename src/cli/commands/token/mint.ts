@@ -11,7 +11,12 @@ import { describe, type HelpNotes } from '../../help.js'
 import { addMintFlags, readMintRequest } from '../../mint-flags.js'
 import { type CallTerms, exchangeCarried, type MintedToken, mintToken } from '../../minting.js'
 import { readArguments } from '../../text-input.js'
-import { type DeliverableToken, type DeliveredToken, deliverToken } from '../../token-delivery.js'
+import {
+  addDeliveryFlags,
+  type DeliverableToken,
+  type DeliveredToken,
+  deliverToken,
+} from '../../token-delivery.js'
 
 /** The token, or where it was written. */
 export type Output = DeliveredToken
@@ -83,16 +88,10 @@ export function addMint(parent: Command, context: Context): void {
     .option('--key <file>', 'the private key for --local: PEM or JWK')
     .option('--issuer <url>', 'who issues it, for --local')
     .option('--claims <file>', 'more claims as a JSON object, for --local; they win')
-    .option('--out <file>', 'write the token to a file that only you can read')
-    .addOption(
-      parent.createOption('--header', 'print it as an Authorization header').default(false).conflicts('out'),
-    )
-    .addOption(parent.createOption('--json', 'print one JSON object').default(false).conflicts('header'))
-  addConnectionFlags(command).action(async (flags) => {
+  addConnectionFlags(addDeliveryFlags(command)).action(async (flags) => {
     assertTogether(flags)
     const minted = flags.local ? await mintLocal(context, flags) : await mintRemote(context, flags)
-    const { json, header, out } = flags
-    await deliverToken(context, minted, { json, header, out })
+    await deliverToken(context, minted, flags)
   })
 }
 
