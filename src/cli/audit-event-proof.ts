@@ -3,11 +3,11 @@ import { noSuchEvent } from '../core/audit-record.js'
 import { encodeBase64 } from '../core/base64.js'
 import { isSignedBy, parseCheckpoint, type VerifierKey } from '../core/checkpoint.js'
 import { AuthsecError } from '../core/errors.js'
-import type { LogSource } from '../core/log-source.js'
-import { createEndCheck, findTile, readNode, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
+import { type LogSource, readNodesOf } from '../core/log-source.js'
+import { createEndCheck, splitEntries, TILE_WIDTH, tileAt } from '../core/log-tiles.js'
 import type { KnownKey } from '../core/log-trust.js'
 import type { Evidence } from '../core/log-verdict.js'
-import { proveInclusion, type ReadNodes } from '../core/merkle.js'
+import { proveInclusion } from '../core/merkle.js'
 import type { Json } from '../core/strict-json.js'
 import type { Context } from './context.js'
 import { openKnownLogs } from './known-logs.js'
@@ -164,14 +164,8 @@ async function buildProof(source: LogSource, eventId: string): Promise<string> {
     throw new AuthsecError('audit_incomplete', 'there is no checkpoint to prove anything against')
   const { size } = parseCheckpoint(note)
   const { index, record } = await findRecord(source, size, eventId)
-  const read: ReadNodes = (nodes) =>
-    Promise.all(
-      nodes.map(async (node) => {
-        const tile = await source.readTile(findTile(node, size))
-        return (tile && readNode(node, tile, sha256)) ?? new Uint8Array(32)
-      }),
-    )
-  return formatAuditProof({ index, record, hashes: await proveInclusion(index, size, read, sha256), note })
+  const hashes = await proveInclusion(index, size, readNodesOf(source, size, sha256), sha256)
+  return formatAuditProof({ index, record, hashes, note })
 }
 
 async function findRecord(

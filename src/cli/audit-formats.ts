@@ -1,6 +1,7 @@
 import { listAgents } from '../core/audit-filter.js'
-import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../core/audit-record.js'
+import type { AuditEntry } from '../core/audit-record.js'
 import { toPrintable } from '../core/printable.js'
+import { describeType } from './audit-text.js'
 import { formatJson } from './json-text.js'
 
 /** The audit log as other programs read it, a line for each event. */
@@ -95,7 +96,7 @@ function toOcsf({ seq, event, personal }: AuditEntry): object {
     status_id: outcome === 'allow' ? 1 : 2,
     status_code: outcome,
     status_detail: reason,
-    message: tell(event),
+    message: describeType(event),
     actor: actor?.type === 'user' ? { user: { uid: actor.id } } : { app_uid: actor?.id ?? 'unknown' },
     // Where from is personal data and stands beside the log: what is always known is who.
     src_endpoint: { uid: actor?.id ?? 'unknown', ...(personal?.ip !== undefined && { ip: personal.ip }) },
@@ -137,7 +138,15 @@ const UNMAPPED = [
 function formatCef({ seq, event, personal }: AuditEntry): string {
   const { type, outcome, reason, actor, subject, client, jti, delegation, policy } = event
   const severity = outcome === 'allow' ? '3' : outcome === 'deny' ? '6' : '8'
-  const head = ['CEF:0', PRODUCT.vendor_name, PRODUCT.name, String(event.v), type, tell(event), severity]
+  const head = [
+    'CEF:0',
+    PRODUCT.vendor_name,
+    PRODUCT.name,
+    String(event.v),
+    type,
+    describeType(event),
+    severity,
+  ]
   const labelled = [
     ['cs1', 'client', client],
     ['cs2', 'jti', jti],
@@ -172,10 +181,6 @@ function formatCef({ seq, event, personal }: AuditEntry): string {
     .filter(([, value]) => value !== undefined && value !== '')
     .map(([name, value]) => `${name}=${toPrintable(value ?? '').replaceAll(/[\\=]/g, '\\$&')}`)
   return `${head.map((field) => toPrintable(field).replaceAll(/[\\|]/g, '\\$&')).join('|')}|${extension.join(' ')}`
-}
-
-function tell({ type }: AuditEvent): string {
-  return Object.hasOwn(AUDIT_EVENTS, type) ? AUDIT_EVENTS[type] : type
 }
 
 function join(list: readonly string[] | undefined): string {

@@ -1,6 +1,7 @@
 import { MAX_AUDIT_PAGE } from '../api/audit.js'
 import { findAuthsecLogs } from '../api/authsec-logs.js'
 import { AuthsecError } from '../core/errors.js'
+import { listTimes } from './audit-flags.js'
 import type { FollowStep } from './audit-follow.js'
 import { pollLogs } from './audit-polling.js'
 import { readTail, type TailOptions } from './audit-tailing.js'
@@ -26,11 +27,7 @@ export async function* readAnyLog(
       })
     }
     if (options.follow) io.note('this server cannot be followed: its logs are asked every 2 s')
-    const filter = since === undefined ? options.filter : [...options.filter, isSince(since)]
+    const filter = [...options.filter, ...listTimes({ since })]
     yield* pollLogs(logs, { ...options, filter, lines })
   }
-}
-
-function isSince(value: string) {
-  return { field: 'since', operator: '=', value } as const
 }

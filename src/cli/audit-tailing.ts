@@ -4,6 +4,7 @@ import type { ApiTarget } from '../api/http.js'
 import type { AuditFilter } from '../core/audit-filter.js'
 import type { AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
+import { listTimes } from './audit-flags.js'
 import { type FollowOptions, type FollowStep, followAudit } from './audit-follow.js'
 
 /** Where a tail begins: behind a place, at a time, or with the newest so many. */
@@ -45,8 +46,7 @@ async function* readStart(
   head: number,
 ): AsyncGenerator<FollowStep[]> {
   const { cursor, since, lines } = start
-  const wanted: AuditFilter =
-    since === undefined ? filter : [...filter, { field: 'since', operator: '=', value: since }]
+  const wanted = [...filter, ...listTimes({ since })]
   if (cursor === undefined && lines !== undefined) {
     if (lines > 0)
       yield toSteps(

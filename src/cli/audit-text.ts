@@ -56,17 +56,19 @@ function formatForPerson({ seq, event }: TimelineEntry, style: Style): string {
     style.faint(formatOccurrence(event)),
     paint(toPrintable(outcome).padEnd(5)),
   ]
-  return [
-    ...start,
-    ...facts.filter((fact) => typeof fact === 'string' && fact !== '').map(toPrintableFact),
-  ].join('  ')
+  return [...start, formatFacts(facts)].join('  ')
 }
 
-function toPrintableFact(fact: unknown): string {
-  return toPrintable(String(fact))
+/** What there is to say of several facts, printable and on one line; what is missing says nothing. */
+export function formatFacts(facts: readonly (string | false | undefined)[]): string {
+  return facts
+    .filter((fact) => typeof fact === 'string' && fact !== '')
+    .map((fact) => toPrintable(String(fact)))
+    .join('  ')
 }
 
-function describeType({ type }: AuditEvent): string {
+/** What somebody did in an event, in words; of a type that is not known here its name. */
+export function describeType({ type }: AuditEvent): string {
   return Object.hasOwn(AUDIT_EVENTS, type) ? AUDIT_EVENTS[type] : type
 }
 
@@ -76,7 +78,8 @@ function formatPermissions({ outcome, permissions }: AuditEvent): string {
   return (list ?? []).join(' ')
 }
 
-function formatOccurrence({ occurred_at }: AuditEvent): string {
+/** When an event happened, printable: RFC 3339, or what the server says instead. */
+export function formatOccurrence({ occurred_at }: AuditEvent): string {
   const instant = Date.parse(occurred_at)
   return Number.isNaN(instant) ? toPrintable(occurred_at) : formatTime(instant)
 }

@@ -10,11 +10,10 @@ import {
   type VerifierKey,
 } from '../core/checkpoint.js'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
-import type { LogSource } from '../core/log-source.js'
-import { findTile, readNode } from '../core/log-tiles.js'
+import { type LogSource, readNodesOf } from '../core/log-source.js'
 import type { KnownKey } from '../core/log-trust.js'
 import { judgeLog } from '../core/log-verdict.js'
-import { proveConsistency, type ReadNodes, verifyConsistency } from '../core/merkle.js'
+import { proveConsistency, verifyConsistency } from '../core/merkle.js'
 import { quote, toPrintable } from '../core/printable.js'
 import type { Context } from './context.js'
 import { type KnownLog, openKnownLogs, type SeenLogs } from './known-logs.js'
@@ -25,6 +24,11 @@ export interface LogContact {
   checkpoint: Checkpoint
   key: KnownKey
   verifierKey: string
+}
+
+/** The log of a server, for which a limit is waited out. */
+export function openServerLog({ clock, signal }: Context, target: ApiTarget): LogSource {
+  return openLiveLog(target, (ms) => clock.sleep(ms, signal))
 }
 
 /**
@@ -116,11 +120,10 @@ const NO_HEAD: ReadonlySet<ErrorCode> = new Set([
  * where it did when it was seen last. Where something is known of its log, a head that cannot be read is a failure.
  */
 export async function greetLog(context: Context, target: ApiTarget): Promise<LogContact | undefined> {
-  const { io, clock, signal } = context
+  const { io } = context
   const knownLogs = openKnownLogs(context)
-  const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
   try {
-    return await contactLog(context, source, target.serverUrl)
+    return await contactLog(context, openServerLog(context, target), target.serverUrl)
   } catch (error) {
     if (!AuthsecError.is(error) || !NO_HEAD.has(error.code)) throw error
     if ((await knownLogs.read()).findLast(target.serverUrl) === undefined) return undefined
@@ -216,13 +219,7 @@ async function assertGoesOn(source: LogSource, older: Checkpoint, newer: Checkpo
       { hint: 'An older copy of it has been put back. Keep what you have, and ask who runs the server.' },
     )
   }
-  const read: ReadNodes = (nodes) =>
-    Promise.all(
-      nodes.map(async (node) => {
-        const tile = await source.readTile(findTile(node, newer.size))
-        return (tile && readNode(node, tile, sha256)) ?? new Uint8Array(32)
-      }),
-    )
+  const read = readNodesOf(source, newer.size, sha256)
   const proof = await proveConsistency(older.size, newer.size, read, sha256)
   if (verifyConsistency(older, newer, proof, sha256)) return
   throw new AuthsecError(

@@ -3,12 +3,15 @@ import type { ReadTile } from './log-faults.js'
 import {
   countTileLevels,
   type EndCheck,
+  findTile,
   formatTilePath,
   listTiles,
+  readNode,
   splitEntries,
   TILE_WIDTH,
   tileAt,
 } from './log-tiles.js'
+import { HASH_BYTES, type ReadNodes, type Sha256 } from './merkle.js'
 import { isJsonObject } from './strict-json.js'
 
 /** The key by which a log says it is signed, and the checkpoints by which older keys vouch for newer ones. */
@@ -25,6 +28,24 @@ export interface LogSource {
   readKeys(): Promise<LogKeys>
   /** How many records lie there in further files than a log of this size has; undefined where that cannot be seen. */
   countBehind?: ((size: number) => Promise<number>) | undefined
+}
+
+/**
+ * Reads the hashes of subtrees out of the tiles of a log of this size. One that is not there is no hash of anything, so
+ * that nothing is proven by it.
+ */
+export function readNodesOf(
+  { readTile }: Pick<LogSource, 'readTile'>,
+  size: number,
+  sha256: Sha256,
+): ReadNodes {
+  return (nodes) =>
+    Promise.all(
+      nodes.map(async (node) => {
+        const tile = await readTile(findTile(node, size))
+        return (tile && readNode(node, tile, sha256)) ?? new Uint8Array(HASH_BYTES)
+      }),
+    )
 }
 
 /** One file of a log in the layout of C2SP tlog-tiles. */

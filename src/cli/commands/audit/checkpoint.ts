@@ -1,12 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
-import { openLiveLog } from '../../../api/audit-log.js'
 import { encodeBase64 } from '../../../core/base64.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
-import { contactLog } from '../../log-contact.js'
+import { contactLog, openServerLog } from '../../log-contact.js'
 import { writePrivateFile } from '../../private-file.js'
 
 /** The signed head of the log. */
@@ -49,9 +48,9 @@ export function addCheckpoint(parent: Command, context: Context): void {
 }
 
 async function printCheckpoint(context: Context, flags: CheckpointFlags): Promise<void> {
-  const { io, clock, signal } = context
+  const { io } = context
   const { target } = await openConnection(context, flags)
-  const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
+  const source = openServerLog(context, target)
   const { checkpoint, key, verifierKey } = await contactLog(context, source, target.serverUrl)
   const { origin, size, root, note } = checkpoint
   if (flags.out !== undefined) await writePrivateFile(flags.out, note)

@@ -1,6 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
 import { readEventsUpTo, recordExport } from '../../../api/audit.js'
-import { openLiveLog } from '../../../api/audit-log.js'
 import type { AuditFilter } from '../../../core/audit-filter.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { readLogFiles } from '../../../core/log-source.js'
@@ -13,7 +12,7 @@ import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
-import { contactLog, greetLog } from '../../log-contact.js'
+import { contactLog, greetLog, openServerLog } from '../../log-contact.js'
 import { assertNewPlace, fillNewPlace } from '../../new-place.js'
 import { formatCommandLine } from '../../shell-words.js'
 
@@ -122,9 +121,9 @@ async function exportBundle(
   { json }: ExportFlags,
   out: string,
 ): Promise<void> {
-  const { io, clock, signal } = context
+  const { io } = context
   await recordExport(target, { format: 'bundle', filter: [] })
-  const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
+  const source = openServerLog(context, target)
   let contact = await contactLog(context, source, target.serverUrl)
   const { origin } = contact.checkpoint
   const readHead = async () => {

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { findAuditEvent } from '../../../api/audit.js'
-import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
+import { fetchAuditProof } from '../../../api/audit-log.js'
 import { parseAuditProof } from '../../../core/audit-proof.js'
 import { AUDIT_EVENTS, type AuditEntry } from '../../../core/audit-record.js'
 import { AuthsecError } from '../../../core/errors.js'
@@ -14,7 +14,7 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
 import { formatJson } from '../../json-text.js'
-import { contactLog } from '../../log-contact.js'
+import { contactLog, openServerLog } from '../../log-contact.js'
 
 /** The event with its place in the log, and what its proof is worth; it is printed also where that does not hold. */
 export type Output = ToldEntry & { proof: ProofPlace }
@@ -59,12 +59,11 @@ export function addAuditShow(parent: Command, context: Context): void {
 }
 
 async function show(context: Context, id: string, flags: ShowFlags): Promise<void> {
-  const { io, clock, signal } = context
+  const { io } = context
   const { target } = await openConnection(context, flags)
   const entry = await findAuditEvent(target, id)
   const text = await fetchAuditProof(target, id)
-  const source = openLiveLog(target, (ms) => clock.sleep(ms, signal))
-  const { key } = await contactLog(context, source, target.serverUrl)
+  const { key } = await contactLog(context, openServerLog(context, target), target.serverUrl)
   const state = weighProof(parseAuditProof(text), key)
   if (flags.json) io.json<Output>({ ...entry, proof: describeProof(state) })
   else io.record([...listFields(entry), ['proof', tellProof(state)]])

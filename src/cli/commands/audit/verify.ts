@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from '@commander-js/extra-typings'
-import { fetchAuditProof, openLiveLog } from '../../../api/audit-log.js'
+import { fetchAuditProof } from '../../../api/audit-log.js'
 import {
   type Checkpoint,
   formatVerifierKey,
@@ -25,7 +25,7 @@ import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags, collect } from '../../flags.js'
 import { describe } from '../../help.js'
 import { openKnownLogs } from '../../known-logs.js'
-import { chooseKey, describeNewLog, keepContact } from '../../log-contact.js'
+import { chooseKey, describeNewLog, keepContact, openServerLog } from '../../log-contact.js'
 import { sha256, verifyEd25519 } from '../../log-crypto.js'
 import { readTextFile } from '../../text-file.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
@@ -202,9 +202,8 @@ async function openSubject(
     return { source: openBundle(bundle), server: undefined }
   }
   const { target } = await openConnection(context, flags)
-  const { clock, signal } = context
   return {
-    source: openLiveLog(target, (ms) => clock.sleep(ms, signal)),
+    source: openServerLog(context, target),
     server: { url: target.serverUrl, fetchProof: (eventId) => fetchAuditProof(target, eventId) },
   }
 }
