@@ -33,6 +33,15 @@ export async function findNamedClient(
   return client
 }
 
+/** The client that a flag names, otherwise the one that the connection means; throws `usage` where there is none. */
+export function readReference({ clientId }: Connection, client: string | undefined): string {
+  const reference = client ?? clientId
+  if (reference !== undefined) return reference
+  throw new AuthsecError('usage', 'no client is given', {
+    hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
+  })
+}
+
 /** The UUID of a client; only a name has to be looked up. */
 export async function findClientId(connection: Connection, reference: string): Promise<string> {
   return readUuid(reference) ?? (await findNamedClient(connection, reference)).client_id

@@ -47,6 +47,13 @@ export function wrapWords(text: string, width: number): string[] {
   return [...lines, line]
 }
 
+/** Of named values those that say something. */
+export function keepTold(
+  fields: readonly (readonly [name: string, value: string | undefined])[],
+): [name: string, value: string][] {
+  return fields.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []))
+}
+
 /** A time out of an answer, for a cell: how long ago for a person, RFC 3339 in UTC for everyone else. */
 export function formatWhen(text: string | undefined, nowMs: number, isTerminal: boolean): string {
   const instant = Date.parse(text ?? '')

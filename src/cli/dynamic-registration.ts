@@ -2,6 +2,7 @@ import { type DynamicClient, type OpenDynamicClient, registerDynamically } from 
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Json, JsonObject } from '../core/strict-json.js'
+import { keepTold } from './columns.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { readPublicKeySetFile } from './key-file.js'
@@ -77,7 +78,7 @@ async function describeMetadata(terms: DynamicTerms): Promise<JsonObject> {
 }
 
 function listFields(client: DynamicClient): [name: string, value: string][] {
-  const fields: [string, string | undefined][] = [
+  return keepTold([
     ['client id', client.client_id],
     ['name', client.client_name],
     ['agent type', client.agent_type],
@@ -88,6 +89,5 @@ function listFields(client: DynamicClient): [name: string, value: string][] {
     ['secret', client.client_secret],
     ['registration token', client.registration_access_token],
     ['registration', client.registration_client_uri],
-  ]
-  return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
+  ])
 }

@@ -19,15 +19,19 @@ export function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value]
 }
 
-/** Collects permissions; throws `usage` for one that is not written as `resource:action`. */
-export function collectPermission(value: string, earlier: string[]): string[] {
+/** Reads the value of a flag; whatever else it would be refused as, here it makes no sense: throws `usage`. */
+export function readFlag<T>(read: () => T): T {
   try {
-    parsePermissions([value])
+    return read()
   } catch (error) {
-    // Asked for from a server, it would be a refusal; here it is a flag that makes no sense.
     if (AuthsecError.is(error)) throw new AuthsecError('usage', error.message, { hint: error.hint })
     throw error
   }
+}
+
+/** Collects permissions; throws `usage` for one that is not written as `resource:action`. */
+export function collectPermission(value: string, earlier: string[]): string[] {
+  readFlag(() => parsePermissions([value]))
   return [...earlier, value]
 }
 

@@ -14,7 +14,7 @@ import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { formatScope } from '../core/permission.js'
 import type { CarriedToken } from './carried-token.js'
-import { findClientId, findDelegate } from './client-reference.js'
+import { findClientId, findDelegate, readReference } from './client-reference.js'
 import type { Connection } from './connection.js'
 import type { Clock } from './context.js'
 
@@ -111,14 +111,6 @@ export async function exchangeIdentity(
   const askedAt = clock.now()
   const answer = await exchangeAssertion(connection.target, { ...call, clientId, assertion })
   return assertMinted(describeCall(answer, { clientId, call, askedAt }), clock, 0)
-}
-
-function readReference(connection: Connection, client: string | undefined): string {
-  const reference = client ?? connection.clientId
-  if (reference !== undefined) return reference
-  throw new AuthsecError('usage', 'no client is given', {
-    hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
-  })
 }
 
 /** What ends a token before its time. */

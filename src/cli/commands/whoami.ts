@@ -6,7 +6,7 @@ import type { Generation } from '../../core/generation.js'
 import { parseJwt } from '../../core/jwt.js'
 import type { JsonObject } from '../../core/strict-json.js'
 import { formatRelative, formatTime } from '../../core/time.js'
-import { formatWhen } from '../columns.js'
+import { formatWhen, keepTold } from '../columns.js'
 import { type Connection, openConnection, type SessionSource } from '../connection.js'
 import type { Context } from '../context.js'
 import { SERVER_EXITS } from '../exit-codes.js'
@@ -86,7 +86,7 @@ async function show(
     return
   }
   if (offline) io.note('as stored, not checked')
-  const pairs = [
+  const fields = [
     ['email', facts.email],
     ['tenant', tenant],
     ['roles', facts.roles.join(' ')],
@@ -97,7 +97,7 @@ async function show(
     ['profile', profile],
     ['session in', session.place === 'environment' ? 'AUTHSEC_TOKEN' : session.place],
   ] as const
-  io.record(pairs.flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
+  io.record(keepTold(fields))
 }
 
 // A session is the server's own business: where it is a JWT, what it says is worth showing and no more.

@@ -10,7 +10,7 @@ import type { ToldEntry } from '../../audit-printer.js'
 import { formatEntry } from '../../audit-text.js'
 import { formatTokenTree } from '../../audit-tree-text.js'
 import { findClientId } from '../../client-reference.js'
-import { type Connection, openConnection } from '../../connection.js'
+import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
@@ -77,11 +77,9 @@ export function addTrace(parent: Command, context: Context): void {
   addConnectionFlags(command).action((id, flags) => trace(context, id, flags))
 }
 
-interface TraceFlags {
+interface TraceFlags extends ConnectionFlags {
   tree: boolean
   json: boolean
-  server?: string | undefined
-  profile?: string | undefined
 }
 
 async function trace(context: Context, id: string, flags: TraceFlags): Promise<void> {
@@ -126,7 +124,7 @@ async function findTrace(connection: Connection, reference: string): Promise<Aud
   if (!isUuid(reference)) {
     const clientId = await findClientId(connection, reference).catch((error) => {
       // Most of what may be given here is no client.
-      if (AuthsecError.is(error) && error.code === 'client_not_found') return undefined
+      if (AuthsecError.is(error, 'client_not_found')) return undefined
       throw error
     })
     const client = clientId === undefined ? undefined : await traceAudit(clientId, find)

@@ -22,7 +22,7 @@ import { describeLogReport, formatLogReport, type LogReportOutput } from '../../
 import { type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collect } from '../../flags.js'
+import { addConnectionFlags, collect, readFlag } from '../../flags.js'
 import { describe } from '../../help.js'
 import { openKnownLogs } from '../../known-logs.js'
 import { chooseKey, describeNewLog, keepContact, openServerLog } from '../../log-contact.js'
@@ -227,13 +227,7 @@ async function readAnchor(file: string): Promise<Anchor> {
 }
 
 function parseKeyFlag(text: string): VerifierKey {
-  try {
-    return parseVerifierKey(text, sha256)
-  } catch (error) {
-    // From a log it would be evidence; here it is a flag that makes no sense.
-    if (AuthsecError.is(error)) throw new AuthsecError('usage', error.message, { hint: error.hint })
-    throw error
-  }
+  return readFlag(() => parseVerifierKey(text, sha256))
 }
 
 function isKey(text: string | undefined): text is string {

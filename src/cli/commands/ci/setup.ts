@@ -1,11 +1,10 @@
 import type { Command } from '@commander-js/extra-typings'
-import { AuthsecError } from '../../../core/errors.js'
 import { parseServerUrl } from '../../../core/server-url.js'
-import { findClientId } from '../../client-reference.js'
+import { findClientId, readReference } from '../../client-reference.js'
 import { openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
-import { addConnectionFlags, collectPermission } from '../../flags.js'
+import { addConnectionFlags, collectPermission, readFlag } from '../../flags.js'
 import { describe } from '../../help.js'
 import {
   formatPipeline,
@@ -46,15 +45,9 @@ export function addSetup(parent: Command, context: Context): void {
     .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
   addConnectionFlags(command).action(async (system, flags) => {
     const connection = await openConnection(context, flags)
-    const reference = flags.client ?? connection.clientId
-    if (reference === undefined) {
-      throw new AuthsecError('usage', 'no client is given', {
-        hint: 'Name it with --client or AUTHSEC_CLIENT_ID.',
-      })
-    }
     const pipeline: Pipeline = {
       serverUrl: connection.target.serverUrl,
-      clientId: await findClientId(connection, reference),
+      clientId: await findClientId(connection, readReference(connection, flags.client)),
       repository: flags.repository,
       branch: flags.branch,
       audience: flags.audience,
@@ -65,11 +58,6 @@ export function addSetup(parent: Command, context: Context): void {
 }
 
 function parseAudience(text: string): string {
-  try {
-    parseServerUrl(text)
-    return text
-  } catch (error) {
-    if (AuthsecError.is(error)) throw new AuthsecError('usage', error.message, { hint: error.hint })
-    throw error
-  }
+  readFlag(() => parseServerUrl(text))
+  return text
 }

@@ -3,6 +3,7 @@ import { type Client, type ClientRegistration, registerClient } from '../../../a
 import { AuthsecError } from '../../../core/errors.js'
 import { quote, toPrintable } from '../../../core/printable.js'
 import { CLIENTS, makeUpEmail } from '../../client-declaration.js'
+import { keepTold } from '../../columns.js'
 import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { createEach, readRequested } from '../../declaration.js'
@@ -113,7 +114,7 @@ export function addRegister(parent: Command, context: Context): void {
 
 /** The fields of a client that matter to a person. */
 export function listClientFields(client: Client): [name: string, value: string][] {
-  const fields: [string, string | undefined][] = [
+  return keepTold([
     ['client id', client.client_id],
     ['name', client.name],
     ['type', client.client_type],
@@ -121,8 +122,7 @@ export function listClientFields(client: Client): [name: string, value: string][
     ['SPIFFE id', client.spiffe_id],
     ['email', client.email],
     ['proves itself by', client.token_endpoint_auth_method],
-  ]
-  return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
+  ])
 }
 
 async function registerEach(

@@ -4,7 +4,7 @@ import { formatDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { toPrintable } from '../../../core/printable.js'
 import { findNamedClient } from '../../client-reference.js'
-import { formatWhen } from '../../columns.js'
+import { formatWhen, keepTold } from '../../columns.js'
 import { type Connection, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
@@ -50,7 +50,7 @@ function listFields(
   formatInstant: (time: string | undefined) => string,
 ): [name: string, value: string][] {
   const { ttl_seconds } = delegation
-  const fields: [string, string | undefined][] = [
+  return keepTold([
     ['client id', delegation.client_id],
     ['client', delegation.client_name],
     ['for user', delegation.user_id],
@@ -62,6 +62,5 @@ function listFields(
     ['lifetime', ttl_seconds === undefined ? undefined : formatDuration(ttl_seconds)],
     ['granted', formatInstant(delegation.issued_at)],
     ['expires', formatInstant(delegation.expires_at)],
-  ]
-  return fields.filter((field): field is [string, string] => field[1] !== undefined && field[1] !== '')
+  ])
 }
