@@ -1,6 +1,6 @@
 import { AuthsecError } from '../core/errors.js'
 import type { Generation } from '../core/generation.js'
-import { parseJwt } from '../core/jwt.js'
+import { peekClaims } from '../core/jwt.js'
 import { formatTime } from '../core/time.js'
 import { readShape, type Shaped, unexpected } from './answer.js'
 import { type ApiTarget, callServer } from './http.js'
@@ -181,12 +181,8 @@ const STALE = {
 
 // RFC 7519 §4.1.4, read only to know when to log in again: whether it is true, the server says.
 function readExpiry(token: string): string | undefined {
-  try {
-    const { exp } = parseJwt(token).claims
-    return typeof exp === 'number' ? formatTime(exp * 1000) : undefined
-  } catch {
-    return undefined
-  }
+  const { exp } = peekClaims(token)
+  return typeof exp === 'number' ? formatTime(exp * 1000) : undefined
 }
 
 function readTenant(answer: { workspace_id?: string; tenant_id?: string }): string | undefined {

@@ -59,7 +59,8 @@ function describeTime(name: string, seconds: number, nowMs: number): string {
   return name === 'nbf' && seconds * 1000 > nowMs ? `not valid yet, ${distance}` : distance
 }
 
-function describeExpiry(exp: number, nowMs: number): string {
+/** When a token ends, or has ended, by its `exp`. */
+export function describeExpiry(exp: number, nowMs: number): string {
   const distance = formatRelative(exp * 1000, nowMs)
   return exp * 1000 <= nowMs ? `expired ${distance}` : `expires ${distance}`
 }

@@ -27,8 +27,7 @@ export async function findJobIdentity(
     source === undefined
       ? { token: await findToken(context, findAudience), stripped: [] }
       : await readTokenInput(io, source)
-  maskSecrets(context, [input.token])
-  if (environment.identityToken !== input.token) maskSecrets(context, [environment.identityToken])
+  maskSecrets(context, [...new Set([input.token, environment.identityToken])])
   return { token: input.token, claims: parseTokenInput(input).claims }
 }
 

@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
-import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+import { isJsonObject, type Json } from '../core/strict-json.js'
+import { readPath } from './json-path.js'
 
 /** Makes what is printed out of what a command has to say: `--fields` first, then `--jq`. */
 export type JsonSelection = (value: Json) => readonly Json[]
@@ -40,14 +41,6 @@ function pickFields(value: Json, fields: readonly string[], onMissing: (text: st
       ? Object.fromEntries(fields.map((field) => [field, readPath(item, field) ?? null]))
       : item
   return Array.isArray(value) ? value.map(pick) : pick(value)
-}
-
-function readPath(object: JsonObject, path: string): Json | undefined {
-  // A claim may have dots in its own name.
-  if (Object.hasOwn(object, path)) return object[path]
-  return path.split('.').reduce<Json | undefined>((value, name) => {
-    return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
-  }, object)
 }
 
 /** What jq itself says of a program that it cannot compile. */

@@ -4,6 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { type MintedToken, type MintRequest, mintToken } from './minting.js'
+import { maskSecrets } from './secret-delivery.js'
 
 /** A token that another program has for a while. */
 export interface LentToken {
@@ -25,13 +26,13 @@ export async function lendToken(
   connection: Connection,
   request: MintRequest,
 ): Promise<LentToken> {
-  const { io, clock, environment, fetchAtEnd } = context
+  const { io, clock, fetchAtEnd } = context
   const given: MintedToken[] = []
 
   async function mint(): Promise<MintedToken> {
     const minted = await mintToken(connection, clock, request)
     // Before anything else can print it.
-    if (environment.isGitHubActions) io.complain(`::add-mask::${minted.token}`)
+    maskSecrets(context, [minted.token])
     given.push(minted)
     return minted
   }

@@ -1,9 +1,10 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 import { readJsonFile } from './config.js'
 import type { Context } from './context.js'
 import type { Check, Finding } from './diagnosis.js'
+import { findUpwards } from './project-file.js'
 
 /** What can be wrong on this machine. */
 export function listLocalChecks(context: Context): Record<string, Check> {
@@ -72,12 +73,12 @@ async function findCommands(searchPath: string): Promise<{ path: string; real: s
 
 async function checkForeignFile({ environment }: Context): Promise<Finding> {
   const name = 'other tools'
-  const path = await findUpwards(environment.workingDirectory, '.authsec.json')
-  if (path === undefined) return { name, outcome: 'ok', detail: "no .authsec.json of AuthSec's SDKs here" }
-  const { stat } = await import('node:fs/promises')
+  const found = await findUpwards(environment.workingDirectory, '.authsec.json')
+  if (found === undefined) return { name, outcome: 'ok', detail: "no .authsec.json of AuthSec's SDKs here" }
+  const { path, stats } = found
   const content = await readJsonFile(path).catch(() => undefined)
   const secrets = Object.keys(content ?? {}).filter((key) => /token|secret|password/i.test(key))
-  const isOpen = secrets.length > 0 && isOpenToOthers(await stat(path), process.platform)
+  const isOpen = secrets.length > 0 && isOpenToOthers(stats, process.platform)
   return {
     name,
     outcome: isOpen ? 'warning' : 'ok',
@@ -85,15 +86,6 @@ async function checkForeignFile({ environment }: Context): Promise<Finding> {
       isOpen ? `; others can read its ${secrets.map((key) => quote(key)).join(', ')}` : ''
     }`,
     ...(isOpen && { hint: 'Make it yours alone with chmod 600, and keep it out of version control.' }),
-  }
-}
-
-async function findUpwards(directory: string, name: string): Promise<string | undefined> {
-  const { stat } = await import('node:fs/promises')
-  for (let folder = directory; ; folder = dirname(folder)) {
-    const path = join(folder, name)
-    if ((await stat(path).catch(() => undefined))?.isFile()) return path
-    if (folder === dirname(folder)) return undefined
   }
 }
 

@@ -11,7 +11,7 @@ import { TOKEN_TYPE_JWT } from '../core/claims.js'
 import { AUTHSEC_AUDIENCE, DEFAULT_CALL_TTL, MAX_CALL_TTL } from '../core/delegation.js'
 import { formatDuration } from '../core/duration.js'
 import { AuthsecError } from '../core/errors.js'
-import { parseJwt } from '../core/jwt.js'
+import { peekClaims } from '../core/jwt.js'
 import { formatScope } from '../core/permission.js'
 import type { CarriedToken } from './carried-token.js'
 import { findClientId, findDelegate, readReference } from './client-reference.js'
@@ -262,12 +262,8 @@ function describeBase(clientId: string, base: BaseToken): MintedToken {
 }
 
 function readExpiry(token: string): number | undefined {
-  try {
-    const { exp } = parseJwt(token).claims
-    return typeof exp === 'number' ? exp * 1000 : undefined
-  } catch {
-    return undefined
-  }
+  const { exp } = peekClaims(token)
+  return typeof exp === 'number' ? exp * 1000 : undefined
 }
 
 // RFC 6750 §2.1. What is printed next is the token: nothing else may hide in it, least of all a line break.

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
@@ -27,9 +28,12 @@ export interface ProjectFile {
 /** Opens nothing yet. */
 export function createProjectFile(directory: string): ProjectFile {
   async function read(): Promise<Project | undefined> {
-    const path = await findNearest(directory)
-    const content = path === undefined ? undefined : await readJsonFile(path)
-    if (path === undefined || content === undefined) return undefined
+    const found = await findUpwards(directory, PROJECT_FILE)
+    if (found === undefined) return undefined
+    const { path, stats } = found
+    assertOwn(path, stats.uid)
+    const content = await readJsonFile(path)
+    if (content === undefined) return undefined
     for (const [name, value] of Object.entries(content)) assertSetting(path, name, value)
     return { path, settings: content as Project['settings'] }
   }
@@ -66,15 +70,16 @@ function assertSetting(path: string, name: string, value: unknown): void {
   })
 }
 
-async function findNearest(directory: string): Promise<string | undefined> {
+/** The nearest file of this name at or above a directory. */
+export async function findUpwards(
+  directory: string,
+  name: string,
+): Promise<{ path: string; stats: Stats } | undefined> {
   const { stat } = await import('node:fs/promises')
   for (let folder = directory; ; folder = dirname(folder)) {
-    const path = join(folder, PROJECT_FILE)
-    const found = await stat(path).catch(() => undefined)
-    if (found?.isFile()) {
-      assertOwn(path, found.uid)
-      return path
-    }
+    const path = join(folder, name)
+    const stats = await stat(path).catch(() => undefined)
+    if (stats?.isFile()) return { path, stats }
     if (folder === dirname(folder)) return undefined
   }
 }

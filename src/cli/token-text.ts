@@ -1,7 +1,7 @@
 import { formatDuration } from '../core/duration.js'
 import { toPrintable } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
-import { formatRelative } from '../core/time.js'
+import { describeExpiry } from './claims-text.js'
 import { wrapWords } from './columns.js'
 import type { Io, Paint } from './io.js'
 
@@ -51,8 +51,8 @@ export function formatLifetime({ exp, iat, nbf }: JsonObject, nowMs: number): st
   const used = Math.min(1, Math.max(0, (nowMs / 1000 - begin) / (exp - begin)))
   const filled = Math.floor(used * BAR_WIDTH)
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`
-  const ends = `${exp * 1000 <= nowMs ? 'expired' : 'expires'} ${formatRelative(exp * 1000, nowMs)}`
-  return `${bar}  ${Math.floor(used * 100)}% of ${formatDuration(exp - begin)} used, ${ends}`
+  const share = `${Math.floor(used * 100)}% of ${formatDuration(exp - begin)} used`
+  return `${bar}  ${share}, ${describeExpiry(exp, nowMs)}`
 }
 
 /** What can be said about the signature by looking at it. */

@@ -1,8 +1,8 @@
-import type { ErrorCode } from '../core/errors.js'
-import { AuthsecError } from '../core/errors.js'
+import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
-import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js'
+import type { Json, JsonObject } from '../core/strict-json.js'
 import { readPermissions } from './delegation-hops.js'
+import { readPath } from './json-path.js'
 
 /** What one check of a token found; the shape in which every check is reported. */
 export interface Finding {
@@ -32,7 +32,7 @@ export function parseRequirement(text: string): Requirement {
 /** Whether the claims say what is required of them; a list does when one of its members does. */
 export function checkRequirement(claims: JsonObject, { claim, value }: Requirement): Finding {
   const name = `claim ${toPrintable(claim)}`
-  const actual = readClaim(claims, claim)
+  const actual = readPath(claims, claim)
   if (actual === undefined) return failed(name, 'claim_invalid', 'missing')
   const texts = (Array.isArray(actual) ? actual : [actual]).map(toText)
   if (value === undefined || texts.includes(value)) return { name, outcome: 'ok', detail: quote(actual) }
@@ -65,14 +65,6 @@ export function checkPermissions(claims: JsonObject, asked: readonly string[]): 
   const missing = asked.filter((permission) => !held.includes(permission))
   if (missing.length === 0) return { name: 'permissions', outcome: 'ok', detail: asked.join(' ') }
   return failed('permissions', 'permission_missing', `the token does not carry ${missing.join(' ')}`)
-}
-
-// A claim whose name has a dot in it, as `kubernetes.io`, wins over a path of that spelling.
-function readClaim(claims: JsonObject, path: string): Json | undefined {
-  if (Object.hasOwn(claims, path)) return claims[path]
-  return path.split('.').reduce<Json | undefined>((value, name) => {
-    return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
-  }, claims)
 }
 
 function toText(value: Json): string {

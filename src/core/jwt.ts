@@ -43,6 +43,15 @@ export function parseJwt(token: string, maxLength: number = MAX_JWT_LENGTH): Par
   }
 }
 
+/** What a token says of itself, which nobody has verified; nothing where it cannot be read. */
+export function peekClaims(token: string): JsonObject {
+  try {
+    return parseJwt(token).claims
+  } catch {
+    return {}
+  }
+}
+
 /** Throws `token_malformed` for a token that is too long to be looked at. */
 export function assertJwtLength(token: string, maxLength: number = MAX_JWT_LENGTH): void {
   if (token.length <= maxLength) return

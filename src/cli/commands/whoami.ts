@@ -3,8 +3,7 @@ import { assertSession } from '../../api/http.js'
 import { describeSession, type SessionFacts } from '../../api/login.js'
 import { AuthsecError } from '../../core/errors.js'
 import type { Generation } from '../../core/generation.js'
-import { parseJwt } from '../../core/jwt.js'
-import type { JsonObject } from '../../core/strict-json.js'
+import { peekClaims } from '../../core/jwt.js'
 import { formatRelative, formatTime } from '../../core/time.js'
 import { formatWhen, keepTold } from '../columns.js'
 import { type Connection, openConnection, type SessionSource } from '../connection.js'
@@ -102,7 +101,7 @@ async function show(
 
 // A session is the server's own business: where it is a JWT, what it says is worth showing and no more.
 function readFacts({ token, expiresAt }: SessionSource): SessionFacts {
-  const claims = readClaims(token)
+  const claims = peekClaims(token)
   const text = (name: string) => (typeof claims[name] === 'string' ? claims[name] : undefined)
   const texts = (name: string) =>
     Array.isArray(claims[name]) ? claims[name].filter((item) => typeof item === 'string') : []
@@ -113,13 +112,5 @@ function readFacts({ token, expiresAt }: SessionSource): SessionFacts {
     roles: texts('roles'),
     permissions: texts('scope'),
     expiresAt: typeof exp === 'number' ? formatTime(exp * 1000) : expiresAt,
-  }
-}
-
-function readClaims(token: string): JsonObject {
-  try {
-    return parseJwt(token).claims
-  } catch {
-    return {}
   }
 }

@@ -3,7 +3,8 @@ import { parseDuration } from '../../../core/duration.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { quote } from '../../../core/printable.js'
 import type { JsonObject } from '../../../core/strict-json.js'
-import { formatRelative, formatTime } from '../../../core/time.js'
+import { formatTime } from '../../../core/time.js'
+import { describeExpiry } from '../../claims-text.js'
 import type { Context } from '../../context.js'
 import { describe } from '../../help.js'
 import { parseTokenInput, readTokenInput } from '../../token-input.js'
@@ -69,14 +70,13 @@ function answer({ io, clock }: Context, claims: JsonObject, remainder: Remainder
   }
   const margin = 'share' in remainder ? (exp - Number(begin)) * remainder.share : remainder.seconds
   const isDue = exp - now / 1000 <= margin
-  const ends = `${exp * 1000 <= now ? 'expired' : 'expires'} ${formatRelative(exp * 1000, now)}`
   if (json)
     io.json<Output>({
       due: isDue,
       expires_at: formatTime(exp * 1000),
       expires_in: Math.floor(exp - now / 1000),
     })
-  else io.line(`${isDue ? 'due' : 'not due'}: it ${ends}`)
+  else io.line(`${isDue ? 'due' : 'not due'}: it ${describeExpiry(exp, now)}`)
   if (isDue) throw new AuthsecError('answer_no', 'a new token is due')
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { revokeAnyToken, revokeToken, revokeTokenById } from '../../../api/tokens.js'
 import { AuthsecError } from '../../../core/errors.js'
-import { parseJwt } from '../../../core/jwt.js'
+import { peekClaims } from '../../../core/jwt.js'
 import { toPrintable } from '../../../core/printable.js'
 import { addConfirmFlags, assertConfirmable, type ConfirmFlags, type DryRun } from '../../confirmation.js'
 import { type ConnectionFlags, openConnection } from '../../connection.js'
@@ -97,10 +97,6 @@ function assertOneTarget(source: string | undefined, { jti, client, dryRun, conf
 }
 
 function readClient(token: string): string | undefined {
-  try {
-    const { client_id } = parseJwt(token).claims
-    return typeof client_id === 'string' ? client_id : undefined
-  } catch {
-    return undefined
-  }
+  const { client_id } = peekClaims(token)
+  return typeof client_id === 'string' ? client_id : undefined
 }
