@@ -7,7 +7,8 @@ import { type ClientKey, findVerifyingKey } from './client-keys.js'
 export interface IssuerKeys {
   /**
    * The keys of an issuer that may have signed under a key id. They are kept for ten minutes; an unknown id asks again,
-   * at most twice a minute. Throws `temporarily_unavailable` when the issuer cannot be asked.
+   * at most twice a minute. Throws `temporarily_unavailable` when the issuer cannot be asked, which is tried every five
+   * seconds.
    */
   find(issuer: string, kid: string | undefined): Promise<readonly ClientKey[]>
 }
@@ -19,6 +20,7 @@ interface KnownKeys {
 
 const KEEP_MS = 600_000
 const ASK_AGAIN_MS = 30_000
+const RETRY_MS = 5_000
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 50
@@ -32,6 +34,7 @@ export function createIssuerKeys({
 }): IssuerKeys {
   const known = new Map<string, KnownKeys>()
   const asking = new Map<string, Promise<KnownKeys>>()
+  const failures = new Map<string, { message: string; failedAt: number }>()
 
   function ask(issuer: string): Promise<KnownKeys> {
     const running = asking.get(issuer)
@@ -40,11 +43,23 @@ export function createIssuerKeys({
       .then((keys) => {
         const found = { keys, fetchedAt: clock() }
         known.set(issuer, found)
+        failures.delete(issuer)
         return found
+      })
+      .catch((error: AuthsecError) => {
+        failures.set(issuer, { message: error.message, failedAt: clock() })
+        throw error
       })
       .finally(() => asking.delete(issuer))
     asking.set(issuer, question)
     return question
+  }
+
+  // Whoever comes with an assertion has it fetched: not as often as they like from an issuer that is in trouble.
+  function assertRested(issuer: string): void {
+    const { message, failedAt } = failures.get(issuer) ?? { message: '', failedAt: Number.NEGATIVE_INFINITY }
+    const retryAfterMs = failedAt + RETRY_MS - clock()
+    if (retryAfterMs > 0) throw new AuthsecError('temporarily_unavailable', message, { retryAfterMs })
   }
 
   return {
@@ -56,6 +71,7 @@ export function createIssuerKeys({
         const found = fitting(held.keys)
         if (found.length > 0 || age < ASK_AGAIN_MS) return found
       }
+      assertRested(issuer)
       return fitting((await ask(issuer)).keys)
     },
   }

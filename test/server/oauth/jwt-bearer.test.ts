@@ -251,6 +251,22 @@ describe('the keys of an issuer', () => {
     expect(issuer.keyRequests).toBe(before + 2)
   })
 
+  test('are asked for every five seconds where that fails', async () => {
+    server.now += 600_000
+    const assertion = issuer.sign()
+    issuer.metadata = { issuer: 'https://evil.example' }
+    expect((await ask(assertion)).status).toBe(503)
+    issuer.metadata = {}
+    server.now += 4_999
+    const before = issuer.keyRequests
+    const { status, headers, json } = await ask(issuer.sign())
+    expect({ status, after: headers['retry-after'] }).toEqual({ status: 503, after: '1' })
+    expect(json.error_description).toMatch(/its metadata name another issuer/)
+    expect(issuer.keyRequests).toBe(before)
+    server.now += 1
+    expect((await ask(issuer.sign())).status).toBe(200)
+  })
+
   test.each([
     { why: 'name another issuer', metadata: { issuer: 'https://evil.example' } },
     { why: 'name no place', metadata: { jwks_uri: 'file:///etc/passwd' } },
