@@ -41,6 +41,13 @@ export async function findKekCheck({ settings }: Pick<Queries, 'settings'>): Pro
   return { version: Number(version), fingerprint }
 }
 
+/** The same of a store that has been opened, where it is always written down. */
+export async function readKekCheck(queries: Pick<Queries, 'settings'>): Promise<KekCheck> {
+  const check = await findKekCheck(queries)
+  if (check === undefined) throw new Error('the key-encryption key of this store is not written down')
+  return check
+}
+
 /** How it is written down. */
 export function toKekSetting({ version, fingerprint }: KekCheck): { name: string; value: string } {
   return { name: KEK_SETTING, value: `${version} ${fingerprint}` }

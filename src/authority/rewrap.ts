@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { Store, Transaction } from '../store/store.js'
-import { makeRecord } from './audit/record-making.js'
+import { makeAllowed } from './audit/record-making.js'
 import { createEnvelope, MAX_KEK_VERSION, type SealedPlace } from './envelope.js'
-import { findKekCheck, fingerprintKek, type KekCheck, openEnvelope, toKekSetting } from './kek-check.js'
+import { fingerprintKek, type KekCheck, openEnvelope, readKekCheck, toKekSetting } from './kek-check.js'
 import { forgetEphemeralKeys } from './key-source.js'
 import { assertNoServer } from './replica.js'
 import { placeOfBaseToken, placeOfCredentials, placeOfKey } from './sealed-places.js'
-import { createTimeOrderedId } from './time-ordered-id.js'
 
 /** What a store is sealed with after a change of the key-encryption key. */
 export interface Rewrapped extends KekCheck {
@@ -36,7 +35,7 @@ export async function rewrapStore(
   const bootId = randomUUID()
   const envelope = await openEnvelope(store, from, { tenantId: storeId, logId })
   await forgetEphemeralKeys(store, 'persistent', true)
-  const { version, fingerprint } = await readCheck(store)
+  const { version, fingerprint } = await readKekCheck(store)
   const next = { version: version + 1, fingerprint: fingerprintKek(to) }
   if (next.fingerprint === fingerprint) {
     throw new AuthsecError(
@@ -54,7 +53,7 @@ export async function rewrapStore(
   const reseal = (sealed: Uint8Array, place: SealedPlace) =>
     successor.seal(envelope.open(sealed, place), place)
   const count = await store.write(async (transaction) => {
-    if ((await readCheck(transaction)).version !== version) {
+    if ((await readKekCheck(transaction)).version !== version) {
       throw new AuthsecError('conflict', 'somebody else has changed the key-encryption key meanwhile')
     }
     await assertNoServer(transaction, store)
@@ -63,10 +62,8 @@ export async function rewrapStore(
     await transaction.keys.advance(await transaction.keys.revision())
     const values = await resealAll(transaction, reseal)
     const details = { former: fingerprint, fingerprint: next.fingerprint, version: next.version, values }
-    const event = { type: 'kek.changed', outcome: 'allow', details } as const
     const place = { logId, tenantId: storeId, bootId }
-    const now = clock()
-    transaction.audit.append(makeRecord(place, event, OFFLINE, createTimeOrderedId(now), now))
+    transaction.audit.append(makeAllowed(place, { type: 'kek.changed', details }, OFFLINE, clock()))
     return values
   })
   return { ...next, count }
@@ -92,10 +89,4 @@ async function resealAll(
     await externalServices.update({ ...service, sealedCredentials })
   }
   return storedKeys.length + tokens.length + services.length
-}
-
-async function readCheck(queries: Parameters<typeof findKekCheck>[0]): Promise<KekCheck> {
-  const check = await findKekCheck(queries)
-  if (check === undefined) throw new Error('the key-encryption key of this store is not written down')
-  return check
 }

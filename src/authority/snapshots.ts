@@ -11,7 +11,7 @@ import type { Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import type { PublishedLog } from './audit/published-log.js'
 import type { Sealing } from './audit/sealing.js'
-import { findKekCheck } from './kek-check.js'
+import { readKekCheck } from './kek-check.js'
 import { TIMINGS_SETTING } from './timings.js'
 
 /** Copies of the whole state, for `authsec dev snapshot`. */
@@ -87,8 +87,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
     async save({ clone, by }, provenance, write) {
       const draft = { type: 'state.saved', actor: by, details: { clone } } as const
       await audit.attempt(draft, provenance, (attempt) => attempt.commit())
-      const kek = await findKekCheck(store)
-      if (kek === undefined) throw new Error('the key-encryption key of this store is not written down')
+      const kek = await readKekCheck(store)
       const lines = createLineWriter(write)
       await lines.add({
         header: {

@@ -9,6 +9,7 @@ import { createTimeOrderedId } from '../time-ordered-id.js'
 import {
   joinDrafts,
   type LogPlace,
+  makeAllowed,
   makeRecord,
   type Parties,
   type Provenance,
@@ -116,11 +117,8 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
     const value = await store.write(async (transaction) => {
       const records: AuditRecord[] = []
       await assertOwnState(transaction)
-      const result = await change(transaction, (draft) => {
-        const now = clock()
-        const event = { ...draft, outcome: 'allow' } as const
-        records.push(makeRecord(options, event, provenance, createTimeOrderedId(now), now))
-      })
+      const add: AddEvent = (draft) => void records.push(makeAllowed(options, draft, provenance, clock()))
+      const result = await change(transaction, add)
       if (last !== undefined) records.push(last())
       for (const record of records) transaction.audit.append(record)
       count = records.length

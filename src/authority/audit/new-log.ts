@@ -13,8 +13,7 @@ import {
   readState,
 } from '../key-steps.js'
 import { assertNoServer } from '../replica.js'
-import { createTimeOrderedId } from '../time-ordered-id.js'
-import { makeRecord, SERVER_ITSELF } from './record-making.js'
+import { makeAllowed, SERVER_ITSELF } from './record-making.js'
 
 /** The head of the log that ends, as far as it is known to have been signed. */
 export interface FormerLog {
@@ -67,11 +66,8 @@ export async function beginLog(
   const logId = createLogId()
   const setting = { name: 'log_id', value: logId }
   await ((await settings.find('log_id')) === undefined ? settings.insert(setting) : settings.replace(setting))
-  for (const draft of drafts) {
-    const now = clock()
-    const event = { ...draft, outcome: 'allow' } as const
-    audit.append(makeRecord({ logId, tenantId, bootId }, event, SERVER_ITSELF, createTimeOrderedId(now), now))
-  }
+  const place = { logId, tenantId, bootId }
+  for (const draft of drafts) audit.append(makeAllowed(place, draft, SERVER_ITSELF, clock()))
   return logId
 }
 

@@ -8,6 +8,7 @@ import {
 import type { ActorClaim } from '../../core/claims.js'
 import { indexAuditEvent } from '../../store/audit-terms.js'
 import type { AuditRecord } from '../../store/store.js'
+import { createTimeOrderedId } from '../time-ordered-id.js'
 
 /** Where a request came from, as far as the log tells it. */
 export interface Provenance {
@@ -62,6 +63,16 @@ export function joinDrafts(known: AuditDraft, learnt: Partial<AuditDraft>): Audi
 
 function joinMembers<T extends object>(known: T | undefined, learnt: T | undefined): T | undefined {
   return known && learnt ? { ...known, ...learnt } : (learnt ?? known)
+}
+
+/** Makes the record of something that has been done, which is nobody's attempt. */
+export function makeAllowed(
+  place: LogPlace,
+  draft: AuditDraft,
+  provenance: Provenance,
+  now: number,
+): AuditRecord {
+  return makeRecord(place, { ...draft, outcome: 'allow' }, provenance, createTimeOrderedId(now), now)
 }
 
 /** Makes the record of an event: its canonical bytes, what they are searched by, and what is kept beside them. */
