@@ -6,7 +6,7 @@ import type { JsonObject } from '../core/strict-json.js'
 import type { ClientAuthMethod } from '../store/store.js'
 import { listAuthMethods, type Mode } from './client-authentication.js'
 import { CLIENT_ALGORITHMS, parseClientKeys } from './client-keys.js'
-import { AGENT_TYPE } from './clients.js'
+import { AGENT_TYPE, AGENT_TYPE_RULE } from './clients.js'
 
 /** What a client may say of itself (RFC 7591 §2); every field is untrusted, and undefined where it was left out. */
 export interface ClientMetadata {
@@ -147,9 +147,7 @@ function assertNoStatement(statement: string | undefined): void {
 function assertTexts(input: ClientMetadata): void {
   const { clientName, contacts = [], clientKind, agentType, descriptions } = input
   if (agentType !== undefined && !AGENT_TYPE.test(agentType)) {
-    throw invalid(
-      `agent_type ${quote(agentType)} may hold letters, digits, dots, dashes and underscores only`,
-    )
+    throw invalid(`agent_type ${quote(agentType)} ${AGENT_TYPE_RULE}`)
   }
   if (clientName !== undefined && (clientName.trim() === '' || clientName.length > MAX_NAME_LENGTH)) {
     throw invalid(`client_name has to have 1 to ${MAX_NAME_LENGTH} characters`)

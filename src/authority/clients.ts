@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { readUuid } from '../core/uuid.js'
 import type { Client, ClientPage, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { findById } from './find-by-id.js'
@@ -53,6 +54,8 @@ export const PLATFORM_SELECTORS: Readonly<Record<string, readonly string[]>> = {
 const MAX_EMAIL_LENGTH = 512
 /** It becomes a segment of a SPIFFE id, whose alphabet this is; `.` and `..` are no segments (SPIFFE-ID §2.2). */
 export const AGENT_TYPE: RegExp = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/
+/** What is said of one that does not fit. */
+export const AGENT_TYPE_RULE = 'may hold letters, digits, dots, dashes and underscores only, 100 at most'
 
 export function createClients(options: {
   store: Store
@@ -92,6 +95,19 @@ export async function findAgent({ clients }: Pick<Queries, 'clients'>, id: strin
     throw new AuthsecError('client_not_found', `no agent ${quote(id)}`)
   }
   return client
+}
+
+/** The id of a client that is named as something's own; throws `invalid_request` in AuthSec's words for what is none. */
+export function readClientId(text: string): string {
+  const id = readUuid(text)
+  if (id === undefined) throw new AuthsecError('invalid_request', 'Invalid client_id format')
+  return id
+}
+
+/** Throws `client_not_found` unless there is a client with an id, and it is active. */
+export async function assertActiveClient({ clients }: Pick<Queries, 'clients'>, id: string): Promise<void> {
+  if ((await clients.find(id))?.active) return
+  throw new AuthsecError('client_not_found', `no active client ${quote(id)}`)
 }
 
 /** What the log tells of a new client. */
@@ -162,7 +178,7 @@ export function assertClientInput({
     throw invalid('client_type', clientType, 'has to have 1 to 100 characters')
   }
   if (agentType !== undefined && !AGENT_TYPE.test(agentType)) {
-    throw invalid('agent_type', agentType, 'may hold letters, digits, dots, dashes and underscores only')
+    throw invalid('agent_type', agentType, AGENT_TYPE_RULE)
   }
   if (platform !== undefined && !Object.hasOwn(PLATFORM_SELECTORS, platform)) {
     throw invalid('platform', platform, `is none of ${Object.keys(PLATFORM_SELECTORS).join(', ')}`)

@@ -6,10 +6,10 @@ import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { delegatesEverything } from '../core/policy.js'
 import { quote } from '../core/printable.js'
-import { isUuid, readUuid } from '../core/uuid.js'
+import { readUuid } from '../core/uuid.js'
 import type { Policy, Queries, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { AGENT_TYPE } from './clients.js'
+import { AGENT_TYPE, AGENT_TYPE_RULE, assertActiveClient, readClientId } from './clients.js'
 import { findById } from './find-by-id.js'
 import { assertResourceUri } from './resources.js'
 import { assertRoleName } from './roles.js'
@@ -46,7 +46,10 @@ export interface WarnedPolicy {
 }
 
 export interface Policies {
-  /** Throws `invalid_request`, `invalid_scope`, `client_not_found`, or `conflict` when the terms are taken. */
+  /**
+   * Throws `invalid_request`, `invalid_scope`, `invalid_target`, `client_not_found`, or `conflict` when the terms are
+   * taken.
+   */
   create(input: PolicyInput, session: Session, provenance: Provenance): Promise<WarnedPolicy>
   list(query: {
     roleName?: string | undefined
@@ -73,7 +76,7 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
         attempt.note(describePolicy(policy))
         const slips = await describeSlips(store, policy, input)
         await attempt.commit(async (transaction) => {
-          await assertClientActive(transaction, policy)
+          if (policy.clientId !== undefined) await assertActiveClient(transaction, policy.clientId)
           await assertTermsFree(transaction, policy)
           await transaction.policies.insert(policy)
         })
@@ -90,7 +93,9 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
           const current = await findPolicy(transaction, id)
           const policy = patchPolicy(current, patch, clock())
           attempt.note(describePolicy(policy))
-          if (policy.clientId !== current.clientId) await assertClientActive(transaction, policy)
+          const { clientId } = policy
+          const isNew = clientId !== undefined && clientId !== current.clientId
+          if (isNew) await assertActiveClient(transaction, clientId)
           await assertTermsFree(transaction, policy)
           await transaction.policies.update(policy)
           return { policy, warnings: describeBreadth(policy) }
@@ -115,14 +120,12 @@ export function createPolicies(options: { store: Store; audit: AuditLog; clock: 
 
 /** A policy from what was said of it; throws `invalid_request`, `invalid_scope` or `invalid_target`. */
 export function createPolicy(input: PolicyInput, createdBy: string | undefined, now: number): Policy {
-  const { roleName, agentType, maxTtlSeconds, clientId } = input
+  const { roleName, agentType, maxTtlSeconds } = input
   assertNames(roleName, agentType)
   if (maxTtlSeconds !== undefined && !Number.isSafeInteger(maxTtlSeconds)) {
     throw new AuthsecError('invalid_request', `max_ttl_seconds ${quote(maxTtlSeconds)} is not a whole number`)
   }
-  if (clientId !== undefined && !isUuid(clientId)) {
-    throw new AuthsecError('invalid_request', 'Invalid client_id format')
-  }
+  const clientId = input.clientId === undefined ? undefined : readClientId(input.clientId)
   const resources = [...new Set(input.resources ?? [ANY_RESOURCE])]
   for (const resource of resources) if (resource !== ANY_RESOURCE) assertResourceUri(resource)
 
@@ -135,7 +138,7 @@ export function createPolicy(input: PolicyInput, createdBy: string | undefined, 
     resources,
     maxTtlSeconds: Math.min(seconds, MAX_BASE_TTL),
     enabled: input.enabled ?? true,
-    clientId: clientId?.toLowerCase(),
+    clientId,
     createdBy,
     createdAt: now,
     updatedAt: now,
@@ -147,10 +150,7 @@ function assertNames(roleName: string, agentType: string): void {
   assertRoleName('role_name', roleName)
   if (agentType === '') throw new AuthsecError('invalid_request', 'agent_type is empty')
   if (!AGENT_TYPE.test(agentType)) {
-    throw new AuthsecError(
-      'invalid_request',
-      `agent_type ${quote(agentType)} may hold letters, digits, dots, dashes and underscores only, 100 at most`,
-    )
+    throw new AuthsecError('invalid_request', `agent_type ${quote(agentType)} ${AGENT_TYPE_RULE}`)
   }
 }
 
@@ -175,14 +175,6 @@ async function findPolicy({ policies }: Pick<Queries, 'policies'>, id: string): 
   const policy = await findById(policies, id)
   if (policy === undefined) throw new AuthsecError('not_found', `no policy ${quote(id)}`)
   return policy
-}
-
-async function assertClientActive(
-  { clients }: Pick<Queries, 'clients'>,
-  { clientId }: Policy,
-): Promise<void> {
-  if (clientId === undefined || (await clients.find(clientId))?.active) return
-  throw new AuthsecError('client_not_found', `no active client ${clientId}`)
 }
 
 async function assertTermsFree({ policies }: Pick<Queries, 'policies'>, policy: Policy): Promise<void> {

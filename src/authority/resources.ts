@@ -2,9 +2,9 @@ import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
-import { isUuid } from '../core/uuid.js'
 import type { Queries, Resource, Store } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
+import { assertActiveClient, readClientId } from './clients.js'
 import { CALL_ALGORITHMS } from './key-sets.js'
 import type { Session } from './sessions.js'
 
@@ -46,9 +46,7 @@ export function createResources(options: { store: Store; audit: AuditLog; clock:
         const resource = createResource(input, clock())
         attempt.note(describeResource(resource))
         await attempt.commit(async (transaction) => {
-          if (resource.clientId && !(await transaction.clients.find(resource.clientId))?.active) {
-            throw new AuthsecError('client_not_found', `no active client ${quote(resource.clientId)}`)
-          }
+          if (resource.clientId !== undefined) await assertActiveClient(transaction, resource.clientId)
           if ((await transaction.resources.find(resource.uri)) !== undefined) {
             throw new AuthsecError('conflict', `the resource ${quote(resource.uri, 200)} exists already`)
           }
@@ -97,7 +95,7 @@ export function describeResource({ uri, clientId, permissions, signingAlg }: Res
 
 /** A resource from what was said of it; throws `invalid_target`, `invalid_scope` or `invalid_request`. */
 export function createResource(input: ResourceInput, now: number): Resource {
-  const { uri, permissions, signingAlg = 'ES256', clientId } = input
+  const { uri, permissions, signingAlg = 'ES256' } = input
   assertResourceUri(uri)
   const known = CALL_ALGORITHMS.find((alg) => alg === signingAlg)
   if (known === undefined) {
@@ -106,13 +104,11 @@ export function createResource(input: ResourceInput, now: number): Resource {
       `signing_alg ${quote(signingAlg)} is none of ${CALL_ALGORITHMS.join(', ')}`,
     )
   }
-  if (clientId !== undefined && !isUuid(clientId)) {
-    throw new AuthsecError('invalid_request', 'Invalid client_id format')
-  }
+  const clientId = input.clientId === undefined ? undefined : readClientId(input.clientId)
   return {
     uri,
     permissions: sortPermissions(parsePermissions(permissions)),
-    clientId: clientId?.toLowerCase(),
+    clientId,
     signingAlg: known,
     createdAt: now,
   }

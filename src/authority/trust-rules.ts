@@ -2,10 +2,10 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { isLoopback, parseServerUrl } from '../core/server-url.js'
 import { assertTrustTerms, type TrustTerms } from '../core/trust-rule.js'
-import { isUuid } from '../core/uuid.js'
 import type { Queries, Store, TrustRule } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import type { Mode } from './client-authentication.js'
+import { assertActiveClient, readClientId } from './clients.js'
 import type { Session } from './sessions.js'
 
 export interface TrustRuleInput extends TrustTerms {
@@ -44,9 +44,7 @@ export function createTrustRules(options: {
           details: { name, issuer, audience, subject, claims: { ...claims } },
         })
         await attempt.commit(async (transaction) => {
-          if (!(await transaction.clients.find(clientId))?.active) {
-            throw new AuthsecError('client_not_found', `no active client ${quote(clientId)}`)
-          }
+          await assertActiveClient(transaction, clientId)
           if ((await transaction.trustRules.find(name)) !== undefined) {
             throw new AuthsecError('conflict', `the trust rule ${quote(name)} exists already`)
           }
@@ -77,16 +75,16 @@ async function findTrustRule({ trustRules }: Pick<Queries, 'trustRules'>, name: 
   throw new AuthsecError('not_found', `no trust rule ${quote(name)}`)
 }
 
-function createTrustRule({ clientId, ...input }: TrustRuleInput, now: number, mode: Mode): TrustRule {
+function createTrustRule(input: TrustRuleInput, now: number, mode: Mode): TrustRule {
   if (!NAME.test(input.name)) {
     throw new AuthsecError('invalid_request', `${quote(input.name)} cannot be the name of a trust rule`, {
       hint: 'Use up to 64 letters, digits, dots, dashes and underscores.',
     })
   }
-  if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid client_id format')
+  const clientId = readClientId(input.clientId)
   assertIssuer(input.issuer, mode)
   assertTrustTerms(input)
-  return { ...input, clientId: clientId.toLowerCase(), createdAt: now }
+  return { ...input, clientId, createdAt: now }
 }
 
 function assertIssuer(issuer: string, mode: Mode): void {

@@ -1,8 +1,8 @@
+import { readClientId } from '../../authority/clients.js'
 import { mayStandIn } from '../../authority/stand-ins.js'
 import type { AuditParty } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { formatTime } from '../../core/time.js'
-import { isUuid } from '../../core/uuid.js'
 import { readClientRequest } from '../body.js'
 import { readBearer } from '../caller.js'
 import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
@@ -35,7 +35,7 @@ export const delegationToken: Endpoint<'public'> = {
     'none for a disabled client or user; in shared mode only to the client, who proves it, its delegator in person or an admin',
 
   async handle(request, context) {
-    const clientId = readClientId(request)
+    const clientId = readAgent(request)
     const puller = context.mode === 'shared' ? await findPuller(clientId, request, context) : undefined
     return answerPull(clientId, context, puller)
   },
@@ -58,14 +58,13 @@ export const delegationTokenByForm: Endpoint<'public'> = {
   },
 }
 
-function readClientId(request: Request): string {
+function readAgent(request: Request): string {
   const query = new URL(request.url).searchParams
   const clientId = readQueryString(query, 'client_id') || request.headers.get('x-client-id')
   if (!clientId) {
     throw new AuthsecError('invalid_request', 'client_id is required (query param or X-Client-ID header)')
   }
-  if (!isUuid(clientId)) throw new AuthsecError('invalid_request', 'Invalid client_id format')
-  return clientId.toLowerCase()
+  return readClientId(clientId)
 }
 
 /** Whoever may pull where that takes a proof; undefined for the agent itself. Throws `no_delegation` for anybody else. */
