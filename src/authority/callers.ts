@@ -6,7 +6,7 @@ import { delegablePermissions } from '../core/policy.js'
 import type { Store } from '../store/store.js'
 import type { Parties } from './audit/log.js'
 import type { BaseTokens } from './base-tokens.js'
-import { ADMIN_PERMISSION, isPersonal, type Sessions } from './sessions.js'
+import { ADMIN_PERMISSION, isPersonal, lacksPermission, type Sessions } from './sessions.js'
 import { assertStanding } from './standing.js'
 
 /** A person with a session, or an agent with its base token or with a session that a person has let it have. */
@@ -86,9 +86,7 @@ export function createCallers(options: {
 /** Throws `access_denied` without a permission; a person with `admin:access` needs no other. */
 export function assertPermitted({ permissions, isAgent }: Caller, permission: string): void {
   if (permissions.has(permission) || (!isAgent && permissions.has(ADMIN_PERMISSION))) return
-  throw new AuthsecError('access_denied', 'token is valid but lacks required permissions', {
-    hint: `The permission ${permission} is required.`,
-  })
+  throw lacksPermission(permission)
 }
 
 function attempt<T>(check: () => T, refusal: string): T {

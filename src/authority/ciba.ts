@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { Approval, ApprovalForm } from '../store/approvals.js'
@@ -17,6 +16,7 @@ import {
 } from './approvals.js'
 import { type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
 import { authenticateText } from './challenges.js'
+import { createSecret } from './client-authentication.js'
 import { findById } from './find-by-id.js'
 import { ADMIN_PERMISSION, limitUser, type Session } from './sessions.js'
 import type { SigningKeys } from './signer.js'
@@ -107,7 +107,7 @@ export function createCiba({
         .attempt(draft, provenance, async (attempt) => {
           assertBindingMessage(request.bindingMessage)
           const user = await findHinted(loginHint, store)
-          const authReqId = names[0] ?? randomBytes(32).toString('base64url')
+          const authReqId = names[0] ?? createSecret()
           const approval = await askForApproval(
             {
               ...request,

@@ -119,7 +119,8 @@ function describe({ origin, clientId, expiresAt, jti }: IssuedToken, { permissio
   return { token_type: origin.kind === 'base' ? 'N_A' : 'Bearer', ...origin.claims, ...current }
 }
 
-function noteToken(attempt: Attempt, { jti, clientId, userId, origin }: IssuedToken): void {
+/** Notes which token is asked about, or revoked. */
+export function noteToken(attempt: Attempt, { jti, clientId, userId, origin }: IssuedToken): void {
   attempt.note({
     jti,
     client: clientId,

@@ -83,13 +83,17 @@ export function createIssuedTokens(options: {
   }
 }
 
-async function appraise({ origin }: IssuedToken, queries: Queries, now: number): Promise<TokenWorth> {
+async function appraise(
+  { origin }: IssuedToken,
+  queries: Queries,
+  now: number,
+): Promise<TokenWorth | undefined> {
   switch (origin.kind) {
     case 'session':
       return { ownerId: undefined, permissions: origin.session.user.permissions }
     case 'client': {
       const { claims } = origin
-      if (await queries.revocations.hasAny([claims.jti])) throw revoked()
+      if (await queries.revocations.hasAny([claims.jti])) return undefined
       const asked = { resource: claims.aud, permissions: new Set(claims.permissions) }
       const { standing, permissions } = decideClientStanding(
         await queries.clients.findStanding(claims.client_id, claims.aud),
@@ -99,7 +103,7 @@ async function appraise({ origin }: IssuedToken, queries: Queries, now: number):
     }
     case 'call': {
       const { presented } = origin
-      if (presented.terms.oneTime && (await queries.uses.has(presented.jti))) throw used()
+      if (presented.terms.oneTime && (await queries.uses.has(presented.jti))) return undefined
       const resource = presented.audience ?? ''
       const standing = decideLiveness(
         await readLiveness(queries, presented, resource),
@@ -144,12 +148,4 @@ function fromClient(claims: ClientClaims): IssuedToken {
 function fromSession(session: Session): IssuedToken {
   const { id: jti, clientId, user, expiresAt } = session
   return { jti, clientId, userId: user.id, expiresAt, origin: { kind: 'session', session } }
-}
-
-function used(): AuthsecError {
-  return new AuthsecError('invalid_grant', 'the token has been used')
-}
-
-function revoked(): AuthsecError {
-  return new AuthsecError('invalid_grant', 'the token has been revoked')
 }

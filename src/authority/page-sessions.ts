@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { StoredSession } from '../store/sessions.js'
 import type { Store, User } from '../store/store.js'
 import { hashHandle } from './approvals.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { authenticateText } from './challenges.js'
+import { createSecret } from './client-authentication.js'
 import { isSameText } from './constant-time.js'
 import type { Credentials, Logins } from './logins.js'
 import { type Session, tokenTypeOf } from './sessions.js'
@@ -42,14 +42,14 @@ export function createPageSessions(options: {
     authenticateText(privateKey, `activation page ${handle}`)
 
   return {
-    createHandle,
+    createHandle: createSecret,
     createFormToken: (handle) => prove(keys.active, handle),
     isFormToken: (handle, token) => keys.trusted.some((key) => isSameText(prove(key, handle), token)),
 
     login(credentials, provenance) {
       return audit.attempt({ type: 'session.started' }, provenance, async (attempt) => {
         const { user, settle } = await logins.authenticate(credentials, attempt)
-        const handle = createHandle()
+        const handle = createSecret()
         const stored = createStoredSession(handle, user, clock())
         attempt.note({ details: { kind: 'page', expires_in: PAGE_SESSION_TTL } })
         await attempt.commit(async (transaction) => {
@@ -75,10 +75,6 @@ export function createPageSessions(options: {
       )
     },
   }
-}
-
-function createHandle(): string {
-  return randomBytes(32).toString('base64url')
 }
 
 function createStoredSession(handle: string, user: User, now: number): StoredSession {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { BASE_TOKEN_TYPE } from '../core/claims.js'
+import { AUTHSEC_AUDIENCE } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
 import type { Attempt, Provenance } from './audit/log.js'
-import { SESSION_ISSUER } from './session-claims.js'
+import { SESSION_ISSUER, SESSION_TOKEN_TYPE } from './session-claims.js'
 import type { Session } from './sessions.js'
 import { type SigningKeys, signJwt } from './signer.js'
 import { readSvid, type SvidsOptions } from './svids.js'
@@ -114,10 +115,13 @@ export function createQuirks(options: QuirksOptions): Quirks {
       return audit.attempt(draftOf('token-generate'), provenance, async (attempt) => {
         assertOwnTenant(request.tenantId, tenantId)
         const now = seconds()
-        const header = { typ: 'JWT', kid: request.secretId === undefined ? 'default' : 'sdk-agent' }
+        const header = {
+          typ: SESSION_TOKEN_TYPE,
+          kid: request.secretId === undefined ? 'default' : 'sdk-agent',
+        }
         const { token, tokenHash } = signJwt(sessionKeys.active, header, {
           iss: SESSION_ISSUER,
-          aud: 'authsec-api',
+          aud: AUTHSEC_AUDIENCE,
           tenant_id: tenantId,
           project_id: request.projectId,
           client_id: request.clientId,

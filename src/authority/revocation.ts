@@ -2,7 +2,7 @@ import { MAX_CALL_TTL } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import type { Transaction } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
-import { type AskerOptions, findAsker } from './introspection.js'
+import { type AskerOptions, findAsker, noteToken } from './introspection.js'
 import type { IssuedToken, IssuedTokens } from './issued-tokens.js'
 import { type ClientRequest, readAskedToken } from './presented-client.js'
 import type { Session } from './sessions.js'
@@ -34,8 +34,7 @@ export function createRevocation(
           attempt.note({ details: { known: false } })
           return attempt.commit()
         }
-        attempt.note({ jti: token.jti, client: token.clientId, details: { kind: token.origin.kind } })
-        if (token.userId !== undefined) attempt.note({ subject: { type: 'user', id: token.userId } })
+        noteToken(attempt, token)
         if (asker !== 'admin' && token.clientId !== asker.id) {
           throw new AuthsecError('unauthorized_client', 'the token was issued to another client')
         }

@@ -1,3 +1,4 @@
+import { AUTHSEC_AUDIENCE } from '../core/delegation.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJwt } from '../core/jwt.js'
 import { sortPermissions } from '../core/permission.js'
@@ -22,8 +23,6 @@ export const SESSION_ISSUER = 'authsec-ai/auth-manager'
 /** The `typ` of their tokens. */
 export const SESSION_TOKEN_TYPE = 'JWT'
 
-const AUDIENCE = 'authsec-api'
-
 /** What the token of a session says, in AuthSec's claims; `jti` and `boot` are ours. */
 export function createSessionClaims(
   user: User,
@@ -33,7 +32,7 @@ export function createSessionClaims(
   const issuedAt = Math.floor(session.createdAt / 1000)
   return {
     iss: SESSION_ISSUER,
-    aud: AUDIENCE,
+    aud: AUTHSEC_AUDIENCE,
     sub: user.id,
     user_id: user.id,
     email_id: user.email,
@@ -59,7 +58,7 @@ export function readSession(
   const claims = readSigned(token, keys)
   if (claims === undefined) return undefined
   const { iss, aud, tenant_id: tenant, exp: expiresAt, sub: userId, jti: id, may_act: mayAct } = claims
-  if (iss !== SESSION_ISSUER || aud !== AUDIENCE || tenant !== tenantId) return undefined
+  if (iss !== SESSION_ISSUER || aud !== AUTHSEC_AUDIENCE || tenant !== tenantId) return undefined
   if (typeof expiresAt !== 'number' || typeof userId !== 'string' || typeof id !== 'string') return undefined
   return { id, userId, expiresAt, mayAct: mayAct === undefined ? undefined : parseMayAct(mayAct) }
 }

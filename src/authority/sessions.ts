@@ -219,11 +219,14 @@ export function createSessions(options: SessionsOptions): Sessions {
 
 /** Throws `access_denied` unless the session may use AuthSec's admin routes. */
 export function assertAdmin({ user }: Session): void {
-  if (!user.permissions.has(ADMIN_PERMISSION)) {
-    throw new AuthsecError('access_denied', 'token is valid but lacks required permissions', {
-      hint: `The permission ${ADMIN_PERMISSION} is required.`,
-    })
-  }
+  if (!user.permissions.has(ADMIN_PERMISSION)) throw lacksPermission(ADMIN_PERMISSION)
+}
+
+/** What is told, in AuthSec's words, to whoever may not do something for want of a permission. */
+export function lacksPermission(permission: string): AuthsecError {
+  return new AuthsecError('access_denied', 'token is valid but lacks required permissions', {
+    hint: `The permission ${permission} is required.`,
+  })
 }
 
 /**
