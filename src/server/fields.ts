@@ -47,6 +47,13 @@ export function readBoolean(body: JsonObject, name: string): boolean | undefined
   return value
 }
 
+/** Nobody says yes, or no, by leaving it out. */
+export function requireBoolean(body: JsonObject, name: string): boolean {
+  const value = readBoolean(body, name)
+  if (value === undefined) throw invalid(`${name} is required`)
+  return value
+}
+
 export function readObject(body: JsonObject, name: string): JsonObject | undefined {
   const value = body[name]
   if (value === undefined || value === null) return undefined

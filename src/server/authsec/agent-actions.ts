@@ -4,7 +4,7 @@ import { AuthsecError } from '../../core/errors.js'
 import type { AgentAction } from '../../store/agent-actions.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
-import { readBoolean, readQueryString, readString, requireString } from '../fields.js'
+import { readQueryString, readString, requireBoolean, requireString } from '../fields.js'
 
 const ACTIONS = '/uflow/agent/actions'
 const SCORE = 'The risk is scored by the words of action and resource; there are no risk policies to change.'
@@ -94,8 +94,7 @@ export const respondAction: Endpoint<'session'> = {
 
   async handle(request, { authority, caller, provenance }) {
     const body = await readJson(request)
-    const isApproved = readBoolean(body, 'approved')
-    if (isApproved === undefined) throw new AuthsecError('invalid_request', 'approved is required')
+    const isApproved = requireBoolean(body, 'approved')
     const id = requireString(body, 'action_req_id')
     const action = await authority.agentActions.respond(id, isApproved, caller, provenance)
     return Response.json({ success: true, message: MESSAGES[action.status] })

@@ -4,7 +4,7 @@ import { quote } from '../../core/printable.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import { readQueryString } from '../fields.js'
 import { readId } from './request.js'
-import { formatAgent } from './wire.js'
+import { formatAgent, readClientStatus } from './wire.js'
 
 // AuthSec lists every agent at once.
 const EVERY_AGENT = 100_000
@@ -24,7 +24,7 @@ export const listAgents: Endpoint<'admin'> = {
     const { clients, total } = await authority.clients.list({
       clientType: AGENT_CLIENT_TYPE,
       agentType: readQueryString(query, 'agent_type'),
-      active: readStatus(query),
+      active: readClientStatus(readQueryString(query, 'status')),
       page: 1,
       limit: EVERY_AGENT,
     })
@@ -51,17 +51,4 @@ export const showAgent: Endpoint<'admin'> = {
     }
     return Response.json(formatAgent(client, authority.identity.tenantId))
   },
-}
-
-function readStatus(query: URLSearchParams): boolean | undefined {
-  const status = readQueryString(query, 'status')
-  if (status === undefined) return undefined
-  switch (status.toLowerCase()) {
-    case 'active':
-      return true
-    case 'inactive':
-      return false
-    default:
-      throw new AuthsecError('invalid_request', `status ${quote(status)} is neither Active nor Inactive`)
-  }
 }

@@ -1,14 +1,11 @@
 import type { ClientPatch } from '../../authority/client-changes.js'
-import { AuthsecError } from '../../core/errors.js'
-import { quote } from '../../core/printable.js'
 import type { JsonObject } from '../../core/strict-json.js'
 import { formatTime } from '../../core/time.js'
-import type { Client } from '../../store/store.js'
 import { readJson } from '../body.js'
-import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
+import { authsecPaths, type Endpoint } from '../endpoint.js'
 import { readBoolean, readString, readStrings, requireString } from '../fields.js'
 import { assertTenant, CLIENTS } from './tenant.js'
-import { formatClient } from './wire.js'
+import { formatClient, readClientStatus } from './wire.js'
 
 const AT_ONCE = 'It decides the next pull and exchange; AuthSec goes on handing out the token.'
 
@@ -114,7 +111,12 @@ export const deleteClient: Endpoint<'admin'> = {
   differences: AT_ONCE,
   event: 'client.deleted',
   errors: 'authsec',
-  handle: (_request, context) => removeClient(context),
+
+  async handle(_request, { authority, caller, params, provenance }) {
+    assertTenant(params, authority.identity.tenantId)
+    const { id } = await authority.clients.remove(params['id'] ?? '', caller, provenance)
+    return Response.json({ message: 'Client soft deleted successfully', id, deleted: true })
+  },
 }
 
 export const softDeleteClient: Endpoint<'admin'> = {
@@ -148,17 +150,6 @@ export const eraseClient: Endpoint<'admin'> = {
   },
 }
 
-async function removeClient({
-  authority,
-  caller,
-  params,
-  provenance,
-}: EndpointContext<'admin'>): Promise<Response> {
-  assertTenant(params, authority.identity.tenantId)
-  const client: Client = await authority.clients.remove(params['id'] ?? '', caller, provenance)
-  return Response.json({ message: 'Client soft deleted successfully', id: client.id, deleted: true })
-}
-
 /** The client that a body names, which names the tenant once more. */
 function readTarget(body: JsonObject, params: Readonly<Record<string, string>>, tenantId: string): string {
   assertTenant(params, tenantId)
@@ -170,23 +161,9 @@ function readPatch(body: JsonObject): ClientPatch {
   return {
     name: readString(body, 'name'),
     email: readString(body, 'email'),
-    active: readBoolean(body, 'active') ?? readStatus(body),
+    active: readBoolean(body, 'active') ?? readClientStatus(readString(body, 'status')),
     tags: readStrings(body, 'tags'),
     hydraClientId: readString(body, 'hydra_client_id'),
     oidcEnabled: readBoolean(body, 'oidc_enabled'),
-  }
-}
-
-function readStatus(body: JsonObject): boolean | undefined {
-  const status = readString(body, 'status')
-  switch (status?.toLowerCase()) {
-    case undefined:
-      return undefined
-    case 'active':
-      return true
-    case 'inactive':
-      return false
-    default:
-      throw new AuthsecError('invalid_request', `status ${quote(status)} is neither Active nor Inactive`)
   }
 }

@@ -1,5 +1,6 @@
 import { sortPermissions } from '../../core/permission.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
+import { listResources } from './wire.js'
 
 /** What a policy can be written about. As at AuthSec it is the whole tenant's, not only the caller's. */
 export const rolesPermissions: Endpoint<'admin'> = {
@@ -21,7 +22,7 @@ export const rolesPermissions: Endpoint<'admin'> = {
       roles: roles.map(({ name }) => name),
       permissions,
       scopes: permissions,
-      resources: [...new Set(permissions.map((permission) => permission.split(':', 1)[0]))],
+      resources: listResources(permissions),
     })
   },
 }

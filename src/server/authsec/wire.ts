@@ -1,4 +1,6 @@
 import type { HeldDelegation } from '../../authority/delegations.js'
+import { AuthsecError } from '../../core/errors.js'
+import { quote } from '../../core/printable.js'
 import { formatTime } from '../../core/time.js'
 import type { Client, Policy } from '../../store/store.js'
 
@@ -84,6 +86,25 @@ export function formatPolicy(policy: Policy, tenantId: string): object {
     created_at: formatTime(policy.createdAt),
     updated_at: formatTime(policy.updatedAt),
   }
+}
+
+/** Reads a status as `formatStatus` writes it, in any case: whether the client is active. Throws `invalid_request`. */
+export function readClientStatus(text: string | undefined): boolean | undefined {
+  switch (text?.toLowerCase()) {
+    case undefined:
+      return undefined
+    case 'active':
+      return true
+    case 'inactive':
+      return false
+    default:
+      throw new AuthsecError('invalid_request', `status ${quote(text)} is neither Active nor Inactive`)
+  }
+}
+
+/** What AuthSec calls the resources of permissions: what each of them is about. */
+export function listResources(permissions: readonly string[]): string[] {
+  return [...new Set(permissions.map((permission) => permission.slice(0, permission.indexOf(':'))))]
 }
 
 function formatStatus({ active, deletedAt }: Client): string {

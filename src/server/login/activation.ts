@@ -1,9 +1,8 @@
 import { AuthsecError } from '../../core/errors.js'
-import type { JsonObject } from '../../core/strict-json.js'
 import { formatTime } from '../../core/time.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
-import { readBoolean, readQueryString, requireString } from '../fields.js'
+import { readQueryString, requireBoolean, requireString } from '../fields.js'
 import { tenantDomain } from './wire.js'
 
 export const activationInfo: Endpoint<'public'> = {
@@ -75,7 +74,9 @@ export const authorizeDevice: Endpoint<'session'> = {
   refusals: { not_found: [400, 'Invalid or expired user code'] },
 
   async handle(request, { authority, caller, provenance }) {
-    const { userCode, approve } = readAnswer(await readJson(request), 'approved')
+    const body = await readJson(request)
+    const approve = requireBoolean(body, 'approved')
+    const userCode = requireString(body, 'user_code')
     await authority.devices.answer(userCode, { session: caller, approve }, provenance)
     return Response.json({ status: approve ? 'authorized' : 'denied' })
   },
@@ -87,15 +88,10 @@ export const authorizeDeviceLegacy: Endpoint<'session'> = {
   summary: 'Let a device log in, or not, in older words',
 
   async handle(request, { authority, caller, provenance }) {
-    const { userCode, approve } = readAnswer(await readJson(request), 'approve')
+    const body = await readJson(request)
+    const approve = requireBoolean(body, 'approve')
+    const userCode = requireString(body, 'user_code')
     await authority.devices.answer(userCode, { session: caller, approve }, provenance)
     return Response.json({ success: true, message: approve ? 'Device authorized' : 'Device denied' })
   },
-}
-
-// Nobody approves by leaving the answer out.
-function readAnswer(body: JsonObject, name: string): { userCode: string; approve: boolean } {
-  const approve = readBoolean(body, name)
-  if (approve === undefined) throw new AuthsecError('invalid_request', `${name} is required`)
-  return { userCode: requireString(body, 'user_code'), approve }
 }

@@ -8,13 +8,13 @@ import type { Approval } from '../../store/approvals.js'
 import type { Client } from '../../store/store.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint, type EndpointContext } from '../endpoint.js'
-import { readBoolean, readString, readStrings, requireString } from '../fields.js'
+import { readString, readStrings, requireBoolean, requireString } from '../fields.js'
+import { DEFAULT_SCOPES } from './wire.js'
 
 const ADMIN_PLANE = '/uflow/auth/ciba'
 const TENANT_PLANES = ['/uflow/auth/tenant/ciba', '/uflow/auth/workspace/ciba']
 /** What a token of the admin plane is said to live, in seconds: a year, as at AuthSec. */
 const ADMIN_PLANE_TTL = 31_536_000
-const DEFAULT_SCOPES = ['openid', 'profile', 'email']
 
 const tenantPaths = (path: string) => TENANT_PLANES.flatMap((plane) => authsecPaths(`${plane}${path}`))
 
@@ -106,8 +106,7 @@ export const respondCiba: Endpoint<'session'> = {
 
   async handle(request, { authority, caller, provenance }) {
     const body = await readJson(request)
-    const approve = readBoolean(body, 'approved')
-    if (approve === undefined) throw new AuthsecError('invalid_request', 'approved is required')
+    const approve = requireBoolean(body, 'approved')
     const name = requireString(body, 'auth_req_id')
     await authority.ciba.answer(name, { session: caller, approve }, provenance)
     return Response.json({ success: true, message: approve ? 'Request approved' : 'Request denied' })

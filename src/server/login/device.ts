@@ -5,9 +5,8 @@ import { isJsonObject, type JsonObject } from '../../core/strict-json.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import { readStrings, requireString } from '../fields.js'
-import { ACTIVATION_PATH, tenantDomain } from './wire.js'
+import { ACTIVATION_PATH, DEFAULT_SCOPES, tenantDomain } from './wire.js'
 
-const DEFAULT_SCOPES = ['openid', 'profile', 'email']
 const MAX_DEVICE_INFO_LENGTH = 2_048
 
 export const deviceCode: Endpoint<'public'> = {

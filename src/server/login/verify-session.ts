@@ -1,6 +1,7 @@
 import { SESSION_ISSUER } from '../../authority/session-claims.js'
 import { sortPermissions } from '../../core/permission.js'
 import { formatTime } from '../../core/time.js'
+import { listResources } from '../authsec/wire.js'
 import { readJson } from '../body.js'
 import { authsecPaths, type Endpoint } from '../endpoint.js'
 import { requireString } from '../fields.js'
@@ -39,7 +40,7 @@ export const verifySession: Endpoint<'public'> = {
       scopes: permissions,
       roles: session.user.roles,
       groups: [],
-      resources: [...new Set(permissions.map((permission) => permission.slice(0, permission.indexOf(':'))))],
+      resources: listResources(permissions),
       token_type: session.tokenType,
       issued_at: formatTime(session.startedAt),
       expires_at: formatTime(session.expiresAt * 1000),

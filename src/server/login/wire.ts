@@ -4,6 +4,9 @@ import { quote } from '../../core/printable.js'
 /** Where a person types the code of a device. */
 export const ACTIVATION_PATH = '/activate'
 
+/** What somebody asks for who names no scope, at AuthSec. */
+export const DEFAULT_SCOPES: readonly string[] = ['openid', 'profile', 'email']
+
 /** What AuthSec calls the domain of a tenant: this server has one tenant, at its own host. */
 export function tenantDomain(serverUrl: string): string {
   return new URL(serverUrl).hostname
