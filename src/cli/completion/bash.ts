@@ -22,6 +22,9 @@ _authsec_words() {
 _authsec() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} at=authsec i
   local names=\${AUTHSEC_CONFIG_DIR:-${quoteWord(directory)}}/completion
+  # To bash the = of --flag=value is a word of its own, and a quote that is still open belongs to the word.
+  if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+  cur=\${cur#[\\"\\']}
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     if [[ \${COMP_WORDS[i]} == -- ]]; then return; fi

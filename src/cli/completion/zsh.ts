@@ -16,6 +16,7 @@ _authsec() {
   local cur=\${words[CURRENT]} prev=\${words[CURRENT-1]} at=authsec i
   local names=\${AUTHSEC_CONFIG_DIR:-${quoteWord(directory)}}/completion
   local -a found
+  if [[ $cur == --*=* ]]; then prev=\${cur%%=*}; compset -P 1 '*='; fi
   for ((i = 2; i < CURRENT; i++)); do
     if [[ \${words[i]} == -- ]]; then _files; return; fi
     case "$at \${words[i]}" in
@@ -28,6 +29,7 @@ _authsec() {
   case "$at $prev" in
 ${places.flatMap((place) => place.flags.flatMap((flag) => writeValue(place, flag))).join('\n')}
   esac
+  if [[ $cur == --*=* ]]; then return 1; fi
   case $at in
 ${places.map(writePlace).join('\n')}
   esac

@@ -26,9 +26,10 @@ afterAll(() => rm(directory, { recursive: true, force: true }))
 /** What a line is completed with, whatever is in the environment of the test. */
 const COMPLETERS: Record<string, (line: string) => string[]> = {
   bash(line) {
+    const words = line.split(/ |(?==)|(?<==)/)
     const program = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _authsec
       printf '%s\\n' "\${COMPREPLY[@]}"`
-    return run('bash', ['--norc', '-c', program, 'bash', scripts['bash'] as string, ...line.split(' ')])
+    return run('bash', ['--norc', '-c', program, 'bash', scripts['bash'] as string, ...words])
   },
   zsh(line) {
     const driver = join(import.meta.dirname, 'complete.zsh')
@@ -38,7 +39,7 @@ const COMPLETERS: Record<string, (line: string) => string[]> = {
   fish(line) {
     const program = `source $argv[1]; complete -C $argv[2]`
     const output = run('fish', ['--no-config', '-c', program, scripts['fish'] as string, line])
-    return output.map((text) => text.split('\t')[0] as string)
+    return output.map((text) => text.split('\t')[0]?.replace(/^--[\w-]+=/, '') as string)
   },
 }
 
@@ -52,6 +53,9 @@ describe.each(Object.keys(COMPLETERS))('%s', (shell) => {
     { what: 'clients as the value of a flag', line: 'authsec token mint --client b', found: ['billing-bot'] },
     { what: 'clients as an argument', line: 'authsec client show 0', found: [CLIENT] },
     { what: 'profiles as the value of a flag', line: 'authsec whoami --profile s', found: ['staging'] },
+    { what: 'choices behind =', line: 'authsec login --generation=', found: ['A', 'B', 'P'] },
+    { what: 'clients behind =', line: 'authsec token mint --client=b', found: ['billing-bot'] },
+    { what: 'a word in quotes', line: 'authsec client show "bil', found: ['billing-bot'] },
     { what: 'profiles as an argument', line: 'authsec profile use ', found: ['dev', 'staging'] },
     { what: 'nothing for another program', line: 'authsec exec -- --aud', found: [] },
   ])('completes $what: $line', ({ line, found }) => {
