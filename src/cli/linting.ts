@@ -1,3 +1,5 @@
+import { isAbsolute, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { AuthsecError } from '../core/errors.js'
 import { quote, toPrintable } from '../core/printable.js'
 import { isJsonObject, type JsonObject } from '../core/strict-json.js'
@@ -129,7 +131,7 @@ export function toSarif(findings: readonly LintFinding[], version: string): Sari
           ruleIndex: LINT_RULES.findIndex(({ id }) => id === rule),
           level,
           message: { text: message },
-          locations: [{ physicalLocation: { artifactLocation: { uri: nameOf(file) ?? 'stdin' } } }],
+          locations: [{ physicalLocation: { artifactLocation: { uri: addressOf(file) } } }],
           ...(suppressed !== undefined && {
             suppressions: [{ kind: 'external', justification: suppressed }],
           }),
@@ -153,6 +155,12 @@ function assertRule(id: string, text: string): void {
 
 function isLevel(text: string): text is LintLevel {
   return (LINT_LEVELS as readonly string[]).includes(text)
+}
+
+// SARIF §3.4.3: an address, not a path.
+function addressOf(file: string): string {
+  if (isAbsolute(file)) return pathToFileURL(file).href
+  return file === '-' ? 'stdin' : file.split(sep).map(encodeURIComponent).join('/')
 }
 
 function nameOf(file: string): string | undefined {

@@ -1,6 +1,7 @@
 import { decodeBase64url } from '../core/base64url.js'
 import { AuthsecError } from '../core/errors.js'
 import { parseJoseHeader, parseJwt } from '../core/jwt.js'
+import { quote } from '../core/printable.js'
 import type { JsonObject } from '../core/strict-json.js'
 
 /** What can be read of a token by anybody, whatever it is. Nothing of it is verified. */
@@ -25,17 +26,16 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Takes a compact JWS or JWE apart, also one inside another. Throws `token_malformed` with a hint for whatever is
- * neither, or nested deeper than three times.
+ * neither, or nested deeper than three times, and names the file where one of several may be meant.
  */
-export function dissectToken(token: string): Anatomy {
+export function dissectToken(token: string, file?: string): Anatomy {
   try {
     return dissect(token, MAX_NESTING)
   } catch (error) {
-    if (!AuthsecError.is(error) || error.hint !== undefined) throw error
-    throw new AuthsecError(error.code, error.message, {
-      hint: 'Check that all of the token was copied, and nothing else.',
-      cause: error,
-    })
+    if (!AuthsecError.is(error)) throw error
+    const { code, message, hint = 'Check that all of the token was copied, and nothing else.' } = error
+    const named = file === undefined ? message : `${quote(file, 200)}: ${message}`
+    throw new AuthsecError(code, named, { hint, cause: error })
   }
 }
 
@@ -45,13 +45,15 @@ function dissect(token: string, nesting: number): Anatomy {
   const parts = token.split('.')
   if (parts.length === 5 && token.length <= MAX_TOKEN_LENGTH) return dissectEncrypted(token)
   if (parts.length === 3 && isNested(parts)) return dissectNested(token, parts, nesting)
-  const { header, claims, signature } = parseJwt(token, MAX_TOKEN_LENGTH)
+  // What verifies takes it for malformed, so it is read with a signature that is thrown away.
+  const isSigned = !isUnsecured(parts)
+  const { header, claims, signature } = parseJwt(isSigned ? token : `${token}AA`, MAX_TOKEN_LENGTH)
   return {
     kind: 'signed',
     header,
     claims,
     inner: undefined,
-    signatureBytes: signature.length,
+    signatureBytes: isSigned ? signature.length : 0,
     texts: parts.slice(0, 2).map(readText),
   }
 }
@@ -83,6 +85,11 @@ function dissectNested(
     signatureBytes: decodeBase64url(signature).length,
     texts: [readText(header), inner],
   } as const
+}
+
+// RFC 7519 §6: the algorithm is none, and nothing stands behind the last dot.
+function isUnsecured([header = '', , signature]: readonly string[]): boolean {
+  return signature === '' && /^none$/i.test(String(parseJoseHeader(header)['alg']))
 }
 
 // A payload that is a token instead of JSON; `cty` should say so, but what it is decides.

@@ -96,7 +96,8 @@ interface ReadToken {
 }
 
 async function readToken({ io }: Context, source: string): Promise<ReadToken> {
-  const { header, claims, inner } = dissectToken((await readTokenInput(io, source)).token)
+  const { token, file } = await readTokenInput(io, source)
+  const { header, claims, inner } = dissectToken(token, file)
   return { header, claims: claims ?? inner?.claims ?? {} }
 }
 

@@ -115,8 +115,8 @@ async function lintFile(
   { rule: levels, refreshBuffer }: LintFlags,
   suppressions: readonly Suppression[],
 ): Promise<LintFinding[]> {
-  const { token } = await readTokenInput(io, file)
-  const anatomy = dissectToken(token)
+  const { token, file: path } = await readTokenInput(io, file)
+  const anatomy = dissectToken(token, path)
   const claims = anatomy.claims ?? anatomy.inner?.claims
   const kind = claims === undefined ? 'other' : kindOf(anatomy, claims)
   const subject = {

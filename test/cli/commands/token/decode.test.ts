@@ -135,6 +135,12 @@ chain
     expect(run).toMatchObject({ code: 0, stderr: `stripped from the token: ${stripped}\n` })
   })
 
+  test('reads a token that nobody has signed, RFC 7519 §6', async () => {
+    const unsecured = formatUnsignedJwt({ alg: 'none' }, { sub: 'user-1' }).replace(/[^.]*$/, '')
+    const run = await runCli(['token', 'decode'], { stdin: unsecured })
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringMatching(/0 bytes, none/) })
+  })
+
   test('reads a file', async () => {
     const file = join(await makeDirectory(), 'token.jwt')
     await writeFile(file, `${TOKEN}\n`)

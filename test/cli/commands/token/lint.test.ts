@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { LINT_RULES } from '../../../../src/cli/lint-rules.js'
 import { makeDirectory, NOW, runCli } from '../../../support/run-cli.js'
@@ -176,6 +177,36 @@ describe('authsec token lint', () => {
     expect(run.stdout.split('\n').map((line) => line.split('\t')[0])).toEqual([names[0], names[2], ''])
     const missing = await runCli(['token', 'lint', join(directory, 'none.jwt')])
     expect(missing).toMatchObject({ code: 6, stdout: '' })
+  })
+
+  test('says which of several files holds no token', async () => {
+    const directory = await makeDirectory()
+    const [good, bad] = [join(directory, 'good.jwt'), join(directory, 'bad.jwt')]
+    await writeFile(good, formatUnsignedJwt(HEADER, CLAIMS))
+    await writeFile(bad, 'a.b')
+    expect(await runCli(['token', 'lint', good, bad])).toMatchObject({
+      code: 16,
+      stdout: '',
+      stderr: `authsec: ${JSON.stringify(bad)}: not a JWT: 2 parts instead of three\nhint: A JWT is three base64url parts joined by dots.\n`,
+    })
+  })
+
+  test('finds a token that nobody has signed, RFC 7519 §6', async () => {
+    const unsecured = formatUnsignedJwt({ ...HEADER, alg: 'none' }, CLAIMS).replace(/[^.]*$/, '')
+    const run = await runCli(['token', 'lint'], { stdin: unsecured })
+    expect(run).toMatchObject({ code: 17, stdout: expect.stringMatching(/^-\terror\talg-none\t/) })
+  })
+
+  test('names files by addresses in SARIF, whatever they are called', async () => {
+    const directory = await makeDirectory()
+    const file = join(directory, '50%: a b.jwt')
+    await writeFile(file, formatUnsignedJwt(HEADER, { ...CLAIMS, exp: undefined }))
+    const locate = async (name: string) => {
+      const { stdout } = await runCli(['token', 'lint', name, '--report', 'sarif'])
+      return JSON.parse(stdout).runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri
+    }
+    expect(await locate(file)).toBe(pathToFileURL(file).href)
+    expect(await locate(relative('.', file))).toMatch(/^(?:\.\.\/)+.*\/50%25%3A%20a%20b\.jwt$/)
   })
 
   test('writes SARIF that names every rule and repeats no token', async () => {
