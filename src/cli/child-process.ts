@@ -2,7 +2,7 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 
 /** The signals that are passed on to a child: all that ask a program to do something, or to end. */
-const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
 export interface ChildOptions {
   variables: Readonly<Record<string, string | undefined>>

@@ -122,6 +122,21 @@ describe('authsec exec', () => {
     expect(await isRevoked((await readReport()).token)).toBe(true)
   })
 
+  // Node would take it for the wish to be debugged, and open a port where everybody on this machine can read the token.
+  test('passes on SIGUSR1', async () => {
+    const run = await exec(
+      child(
+        "process.on('SIGUSR1', () => process.exit(7)); write({ listens: true }); show(); setInterval(() => {}, 1000)",
+      ),
+    )
+    await vi.waitFor(async () => expect(await readReport()).toMatchObject({ listens: true }), {
+      timeout: 60_000,
+      interval: 50,
+    })
+    run.signal('SIGUSR1')
+    expect(await run.ended).toMatchObject({ code: 7, stderr: '' })
+  })
+
   test.each([
     {
       why: 'there is no such program',
