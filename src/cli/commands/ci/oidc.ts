@@ -75,10 +75,14 @@ export function addOidc(parent: Command, context: Context): void {
 }
 
 async function exchange(context: Context, flags: OidcFlags & Delivery, call: CallTerms): Promise<void> {
-  const connection = await openConnection(context, flags)
-  const { token: assertion } = await findIdentity(context, flags)
-  const request = { client: flags.client, assertion, call }
   try {
+    const connection = await openConnection(context, flags)
+    const { identity: source, identityAudience: audience = connection.target.serverUrl } = flags
+    const { token: assertion } = await findJobIdentity(context, {
+      source,
+      findAudience: async () => audience,
+    })
+    const request = { client: flags.client, assertion, call }
     const minted = await exchangeIdentity(connection, context.clock, request)
     await deliverToken(context, minted, flags)
     await tellJob(context, minted)

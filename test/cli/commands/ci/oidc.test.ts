@@ -92,6 +92,25 @@ describe('authsec ci oidc', () => {
 
   test.each([
     {
+      why: 'has no identity',
+      variables: () => job(),
+      says: /^::error title=authsec ci oidc::this job has no /,
+    },
+    {
+      why: 'knows no server',
+      variables: () => ({}),
+      says: /^::error title=authsec ci oidc::no server is given/,
+    },
+  ])('says so in a job that $why', async ({ variables, says }) => {
+    const summary = join(await makeDirectory(), 'summary.md')
+    const env = { ...variables(), GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: summary }
+    const { code, stderr } = await oidc(['--audience', BILLING], { env })
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+    expect(await readFile(summary, 'utf8')).toContain('### No delegation token')
+  })
+
+  test.each([
+    {
       why: 'there is no identity',
       args: ['--audience', BILLING],
       env: {},
