@@ -3,7 +3,7 @@ import type { Json } from '../core/strict-json.js'
 import type { Presented } from './check.js'
 import { isOneTime, permissions as permissionsCheck } from './demand-checks.js'
 import { isPermissionList } from './expectation.js'
-import { createIssuerClient, type IssuerClient } from './issuer-client.js'
+import type { IssuerClient } from './issuer-client.js'
 import type { Settings } from './settings.js'
 
 /**
@@ -24,10 +24,11 @@ export interface Admission {
 /** How much longer than a token lives its use is remembered, in seconds: clocks of several verifiers differ. */
 const MEMORY_MARGIN = 30
 
-export function createAdmission(settings: Settings, findIssuer: () => Promise<string>): Admission {
-  const { replay, introspect, onEvent } = settings
-  const server = openServer(settings, findIssuer)
-
+/** `server` answers what the options have it asked. */
+export function createAdmission(
+  { replay, introspect, onEvent }: Settings,
+  server: IssuerClient | undefined,
+): Admission {
   async function isNew(token: string, presented: Presented): Promise<boolean> {
     if (replay === 'server') return (server as IssuerClient).consume(token)
     return replay !== undefined && (await replay.add(...describeUse(presented))) === true
@@ -81,15 +82,6 @@ export function createAdmission(settings: Settings, findIssuer: () => Promise<st
       }
     },
   }
-}
-
-function openServer(
-  { source, client, replay, introspect, fetch, clock }: Settings,
-  findIssuer: () => Promise<string>,
-): IssuerClient | undefined {
-  if (!('serverUrl' in source) || client === undefined) return undefined
-  if (replay !== 'server' && introspect === undefined) return undefined
-  return createIssuerClient({ serverUrl: source.serverUrl, client, findIssuer, fetch, clock })
 }
 
 function describeUse({ claims, now, settings }: Presented): [key: string, ttlSeconds: number] {

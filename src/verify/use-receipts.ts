@@ -1,7 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import type { Presented } from './check.js'
 import { isOneTime } from './demand-checks.js'
-import { createIssuerClient } from './issuer-client.js'
+import type { IssuerClient } from './issuer-client.js'
 import type { Settings } from './settings.js'
 
 /** Tells the server which call tokens were accepted, beside the requests and never in their way. */
@@ -12,13 +12,14 @@ export interface UseReceipts {
 /** So many are under way at once; what is more is reported as lost. */
 const MAX_UNDER_WAY = 100
 
-export function createUseReceipts(settings: Settings, findIssuer: () => Promise<string>): UseReceipts {
-  const { source, client, useReceipts, onEvent, fetch, clock } = settings
-  if (!useReceipts || !('serverUrl' in source) || client === undefined) return { send() {} }
-  const server = createIssuerClient({ serverUrl: source.serverUrl, client, findIssuer, fetch, clock })
+export function createUseReceipts(
+  { useReceipts, replay, onEvent }: Settings,
+  server: IssuerClient | undefined,
+): UseReceipts {
+  if (!useReceipts || server === undefined) return { send() {} }
   let underWay = 0
 
-  async function deliver(token: string, jti: string): Promise<void> {
+  const deliver = async (token: string, jti: string) => {
     underWay++
     try {
       await server.reportUse(token)
@@ -32,7 +33,7 @@ export function createUseReceipts(settings: Settings, findIssuer: () => Promise<
   return {
     send(token, { claims, profile }) {
       // What was used up at the server is on record there.
-      if (profile.name !== 'call' || (settings.replay === 'server' && isOneTime(claims))) return
+      if (profile.name !== 'call' || (replay === 'server' && isOneTime(claims))) return
       const jti = String(claims['jti'])
       if (underWay >= MAX_UNDER_WAY) onEvent({ type: 'receipt.lost', jti, code: 'temporarily_unavailable' })
       else void deliver(token, jti)

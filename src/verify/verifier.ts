@@ -6,8 +6,9 @@ import { DEMAND_CHECKS } from './checks.js'
 import { toDelegation, type VerifiedDelegation } from './delegation.js'
 import { assertExpectation, type Expectation } from './expectation.js'
 import { type Inspection, reportChecks, reportUnreadable } from './inspection.js'
+import { createIssuerClient, type IssuerClient } from './issuer-client.js'
 import type { VerifierOptions } from './options.js'
-import { readOptions } from './settings.js'
+import { readOptions, type Settings } from './settings.js'
 import { signatures } from './signature.js'
 import { createTrustSource } from './trust.js'
 import { createUseReceipts } from './use-receipts.js'
@@ -59,8 +60,9 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
   const settings = readOptions(options)
   const source = createTrustSource(settings)
   const authentication = createAuthentication(settings, source)
-  const admission = createAdmission(settings, findIssuer)
-  const receipts = createUseReceipts(settings, findIssuer)
+  const server = openServer(settings, findIssuer)
+  const admission = createAdmission(settings, server)
+  const receipts = createUseReceipts(settings, server)
 
   async function findIssuer(): Promise<string> {
     const [trust] = (await source.learn()).values()
@@ -119,6 +121,16 @@ export function createVerifier(options: VerifierOptions): DelegationVerifier {
       }
     },
   }
+}
+
+// Asks the server about single tokens; undefined where the options have it asked nothing.
+function openServer(
+  { source, client, replay, introspect, useReceipts, fetch, clock }: Settings,
+  findIssuer: () => Promise<string>,
+): IssuerClient | undefined {
+  if (!('serverUrl' in source) || client === undefined) return undefined
+  if (replay !== 'server' && introspect === undefined && !useReceipts) return undefined
+  return createIssuerClient({ serverUrl: source.serverUrl, client, findIssuer, fetch, clock })
 }
 
 function demand(presented: Presented, expect: Expectation): Presented {
