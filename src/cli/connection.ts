@@ -5,10 +5,9 @@ import type { Generation } from '../core/generation.js'
 import { quote } from '../core/printable.js'
 import { readUuid } from '../core/uuid.js'
 import type { Context } from './context.js'
-import { isSamePlace, readSettings, type ServerFlags, type Setting, type Settings } from './settings.js'
+import { type ConnectionFlags, isSamePlace, readSettings, type Setting, type Settings } from './settings.js'
 
-/** The flags that say which server is meant. */
-export type ConnectionFlags = ServerFlags
+export type { ConnectionFlags } from './settings.js'
 
 /** A server together with what is known about the one who calls it. */
 export interface Connection {

@@ -6,7 +6,7 @@ import { quote } from '../core/printable.js'
 import type { Config } from './config.js'
 import type { Context } from './context.js'
 import type { SessionPlace } from './credentials.js'
-import { isSamePlace, normalizeServerUrl, readSettings, type ServerFlags } from './settings.js'
+import { type ConnectionFlags, isSamePlace, normalizeServerUrl, readSettings } from './settings.js'
 
 /** Where somebody logs in, and the profile that remembers it. */
 export interface LoginPlace {
@@ -21,7 +21,7 @@ export interface LoginPlace {
  */
 export async function findLoginPlace(
   context: Context,
-  flags: ServerFlags & { generation?: Generation | undefined },
+  flags: ConnectionFlags & { generation?: Generation | undefined },
 ): Promise<LoginPlace> {
   const { config, environment, io, fetch } = context
   const serverUrl = await findServer(context, flags)
@@ -71,7 +71,7 @@ export async function keepSession(
   await config.useProfile(profile)
 }
 
-async function findServer(context: Context, flags: ServerFlags): Promise<string> {
+async function findServer(context: Context, flags: ConnectionFlags): Promise<string> {
   const named = flags.server ?? (flags.profile === undefined ? context.environment.server : undefined)
   if (named !== undefined) return normalizeServerUrl(named)
   const { server } = await readSettings(context, flags)

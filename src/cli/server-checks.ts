@@ -8,14 +8,14 @@ import { isJsonObject, type JsonObject, parseStrictJsonObject } from '../core/st
 import { type Connection, openConnection } from './connection.js'
 import type { Context } from './context.js'
 import type { Check, Finding } from './diagnosis.js'
-import { listSettings, type ServerFlags } from './settings.js'
+import { type ConnectionFlags, listSettings } from './settings.js'
 
 /** Beyond this two clocks differ, and not only by the second in which the server wrote its answer; in seconds. */
 const TOLERATED_OFFSET = 2
 const TIMEOUT_MS = 5_000
 
 /** What can be wrong with the server in use, and on the way to it. */
-export function listServerChecks(context: Context, flags: ServerFlags): Record<string, Check> {
+export function listServerChecks(context: Context, flags: ConnectionFlags): Record<string, Check> {
   let connection: Connection | undefined
   let isReachable = false
   let generation: Generation | undefined

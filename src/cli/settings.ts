@@ -33,7 +33,7 @@ export interface NamedSetting extends Setting {
 }
 
 /** The flags that say which server is meant. */
-export interface ServerFlags {
+export interface ConnectionFlags {
   server?: string | undefined
   profile?: string | undefined
 }
@@ -57,7 +57,7 @@ export const DEV_PROFILE = 'dev'
  * Settles which server, profile, tenant and client are meant: flag over environment over project file over profile
  * over default. Reads files only. Throws `configuration` for an unknown profile and for what is no address.
  */
-export async function readSettings(context: Context, flags: ServerFlags): Promise<Settings> {
+export async function readSettings(context: Context, flags: ConnectionFlags): Promise<Settings> {
   const { environment, config } = context
   const [content, project] = [await config.read(), await context.project.read()]
   const names = listProfileNames(context, flags, content, project)
@@ -144,7 +144,7 @@ function rankOf(origin: Setting['origin']): number {
 
 function listProfileNames(
   { environment, config }: Context,
-  flags: ServerFlags,
+  flags: ConnectionFlags,
   { used }: ConfigContent,
   project: Project | undefined,
 ): Setting[] {
@@ -156,7 +156,11 @@ function listProfileNames(
   ])
 }
 
-function listServers({ environment }: Context, flags: ServerFlags, project: Project | undefined): Setting[] {
+function listServers(
+  { environment }: Context,
+  flags: ConnectionFlags,
+  project: Project | undefined,
+): Setting[] {
   const servers = present([
     { value: flags.server, origin: 'flag', where: '--server' },
     { value: environment.server, origin: 'environment', where: findVariable(environment, 'server') },

@@ -12,7 +12,7 @@ import type { Io, Style } from '../io.js'
 import { listLocalChecks } from '../local-checks.js'
 import { writePrivateFile } from '../private-file.js'
 import { listServerChecks } from '../server-checks.js'
-import type { ServerFlags } from '../settings.js'
+import type { ConnectionFlags } from '../settings.js'
 
 /** As wide as what stands before what was found. */
 const SPACE = ' '.repeat(22)
@@ -41,7 +41,7 @@ export function addDoctor(parent: Command, context: Context): void {
   })
 }
 
-async function examine(context: Context, flags: ServerFlags, json: boolean): Promise<Finding[]> {
+async function examine(context: Context, flags: ConnectionFlags, json: boolean): Promise<Finding[]> {
   const { io } = context
   const style = await io.style()
   const checks = { ...listLocalChecks(context), ...listServerChecks(context, flags) }
