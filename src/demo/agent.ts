@@ -1,9 +1,7 @@
 import { AIMessage, type BaseMessage } from '@langchain/core/messages'
 import { createAgent, fakeModel } from 'langchain'
 import { delegatedTool, type ToolDelegation } from '../langchain/index.js'
-import type { AuthsecClient } from '../sdk/index.js'
-import type { DemoApi } from './apis.js'
-import type { StoryEvent } from './events.js'
+import { type DemoParts, findApi } from './apis.js'
 import { REFUND_LIMIT, REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
 
 /** What a tool calls, and with which delegation. */
@@ -71,14 +69,6 @@ const TOOLS: readonly ToolPlan[] = [
   },
 ]
 
-/** What the agent works with. */
-export interface AgentSurroundings {
-  authsec: AuthsecClient
-  apis: readonly DemoApi[]
-  tell: (event: StoryEvent) => void
-  signal: AbortSignal
-}
-
 /**
  * Asks a LangChain agent whose model follows a script: in each turn it makes the calls that stand there, and in the end
  * it sums up what they said. Returns what the agent answered and the tool messages it was given.
@@ -86,16 +76,16 @@ export interface AgentSurroundings {
 export async function askAgent(
   question: string,
   turns: readonly (readonly PlannedCall[])[],
-  surroundings: AgentSurroundings,
+  parts: DemoParts,
 ): Promise<{ answer: string; toolMessages: BaseMessage[] }> {
   const model = fakeModel()
   for (const calls of turns) {
     model.respondWithTools(calls.map(({ tool, args = {} }) => ({ name: tool, args: { ...args } })))
   }
   model.respond((messages) => new AIMessage(sumUp(messages)))
-  const agent = createAgent({ model, tools: TOOLS.map((plan) => createTool(plan, surroundings)) })
+  const agent = createAgent({ model, tools: TOOLS.map((plan) => createTool(plan, parts)) })
 
-  const { signal } = surroundings
+  const { signal } = parts
   const { messages } = await agent.invoke({ messages: [{ role: 'user', content: question }] }, { signal })
   return {
     answer: messages.at(-1)?.text ?? '',
@@ -103,9 +93,8 @@ export async function askAgent(
   }
 }
 
-function createTool(plan: ToolPlan, { authsec, apis, tell }: AgentSurroundings) {
-  const api = apis.find(({ name }) => name === plan.api)
-  if (api === undefined) throw new TypeError(`no API ${plan.api}`)
+function createTool(plan: ToolPlan, { authsec, apis, tell }: DemoParts) {
+  const api = findApi(apis, plan.api)
   const isBound = plan.delegation.binding === 'call'
   return delegatedTool(
     authsec,

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { readDelegation, requireDelegation } from '../middleware/express.js'
+import type { AuthsecClient } from '../sdk/index.js'
 import { createVerifier } from '../verify/index.js'
 import type { StoryEvent } from './events.js'
 import { createRefundRoute } from './refunds.js'
@@ -20,6 +21,14 @@ export interface DemoApi {
   audience: string
   url: string
   close(): Promise<void>
+}
+
+/** What the agent works with, and whoever tries to get away with more than a token is for. */
+export interface DemoParts {
+  authsec: AuthsecClient
+  apis: readonly DemoApi[]
+  tell: (event: StoryEvent) => void
+  signal: AbortSignal
 }
 
 const PLANS: readonly ApiPlan[] = [
@@ -46,6 +55,13 @@ const PLANS: readonly ApiPlan[] = [
 /** Starts the three APIs on free ports of this machine, each protected by the middleware. */
 export function startApis(serverUrl: string, tell: (event: StoryEvent) => void): Promise<DemoApi[]> {
   return Promise.all(PLANS.map((plan) => startApi(plan, serverUrl, tell)))
+}
+
+/** One of the APIs by its name; throws a `TypeError` where there is none. */
+export function findApi(apis: readonly DemoApi[], name: string): DemoApi {
+  const api = apis.find((candidate) => candidate.name === name)
+  if (api === undefined) throw new TypeError(`no API ${name}`)
+  return api
 }
 
 async function startApi(

@@ -1,18 +1,10 @@
 import type { AuthsecClient } from '../sdk/index.js'
-import type { DemoApi } from './apis.js'
+import { type DemoApi, type DemoParts, findApi } from './apis.js'
 import type { StoryEvent } from './events.js'
 import { REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
 
-/** What somebody works with who tries to get away with more than a token is for. */
-export interface Attempts {
-  authsec: AuthsecClient
-  apis: readonly DemoApi[]
-  tell: (event: StoryEvent) => void
-  signal: AbortSignal
-}
-
 /** One digit is changed between the moment the token is made and the call. Whether that was refused. */
-export async function refundMore({ authsec, apis, tell }: Attempts): Promise<boolean> {
+export async function refundMore({ authsec, apis, tell }: DemoParts): Promise<boolean> {
   const what = 'a token made for a refund of 20.00 EUR, sent with a refund of 90.00 EUR'
   const refund = { invoice: 'INV-7', amount: '20.00' }
   const response = await tryRefund(authsec, apis, {
@@ -23,7 +15,7 @@ export async function refundMore({ authsec, apis, tell }: Attempts): Promise<boo
 }
 
 /** A refund above the limit by the standing delegation alone. Whether that was refused. */
-export async function refundWithoutApproval({ authsec, apis, tell }: Attempts): Promise<boolean> {
+export async function refundWithoutApproval({ authsec, apis, tell }: DemoParts): Promise<boolean> {
   const what = 'a refund of 120.00 EUR that alice was not asked about'
   const refund = { invoice: 'INV-7', amount: '120.00' }
   const response = await tryRefund(authsec, apis, { approvedAs: refund, sent: refund })
@@ -31,7 +23,7 @@ export async function refundWithoutApproval({ authsec, apis, tell }: Attempts): 
 }
 
 /** A token that was asked for with one second to live, after that second. Whether it was refused. */
-export async function callWithExpiredToken({ authsec, apis, tell, signal }: Attempts): Promise<boolean> {
+export async function callWithExpiredToken({ authsec, apis, tell, signal }: DemoParts): Promise<boolean> {
   const api = findApi(apis, 'billing')
   const token = await authsec.getDelegationToken({
     audience: api.audience,
@@ -46,7 +38,7 @@ export async function callWithExpiredToken({ authsec, apis, tell, signal }: Atte
 }
 
 /** A token for one API at another. Whether it was refused. */
-export async function callAnotherApi({ authsec, apis, tell }: Attempts): Promise<boolean> {
+export async function callAnotherApi({ authsec, apis, tell }: DemoParts): Promise<boolean> {
   const { audience } = findApi(apis, 'billing')
   const api = findApi(apis, 'orders')
   const token = await authsec.getDelegationToken({ audience, permissions: ['billing:read'] })
@@ -85,12 +77,6 @@ async function tellApiRefusal(
   const by = `the ${api} API with ${response.status}`
   tell({ type: 'refused', what, by, code: code ?? 'not refused' })
   return response.status === status && code === expected
-}
-
-function findApi(apis: readonly DemoApi[], name: string): DemoApi {
-  const api = apis.find((candidate) => candidate.name === name)
-  if (api === undefined) throw new TypeError(`no API ${name}`)
-  return api
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

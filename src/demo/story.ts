@@ -5,8 +5,8 @@ import { AUDIT_EVENTS, type AuditEntry } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { type AuthsecClient, createAuthsecClient } from '../sdk/index.js'
 import { type RunningServer, startServer } from '../server/index.js'
-import type { AgentSurroundings, PlannedCall } from './agent.js'
-import { type DemoApi, startApis } from './apis.js'
+import type { PlannedCall } from './agent.js'
+import { type DemoApi, type DemoParts, startApis } from './apis.js'
 import { formatEvent, type StoryEvent } from './events.js'
 import { type Person, signIn } from './person.js'
 import { REFUND_PERMISSION, REFUND_TOOL } from './refunds.js'
@@ -123,10 +123,10 @@ export async function runDemo({ emit, note, signal }: DemoOptions): Promise<bool
       },
     })
     const stop = anySignal([signal, failed.signal])
-    const surroundings: AgentSurroundings = { authsec, apis, tell, signal: stop }
+    const parts: DemoParts = { authsec, apis, tell, signal: stop }
     const ask = async (question: string, turns: readonly (readonly PlannedCall[])[]) => {
       tell({ type: 'question', text: question })
-      return askAgent(question, turns, surroundings)
+      return askAgent(question, turns, parts)
     }
 
     tell({ type: 'scene', ...SCENES.agent })
@@ -139,7 +139,7 @@ export async function runDemo({ emit, note, signal }: DemoOptions): Promise<bool
     const question = `where are my ${tracking.length} orders`
     tell({ type: 'question', text: question })
     isQuiet = true
-    await askAgent(question, [tracking], surroundings)
+    await askAgent(question, [tracking], parts)
     isQuiet = false
     const tokens = authsec.stats().exchanges - before
     tell({ type: 'fan_out', calls: tracking.length, tokens })
@@ -152,7 +152,6 @@ export async function runDemo({ emit, note, signal }: DemoOptions): Promise<bool
     tell({ type: 'scene', ...SCENES.refusals })
     const { toolMessages } = await ask('close my account', [[{ tool: 'close_account' }]])
     if (tellToolRefusal(toolMessages, tell)) happened.add('permission')
-    const parts = { authsec, apis, tell, signal: stop }
     if (await refundMore(parts)) happened.add('amount')
     if (await refundWithoutApproval(parts)) happened.add('approval')
     if (await callWithExpiredToken(parts)) happened.add('expired')

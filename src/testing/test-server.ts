@@ -35,7 +35,7 @@ export interface TestServer {
 
 interface TestServerOptions {
   clock: TestClock
-  approvals?: 'manual' | 'auto-approve' | 'auto-deny' | undefined
+  approvals: 'manual' | 'auto-approve' | 'auto-deny'
 }
 
 const URL_OF_TESTS = 'http://127.0.0.1:7468'
@@ -43,7 +43,7 @@ const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 
 export async function openTestServer(
   world: TestWorld,
-  { clock, approvals = 'manual' }: TestServerOptions,
+  { clock, approvals }: TestServerOptions,
 ): Promise<{
   server: TestServer
   faults: Faults
