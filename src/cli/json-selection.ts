@@ -15,7 +15,8 @@ export interface SelectionFlags {
 
 /**
  * Reads both flags; undefined when neither is given. Throws `usage` for a filter that cannot be read; what is made
- * throws `usage` for a value that the filter cannot take, and calls `onMissing` for fields that nothing has.
+ * throws `usage` for a value that the filter cannot take, and calls `onMissing` for fields that nothing has: once, for
+ * the lines of a stream are of several kinds.
  */
 export async function readSelection(
   { fields, jq }: SelectionFlags,
@@ -23,18 +24,24 @@ export async function readSelection(
 ): Promise<JsonSelection | undefined> {
   if (fields === undefined && jq === undefined) return undefined
   const filter = jq === undefined ? undefined : await compileFilter(jq)
+  let isFirst = true
   return (value) => {
-    const chosen = fields === undefined ? value : pickFields(value, fields, onMissing)
+    const chosen = fields === undefined ? value : pickFields(value, fields, isFirst ? onMissing : undefined)
+    isFirst = false
     return filter === undefined ? [chosen] : filter(chosen)
   }
 }
 
-function pickFields(value: Json, fields: readonly string[], onMissing: (text: string) => void): Json {
+function pickFields(
+  value: Json,
+  fields: readonly string[],
+  onMissing: ((text: string) => void) | undefined,
+): Json {
   const objects = (Array.isArray(value) ? value : [value]).filter(isJsonObject)
   const missing = fields.filter((field) => objects.every((object) => readPath(object, field) === undefined))
   if (missing.length > 0 && objects.length > 0) {
     const known = [...new Set(objects.flatMap((object) => Object.keys(object)))].map(toPrintable)
-    onMissing(`no field is named ${missing.join(', ')}; there are ${known.join(', ')}`)
+    onMissing?.(`no field is named ${missing.join(', ')}; there are ${known.join(', ')}`)
   }
   const pick = (item: Json) =>
     isJsonObject(item)

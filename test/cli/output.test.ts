@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readSelection } from '../../src/cli/json-selection.js'
 import { type RunOptions, runCli } from '../support/run-cli.js'
 import { ADMIN, CLIENT_ID, stubServer, TENANT } from '../support/stub-server.js'
 
@@ -33,6 +34,14 @@ describe('--fields', () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)[0]).toEqual({ nam: null, client_id: CLIENT_ID })
     expect(stderr).toMatch(/^warning: no field is named nam; there are client_id, name, active/)
+  })
+
+  test('says so once in a stream, whose lines are of several kinds', async () => {
+    const said: string[] = []
+    const select = await readSelection({ fields: ['seq', 'nam'] }, (text) => said.push(text))
+    const lines = [{ kind: 'event', seq: 1 }, { kind: 'heartbeat' }, { kind: 'heartbeat' }]
+    expect(lines.flatMap((line) => select?.(line))).toMatchObject([{ seq: 1 }, { seq: null }, { seq: null }])
+    expect(said).toEqual(['no field is named nam; there are kind, seq'])
   })
 
   test.each(['', 'a b', 'a,', '$(x)'])('refuses the list %j', async (fields) => {
