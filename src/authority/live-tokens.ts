@@ -1,5 +1,6 @@
 import type { AuditFilter } from '../core/audit-filter.js'
 import type { AuditEvent } from '../core/audit-record.js'
+import { readLifetime } from '../core/audit-tree.js'
 import type { AuditLog } from './audit/log.js'
 
 /** A token that has not expired, as the log knows it. */
@@ -63,21 +64,15 @@ function allowed(type: string, since: number): AuditFilter {
   ]
 }
 
-function toLiveToken({
-  jti,
-  type,
-  client,
-  subject,
-  details,
-  occurred_at: at,
-}: AuditEvent): LiveToken | undefined {
+function toLiveToken(event: AuditEvent): LiveToken | undefined {
+  const { jti, type, client, subject, occurred_at: at } = event
   if (jti === undefined) return undefined
-  const life = details?.['expires_in'] ?? details?.['ttl_seconds']
+  const life = readLifetime(event)
   return {
     jti,
     type,
     client,
     subject: subject?.id,
-    ...(typeof life === 'number' && { expiresAt: Date.parse(at) + life * 1000 }),
+    ...(life !== undefined && { expiresAt: Date.parse(at) + life * 1000 }),
   }
 }

@@ -55,7 +55,8 @@ export const AUDIT_FILTER_SYNTAX = {
     'both hold; quotes keep white space together, as in source="POST /oauth/token", and take = and ~ for what they are',
 } as const
 
-const MAX_CONDITIONS = 20
+/** How many conditions hold together at most. */
+export const MAX_CONDITIONS = 20
 /** No id is longer, and any token is. */
 const MAX_RECORDED_LENGTH = 128
 

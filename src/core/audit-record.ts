@@ -86,6 +86,9 @@ export const AUDIT_EVENTS = {
 
 export type AuditEventType = keyof typeof AUDIT_EVENTS
 
+/** In which forms the log can be taken along. */
+export const AUDIT_EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf', 'cef', 'bundle'] as const
+
 /** How what was tried ended: done, refused, or gone wrong by surprise. */
 export const AUDIT_OUTCOMES = ['allow', 'deny', 'error'] as const
 

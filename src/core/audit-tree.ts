@@ -1,4 +1,4 @@
-import type { AuditEntry, AuditParty } from './audit-record.js'
+import type { AuditEntry, AuditEvent, AuditParty } from './audit-record.js'
 import { TOKEN_ORIGINS } from './audit-trace.js'
 
 /** One token with what became of it, as far as some events tell. */
@@ -46,7 +46,7 @@ export function growTokenTree(entries: readonly AuditEntry[]): TokenNode[] {
       aud: event?.aud ?? [],
       permissions,
       dropped: (parent?.event.permissions?.granted ?? []).filter((one) => !permissions.includes(one)),
-      lifetime: readLifetime(origin),
+      lifetime: readLifetime(event),
       life: entries.filter((entry) => entry !== origin && isAbout(entry, jti)),
       children: [...jtis]
         .filter((child) => !met.has(child) && parentOf(child) === jti)
@@ -63,8 +63,9 @@ function isAbout({ event }: AuditEntry, jti: string): boolean {
   return (event.jti ?? event.parent_jti) === jti
 }
 
-function readLifetime(origin: AuditEntry | undefined): number | undefined {
-  const { expires_in, ttl_seconds } = origin?.event.details ?? {}
+/** How long the token of an event lives, in seconds; undefined where the event does not say. */
+export function readLifetime(event: AuditEvent | undefined): number | undefined {
+  const { expires_in, ttl_seconds } = event?.details ?? {}
   const seconds = expires_in ?? ttl_seconds
   return typeof seconds === 'number' ? seconds : undefined
 }

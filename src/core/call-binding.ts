@@ -1,6 +1,7 @@
 import { decodeBase64url, encodeBase64url } from './base64url.js'
 import { canonicalJson } from './canonical-json.js'
 import { AuthsecError } from './errors.js'
+import type { Sha256 } from './merkle.js'
 import { quote } from './printable.js'
 import { isJsonObject, type JsonObject, parseStrictJson } from './strict-json.js'
 
@@ -31,9 +32,6 @@ export interface BoundCall {
   tool: string
   args: JsonObject
 }
-
-/** SHA-256, which each half of the project brings along. */
-export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
 /** Bytes of salt in a `call` claim. */
 export const CALL_SALT_BYTES = 16

@@ -1,5 +1,6 @@
 import { decodeBase64, encodeBase64 } from './base64.js'
 import { AuthsecError } from './errors.js'
+import { encodeHex } from './hex.js'
 import { HASH_BYTES, type Sha256 } from './merkle.js'
 import { quote } from './printable.js'
 
@@ -161,7 +162,7 @@ function parseSignature(line: string): NoteSignature {
   if (!NAME.test(name) || bytes === undefined || bytes.length <= KEY_ID_BYTES) {
     throw malformed(`has ${quote(line)} in place of a signature`)
   }
-  return { name, keyId: toHex(bytes.subarray(0, KEY_ID_BYTES)), signature: bytes.slice(KEY_ID_BYTES) }
+  return { name, keyId: encodeHex(bytes.subarray(0, KEY_ID_BYTES)), signature: bytes.slice(KEY_ID_BYTES) }
 }
 
 function encodeKey(type: number, publicKey: Uint8Array): Uint8Array {
@@ -169,13 +170,9 @@ function encodeKey(type: number, publicKey: Uint8Array): Uint8Array {
 }
 
 function computeKeyId(name: string, encodedKey: Uint8Array, sha256: Sha256): string {
-  return toHex(
+  return encodeHex(
     sha256(Uint8Array.from([...utf8.encode(`${name}\n`), ...encodedKey])).subarray(0, KEY_ID_BYTES),
   )
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function parseKeyId(keyId: string): number[] {

@@ -1,5 +1,6 @@
+import { encodeHex } from './hex.js'
 import { formatTilePath, hashTile, listTiles, splitTile, TILE_WIDTH, type Tile, tileAt } from './log-tiles.js'
-import { createMerkleTree, equalHashes, foldPeaks, listPeaks, type Sha256 } from './merkle.js'
+import { equalHashes, foldPeaks, listPeaks, type Sha256 } from './merkle.js'
 import type { GrownTile } from './tile-edge.js'
 
 /** Where the tiles and records of a log come from: a directory, or a server. Undefined for what is not there. */
@@ -51,11 +52,11 @@ export function findFault(
   counts: FaultCounts,
   pruned: number,
 ): LogFault | undefined {
-  const told = new Map(expected.map((hash, at) => [toText(hash), start + at]))
+  const told = new Map(expected.map((hash, at) => [encodeHex(hash), start + at]))
   const seen = new Set<string>()
-  const there = new Set(actual.flatMap((hash) => (hash === undefined ? [] : [toText(hash)])))
+  const there = new Set(actual.flatMap((hash) => (hash === undefined ? [] : [encodeHex(hash)])))
   // Where one record is taken out and all others move up, each of them stands at a wrong place but the one.
-  const gone = expected.findIndex((hash) => !there.has(toText(hash)))
+  const gone = expected.findIndex((hash) => !there.has(encodeHex(hash)))
   let fault: LogFault | undefined
 
   for (const [at, hash] of actual.entries()) {
@@ -65,17 +66,17 @@ export function findFault(
       // What is pruned may be gone, but its hash may not.
       if (index < pruned && wanted !== undefined) continue
       counts.missing++
-      fault ??= { kind: 'missing', index, expected: wanted && toText(wanted), good: index }
+      fault ??= { kind: 'missing', index, expected: wanted && encodeHex(wanted), good: index }
       continue
     }
-    const text = toText(hash)
+    const text = encodeHex(hash)
     const isRepeated = seen.has(text)
     seen.add(text)
     if (wanted === undefined || equalHashes(hash, wanted)) continue
     const isKnown = told.has(text)
     counts[isKnown ? 'moved' : 'altered']++
     const kind = isRepeated ? 'repeated' : !isKnown ? 'altered' : gone === at ? 'missing' : 'moved'
-    fault ??= { kind, index, expected: toText(wanted), actual: text, good: index }
+    fault ??= { kind, index, expected: encodeHex(wanted), actual: text, good: index }
   }
   return fault
 }
@@ -171,9 +172,7 @@ async function rootOfLevel(
     const hashes = lower === level ? all : all.slice(Math.floor(count / TILE_WIDTH) * TILE_WIDTH)
     for (const node of listPeaks(hashes.length)) {
       const width = 2 ** node.level
-      const tree = createMerkleTree(sha256)
-      for (const hash of hashes.slice(node.index * width, (node.index + 1) * width)) tree.append(hash)
-      peaks.push(tree.root())
+      peaks.push(hashTile(hashes.slice(node.index * width, (node.index + 1) * width), sha256))
     }
   }
   return foldPeaks(peaks, sha256)
@@ -187,14 +186,11 @@ async function readHashes(level: number, size: number, readTile: ReadTile): Prom
   return hashes
 }
 
-function isSame(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {
+/** Whether a hash is there, and the one that is told. */
+export function isSame(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {
   return hash !== undefined && told !== undefined && equalHashes(hash, told)
 }
 
 function isOther(hash: Uint8Array | undefined, told: Uint8Array | undefined): boolean {
   return hash !== undefined && told !== undefined && !equalHashes(hash, told)
-}
-
-function toText(hash: Uint8Array): string {
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,5 +1,12 @@
 import type { Checkpoint } from './checkpoint.js'
-import { findFault, type HashedBundle, type LogFault, locateFault, type ReadTile } from './log-faults.js'
+import {
+  findFault,
+  type HashedBundle,
+  isSame,
+  type LogFault,
+  locateFault,
+  type ReadTile,
+} from './log-faults.js'
 import {
   createEndCheck,
   formatTilePath,
@@ -175,8 +182,4 @@ function countPruned(faulty: readonly HashedBundle[], below: number): number {
     }
   }
   return pruned
-}
-
-function isSame(hash: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
-  return hash !== undefined && other !== undefined && equalHashes(hash, other)
 }

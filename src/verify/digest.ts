@@ -1,5 +1,5 @@
 import { encodeBase64url } from '../core/base64url.js'
-import type { Sha256 } from '../core/call-binding.js'
+import type { Sha256 } from '../core/merkle.js'
 import { sha256 as sha256WithoutNode } from '../core/sha256.js'
 import { nodeCrypto } from './node-crypto.js'
 

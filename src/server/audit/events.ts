@@ -1,5 +1,5 @@
 import type { AuditLog } from '../../authority/audit/log.js'
-import { type AuditFilter, parseAuditFilter } from '../../core/audit-filter.js'
+import { type AuditFilter, MAX_CONDITIONS, parseAuditFilter } from '../../core/audit-filter.js'
 import type { PersonalData } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { parseStoredRecord } from '../../core/stored-record.js'
@@ -12,7 +12,6 @@ import { joinSignals } from '../signals.js'
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 const MAX_WAIT_SECONDS = 25
-const MAX_CONDITIONS = 20
 
 /** Events by sequence number; `wait` holds the answer until there is one, which is how `audit tail` follows. */
 export const events: Endpoint<'admin'> = {

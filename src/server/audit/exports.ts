@@ -1,12 +1,11 @@
 import { concealAuditFilter } from '../../core/audit-filter.js'
+import { AUDIT_EXPORT_FORMATS } from '../../core/audit-record.js'
 import { AuthsecError } from '../../core/errors.js'
 import { quote } from '../../core/printable.js'
 import { readJson } from '../body.js'
 import type { Endpoint } from '../endpoint.js'
 import { readBoolean, readString, requireString } from '../fields.js'
 import { parseFilter } from './events.js'
-
-const FORMATS: readonly string[] = ['jsonl', 'csv', 'ocsf', 'cef', 'bundle']
 
 /** Records that somebody takes the log along, before they do, and how far it goes: what is read then ends there. */
 export const auditExport: Endpoint<'admin'> = {
@@ -25,9 +24,9 @@ export const auditExport: Endpoint<'admin'> = {
     const draft = { type: 'audit.exported', actor: { type: 'user', id: caller.user.id } } as const
     return await audit.attempt(draft, provenance, async (attempt) => {
       const format = requireString(body, 'format')
-      if (!FORMATS.includes(format)) {
+      if (!AUDIT_EXPORT_FORMATS.some((known) => known === format)) {
         throw new AuthsecError('invalid_request', `there is no format ${quote(format)}`, {
-          hint: `Use one of: ${FORMATS.join(', ')}.`,
+          hint: `Use one of: ${AUDIT_EXPORT_FORMATS.join(', ')}.`,
         })
       }
       const asked = readString(body, 'filter')

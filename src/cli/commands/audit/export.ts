@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import { readEventsUpTo, recordExport } from '../../../api/audit.js'
 import type { AuditFilter } from '../../../core/audit-filter.js'
+import { AUDIT_EXPORT_FORMATS } from '../../../core/audit-record.js'
 import { AuthsecError } from '../../../core/errors.js'
 import { readLogFiles } from '../../../core/log-source.js'
 import { createEndCheck } from '../../../core/log-tiles.js'
@@ -77,7 +78,7 @@ export function addExport(parent: Command, context: Context): void {
     .addOption(
       parent
         .createOption('--format <format>', 'the form that it takes')
-        .choices(['jsonl', 'csv', 'ocsf', 'cef', 'bundle'] as const)
+        .choices(AUDIT_EXPORT_FORMATS)
         .default('jsonl' as const),
     )
     .option('--include-personal', 'with the addresses and user agents that are kept beside the log', false)
