@@ -7,6 +7,7 @@ import { quote } from '../core/printable.js'
 import type { SessionKind, StoredSession } from '../store/sessions.js'
 import type { Store, Transaction, User } from '../store/store.js'
 import { type Attempt, type AuditLog, type Provenance, SERVER_ITSELF } from './audit/log.js'
+import { findById } from './find-by-id.js'
 import type { AssertSigning } from './keys.js'
 import { createSessionClaims, readSession, SESSION_TOKEN_TYPE } from './session-claims.js'
 import { type SigningKeys, signJwt } from './signer.js'
@@ -193,12 +194,12 @@ export function createSessions(options: SessionsOptions): Sessions {
       const draft = { type: 'session.ended', actor: party, subject: party } as const
       return audit.attempt(draft, provenance, async (attempt) => {
         assertPerson(caller)
-        const held = await store.sessions.find(id)
+        const held = await findById(store.sessions, id)
         if (held?.clientId === undefined || held.userId !== caller.user.id) {
           throw new AuthsecError('not_found', `no client holds a session ${quote(id)} of this user`)
         }
-        attempt.note({ jti: id, client: held.clientId })
-        await attempt.commit(({ sessions }) => sessions.remove(id))
+        attempt.note({ jti: held.id, client: held.clientId })
+        await attempt.commit(({ sessions }) => sessions.remove(held.id))
       })
     },
 

@@ -95,7 +95,7 @@ export const eventProof: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(_request, { authority, caller, params, provenance }) {
-    const { id = '' } = params
+    const id = (params['id'] ?? '').toLowerCase()
     const { seq, proof } = await authority.publishedLog.prove(id)
     const filter = [{ field: 'id', operator: '=', value: id }] as const
     authority.auditReads.note(caller, { filter }, [{ seq }], provenance)

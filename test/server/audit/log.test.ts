@@ -119,6 +119,14 @@ describe('the proof of an event', () => {
     expect(isSignedBy(proof.checkpoint, parseVerifierKey(verifier_key, sha256), verifyEd25519)).toBe(true)
   })
 
+  test('is there for an id in whatever case it is written', async () => {
+    const { json } = await server.exchange()
+    const id = json.authsec_audit.toUpperCase()
+    expect(await server.call('GET', `/audit/events/${id}/proof`, { admin: true })).toMatchObject({
+      status: 200,
+    })
+  })
+
   test('is 404 for an event that never was', async () => {
     const { status, json } = await server.call('GET', '/audit/events/nothing/proof', { admin: true })
     expect({ status, json }).toMatchObject({ status: 404, json: { error: 'no event has the id "nothing"' } })

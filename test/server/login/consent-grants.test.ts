@@ -80,6 +80,12 @@ describe('a consent', () => {
     expect(inner).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
   })
 
+  test('is taken back by its id in whatever case it is written', async () => {
+    const { person, id } = await letIn()
+    expect((await withdraw(id.toUpperCase(), person)).status).toBe(200)
+    expect((await door.get(GRANTS, person)).body).toEqual([])
+  })
+
   test("is nobody else's to see or to take back", async () => {
     const { person, held, id } = await letIn()
     const bob = await door.login(BOB)
