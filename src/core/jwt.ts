@@ -43,15 +43,6 @@ export function parseJwt(token: string, maxLength: number = MAX_JWT_LENGTH): Par
   }
 }
 
-/** What a token says of itself, which nobody has verified; nothing where it cannot be read. */
-export function peekClaims(token: string): JsonObject {
-  try {
-    return parseJwt(token).claims
-  } catch {
-    return {}
-  }
-}
-
 /** Throws `token_malformed` for a token that is too long to be looked at. */
 export function assertJwtLength(token: string, maxLength: number = MAX_JWT_LENGTH): void {
   if (token.length <= maxLength) return
@@ -65,6 +56,15 @@ export function assertJwtLength(token: string, maxLength: number = MAX_JWT_LENGT
 /** Reads the header of any compact JOSE object, RFC 7515 §3.1 and RFC 7516 §3.1; throws `token_malformed`. */
 export function parseJoseHeader(token: string): JsonObject {
   return parsePart('header', token.split('.', 1)[0] ?? '')
+}
+
+/** What a token says of itself, which nobody has verified; nothing where it cannot be read. */
+export function peekClaims(token: string): JsonObject {
+  try {
+    return parseJwt(token).claims
+  } catch {
+    return {}
+  }
 }
 
 function describeShape(token: string, parts: number): string {
