@@ -37,9 +37,11 @@ export async function lendToken(
     return minted
   }
 
-  async function renew(): Promise<MintedToken | undefined> {
+  async function renew(handOut: (token: string) => Promise<void>): Promise<MintedToken | undefined> {
     try {
-      return await mint()
+      const fresh = await mint()
+      await handOut(fresh.token)
+      return fresh
     } catch (error) {
       if (!AuthsecError.is(error)) throw error
       io.warn(`the token could not be renewed: ${error.message}`)
@@ -56,13 +58,12 @@ export async function lendToken(
       while (!signal.aborted) {
         const left = current.expiresAt - clock.now()
         await clock.sleep(Math.max(SHORTEST_PAUSE_MS, left * RENEW_AT), signal)
-        const fresh = await renew()
+        const fresh = await renew(handOut)
         if (fresh === undefined) {
           if (current.expiresAt <= clock.now()) return
           continue
         }
         current = fresh
-        await handOut(fresh.token)
       }
     },
     async takeBack() {

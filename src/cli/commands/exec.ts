@@ -11,6 +11,7 @@ import { lendToken } from '../lent-token.js'
 import { addMintFlags, readMintRequest } from '../mint-flags.js'
 import type { MintRequest } from '../minting.js'
 import { writePrivateFile } from '../private-file.js'
+import { toWriteFailure } from '../write-failure.js'
 
 /** How the child gets the token. */
 interface Lending {
@@ -60,24 +61,29 @@ async function execute(
   words: readonly string[],
   { as, variable }: Lending,
 ): Promise<number> {
-  const lent = await lendToken(context, connection, request)
-  const over = new AbortController()
-  const file = as === 'file' ? await openTokenFile(lent.current.token) : undefined
+  // Before there is a token that would have to be taken back.
+  const file = as === 'file' ? await openTokenFile() : undefined
   try {
-    const child = await startChild(words, {
-      variables: { ...withhold(context), [variable]: file?.path ?? lent.current.token },
-      isAtTerminal: context.io.isInputTerminal,
-    })
-    // What is renewed goes where it can be read again; a variable of a program that runs cannot be changed.
-    const freshness = file && lent.keepFresh(file.write, over.signal).catch(() => {})
-    const code = await child.ended
-    over.abort()
-    await freshness
-    return code
+    const lent = await lendToken(context, connection, request)
+    const over = new AbortController()
+    try {
+      await file?.write(lent.current.token)
+      const child = await startChild(words, {
+        variables: { ...withhold(context), [variable]: file?.path ?? lent.current.token },
+        isAtTerminal: context.io.isInputTerminal,
+      })
+      // What is renewed goes where it can be read again; a variable of a program that runs cannot be changed.
+      const freshness = file && lent.keepFresh(file.write, over.signal).catch(() => {})
+      const code = await child.ended
+      over.abort()
+      await freshness
+      return code
+    } finally {
+      over.abort()
+      await lent.takeBack()
+    }
   } finally {
-    over.abort()
     await file?.remove()
-    await lent.takeBack()
   }
 }
 
@@ -87,14 +93,18 @@ function withhold({ environment }: Context): Record<string, string | undefined> 
 }
 
 // In a directory that only its owner can enter.
-async function openTokenFile(token: string) {
+async function openTokenFile() {
   const { mkdtemp, rm } = await import('node:fs/promises')
   const { tmpdir } = await import('node:os')
-  const { join } = await import('node:path')
-  const directory = await mkdtemp(join(tmpdir(), 'authsec-exec-'))
+  const { join, resolve } = await import('node:path')
+  // The program may go elsewhere.
+  const place = resolve(tmpdir())
+  const hint = 'Set TMPDIR to a directory where you may write.'
+  const directory = await mkdtemp(join(place, 'authsec-exec-')).catch((error: unknown) => {
+    throw toWriteFailure(place, error, hint)
+  })
   const path = join(directory, 'token')
-  const write = (text: string) => writePrivateFile(path, text)
-  await write(token)
+  const write = (text: string) => writePrivateFile(path, text, hint)
   return { path, write, remove: () => rm(directory, { recursive: true, force: true }) }
 }
 

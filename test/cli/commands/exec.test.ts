@@ -56,7 +56,6 @@ const isRevoked = async (token: string) => {
   const { events } = (await response.json()) as { events: { event: { jti?: string; outcome: string } }[] }
   return events.some(({ event }) => event.jti === jti && event.outcome === 'allow')
 }
-
 describe('authsec exec', () => {
   test('lends a call token by the environment, prints it nowhere, and revokes it at the end', async () => {
     const run = await exec(child("process.stdout.write('out'); process.stderr.write('err')"), {
@@ -93,6 +92,16 @@ describe('authsec exec', () => {
     const { before, after } = await readReport()
     expect(parseJwt(after).claims['jti']).not.toBe(parseJwt(before).claims['jti'])
     expect(await isRevoked(after)).toBe(true)
+  })
+
+  test('says where there is no place for its file', async () => {
+    const run = await exec(['--as', 'file', ...child()], { TMPDIR: '/nowhere/at-all' })
+    expect(await run.ended).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'authsec: "/nowhere/at-all" cannot be written (ENOENT)\nhint: Set TMPDIR to a directory where you may write.\n',
+    })
   })
 
   test('does not end the delegation when it lends the base token', async () => {
