@@ -38,6 +38,8 @@ const MODES: readonly Mode[] = [
   { name: 'with nothing on standard input', options: { stdin: '' } },
   { name: 'where nobody reads standard output', options: { isOutputClosed: true } },
 ]
+/** How a command runs that might read or ask. */
+const OF_INPUT = ['on a terminal with --no-input', 'with nothing on standard input']
 /** These print what another program reads, what is to be pasted, or one line for each event. */
 const VERBATIM = ['ci setup', 'completion', 'help', 'audit tail', 'audit search', 'audit trace'].map(
   (name) => `authsec ${name}`,
@@ -82,10 +84,12 @@ describe.each(leaves)('$command', (leaf) => {
   })
 
   const takesJson = leaf.flags.some(({ name }) => name === '--json')
-  // The demo waits most of its time, and shares nothing with another one.
-  const runs = leaf.command === 'authsec demo' ? test.concurrent : test
+  // The demo waits most of its time, and shares nothing with another one. It reads nothing and asks nobody.
+  const isDemo = leaf.command === 'authsec demo'
+  const runs = isDemo ? test.concurrent : test
+  const modes = isDemo ? MODES.filter(({ name }) => !OF_INPUT.includes(name)) : MODES
 
-  runs.each(MODES)('behaves $name', async ({ name, flags = [], options = {} }) => {
+  runs.each(modes)('behaves $name', async ({ name, flags = [], options = {} }) => {
     const isFirst = name === MODES[0]?.name
     const [, ...args] = call.words
     const isJson = flags.includes('--json')
