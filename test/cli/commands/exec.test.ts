@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parseJwt } from '../../../src/core/jwt.js'
 import { type RunningServer, startServer } from '../../../src/server/index.js'
@@ -92,6 +92,14 @@ describe('authsec exec', () => {
     const { before, after } = await readReport()
     expect(parseJwt(after).claims['jti']).not.toBe(parseJwt(before).claims['jti'])
     expect(await isRevoked(after)).toBe(true)
+  })
+
+  test('names its file so that a program finds it which has gone elsewhere', async () => {
+    const place = dirname(report)
+    const run = await exec(['--as', 'file', ...child()], { TMPDIR: relative(process.cwd(), place) })
+    expect(await run.ended).toMatchObject({ code: 0 })
+    const { file } = await readReport()
+    expect(dirname(dirname(file))).toBe(place)
   })
 
   test('says where there is no place for its file', async () => {
