@@ -4,6 +4,18 @@ import { isJsonObject, type Json, type JsonObject } from '../core/strict-json.js
 
 // The audit record of what is asked repeats its lists, and has to stay within its own bounds.
 const MAX_LIST_BYTES = 8 * 1024
+// What is sent in confidence is not repeated, whatever it is.
+const SECRETS = [
+  'auth_req_id',
+  'challenge',
+  'client_secret',
+  'device_code',
+  'password',
+  'secret_data',
+  'secret_id',
+  'token',
+  'user_code',
+]
 
 /** Reads one member of a body as a type; each throws `invalid_request` naming the member. */
 
@@ -132,7 +144,7 @@ function assertText(name: string, text: string): string {
 }
 
 function wrongType(name: string, value: Json, expected: string): AuthsecError {
-  return invalid(`${name} ${quote(value)} is not ${expected}`)
+  return invalid(`${SECRETS.includes(name) ? name : `${name} ${quote(value)}`} is not ${expected}`)
 }
 
 function invalid(message: string): AuthsecError {
