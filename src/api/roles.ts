@@ -17,7 +17,7 @@ export interface RoleTerms {
 }
 
 const PATH = '/admin/roles'
-const WHAT = 'roles that are managed from here'
+const WHAT = 'management of roles'
 
 /** Makes a role; throws `conflict` when the name is taken. */
 export async function createRole(target: ApiTarget, json: RoleTerms): Promise<Role> {

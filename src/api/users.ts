@@ -28,7 +28,7 @@ export interface UserPatch {
 }
 
 const PATH = '/admin/users'
-const WHAT = 'users that are managed from here'
+const WHAT = 'management of users'
 
 /** Adds a user; throws `conflict` when the address is taken. */
 export async function createUser(

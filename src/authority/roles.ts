@@ -2,7 +2,7 @@ import type { AuditDraft } from '../core/audit-record.js'
 import { AuthsecError } from '../core/errors.js'
 import { parsePermissions, sortPermissions } from '../core/permission.js'
 import { quote } from '../core/printable.js'
-import type { Queries, Role, Store, Transaction } from '../store/store.js'
+import type { ListedUser, Queries, Role, Store, Transaction } from '../store/store.js'
 import type { AuditLog, Provenance } from './audit/log.js'
 import { ADMIN_PERMISSION, type Session } from './sessions.js'
 
@@ -79,14 +79,18 @@ export function assertRoleName(field: string, name: string): void {
  * made: of two that run beside each other the second waits for the first, and sees it.
  */
 export async function assertAdministered(users: Queries['users']): Promise<void> {
-  const roles = await users.listRoles()
-  const admins = roles.filter(({ permissions }) => permissions.includes(ADMIN_PERMISSION))
-  const isAdmin = (role: string) => admins.some(({ name }) => name === role)
-  const everybody = await users.list()
-  if (everybody.some(({ active, hasPassword, roles }) => active && hasPassword && roles.some(isAdmin))) return
+  if ((await listAdmins(users)).some(({ hasPassword }) => hasPassword)) return
   throw new AuthsecError('conflict', `nobody would be left who can log in and has ${ADMIN_PERMISSION}`, {
     hint: 'Give it to somebody else with a password first.',
   })
+}
+
+/** Who may administer the server and is active, by e-mail address. */
+export async function listAdmins(users: Queries['users']): Promise<ListedUser[]> {
+  const roles = await users.listRoles()
+  const ofAdmins = roles.filter(({ permissions }) => permissions.includes(ADMIN_PERMISSION))
+  const isAdmin = (role: string) => ofAdmins.some(({ name }) => name === role)
+  return (await users.list()).filter(({ active, roles }) => active && roles.some(isAdmin))
 }
 
 async function hasRole(users: Queries['users'], name: string): Promise<boolean> {

@@ -12,6 +12,7 @@ import type { Delegations } from './delegations.js'
 import { CHOSEN_PASSWORD_COST, hashPassword } from './passwords.js'
 import { createPolicy, describePolicy } from './policies.js'
 import { createResource, describeResource } from './resources.js'
+import { listAdmins } from './roles.js'
 import { DEV_SEED, type Seed, type SeedClient } from './seed.js'
 import { isSeedAdmin } from './seed-admin.js'
 import { assertSeed, describeSeedFaults } from './seed-faults.js'
@@ -132,11 +133,10 @@ async function findSeeded(
 
 // The one whom the seed names may have been relieved of it.
 async function findAdmin({ users }: Pick<Queries, 'users'>): Promise<User> {
-  for (const { id } of await users.list()) {
-    const user = await users.find(id)
-    if (user !== undefined && mayAdminister(user)) return user
-  }
-  throw new Error('nobody administers the state')
+  const [first] = await listAdmins(users)
+  const admin = first && (await users.find(first.id))
+  if (admin === undefined) throw new Error('nobody administers the state')
+  return admin
 }
 
 function mayAdminister({ active, permissions }: User): boolean {

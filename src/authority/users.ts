@@ -131,18 +131,18 @@ async function assertRoles({ users }: Pick<Queries, 'users'>, roles: readonly st
   const unknown = roles.find((role) => !known.some(({ name }) => name === role))
   if (unknown === undefined) return
   throw new AuthsecError('invalid_request', `roles: there is no role ${quote(unknown)}`, {
-    hint: 'Make it first: authsec role create.',
+    hint: 'See authsec role list; authsec role create makes one.',
   })
 }
 
 // Nobody has two addresses that differ in case only.
 async function assertFree({ users }: Pick<Queries, 'users'>, email: string): Promise<void> {
-  const same = (await users.list()).find((user) => user.email.toLowerCase() === email.toLowerCase())
+  const same = await users.findByEmail(email)
   if (same !== undefined) throw new AuthsecError('conflict', `the user ${quote(same.email)} exists already`)
 }
 
 async function findUser({ users }: Pick<Queries, 'users'>, id: string): Promise<ListedUser> {
-  const user = (await users.list()).find((candidate) => candidate.id === id)
+  const [user] = await users.list({ id })
   if (user === undefined) throw new AuthsecError('not_found', `no user ${quote(id)}`)
   return user
 }

@@ -149,8 +149,8 @@ export interface UserQueries {
   find(id: string): Promise<User | undefined>
   /** The one with this address, or else the only one whose address differs from it in case alone. */
   findByEmail(email: string): Promise<User | undefined>
-  /** Every user of the tenant, by e-mail address. */
-  list(): Promise<ListedUser[]>
+  /** By e-mail address; every user of the tenant, or the one with an id. */
+  list(query?: { id?: string | undefined }): Promise<ListedUser[]>
   /** Every role of the tenant, by name. */
   listRoles(): Promise<Role[]>
 }

@@ -30,8 +30,8 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
         .execute()
       return new Set(alike.map(({ id }) => id)).size === 1 ? toUser(alike) : undefined
     },
-    async list() {
-      const rows = await db
+    async list({ id } = {}) {
+      const everybody = db
         .selectFrom('users')
         .leftJoin('role_bindings', 'role_bindings.user_id', 'users.id')
         .leftJoin('passwords', 'passwords.user_id', 'users.id')
@@ -45,11 +45,17 @@ export function createUsers(db: Kysely<Schema>, touch: () => Promise<void>): Use
         ])
         .orderBy('email')
         .orderBy('role_name')
-        .execute()
+      const rows = await (id === undefined ? everybody : everybody.where('users.id', '=', id)).execute()
       const users = new Map<string, ListedUser & { roles: string[] }>()
       for (const { id, email, active, created_at: createdAt, role, known } of rows) {
-        const others = { active: active === 1, roles: [], hasPassword: known !== null, createdAt }
-        const user = users.get(id) ?? { id, email, ...others }
+        const user = users.get(id) ?? {
+          id,
+          email,
+          active: active === 1,
+          roles: [],
+          hasPassword: known !== null,
+          createdAt,
+        }
         if (role !== null) user.roles.push(role)
         users.set(id, user)
       }

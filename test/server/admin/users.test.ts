@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeDirectory } from '../../support/run-cli.js'
 import { startTestServer, type TestServer, UUID } from '../../support/running-server.js'
 
 const ADMIN = 'admin@authsec.test'
@@ -80,6 +81,12 @@ describe('a user', () => {
     { why: 'the address of another one', body: { email: BOB }, status: 409, says: /exists already/ },
     { why: 'the same in capitals', body: { email: BOB.toUpperCase() }, status: 409, says: /exists already/ },
     { why: 'a role that nobody made', body: { roles: ['boss'] }, status: 400, says: /no role .*boss/ },
+    {
+      why: 'a password that is no text',
+      body: { password: { a: 'short' } },
+      status: 400,
+      says: /is not a string/,
+    },
     { why: 'a short password', body: { password: 'short' }, status: 400, says: /10 to 1024 characters/ },
   ])('is refused $why, and is not there', async ({ body, status, says }) => {
     const before = (await admin('GET', '/admin/users')).json.length
@@ -87,7 +94,7 @@ describe('a user', () => {
     const answer = await admin('POST', '/admin/users', { ...asked, ...body })
     expect(answer.status).toBe(status)
     expect(answer.text).toMatch(says)
-    expect(answer.text).not.toContain('short"')
+    expect(answer.text).not.toContain('"short')
     expect((await admin('GET', '/admin/users')).json).toHaveLength(before)
     if (Object.hasOwn(body, 'email')) {
       expect(await lastEvent('user.created')).toMatchObject({ outcome: 'deny' })
@@ -97,7 +104,7 @@ describe('a user', () => {
   test('who is not active neither keeps a session nor logs in nor is acted for', async () => {
     const bob = (await login(BOB)).json.token
     const base = await server.pull()
-    const [{ status, json }] = [await update('alice@authsec.test', { active: false })]
+    const { status, json } = await update('alice@authsec.test', { active: false })
     expect({ status, json }).toMatchObject({ status: 200, json: { active: false, roles: ['member'] } })
     expect((await server.exchange({ subject_token: base })).json.error).toBe('invalid_grant')
     await update('alice@authsec.test', { active: true })
@@ -235,7 +242,6 @@ describe('a role', () => {
 })
 
 test('a dev server starts when the one whom its seed names administers no more, nor is active', async () => {
-  const { makeDirectory } = await import('../../support/run-cli.js')
   const state = await makeDirectory()
   const start = () => startTestServer({ state, passwords: { [BOB]: PASSWORD } })
   const first = await start()
