@@ -15,12 +15,11 @@ export interface PasswordFlags {
 
 /** Adds the flags of `PasswordFlags`. */
 export function addPasswordFlags<A extends unknown[], O extends OptionValues, G extends OptionValues>(
-  parent: Command,
   command: Command<A, O, G>,
 ) {
   return command
     .addOption(
-      parent
+      command
         .createOption('--ask-password', 'ask for the password at the terminal, without showing it')
         .default(false)
         .conflicts('passwordStdin'),

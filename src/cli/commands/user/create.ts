@@ -31,7 +31,7 @@ export function addUserCreate(parent: Command, context: Context): void {
     .argument('<email>', 'their e-mail address, with which they log in')
     .option('--role <role>', 'what they are; repeatable', collect, [])
     .option('--json', 'print one JSON object', false)
-  addConnectionFlags(addPasswordFlags(parent, command)).action(async (email, flags) => {
+  addConnectionFlags(addPasswordFlags(command)).action(async (email, flags) => {
     const { io } = context
     const { target } = await openConnection(context, flags)
     const password = await readChosenPassword(context, flags, email)

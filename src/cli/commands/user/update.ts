@@ -30,7 +30,7 @@ export function addUserUpdate(parent: Command, context: Context): void {
     .argument('<user>', 'their e-mail address or their UUID')
     .option('--role <role>', 'what they are, in the place of what they were; repeatable', collect, [])
     .option('--json', 'print one JSON object', false)
-  addConnectionFlags(addPasswordFlags(parent, command)).action(async (reference, flags) => {
+  addConnectionFlags(addPasswordFlags(command)).action(async (reference, flags) => {
     const { io } = context
     const roles = flags.role.length > 0 ? flags.role : undefined
     if (roles === undefined && !flags.passwordStdin && !flags.askPassword) {
