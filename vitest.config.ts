@@ -30,12 +30,16 @@ const COMMON = {
 
 // Where processes, browsers and kills are waited for: begun last, one of them would be waited for alone.
 const SLOW = /\/test\/(?:e2e|stress|browser)\//
+// These run the tests of other files, which their own size does not tell.
+const SLOWEST = /\/test\/stress\/(?:langchain-lowest|postgres-14)\./
 
 /** What is slow first, and last, one after the other, what shares processes. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId, project }: TestSpecification) =>
-      project.config.isolate ? Number(!SLOW.test(moduleId)) : 2
+    const rank = ({ moduleId, project }: TestSpecification) => {
+      if (!project.config.isolate) return 3
+      return [SLOWEST, SLOW].filter((places) => !places.test(moduleId)).length
+    }
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
   }
 }
