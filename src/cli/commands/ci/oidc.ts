@@ -56,14 +56,28 @@ export function addOidc(parent: Command, context: Context): void {
     .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
     .option('--identity <file>', 'a file that holds the identity token, or - for standard input')
     .option('--identity-audience <text>', 'for whom GitHub signs it; otherwise the server')
-    .option('--explain', 'ask for no token: compare the identity with the trust rules', false)
+    .addOption(
+      parent
+        .createOption('--explain', 'ask for no token: compare the identity with the trust rules')
+        .default(false)
+        .conflicts(['audience', 'permission', 'ttl', 'tool', 'out', 'header']),
+    )
     .option('--rules <file>', 'with --explain: the rules, as authsec trust list --json prints them')
   addConnectionFlags(addDeliveryFlags(command)).action(async (flags) => {
     if (flags.explain) {
       await explain(context, flags)
       return
     }
-    const { audience, permission: permissions, ttl: ttlSeconds, tool } = flags
+    const { audience, permission: permissions, ttl: ttlSeconds, tool, rules } = flags
+    if (rules !== undefined) {
+      throw new AuthsecError(
+        'usage',
+        '--rules needs --explain: who gets a token is decided by the rules of the server',
+        {
+          hint: 'Add --explain to compare the file with the identity, or leave --rules out.',
+        },
+      )
+    }
     if (audience === undefined) {
       throw new AuthsecError('usage', '--audience is missing: a call token is for one API', {
         hint: 'Add the address of the API, or --explain to see which trust rule matches.',

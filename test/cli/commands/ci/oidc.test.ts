@@ -119,6 +119,20 @@ describe('authsec ci oidc', () => {
     },
     { why: 'no API is named', args: [], env: {}, code: 2, says: /--audience is missing/ },
     {
+      why: "rules of one's own shall decide",
+      args: ['--audience', BILLING, '--rules', 'rules.json'],
+      env: {},
+      code: 2,
+      says: /--rules needs --explain/,
+    },
+    {
+      why: 'a token shall be explained away',
+      args: ['--explain', '--out', 'token'],
+      env: {},
+      code: 2,
+      says: /'--explain' cannot be used with option '--out <file>'/,
+    },
+    {
       why: 'GitHub refuses',
       args: ['--audience', BILLING],
       env: { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'planted-wrong-token' },
