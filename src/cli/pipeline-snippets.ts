@@ -4,6 +4,13 @@ import { quoteWord } from './shell-words.js'
 
 /** The systems for which a pipeline can be written. */
 export const PIPELINES = ['github', 'gitlab'] as const
+type System = (typeof PIPELINES)[number]
+
+// Groups of GitLab have groups; an owner at GitHub has repositories.
+const REPOSITORIES: Readonly<Record<System, RegExp>> = {
+  github: /^[\w.-]+\/[\w.-]+$/,
+  gitlab: /^[\w.-]+(?:\/[\w.-]+)+$/,
+}
 
 /** A job that gets call tokens by its identity. */
 export interface Pipeline {
@@ -17,9 +24,9 @@ export interface Pipeline {
 }
 
 /** Reads `owner/name`, or a path of GitLab with more groups; throws `usage`. */
-export function parseRepository(text: string): string {
-  if (/^[\w.-]+(?:\/[\w.-]+)+$/.test(text)) return text
-  throw new AuthsecError('usage', `${quote(text)} is not a repository`, {
+export function parseRepository(system: System, text: string): string {
+  if (REPOSITORIES[system].test(text)) return text
+  throw new AuthsecError('usage', `${quote(text)} is not a repository of ${system}`, {
     hint: 'Write owner/name, as in acme/shop.',
   })
 }
@@ -33,7 +40,7 @@ export function parseBranch(text: string): string {
 }
 
 /** The YAML of a job, with the trust rule that it needs in front as a comment. */
-export function formatPipeline(system: (typeof PIPELINES)[number], pipeline: Pipeline): string {
+export function formatPipeline(system: System, pipeline: Pipeline): string {
   return { github: formatGitHub, gitlab: formatGitLab }[system](pipeline)
 }
 

@@ -33,7 +33,7 @@ export function addSetup(parent: Command, context: Context): void {
     onlyReads: true,
   })
     .addArgument(parent.createArgument('<system>', 'where the pipeline runs').choices(PIPELINES))
-    .requiredOption('--repository <owner/name>', 'whose jobs it shall be', parseRepository)
+    .requiredOption('--repository <owner/name>', 'whose jobs it shall be')
     .requiredOption('--audience <uri>', 'the API that shall accept the call token', parseAudience)
     .option(
       '--permission <permission>',
@@ -44,11 +44,12 @@ export function addSetup(parent: Command, context: Context): void {
     .option('--branch <name>', 'the branch that is trusted', parseBranch, 'main')
     .option('--client <client>', 'the agent to act as, by its UUID or exact name (AUTHSEC_CLIENT_ID)')
   addConnectionFlags(command).action(async (system, flags) => {
+    const repository = parseRepository(system, flags.repository)
     const connection = await openConnection(context, flags)
     const pipeline: Pipeline = {
       serverUrl: connection.target.serverUrl,
       clientId: await findClientId(connection, readReference(connection, flags.client)),
-      repository: flags.repository,
+      repository,
       branch: flags.branch,
       audience: flags.audience,
       permissions: flags.permission,

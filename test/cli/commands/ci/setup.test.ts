@@ -42,6 +42,13 @@ describe('authsec ci setup', () => {
     },
   )
 
+  test('names a project of GitLab by its whole path', async () => {
+    const args = ['ci', 'setup', 'gitlab', ...FLAGS, '--repository', 'acme/web/shop']
+    expect((await runCli(args, { env: ENV })).stdout).toContain(
+      `--subject 'project_path:acme/web/shop:ref_type:branch:ref:main'`,
+    )
+  })
+
   test.each([
     { why: 'an unknown system', args: ['jenkins', ...FLAGS], says: /jenkins/ },
     { why: 'no repository', args: ['github', '--audience', 'https://a.example'], says: /--repository/ },
@@ -49,6 +56,11 @@ describe('authsec ci setup', () => {
       why: 'a repository that is none',
       args: ['github', ...FLAGS, '--repository', "a/b'\n"],
       says: /is not a repository/,
+    },
+    {
+      why: 'groups of groups at GitHub',
+      args: ['github', ...FLAGS, '--repository', 'acme/web/shop'],
+      says: /"acme\/web\/shop" is not a repository of github/,
     },
     {
       why: 'a branch that is none',
