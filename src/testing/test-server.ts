@@ -11,6 +11,7 @@ import type { User } from '../store/store.js'
 import type { ApiClientOptions } from '../verify/issuer-client.js'
 import { createFaultyWay, type Faults } from './faults.js'
 import type { TestClock } from './test-clock.js'
+import { makeTestKeys } from './test-keys.js'
 import { createTestSeed, emailOf, listResources, type TestWorld } from './test-seed.js'
 
 /** AuthSec's server without a socket. */
@@ -60,6 +61,7 @@ export async function openTestServer(
     issuer: URL_OF_TESTS,
     clock: now,
     ciba: approvals,
+    keySource: { imported: await makeTestKeys() },
   })
   const { audit, identity } = authority
   const owners = await registerOwners(authority, [...listResources(world).keys()])

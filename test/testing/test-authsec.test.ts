@@ -145,6 +145,24 @@ describe('createTestAuthsec', () => {
     })
   })
 
+  test('takes no token of another, whatever keys they have in common', async () => {
+    const [own, other] = await Promise.all([open(), open()])
+    const call = await own.authsec.getDelegationToken(request)
+    await expect(other.verifier.verify(call.reveal())).rejects.toMatchObject({ code: 'tenant_mismatch' })
+    const base = own.server.issued.find((token) => token !== call.reveal()) as string
+    const exchange = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: base,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      client_id: other.server.clientIdOf('agent'),
+      resource: BILLING,
+    }
+    const body = new URLSearchParams(exchange)
+    const answer = await other.server.fetch(`${other.server.url}/oauth/token`, { method: 'POST', body })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ error: 'invalid_request' })
+  })
+
   test('ends a delegation', async () => {
     const { authsec, server } = await open()
     await server.revokeDelegation('agent')
