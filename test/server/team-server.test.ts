@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -40,8 +40,17 @@ afterEach(async () => {
 afterAll(() => rm(place, { recursive: true, force: true }))
 
 let count = 0
+// To fill a state takes keys and passwords: each test has a copy of one that was filled once.
+const filled = new Map<string, Promise<string>>()
 async function initialise(seed?: Seed): Promise<string> {
+  const name = JSON.stringify(seed ?? null)
+  if (!filled.has(name)) filled.set(name, fill(seed))
   const state = join(place, `state-${count++}`)
+  await cp((await filled.get(name)) as string, state, { recursive: true })
+  return state
+}
+async function fill(seed?: Seed): Promise<string> {
+  const state = join(place, `filled-${filled.size}`)
   await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed, clock: () => NOW })
   return state
 }

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { request as sendRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, inject } from 'vitest'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js'
@@ -49,14 +51,16 @@ doAfterEach(() => {
   expect(told.flatMap((surprises) => surprises.splice(0))).toEqual([])
 })
 
+const isNew = (state = '') => !existsSync(join(state, 'authsec.db'))
+
 export async function startTestServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const surprises: unknown[] = []
   const time = { now: START }
   const started = await startServer({
     ...(options.store === undefined && { state: ':memory:' }),
     port: 0,
-    // A state in a directory may have keys of its own, or is to make them.
-    ...(options.state === undefined && { keys: { import: inject('serverKeys') } }),
+    // A state that is there has keys of its own.
+    ...(isNew(options.state) && { keys: { import: inject('serverKeys') } }),
     clock: () => time.now,
     onSurprise: (error) => surprises.push(error),
     ...options,

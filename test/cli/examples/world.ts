@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inject } from 'vitest'
 import { AuthsecError } from '../../../src/core/errors.js'
 import { startServer } from '../../../src/server/index.js'
 import { startIdentityIssuer } from '../../support/identity-issuer.js'
@@ -161,6 +162,8 @@ export async function openWorld(): Promise<World> {
   let made = 0
   let schema: PostgresSchema | undefined
   let store: URL | undefined
+  // To fill a state takes keys and a password: it is done once.
+  let filledTeam: Promise<string> | undefined
 
   async function prepareServer(line: string): Promise<void> {
     const isAdminPolicy = (row: Row) => row['role_name'] === 'admin' && row['agent_type'] === 'langchain'
@@ -302,17 +305,29 @@ export async function openWorld(): Promise<World> {
     }
     const place = line.includes('postgres:') ? ['--store', `${store}`] : ['--state', 'team']
     if (!line.includes('dev init') && / --kek-file/.test(line)) {
-      const init = ['dev', 'init', ...place, ...TEAM_STATE, '--json']
-      const { code, stdout, stderr } = await run(init, { stdin: PASSWORD })
-      if (code !== 0) throw new Error(`dev init ended with ${code}: ${stderr}`)
-      tenantId = JSON.parse(stdout).tenant_id
+      tenantId = line.includes('postgres:') ? await fillTeam(place) : await copyTeam()
     }
     const isOwnKek = line.startsWith('authsec keys rewrap') && !line.includes(' --kek-file')
     if (!isOwnKek && !/ snapshot | reset/.test(line)) return
     await rm(DEV_STATE, { recursive: true, force: true })
-    const stopped = await startServer({ state: DEV_STATE, port: 0, clock: () => server.now })
+    const keys = { import: inject('serverKeys') }
+    const stopped = await startServer({ state: DEV_STATE, port: 0, clock: () => server.now, keys })
     if (!line.includes('--kek-file')) tenantId = stopped.tenantId
     await stopped.close()
+  }
+
+  async function fillTeam(place: readonly string[]): Promise<string> {
+    const init = ['dev', 'init', ...place, ...TEAM_STATE, '--json']
+    const { code, stdout, stderr } = await run(init, { stdin: PASSWORD })
+    if (code !== 0) throw new Error(`dev init ended with ${code}: ${stderr}`)
+    return JSON.parse(stdout).tenant_id
+  }
+
+  async function copyTeam(): Promise<string> {
+    filledTeam ??= fillTeam(['--state', 'team-filled'])
+    const id = await filledTeam
+    await cp('team-filled', 'team', { recursive: true })
+    return id
   }
 
   async function takeSnapshot(line: string): Promise<void> {
