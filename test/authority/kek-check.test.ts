@@ -4,12 +4,14 @@ import { findKekCheck, fingerprintKek, openEnvelope } from '../../src/authority/
 import { openStore } from '../../src/store/open.js'
 import type { Store, StoredKey } from '../../src/store/store.js'
 import { ISSUER, KEK, START } from '../support/authority-bench.js'
+import { readServerKeys } from '../support/server-keys.js'
 
 const IDENTITY = { tenantId: 'tenant', logId: 'log' }
 const WRONG = new Uint8Array(32).fill(8)
 
 let store: Store
-const open = (kek: Uint8Array) => openAuthority({ store, kek, issuer: ISSUER, clock: () => START })
+const open = async (kek: Uint8Array) =>
+  openAuthority({ store, kek, issuer: ISSUER, clock: () => START, keySource: await readServerKeys() })
 const snapshot = async () => [
   await store.keys.list(),
   await store.settings.find('kek_check'),

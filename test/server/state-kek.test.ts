@@ -8,6 +8,7 @@ import { rewrap } from '../../src/server/rewrap.js'
 import { openState } from '../../src/server/state.js'
 import { ISSUER, START } from '../support/authority-bench.js'
 import { makeDirectory } from '../support/run-cli.js'
+import { readServerKeys } from '../support/server-keys.js'
 import { canMakeDisks, makeSmallDisk } from '../support/small-disk.js'
 
 let place: string
@@ -23,7 +24,8 @@ beforeEach(async () => {
 async function start(): Promise<string[]> {
   const { store, kek, close } = await openState({ state: place })
   try {
-    const { keyring } = await openAuthority({ store, kek, issuer: ISSUER, clock: () => START })
+    const keySource = await readServerKeys()
+    const { keyring } = await openAuthority({ store, kek, issuer: ISSUER, clock: () => START, keySource })
     return keyring.callKeySet.keys.map(({ kid }) => kid ?? '')
   } finally {
     await close()
