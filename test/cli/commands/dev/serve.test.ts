@@ -29,7 +29,7 @@ async function serve(args: readonly string[] = ['--ephemeral'], directory?: stri
   const promise = new Promise<Ready>((settle) => {
     resolve = settle
   })
-  const keys = args.includes('--ephemeral') ? ['--keys', `import=${await writeServerKeys()}`] : []
+  const keys = args.includes('--keys') ? [] : ['--keys', `import=${await writeServerKeys()}`]
   const done = runCli(['dev', 'serve', '--port', '0', '--json', ...keys, ...args], {
     env: { AUTHSEC_CONFIG_DIR: configuration },
     clock: { now: Date.now },
@@ -364,7 +364,7 @@ describe('authsec dev serve', () => {
 
   test('fails with a conflict when a newer version has written the state, and changes nothing', async () => {
     const state = join(await makeDirectory(), 'state')
-    await (await startServer({ port: 0, state })).close()
+    await (await startServer({ port: 0, state, keys: { import: inject('serverKeys') } })).close()
     const database = new Database(join(state, 'authsec.db'))
     database.exec("update settings set value = '999' where name = 'schema_version'")
     database.close()
@@ -391,7 +391,7 @@ describe('authsec dev serve', () => {
     { why: 'is damaged', sql: "cast(substr(token, 1, length(token) - 1) || x'00' as blob)" },
   ])('tells whoever runs it when what it keeps $why, and the caller no more than that', async ({ sql }) => {
     const state = join(await makeDirectory(), 'state')
-    await (await startServer({ port: 0, state })).close()
+    await (await startServer({ port: 0, state, keys: { import: inject('serverKeys') } })).close()
     const database = new Database(join(state, 'authsec.db'))
     database.exec(`update delegations set token = ${sql}`)
     database.close()
