@@ -2,12 +2,12 @@ import type { Command } from '@commander-js/extra-typings'
 import { listTrustRules, type TrustRule } from '../../../api/trust-rules.js'
 import { AuthsecError } from '../../../core/errors.js'
 import type { Json } from '../../../core/strict-json.js'
-import { type ConnectionFlags, openConnection } from '../../connection.js'
+import { type Connection, type ConnectionFlags, openConnection } from '../../connection.js'
 import type { Context } from '../../context.js'
 import { SERVER_EXITS } from '../../exit-codes.js'
 import { addConnectionFlags } from '../../flags.js'
 import { describe } from '../../help.js'
-import { findJobIdentity, type JobIdentity } from '../../job-identity.js'
+import { findJobIdentity } from '../../job-identity.js'
 import { tellJob } from '../../job-summary.js'
 import { addCallFlags } from '../../mint-flags.js'
 import { type CallTerms, exchangeIdentity } from '../../minting.js'
@@ -111,9 +111,15 @@ async function explain(
   flags: OidcFlags & { rules?: string | undefined; json: boolean },
 ): Promise<void> {
   const { io } = context
-  const { rules: file, json } = flags
-  const rules = file === undefined ? await findRules(context, flags) : await readRuleFile(io, file)
-  const { claims } = await findIdentity(context, flags)
+  const { rules: file, json, identity: source, identityAudience } = flags
+  let connection: Promise<Connection> | undefined
+  const connect = () => {
+    connection ??= openConnection(context, flags)
+    return connection
+  }
+  const rules = file === undefined ? await findRules(await connect(), flags) : await readRuleFile(io, file)
+  const findAudience = async () => identityAudience ?? (await connect()).target.serverUrl
+  const { claims } = await findJobIdentity(context, { source, findAudience })
   const reports = compareRules(rules, claims)
   const matches = reports.some((report) => report.matches)
   if (!matches) context.status.code = 14
@@ -127,8 +133,7 @@ async function explain(
   io.note('the signature of the identity token is checked by the server only')
 }
 
-async function findRules(context: Context, flags: OidcFlags): Promise<TrustRule[]> {
-  const { target, clientId } = await openConnection(context, flags)
+async function findRules({ target, clientId }: Connection, flags: OidcFlags): Promise<TrustRule[]> {
   if (target.session === undefined) {
     throw new AuthsecError('login_required', 'only an admin sees the trust rules of a server', {
       hint: 'Log in, or have an admin write them with authsec trust list --json, and name the file with --rules.',
@@ -138,10 +143,4 @@ async function findRules(context: Context, flags: OidcFlags): Promise<TrustRule[
   const rules = await listTrustRules(target)
   const mine = rules.filter(({ client_id }) => client_id === wanted)
   return mine.length > 0 ? mine : rules
-}
-
-function findIdentity(context: Context, flags: OidcFlags): Promise<JobIdentity> {
-  const { identity: source, identityAudience } = flags
-  const findAudience = async () => identityAudience ?? (await openConnection(context, flags)).target.serverUrl
-  return findJobIdentity(context, { source, findAudience })
 }

@@ -199,6 +199,17 @@ describe('authsec ci oidc --explain', () => {
     })
   })
 
+  test('says once which profile it uses', async () => {
+    const configuration = await makeDirectory()
+    const env = { AUTHSEC_CONFIG_DIR: configuration }
+    await run(['profile', 'create', 'dev', '--server', server.url], { env })
+    const { code, stderr } = await oidc(['--explain'], {
+      env: { ...env, ...issuer.jobVariables, AUTHSEC_TOKEN: server.adminToken },
+    })
+    expect(code).toBe(0)
+    expect(stderr.match(/using profile/g)).toHaveLength(1)
+  })
+
   test('says what is missing where nobody is logged in', async () => {
     const failed = await oidc(['--explain', '--identity', '-'], { stdin: issuer.sign() })
     expect(failed).toMatchObject({
