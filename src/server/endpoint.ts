@@ -31,6 +31,8 @@ export interface Endpoint<A extends Access = Access> {
   differences?: string
   /** Served only where somebody asked for it by this name. */
   quirk?: QuirkName
+  /** The parameters of its query. What an admin asks in this toolkit's own contract may have no other. */
+  query?: readonly string[]
   /** What the audit log calls an attempt that is turned away before the authority is asked. */
   event: AuditEventType | undefined
   /** Whether a retry may carry the `Idempotency-Key` of the first try, which then is the id of both requests. */

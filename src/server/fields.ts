@@ -87,6 +87,14 @@ export function readStringMap(body: JsonObject, name: string): Record<string, st
   return value as Record<string, string>
 }
 
+/** Throws `invalid_request` for a parameter of a query that is none of these. */
+export function assertQuery(query: URLSearchParams, names: readonly string[]): void {
+  const unknown = [...query.keys()].find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  const hint = names.length === 0 ? 'There are none.' : `There are ${names.join(', ')}.`
+  throw new AuthsecError('invalid_request', `${quote(unknown)} is no parameter of this query`, { hint })
+}
+
 /** Reads the one text of a name from a query; throws `invalid_request`, also where it stands twice. */
 export function readQueryString(query: URLSearchParams, name: string): string | undefined {
   const [text, ...more] = readQueryStrings(query, name)

@@ -335,6 +335,9 @@ describe('a token form', () => {
 
 describe('a query', () => {
   test.each([
+    ...['/audit/events/stream?type=token.issued', '/admin/delegations?client=a', '/admin/users?email=a'].map(
+      (path) => ({ path, error: `"${/\?(\w+)/.exec(path)?.[1]}" is no parameter of this query` }),
+    ),
     { path: '/audit/events?last=1&last=2', error: 'the parameter last stands twice' },
     { path: '/audit/events?after=1&after=1', error: 'the parameter after stands twice' },
     { path: '/audit/events?since=1h&since=2h', error: 'the parameter since stands twice' },

@@ -12,6 +12,7 @@ export const listDelegations: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'List delegations, the latest first, without their tokens',
   speaks: 'authsec',
+  query: ['client_id', 'limit'],
   event: 'delegation.read',
   errors: 'authsec',
 

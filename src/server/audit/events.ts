@@ -9,6 +9,9 @@ import type { Endpoint } from '../endpoint.js'
 import { readQueryBoolean, readQueryInteger, readQueryString, readQueryStrings } from '../fields.js'
 import { joinSignals } from '../signals.js'
 
+/** The parameters of a query that `readFilter` reads. */
+export const CONDITIONS = ['filter', 'since', 'until'] as const
+
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 const MAX_WAIT_SECONDS = 25
@@ -21,6 +24,7 @@ export const events: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'Search and follow the audit log',
   speaks: 'authsec',
+  query: [...CONDITIONS, 'after', 'before', 'last', 'limit', 'personal', 'wait'],
   event: 'audit.read',
   errors: 'authsec',
 

@@ -9,7 +9,7 @@ import type { Endpoint } from '../endpoint.js'
 import { readQueryInteger, readQueryString } from '../fields.js'
 import { createProblem } from '../problem.js'
 import { joinSignals } from '../signals.js'
-import { findEventId, formatRecord, readFilter } from './events.js'
+import { CONDITIONS, findEventId, formatRecord, readFilter } from './events.js'
 
 /** How long nothing may be said; proxies cut what is silent for a minute. */
 const HEARTBEAT_MS = 15_000
@@ -29,6 +29,7 @@ export const eventStream: Endpoint<'admin'> = {
   modes: ['dev', 'shared'],
   summary: 'Follow the audit log as server-sent events',
   speaks: 'authsec',
+  query: [...CONDITIONS, 'after', 'log'],
   event: 'audit.read',
   errors: 'authsec',
 

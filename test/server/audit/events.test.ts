@@ -121,6 +121,7 @@ describe('a search of the audit log', () => {
     { query: 'wait=26', error: 'wait "26" is not a whole number between 0 and 25' },
     { query: 'since=yesterday', error: '"yesterday" is not a time' },
     { query: 'until=2026-02-30T00:00:00Z', error: '"2026-02-30T00:00:00Z" is not a time' },
+    { query: 'type=token.issued', error: '"type" is no parameter of this query' },
     { query: 'since=%00', error: 'since holds a character that is not text' },
   ])('refuses $query by name', async ({ query, error }) => {
     const reply = await read(`?${query}`)
