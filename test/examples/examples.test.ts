@@ -176,7 +176,7 @@ describe('the APIs of the README', () => {
       const token = await client.getDelegationToken(refund)
       expect(await post('/refunds', token)).toEqual([200, undefined])
       await expect
-        .poll(async () => (await admin('GET', '/audit/events?type=token.used')).text())
+        .poll(async () => (await admin('GET', '/audit/events?filter=type=token.used')).text())
         .toContain(token.jti)
       const form = new URLSearchParams({ token: token.reveal(), client_id: authsec.clientId })
       await fetch(`${authsec.url}/oauth/revoke`, { method: 'POST', body: form })

@@ -48,14 +48,19 @@ const child = (then = '') => [
   write(); show(); ${then}`,
 ]
 const readReport = async () => JSON.parse(await readFile(report, 'utf8'))
-/** Whether the log says that this very token was revoked. */
-const isRevoked = async (token: string) => {
+/** The ids of the tokens to which this has happened. */
+const listTokens = async (type: 'token.exchanged' | 'token.revoked') => {
   const headers = { authorization: `Bearer ${server.adminToken}` }
-  const response = await fetch(`${server.url}/audit/events?type=token.revoked&last=100`, { headers })
-  const { jti } = parseJwt(token).claims
-  const { events } = (await response.json()) as { events: { event: { jti?: string; outcome: string } }[] }
-  return events.some(({ event }) => event.jti === jti && event.outcome === 'allow')
+  const response = await fetch(
+    `${server.url}/audit/events?filter=type=${type}&filter=outcome=allow&last=100`,
+    { headers },
+  )
+  const { events } = (await response.json()) as { events: { event: { jti?: string } }[] }
+  return events.map(({ event }) => event.jti)
 }
+/** Whether the log says that this very token was revoked. */
+const isRevoked = async (token: string) =>
+  (await listTokens('token.revoked')).includes(parseJwt(token).claims['jti'] as string)
 describe('authsec exec', () => {
   test('lends a call token by the environment, prints it nowhere, and revokes it at the end', async () => {
     const run = await exec(child("process.stdout.write('out'); process.stderr.write('err')"), {
@@ -92,6 +97,22 @@ describe('authsec exec', () => {
     const { before, after } = await readReport()
     expect(parseJwt(after).claims['jti']).not.toBe(parseJwt(before).claims['jti'])
     expect(await isRevoked(after)).toBe(true)
+  })
+
+  test('says that a new token has no place any more, and revokes what nobody could read', async () => {
+    const before = await listTokens('token.exchanged')
+    const spoil = `const place = require('node:path').dirname(file);
+      fs.rmSync(place, { recursive: true }); fs.writeFileSync(place, ''); process.stdin.resume()`
+    const run = await exec(['--as', 'file', '--ttl', '3s', ...child(spoil)])
+    await expect.poll(() => listTokens('token.exchanged')).toHaveLength(before.length + 2)
+    run.input('')
+    expect(await run.ended).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringMatching(/^warning: the token could not be renewed: ".+" cannot be written /),
+    })
+    const given = (await listTokens('token.exchanged')).filter((jti) => !before.includes(jti))
+    expect(await listTokens('token.revoked')).toEqual(expect.arrayContaining(given))
   })
 
   test('names its file so that a program finds it which has gone elsewhere', async () => {
