@@ -35,8 +35,8 @@ export function readChoice<T extends string>(name: string, value: T, choices: re
   throw new AuthsecError('configuration', `${name} ${quote(value)} is not one of ${choices.join(', ')}`)
 }
 
-// The name from which it differs in the fewest letters, unless that is in most of them.
-function findNearest(name: string, names: readonly string[]): string | undefined {
+/** The name from which this one differs in the fewest letters, unless that is in most of them. */
+export function findNearest(name: string, names: readonly string[]): string | undefined {
   const start = name.slice(0, 40)
   let [nearest, fewest]: [string | undefined, number] = [undefined, 0.5]
   for (const candidate of names) {

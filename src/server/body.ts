@@ -2,7 +2,7 @@ import type { ClientRequest } from '../authority/presented-client.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import { type JsonObject, parseStrictJsonObject } from '../core/strict-json.js'
-import { isText, notText } from './fields.js'
+import { assertKnown, isText, notText } from './fields.js'
 
 const MAX_BODY_BYTES = 64 * 1024
 
@@ -33,9 +33,14 @@ export async function readClientRequest(request: Request): Promise<ClientRequest
   return { form: await readForm(request), authorization: request.headers.get('authorization') }
 }
 
-/** Reads a JSON object; throws `invalid_request` for another type or duplicate members, and otherwise likewise. */
-export async function readJson(request: Request): Promise<JsonObject> {
-  return parseStrictJsonObject(await readText(request, 'application/json'))
+/**
+ * Reads a JSON object; throws `invalid_request` for another type, duplicate members and, where `members` are named, any
+ * other, and otherwise likewise.
+ */
+export async function readJson(request: Request, members?: readonly string[]): Promise<JsonObject> {
+  const body = parseStrictJsonObject(await readText(request, 'application/json'))
+  if (members !== undefined) assertKnown('member of this body', Object.keys(body), members)
+  return body
 }
 
 async function readText(request: Request, contentType: string): Promise<string> {

@@ -16,9 +16,7 @@ const post = (body: string | Uint8Array, contentType = 'application/json') =>
 
 /** A well-formed body of exactly so many bytes. */
 function resourceOf(bytes: number): string {
-  const body = (filler: string) =>
-    JSON.stringify({ uri: 'https://fill.example', permissions: [], note: filler })
-  return body('x'.repeat(bytes - body('').length))
+  return JSON.stringify({ uri: 'https://fill.example', permissions: [] }).padEnd(bytes)
 }
 
 describe('a JSON body', () => {
@@ -172,6 +170,26 @@ describe('a JSON body', () => {
     expect(reply).toMatchObject({ status: 400, json: { error } })
     expect(reply.headers['cache-control']).toBe('no-store')
   })
+
+  test.each([
+    { path: '/admin/users', member: 'rolse', hint: 'Did you mean roles?' },
+    { path: '/admin/roles', member: 'limit', hint: 'There are name, permissions.' },
+    { path: '/admin/resources', member: 'signing_alg_', hint: 'Did you mean signing_alg?' },
+    { path: '/admin/trust-rules', member: 'claim', hint: 'Did you mean claims?' },
+    { path: '/admin/tokens/revoke', member: 'until', hint: 'There are jti.' },
+    { path: '/admin/keys/rotate', member: 'algorithm', hint: 'There are purpose, alg.' },
+    { path: '/audit/exports', member: 'fliter', hint: 'Did you mean filter?' },
+    { path: '/dev/snapshots', member: 'clones', hint: 'Did you mean clone?' },
+  ])(
+    'of an admin for $path is refused with a $member, which nobody would heed',
+    async ({ path, member, hint }) => {
+      const json = { [member]: 'x' }
+      expect(await server.call('POST', path, { admin: true, json })).toMatchObject({
+        status: 400,
+        json: { error: `"${member}" is no member of this body`, details: hint },
+      })
+    },
+  )
 
   test('is taken up to 64 KiB and refused as 413 one byte later', async () => {
     expect((await post(resourceOf(65_536))).status).toBe(201)

@@ -15,7 +15,7 @@ export const rotateSecret: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, params, provenance }) {
-    const overlapSeconds = readInteger(await readJson(request), 'overlap_seconds') ?? 0
+    const overlapSeconds = readInteger(await readJson(request, ['overlap_seconds']), 'overlap_seconds') ?? 0
     const id = params['id'] ?? ''
     const { client, secret } = await authority.clients.rotateSecret(id, overlapSeconds, caller, provenance)
     return Response.json({

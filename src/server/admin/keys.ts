@@ -90,7 +90,7 @@ function changeKeys({
 }
 
 async function readPlace(request: Request) {
-  const body = await readJson(request)
+  const body = await readJson(request, ['purpose', 'alg'])
   return parseKeyPlace(requireString(body, 'purpose'), readString(body, 'alg'))
 }
 

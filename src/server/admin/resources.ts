@@ -15,7 +15,7 @@ export const createResource: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const body = await readJson(request)
+    const body = await readJson(request, ['uri', 'permissions', 'signing_alg', 'client_id'])
     const input = {
       uri: requireString(body, 'uri'),
       permissions: readStrings(body, 'permissions') ?? [],

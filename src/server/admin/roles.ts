@@ -14,7 +14,7 @@ export const createRole: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const body = await readJson(request)
+    const body = await readJson(request, ['name', 'permissions'])
     const role = { name: requireString(body, 'name'), permissions: readStrings(body, 'permissions') ?? [] }
     return Response.json(await authority.roles.create(role, caller, provenance), { status: 201 })
   },
@@ -43,7 +43,7 @@ export const updateRole: Endpoint<'admin'> = {
   event: 'role.updated',
 
   async handle(request, { authority, caller, params, provenance }) {
-    const permissions = readStrings(await readJson(request), 'permissions')
+    const permissions = readStrings(await readJson(request, ['permissions']), 'permissions')
     if (permissions === undefined) throw new AuthsecError('invalid_request', 'permissions is required')
     const role = { name: params['name'] ?? '', permissions }
     return Response.json(await authority.roles.update(role, caller, provenance))

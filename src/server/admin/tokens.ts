@@ -16,7 +16,7 @@ export const revokeTokenById: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const jti = requireString(await readJson(request), 'jti').toLowerCase()
+    const jti = requireString(await readJson(request, ['jti']), 'jti').toLowerCase()
     if (!isUuid(jti)) {
       throw new AuthsecError('invalid_request', `jti ${quote(jti)} is no id of a token of this server`)
     }

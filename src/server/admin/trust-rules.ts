@@ -15,7 +15,7 @@ export const createTrustRule: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const body = await readJson(request)
+    const body = await readJson(request, ['name', 'client_id', 'issuer', 'audience', 'subject', 'claims'])
     const input = {
       name: requireString(body, 'name'),
       clientId: requireString(body, 'client_id'),

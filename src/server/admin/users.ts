@@ -15,7 +15,7 @@ export const createUser: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const body = await readJson(request)
+    const body = await readJson(request, ['email', 'roles', 'password'])
     const input = {
       email: requireString(body, 'email'),
       roles: readStrings(body, 'roles') ?? [],
@@ -49,7 +49,7 @@ export const updateUser: Endpoint<'admin'> = {
   event: 'user.updated',
 
   async handle(request, { authority, caller, params, provenance }) {
-    const body = await readJson(request)
+    const body = await readJson(request, ['roles', 'active', 'password'])
     const patch = {
       roles: readStrings(body, 'roles'),
       active: readBoolean(body, 'active'),

@@ -20,7 +20,7 @@ export const auditExport: Endpoint<'admin'> = {
 
   async handle(request, { authority, caller, provenance }) {
     const { audit, clock } = authority
-    const body = await readJson(request)
+    const body = await readJson(request, ['format', 'filter', 'personal'])
     const draft = { type: 'audit.exported', actor: { type: 'user', id: caller.user.id } } as const
     return await audit.attempt(draft, provenance, async (attempt) => {
       const format = requireString(body, 'format')

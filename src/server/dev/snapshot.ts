@@ -22,7 +22,7 @@ export const saveSnapshot: Endpoint<'admin'> = {
   errors: 'authsec',
 
   async handle(request, { authority, caller, provenance }) {
-    const clone = readBoolean(await readJson(request), 'clone') ?? false
+    const clone = readBoolean(await readJson(request, ['clone']), 'clone') ?? false
     const by = { type: 'user', id: caller.user.id } as const
     const directory = await mkdtemp(join(tmpdir(), 'authsec-snapshot-'))
     const remove = () => rm(directory, { recursive: true, force: true }).catch(() => {})
