@@ -30,6 +30,16 @@ export function explainPostgresFailure(cause: unknown): unknown {
   if (cause.code === '23505' || cause.code === '23P01') {
     return new AuthsecError('conflict', 'it exists already', { cause })
   }
+  if (cause.code === '42501') {
+    return new AuthsecError(
+      'configuration',
+      'the user of the database may not do all that is needed (42501)',
+      {
+        hint: 'Grant usage and create on the schema, and everything on the tables in it.',
+        cause,
+      },
+    )
+  }
   // Undefined table; data or an index that is corrupted.
   if (cause.code === '42P01') return createDamaged('a table of the database is missing', cause)
   if (/^XX00[12]$/.test(cause.code)) return createDamaged(`the database is damaged (${cause.code})`, cause)
@@ -40,10 +50,14 @@ export function explainPostgresFailure(cause: unknown): unknown {
   return cause
 }
 
-/** Whether nothing more can be asked on the connection on which this happened. */
+/**
+ * Whether nothing more can be asked on the connection on which this happened. One that only reads goes on doing so,
+ * whatever becomes of the server.
+ */
 export function isConnectionLost(error: unknown): boolean {
   if (!isServerFailure(error)) return true
-  return error.severity === 'FATAL' || error.severity === 'PANIC' || /^(?:08|57P|25P0[34])/.test(error.code)
+  const isEnding = error.severity === 'FATAL' || error.severity === 'PANIC'
+  return isEnding || /^(?:08|57P|25P0[34]|25006)/.test(error.code)
 }
 
 /**
@@ -59,10 +73,16 @@ export function refuseConnection(cause: unknown, target: PostgresTarget, isFirst
 function describeRefusal(cause: unknown, { name, user, tls }: PostgresTarget): AuthsecError {
   const code = String((cause as { code?: unknown } | null)?.code ?? '')
   const text = String((cause as { message?: unknown } | null)?.message ?? '')
-  if (/^28/.test(code) || text.startsWith('SASL')) {
+  if (/^(?:28|42501$)/.test(code) || text.startsWith('SASL')) {
     const who = user === undefined ? 'whom it was told' : quote(user)
     return new AuthsecError('configuration', `${name} does not let in ${who}${withCode(code)}`, {
-      hint: 'Check the user and the password in the address of the database.',
+      hint: 'Check the user and the password in the address of the database, and that the user may connect to it.',
+      cause,
+    })
+  }
+  if (code === '08P01' && text.includes('startup parameter')) {
+    return new AuthsecError('configuration', `${name} does not take the settings of a connection (${code})`, {
+      hint: 'A pooler stands before it: name the database itself.',
       cause,
     })
   }

@@ -50,6 +50,12 @@ export async function assertFit(
       'Create the schema, or name another one with ?schema=NAME.',
     )
   }
+  if (target.schema !== undefined && schema !== target.schema) {
+    throw refuse(
+      `works in the schema ${quote(schema)}, and not in ${quote(target.schema)}`,
+      'A pooler stands before it that drops the settings of a connection: name the database itself.',
+    )
+  }
 }
 
 interface Session {

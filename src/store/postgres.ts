@@ -111,15 +111,18 @@ function createPool(target: PostgresTarget, options: PostgresOptions, beginning:
 /**
  * What begins a transaction, in one message and two statements. The lock is of this schema alone, and a process that
  * stops in the middle loses it by the timeout, while those who began to wait for it then still have as long again. It
- * needs a statement before every question: that sees what the former writer has committed.
+ * needs a statement before every question: that sees what the former writer has committed, at this isolation alone,
+ * whatever is set for the user.
  */
 function writeBeginning({ statementTimeoutMs }: PostgresTarget): string {
   const settings = [
+    // Whoever waits for a turn may wait as long as a statement may take.
+    `set_config('lock_timeout', '0', true)`,
     `set_config('synchronous_commit', 'on', true)`,
     `set_config('idle_in_transaction_session_timeout', '${Math.floor(statementTimeoutMs / 2)}', true)`,
   ]
   const lock = `pg_advisory_xact_lock(hashtextextended('authsec ' || current_schema(), 0))`
-  return `begin; select ${settings.join(', ')}, ${lock}`
+  return `begin isolation level read committed; select ${settings.join(', ')}, ${lock}`
 }
 
 function wrapClient(client: pg.PoolClient, beginning: Beginning): PostgresPoolClient {

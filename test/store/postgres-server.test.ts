@@ -4,6 +4,9 @@ import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AuthsecError } from '../../src/core/errors.js'
 import { openStore } from '../../src/store/open.js'
+import { refuseConnection } from '../../src/store/postgres-failures.js'
+import { assertFit } from '../../src/store/postgres-fitness.js'
+import type { PostgresTarget } from '../../src/store/postgres-url.js'
 import type { Store } from '../../src/store/store.js'
 import { openCutConnection } from '../support/cut-connection.js'
 import { type PostgresCluster, startPostgresCluster } from '../support/postgres-cluster.js'
@@ -157,6 +160,102 @@ describe('a server without room', () => {
     expect(inspect(error, { depth: 10 })).not.toContain('SECRET')
     await first.close()
     await open(url.href)
+  })
+})
+
+describe('a user with settings of its own', () => {
+  const grants = (name: string) => [
+    `create role ${name} login password 'SECRET'`,
+    `grant all on schema ${schema.name} to ${name}`,
+    `grant all on all tables in schema ${schema.name} to ${name}`,
+  ]
+  /** The address of a user who has these settings. */
+  async function makeUser(name: string, settings: string): Promise<string> {
+    await (await openStore(schema.url)).close()
+    for (const statement of [...grants(name), `alter role ${name} set ${settings}`])
+      await schema.run(statement)
+    const url = new URL(schema.url)
+    url.username = name
+    url.password = 'SECRET'
+    url.searchParams.set('application_name', name)
+    return url.href
+  }
+
+  test.each([
+    { name: 'repeating', settings: `default_transaction_isolation = 'repeatable read'` },
+    { name: 'serial', settings: `default_transaction_isolation = 'serializable'` },
+    { name: 'impatient', settings: `lock_timeout = '5ms'` },
+  ])(
+    'that are $settings waits for its turn, and then sees what the one before has written',
+    async ({ name, settings }) => {
+      const url = await makeUser(name, settings)
+      const [one, other] = [await open(url), await open(url)]
+      const before = await one.audit.head()
+      const first = one.write(async ({ audit }) => {
+        await expect.poll(countPatient).toBe(1)
+        return audit.append(createRecord(`${name} 1`))
+      })
+      const second = other.write(async ({ audit }) => audit.append(createRecord(`${name} 2`)))
+      await expect(Promise.all([first, second])).resolves.toHaveLength(2)
+      expect(await other.audit.head()).toBe(before + 2)
+    },
+  )
+
+  /** How many have waited for their turn for longer than those who are impatient would. */
+  async function countPatient(): Promise<number> {
+    const waiting = `locktype = 'advisory' and not granted and clock_timestamp() - waitstart > '50ms'`
+    return (await schema.run(`select from pg_locks where ${waiting}`)).length
+  }
+
+  test('that let it only read is heard again as soon as they are taken back', async () => {
+    const store = await open(await makeUser('reading', 'search_path = public'))
+    const write = (name: string) => store.write(({ settings }) => settings.insert({ name, value: 'a' }))
+    await write('reading 1')
+    await schema.run(`alter role reading set default_transaction_read_only = on`)
+    await schema.run(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reading'`,
+    )
+    await expect.poll(() => write('reading 2').catch((error) => error.cause?.code)).toBe('25006')
+    await schema.run(`alter role reading reset default_transaction_read_only`)
+    await write('reading 3')
+  })
+
+  test('that may make nothing is told what it lacks', async () => {
+    await schema.run(`create role powerless login password 'SECRET'`)
+    const own = await makePostgresSchema(cluster.url)
+    onTestFinished(() => own.end())
+    await schema.run(`grant usage on schema ${own.name} to powerless`)
+    const url = new URL(own.url)
+    url.username = 'powerless'
+    url.password = 'SECRET'
+    await expect(openStore(url.href)).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('may not do all that is needed (42501)'),
+      hint: expect.stringContaining('Grant'),
+    })
+  })
+})
+
+describe('a pooler before the server', () => {
+  const target = { name: 'PostgreSQL at "pooler"', schema: 'own' } as PostgresTarget
+  const session = { version: 180_000, encoding: 'UTF8', fsync: 'on', full_page_writes: 'on', standbys: '' }
+
+  test('that drops the settings of a connection is refused: the tables would lie elsewhere', async () => {
+    const connection = { query: async () => ({ rows: [{ ...session, schema: 'public' }] as never[] }) }
+    await expect(assertFit(connection, target, {})).rejects.toMatchObject({
+      code: 'configuration',
+      message: 'PostgreSQL at "pooler" works in the schema "public", and not in "own"',
+      hint: expect.stringContaining('pooler'),
+    })
+  })
+
+  test('that takes no settings is told from a server that is away', () => {
+    // The words of PgBouncer.
+    const cause = Object.assign(new Error('unsupported startup parameter: options'), { code: '08P01' })
+    expect(refuseConnection(cause, target, true)).toMatchObject({
+      code: 'configuration',
+      message: 'PostgreSQL at "pooler" does not take the settings of a connection (08P01)',
+    })
   })
 })
 
