@@ -131,7 +131,7 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
   const cases: {
     code: string
     message: string
-    set: () => { input?: Partial<GrantInput>; roles?: string[] }
+    set: () => { input?: Partial<GrantInput>; roles?: string[]; active?: boolean }
   }[] = [
     {
       code: 'client_not_found',
@@ -164,6 +164,11 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
         bench.store.alter({ client: { spiffeId: undefined } })
         return { roles: [] }
       },
+    },
+    {
+      code: 'delegation_not_allowed',
+      message: 'the user is not active',
+      set: () => ({ roles: [], active: false }),
     },
     {
       code: 'delegation_not_allowed',
@@ -205,9 +210,9 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
 
   test.each(cases)('$code: $message', async ({ code, message, set }) => {
     const former = await bench.grant()
-    const { input = {}, roles = bench.alice.roles } = set()
+    const { input = {}, roles = bench.alice.roles, active = true } = set()
     const events = await bench.eventsOf(async () => {
-      const refusal = await refusalOf(grant(input, { ...bench.alice, roles }))
+      const refusal = await refusalOf(grant(input, { ...bench.alice, roles, active }))
       expect(refusal.code).toBe(code)
       expect(refusal.message).toContain(message)
     })

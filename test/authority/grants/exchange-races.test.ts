@@ -196,6 +196,31 @@ describe('what ends between the decision and the commit', () => {
     expect(last).not.toHaveProperty('jti')
   })
 
+  test('refuses what was signed for an application itself that is deactivated', async () => {
+    const metadata = {
+      grantTypes: ['client_credentials'],
+      authMethod: 'client_secret_post',
+      scope: 'billing:read',
+      descriptions: {},
+    }
+    const registered = await bench.authority.registration.register(metadata, undefined, PROVENANCE)
+    const { client, secret = '' } = registered
+    const fields = { grant_type: 'client_credentials', client_id: client.id, client_secret: secret }
+    const issue = () =>
+      bench.authority.tokens.issue(
+        { form: new Map(Object.entries({ ...fields, resource: BILLING })), authorization: null },
+        PROVENANCE,
+      )
+    expect(await issue()).toMatchObject({ scope: 'billing:read' })
+    bench.store.beforeNextWrite(() =>
+      bench.store.write((transaction) => transaction.clients.update({ ...client, active: false })),
+    )
+    expect(await refusalOf(issue())).toMatchObject({ code: 'invalid_client' })
+    const last = (await bench.events()).at(-1)
+    expect(last).toMatchObject({ type: 'token.issued', outcome: 'deny', reason: 'invalid_client' })
+    expect(last).not.toHaveProperty('jti')
+  })
+
   test('and a change elsewhere stops nothing', async () => {
     const token = await bench.chain(2)
     bench.store.beforeNextWrite(() => deactivate(5))

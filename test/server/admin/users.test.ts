@@ -123,6 +123,21 @@ describe('a user', () => {
     expect((await login(BOB)).status).toBe(200)
   })
 
+  test('who is not active any more lets in no program, whatever they have said before', async () => {
+    const path = '/uflow/auth/device'
+    const { json } = await server.call('POST', `${path}/code`, { json: {} })
+    const headers = { authorization: `Bearer ${(await login(BOB)).json.token}` }
+    const answer = { user_code: json.user_code, approved: true }
+    await server.call('POST', `${path}/authorize`, { headers, json: answer })
+    await update(BOB, { active: false })
+    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+    const polled = await server.call('POST', `${path}/token`, {
+      json: { grant_type, device_code: json.device_code },
+    })
+    expect(polled).toMatchObject({ status: 403, json: { error: 'access_denied' } })
+    await update(BOB, { active: true })
+  })
+
   test('who has lost the role of a policy is acted for no longer', async () => {
     const base = await server.pull()
     await update('alice@authsec.test', { roles: [] })

@@ -35,6 +35,15 @@ const revoke = (form: Record<string, string>, headers: Record<string, string> = 
   server.call('POST', '/oauth/revoke', { form, headers })
 
 describe('introspection', () => {
+  test('is refused to a client that was deactivated, whatever it proves', async () => {
+    const former = await registerClient(server)
+    const token = await server.pull()
+    expect((await ask(token, former.basic)).status).toBe(200)
+    const client = `/authsec/clientms/tenants/${server.tenantId}/clients/${former.id}`
+    expect((await server.call('PATCH', `${client}/deactivate`, { admin: true })).status).toBe(200)
+    expect(await ask(token, former.basic)).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+  })
+
   test.each([
     { why: 'nobody', form: {}, headers: {} },
     { why: 'a client that proves nothing', form: { client_id: 'agent' }, headers: {} },
