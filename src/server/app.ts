@@ -84,6 +84,9 @@ function pathOf(url: string): string {
   return end === -1 ? url.slice(start) : url.slice(start, end)
 }
 
+/** What an endpoint speaks that keeps nobody else's contract. */
+const OWN_CONTRACT = 'authsec'
+
 /** What answers where nothing else does: the same checks, then 404. */
 const UNKNOWN: Endpoint<'public'> = {
   method: 'GET',
@@ -91,7 +94,7 @@ const UNKNOWN: Endpoint<'public'> = {
   access: 'public',
   modes: ['dev', 'shared'],
   summary: 'Anything else',
-  speaks: 'authsec',
+  speaks: OWN_CONTRACT,
   event: undefined,
   errors: 'authsec',
   handle(request) {
@@ -182,7 +185,7 @@ async function handle<A extends Access>(
     return toResponse(error, endpoint, { request, requestId: provenance.requestId })
   }
   const caller = await findCaller(request, endpoint, authority, provenance)
-  if (endpoint.access === 'admin' && endpoint.speaks === UNKNOWN.speaks) {
+  if (endpoint.access === 'admin' && endpoint.speaks === OWN_CONTRACT) {
     assertKnown('parameter of this query', new URL(request.url).searchParams.keys(), endpoint.query ?? [])
   }
   return endpoint.handle(request, {
