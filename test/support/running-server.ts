@@ -51,16 +51,13 @@ doAfterEach(() => {
   expect(told.flatMap((surprises) => surprises.splice(0))).toEqual([])
 })
 
-const isNew = (state = '') => !existsSync(join(state, 'authsec.db'))
-
 export async function startTestServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const surprises: unknown[] = []
   const time = { now: START }
   const started = await startServer({
     ...(options.store === undefined && { state: ':memory:' }),
     port: 0,
-    // A state that is there has keys of its own.
-    ...(isNew(options.state) && { keys: { import: inject('serverKeys') } }),
+    ...(!hasState(options) && { keys: { import: inject('serverKeys') } }),
     clock: () => time.now,
     onSurprise: (error) => surprises.push(error),
     ...options,
@@ -123,6 +120,11 @@ async function writeApart(socket: Socket, pieces: (string | Uint8Array)[]): Prom
     if (index > 0) await delay(50)
     socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
   }
+}
+
+// One that is there has keys of its own.
+function hasState({ state }: Partial<ServerOptions>): boolean {
+  return state !== undefined && existsSync(join(state, 'authsec.db'))
 }
 
 function send(server: RunningServer, method: string, path: string, call: Call): Promise<Reply> {

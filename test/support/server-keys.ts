@@ -1,7 +1,8 @@
 import { inject } from 'vitest'
 import type { TestProject } from 'vitest/node'
-import { formatJwk, generateKey, parseKeys } from '../../src/authority/key-files.js'
+import { formatJwk, parseKeys } from '../../src/authority/key-files.js'
 import type { KeySource } from '../../src/authority/key-source.js'
+import { makeTestKeys } from '../../src/testing/test-keys.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,9 +16,8 @@ declare module 'vitest' {
  * before it answers, and hundreds are started.
  */
 export async function setup({ provide }: TestProject): Promise<void> {
-  const places = [{}, { state: 'prepared' }, { purpose: 'base' }]
-  const made = await Promise.all(places.map(async (place) => ({ ...(await generateKey('RS256')), ...place })))
-  provide('serverKeys', JSON.stringify({ keys: made.map((key) => formatJwk(key, 'private')) }))
+  const keys = (await makeTestKeys()).map((key) => formatJwk(key, 'private'))
+  provide('serverKeys', JSON.stringify({ keys }))
 }
 
 /** The keys of the run, for an authority that a test opens itself. */
