@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { AuthsecError } from '../core/errors.js'
 import type { Queries, Store } from '../store/store.js'
 import { createEnvelope, type Envelope, readKekVersion } from './envelope.js'
-import { loadKey } from './key-making.js'
+import { openKey } from './key-making.js'
 import { damagedSetting } from './state-settings.js'
 
 /** With which key-encryption key a store is sealed. */
@@ -98,7 +98,7 @@ async function adoptKek(store: Store, kek: Uint8Array, storeId: string): Promise
   const envelope = createEnvelope(kek, storeId, check.version)
   const keys = await store.keys.list()
   // One that is damaged is told by its name when the keys are loaded.
-  if (keys.length > 0 && !keys.some((key) => isOpened(() => loadKey(key, envelope)))) {
+  if (keys.length > 0 && !keys.some((key) => isOpened(() => openKey(key, envelope)))) {
     // Only a state whose key has never changed can be from before it was written down: no key is wrong then.
     const isLost = keys.every(({ sealedJwk }) => (readKekVersion(sealedJwk) ?? 1) > 1)
     if (isLost) throw damagedSetting(KEK_SETTING, 'is missing')

@@ -1,12 +1,12 @@
 import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, type JWK } from 'jose'
 import { AuthsecError } from '../core/errors.js'
-import { isKeyState, type KeyState } from '../core/keyset.js'
+import { isKeyState, isOver, type KeyState } from '../core/keyset.js'
 import { quote } from '../core/printable.js'
 import type { StoredKey } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import { placeOfKey } from './sealed-places.js'
-import type { SigningAlgorithm, SigningKey } from './signer.js'
+import type { SigningAlgorithm, SigningKey, VerifyingKey } from './signer.js'
 
 /** The states in which a key begins. */
 export type NewKeyState = KeyState & ('prepared' | 'active')
@@ -48,23 +48,44 @@ export function sealKey(
   }
 }
 
-/** Opens a stored key and makes it ready for use. Throws `state_unreadable` naming a key that is not as it was. */
-export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
-  const { kid } = stored
+/**
+ * Leaves of a key what its signatures are checked with, and of a secret no more than its kind: whoever opens the state
+ * one day cannot sign with it.
+ */
+export function forgetPrivatePart<KeyT extends StoredKey>(key: KeyT, envelope: Envelope): KeyT {
+  const { jwk, alg } = openKey(key, envelope)
+  const kept =
+    alg === 'HS256'
+      ? { kty: jwk.kty }
+      : createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' })
+  return { ...key, sealedJwk: envelope.seal(Buffer.from(JSON.stringify(kept)), placeOfKey(key)) }
+}
+
+/** Opens a stored key. Throws `state_unreadable` naming a key that is not as it was. */
+export function openKey(stored: StoredKey, envelope: Envelope): { jwk: JsonWebKey; alg: SigningAlgorithm } {
+  const { state } = stored
   const alg = stored.alg as SigningAlgorithm
   const jwk: JsonWebKey = JSON.parse(
     Buffer.from(envelope.open(stored.sealedJwk, placeOfKey(stored))).toString(),
   )
   const [kty, crv] = SHAPES[alg] ?? []
-  if (kty === undefined || jwk.kty !== kty || jwk.crv !== crv || !isKeyState(stored.state)) {
-    throw new AuthsecError(
-      'state_unreadable',
-      `the ${stored.purpose} key ${quote(kid)} of this state is damaged`,
-      {
-        hint: 'Its row does not say what the key is: restore the state from a backup.',
-      },
-    )
+  if (kty !== undefined && jwk.kty === kty && jwk.crv === crv && isKeyState(state)) {
+    // Nothing protects the state of a key: one without a private part must not come back, a secret least of all.
+    if (isOver({ state }) || (jwk.d ?? jwk.k) !== undefined) return { jwk, alg }
   }
+  throw new AuthsecError(
+    'state_unreadable',
+    `the ${stored.purpose} key ${quote(stored.kid)} of this state is damaged`,
+    {
+      hint: 'Its row does not say what the key is: restore the state from a backup.',
+    },
+  )
+}
+
+/** Opens a key that is not over and makes it ready for use. Throws `state_unreadable`. */
+export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
+  const { kid } = stored
+  const { jwk, alg } = openKey(stored, envelope)
   if (alg === 'HS256') {
     const secret = createSecretKey(jwk.k ?? '', 'base64url')
     return { kid, alg, privateKey: secret, publicKey: secret }
@@ -72,6 +93,12 @@ export function loadKey(stored: StoredKey, envelope: Envelope): SigningKey {
   const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
   // Not the stored public key, which nothing protects: who could swap it could sign base tokens of their own.
   return { kid, alg, privateKey, publicKey: createPublicKey(privateKey) }
+}
+
+/** Opens the public part of a key in any state. Throws `state_unreadable`. */
+export function loadPublicPart(stored: StoredKey, envelope: Envelope): VerifyingKey {
+  const { jwk, alg } = openKey(stored, envelope)
+  return { kid: stored.kid, alg, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) }
 }
 
 /** What a key of each algorithm is, RFC 7518 §6. */

@@ -1,9 +1,9 @@
 import { AuthsecError } from '../core/errors.js'
-import { changeKey, type Key, type KeyPlan, type KeyRules, planFirst } from '../core/keyset.js'
+import { changeKey, isOver, type Key, type KeyPlan, type KeyRules, planFirst } from '../core/keyset.js'
 import type { Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
 import type { StoreEnvelope } from './kek-check.js'
-import { loadKey, makeKey } from './key-making.js'
+import { forgetPrivatePart, makeKey, openKey } from './key-making.js'
 import {
   findActive,
   isIn,
@@ -51,7 +51,7 @@ export const MAX_TRIES = 20
 export async function createMissingKeys(options: KeyStepOptions): Promise<void> {
   const { store, envelope } = options
   const stored = await store.keys.list()
-  for (const key of stored) loadKey(key, envelope)
+  for (const key of stored) openKey(key, envelope)
   for (const place of KEY_PLACES) {
     if (stored.some(isIn(place))) findActive(stored, place)
   }
@@ -128,7 +128,9 @@ export async function makeStep(
   const created = fresh.map((key) => (peers === undefined ? { ...key, publishedAt: now } : key))
   const after = known.map((key) => {
     const change = plan.changes.find(({ kid }) => kid === key.kid)
-    return change ? changeKey(key, change.to, now) : key
+    if (change === undefined) return key
+    const next = changeKey(key, change.to, now)
+    return isOver(next) ? forgetPrivatePart(next, envelope) : next
   })
   // In the order of the plan, which is that of what happens.
   const rank = ({ kid }: StoredKey) => plan.changes.findIndex((change) => change.kid === kid)

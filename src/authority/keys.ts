@@ -1,12 +1,12 @@
 import type { JWK } from 'jose'
 import { AuthsecError } from '../core/errors.js'
-import { isPublished, isTrusted, type KeyState } from '../core/keyset.js'
+import { isOver, isPublished, isTrusted, type KeyState } from '../core/keyset.js'
 import { nextTurn } from '../core/next-turn.js'
 import type { CallAlgorithm, Store, StoredKey, Transaction } from '../store/store.js'
 import type { Envelope } from './envelope.js'
-import { loadKey, toPublicJwk } from './key-making.js'
+import { loadKey, loadPublicPart, toPublicJwk } from './key-making.js'
 import { CALL_ALGORITHMS, findActive, type KeyPurpose } from './key-sets.js'
-import type { SigningAlgorithm, SigningKey, SigningKeys } from './signer.js'
+import type { SigningAlgorithm, SigningKey, SigningKeys, VerifyingKey } from './signer.js'
 
 /**
  * Throws `temporarily_unavailable` where a key has been taken out of use since it signed what is about to be issued.
@@ -41,7 +41,7 @@ export interface AuditKeys {
   /** Those that sign its head: the active one, then those that it takes over from. */
   signing: readonly [SigningKey, ...SigningKey[]]
   /** Every one there ever was: an older head bears their signatures. */
-  known: readonly SigningKey[]
+  known: readonly VerifyingKey[]
 }
 
 /** What is known of the keys at one revision. */
@@ -84,8 +84,15 @@ export async function openKeyring(
     const authorityRevision = await store.delegations.revision()
     const keyRevision = await store.keys.revision()
     const stored = await store.keys.list()
+    const usable = stored.filter(({ state }) => !isOver({ state: state as KeyState }))
+    // What no state has any more is not kept by a process either.
+    for (const { kid } of stored) if (!usable.some((key) => key.kid === kid)) ready.delete(kid)
+    const known = stored.filter(({ purpose }) => purpose === 'audit')
     return {
-      ...arrange(stored.map((key) => ({ ...key, ready: findReady(key) }))),
+      ...arrange(
+        usable.map((key) => ({ ...key, ready: findReady(key) })),
+        known.map((key) => loadPublicPart(key, envelope)),
+      ),
       states: new Map(stored.map(({ kid, state }) => [kid, state])),
       authorityRevision,
       keyRevision,
@@ -177,7 +184,10 @@ export async function openKeyring(
 
 type ReadyKey = StoredKey & { ready: SigningKey }
 
-function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'states' | 'authorityRevision' | 'keyRevision'> {
+function arrange(
+  keys: readonly ReadyKey[],
+  knownAudit: readonly VerifyingKey[],
+): Omit<Loaded, 'states' | 'authorityRevision' | 'keyRevision'> {
   const inState = (purpose: KeyPurpose, is: (key: { state: KeyState }) => boolean) =>
     keys.filter((key) => key.purpose === purpose && is({ state: key.state as KeyState }))
 
@@ -203,10 +213,7 @@ function arrange(keys: readonly ReadyKey[]): Omit<Loaded, 'states' | 'authorityR
   const others = published.filter((key) => !signing.includes(key))
   return {
     active: { call: call.ES256, base: base.active, session: session.active, audit: auditActive },
-    audit: {
-      signing: [auditActive, ...retiring],
-      known: inState('audit', () => true).map(({ ready }) => ready),
-    },
+    audit: { signing: [auditActive, ...retiring], known: knownAudit },
     call,
     trustedCall: inState('call', isTrusted).map(({ ready }) => ready),
     base,

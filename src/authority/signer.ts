@@ -7,14 +7,18 @@ import { assertTokenSize } from './token-size.js'
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA' | 'HS256'
 
-/** A key ready for use: parsed once, because parsing costs as much as signing. */
-export interface SigningKey {
+/** What tells a signature of a key from every other one. */
+export interface VerifyingKey {
   /** RFC 7638 thumbprint. */
   kid: string
   alg: SigningAlgorithm
-  privateKey: KeyObject
-  /** The same object for a symmetric key. */
   publicKey: KeyObject
+}
+
+/** A key ready for use: parsed once, because parsing costs as much as signing. */
+export interface SigningKey extends VerifyingKey {
+  /** The same object as `publicKey` for a symmetric key. */
+  privateKey: KeyObject
 }
 
 /** The keys of one purpose, as they are now. */

@@ -68,6 +68,11 @@ export function isTrusted({ state }: Pick<Key, 'state'>): boolean {
   return state === 'prepared' || state === 'active' || state === 'retiring'
 }
 
+/** Whether nothing becomes of a key any more: it neither signs nor counts, and never will again. */
+export function isOver({ state }: Pick<Key, 'state'>): boolean {
+  return state === 'retired' || state === 'revoked'
+}
+
 /**
  * Throws `configuration` for timings under which a key would be replaced before the next one may sign, or while what
  * the one before it signed is still alive.
@@ -171,8 +176,8 @@ export function planEmergency(
   rules: KeyRules,
 ): KeyPlan {
   const key = findKey(keys, kid)
-  const isOver = key.state === 'retired' || key.state === 'revoked' || key.state === to
-  if (isOver) throw new AuthsecError('conflict', `the key ${quote(kid)} is ${key.state} already`)
+  if (isOver(key) || key.state === to)
+    throw new AuthsecError('conflict', `the key ${quote(kid)} is ${key.state} already`)
   const next = key.state === 'active' ? findPrepared(keys) : undefined
   const changes: KeyChange[] = [{ kid, to }, ...(next ? [{ kid: next.kid, to: 'active' } as const] : [])]
   const creates = key.state === 'active' && next === undefined ? (['active'] as const) : []

@@ -1,12 +1,16 @@
 import { decodeProtectedHeader } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { openEnvelope } from '../../src/authority/kek-check.js'
 import type { KeyLife } from '../../src/authority/key-life.js'
+import { openKey } from '../../src/authority/key-making.js'
 import type { KeyPlace } from '../../src/authority/key-sets.js'
 import type { SigningKey } from '../../src/authority/signer.js'
-import { type AuthorityBench, openBench, PROVENANCE, refusalOf } from '../support/authority-bench.js'
+import type { StoredKey } from '../../src/store/store.js'
+import { type AuthorityBench, KEK, openBench, PROVENANCE, refusalOf } from '../support/authority-bench.js'
 
 const ES256: KeyPlace = { purpose: 'call', alg: 'ES256' }
 const BASE: KeyPlace = { purpose: 'base', alg: 'RS256' }
+const AUDIT: KeyPlace = { purpose: 'audit', alg: 'EdDSA' }
 const SESSION: KeyPlace = { purpose: 'session', alg: 'HS256' }
 const PUBLISH_MS = 660_000
 const ROTATE_MS = 30 * 86_400_000
@@ -195,3 +199,58 @@ describe('what happens by itself', () => {
     expect(published()).not.toContain(kid)
   })
 })
+
+describe('of a key that is over', () => {
+  test.each([
+    { place: ES256, kept: ['crv', 'kty', 'x', 'y'] },
+    { place: BASE, kept: ['e', 'kty', 'n'] },
+    { place: SESSION, kept: ['kty'] },
+    { place: AUDIT, kept: ['crv', 'kty', 'x'] },
+  ])('no private part is left in the state: $place.purpose', async ({ place, kept }) => {
+    const { kid } = bench.authority.keyring.active[place.purpose]
+    expect(await openMembers(kid)).toContain(place.alg === 'HS256' ? 'k' : 'd')
+    await condemn(kid, 'revoked')
+    expect(await openMembers(kid)).toEqual(kept)
+  })
+
+  test('none is left where it has retired by itself', async () => {
+    const { kid } = bench.authority.keyring.active.call
+    bench.clock.now += ROTATE_MS
+    const due = await keys.upkeep()
+    expect(await openMembers(kid)).toContain('d')
+    bench.clock.now = due ?? 0
+    await keys.upkeep()
+    expect(await stateOf(kid)).toBe('retired')
+    expect(await openMembers(kid)).not.toContain('d')
+  })
+
+  test('nothing comes back where somebody gives it another state: a secret without a secret is known to all', async () => {
+    const { kid } = bench.authority.keyring.active.session
+    await condemn(kid, 'revoked')
+    const key = (await bench.store.keys.list()).find((each) => each.kid === kid)
+    await bench.store.write((transaction) =>
+      transaction.keys.update({ ...key, state: 'retiring' } as StoredKey),
+    )
+    await expect(bench.authority.keyring.refresh()).rejects.toMatchObject({
+      code: 'state_unreadable',
+      message: `the session key "${kid}" of this state is damaged`,
+    })
+  })
+
+  test('the log goes on knowing what it signed', async () => {
+    const { keyring } = bench.authority
+    const { kid, publicKey } = keyring.active.audit
+    await condemn(kid, 'revoked')
+    expect(keyring.audit.signing.map((key) => key.kid)).not.toContain(kid)
+    expect(keyring.audit.known.find((key) => key.kid === kid)?.publicKey.equals(publicKey)).toBe(true)
+  })
+})
+
+/** The members of what is sealed of a key. */
+async function openMembers(kid: string): Promise<string[]> {
+  const { keys: stored, settings } = bench.store
+  const [tenantId = '', logId = ''] = [await settings.find('tenant_id'), await settings.find('log_id')]
+  const envelope = await openEnvelope(bench.store, KEK, { tenantId, logId })
+  const key = (await stored.list()).find((each) => each.kid === kid)
+  return Object.keys(openKey(key as StoredKey, envelope).jwk).sort()
+}

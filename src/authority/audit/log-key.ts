@@ -11,7 +11,7 @@ import {
 } from '../../core/checkpoint.js'
 import { readHashText, type Sha256 } from '../../core/merkle.js'
 import type { StoredKey } from '../../store/store.js'
-import type { SigningKey } from '../signer.js'
+import type { SigningKey, VerifyingKey } from '../signer.js'
 
 export const sha256: Sha256 = (bytes) => readHashText(hash('sha256', bytes, 'binary'))
 
@@ -23,7 +23,7 @@ export const verifyEd25519: VerifySignature = (publicKey, message, signature) =>
 }
 
 /** A key of the log as those know it who check what it signs; its name is the origin of the log. */
-export function toVerifierKey({ publicKey }: Pick<SigningKey, 'publicKey'>, origin: string): VerifierKey {
+export function toVerifierKey({ publicKey }: Pick<VerifyingKey, 'publicKey'>, origin: string): VerifierKey {
   const { x = '' } = publicKey.export({ format: 'jwk' })
   return createVerifierKey(origin, new Uint8Array(Buffer.from(x, 'base64url')), sha256)
 }
