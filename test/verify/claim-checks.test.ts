@@ -111,6 +111,7 @@ describeRefusals('the times', [
     token: signCall({ iat: iat + 4, nbf: iat, exp: iat + 3 }),
     code: 'claim_invalid',
   },
+  { why: 'that ends when it begins', token: signCall({ exp: iat }), code: 'claim_invalid' },
   {
     why: 'of a base life beyond 24 hours',
     token: signBase({ exp: iat + 86_401 }),
@@ -153,6 +154,16 @@ describeRefusals('the claims', [
     token: signCall({ tool: ['get_customer_billing'] }),
     code: 'claim_invalid',
   },
+  ...[
+    { why: 'text', ancestors: 'base-1' },
+    { why: 'a list with a number in it', ancestors: ['base-1', 1] },
+    { why: 'a list with an empty one in it', ancestors: ['base-1', ''] },
+  ].map(({ why, ancestors }) => ({
+    why: `ancestors that are ${why}`,
+    token: signCall({ authsec_ancestors: ancestors }),
+    code: 'claim_invalid',
+    message: 'missing or malformed: authsec_ancestors',
+  })),
   { why: 'an unknown kind of grant', token: signCall({ authsec_grant: 'root' }), code: 'claim_invalid' },
   {
     why: 'several things wrong',
@@ -234,6 +245,18 @@ describeRefusals('the claims', [
   {
     why: 'an agent that is no SPIFFE id',
     token: signBase({ sub: 'c1' }),
+    code: 'claim_invalid',
+    verifier: verifyBase(),
+  },
+  {
+    why: 'an agent that is a list of one SPIFFE id',
+    token: signBase({ sub: [AGENT] }),
+    code: 'claim_invalid',
+    verifier: verifyBase(),
+  },
+  {
+    why: 'an audience with a number in a base token',
+    token: signBase({ aud: [BILLING, 1] }),
     code: 'claim_invalid',
     verifier: verifyBase(),
   },
