@@ -234,10 +234,9 @@ function settle(keys: readonly Key[], { changes, creates }: KeyPlan, rules: KeyR
   return { changes, creates: isReady || !rules.keepsPrepared ? creates : [...creates, 'prepared'] }
 }
 
-// The one that has been published longest.
+// There is never more than one.
 function findPrepared(keys: readonly Key[]): Key | undefined {
-  const time = ({ publishedAt = Number.POSITIVE_INFINITY }: Key) => publishedAt
-  return keys.filter(({ state }) => state === 'prepared').sort((a, b) => (time(a) < time(b) ? -1 : 1))[0]
+  return keys.find(({ state }) => state === 'prepared')
 }
 
 function stopActive(keys: readonly Key[]): KeyChange[] {

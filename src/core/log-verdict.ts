@@ -245,7 +245,7 @@ function agrees({ checkpoint: anchor }: Anchor, head: Checkpoint, walk: LogWalk)
 
 // Where records are missing without a trace, the root at that size cannot be known either.
 function isHidden({ checkpoint: { size } }: Anchor, { fault }: LogWalk): boolean {
-  return fault !== undefined && fault.kind !== 'tile' && fault.index < size
+  return fault !== undefined && fault.index < size
 }
 
 function listWarnings({ walk }: Findings, notes: LogNotes, behind: number): string[] {

@@ -245,6 +245,16 @@ describe('a log', () => {
     expect(await judge(HONEST, { anchors: other })).toMatchObject({ verdict: 'FORKED' })
   })
 
+  test('that lacks a record is a fork of what was seen before it, and not of what was seen with it', async () => {
+    const files = changeEntries(HONEST, 1, (entries) => entries.with(44, new Uint8Array()))
+    const hashes = 'tile/0/001'
+    files.set(hashes, HONEST.get(hashes)!.with(44 * 32, HONEST.get(hashes)![44 * 32]! ^ 1))
+    const seen = (records: readonly Uint8Array[]) => judge(files, { anchors: [anchorOf(records)] })
+    const other = RECORDS.with(3, createLogRecord(3, { type: 'x' }))
+    expect(await seen(other.slice(0, 300))).toMatchObject({ verdict: 'FORKED' })
+    expect(await seen(RECORDS.slice(0, 301))).toMatchObject({ verdict: 'INCOMPLETE' })
+  })
+
   test('that is shorter than an anchor was rolled back', async () => {
     const yesterday = createBundleFiles(RECORDS.slice(0, 400), [KEY])
     expect(await judge(yesterday)).toMatchObject({ verdict: 'INTACT' })
