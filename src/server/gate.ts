@@ -43,11 +43,7 @@ export function assertOwnRequest(
   }
 }
 
-// Somebody follows a link: not a frame, an image, a script or a form.
-function isTopLevel({ method, headers }: Request): boolean {
-  return (
-    (method === 'GET' || method === 'HEAD') &&
-    headers.get('sec-fetch-mode') === 'navigate' &&
-    headers.get('sec-fetch-dest') === 'document'
-  )
+// Somebody follows a link: not a frame, an image or a script. What takes a form lets nobody in by this.
+function isTopLevel({ headers }: Request): boolean {
+  return headers.get('sec-fetch-mode') === 'navigate' && headers.get('sec-fetch-dest') === 'document'
 }

@@ -11,6 +11,8 @@ describe('the list of endpoints', () => {
       // Only public documents leave no record: what every page may read, and what the server says of itself.
       const isDocument = endpoint.crossOrigin === true || endpoint.paths.includes('/dev/support')
       expect(endpoint.event === undefined).toBe(isDocument)
+      // A form on a page of another origin is a navigation as well: what changes anything opens to none.
+      if (endpoint.crossOrigin === 'navigation') expect(endpoint.method).toBe('GET')
       // A stranger is counted, except for documents that cost nothing; whoever has a session is counted anyway.
       if (endpoint.access === 'public') {
         expect(endpoint.limit === undefined).toBe(isDocument)

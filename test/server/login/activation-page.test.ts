@@ -251,13 +251,20 @@ describe('an answer is refused', () => {
       headers: { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
       status: 200,
     },
+    {
+      why: 'a form on another site',
+      method: 'POST',
+      headers: { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+      status: 403,
+    },
     { why: 'a frame', headers: { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, status: 403 },
     { why: 'an image', headers: { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, status: 403 },
     { why: 'a script', headers: { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }, status: 403 },
-  ])('and the page is opened from $why with $status', async ({ headers, status }) => {
+  ])('and the page is opened from $why with $status', async ({ method = 'GET', headers, status }) => {
     // Not through a socket: this runtime's own client sets these headers itself, as a browser does.
     const page = await door.server.fetch(
       new Request(`${door.server.url}/activate`, {
+        method,
         headers: { 'sec-fetch-site': 'cross-site', ...(headers as Record<string, string>) },
       }),
     )
