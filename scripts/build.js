@@ -35,13 +35,14 @@ const LAST_BUILD = 'node_modules/.cache/authsec/build'
 const sources = hashFiles(SOURCES)
 if (readLastBuild() !== describeBuild()) {
   const compiling = compileLibrary()
-  const kept = new Set([
+  const kept = [
     ...(await bundleCommand('dist/cli')),
     ...writeManPages('dist/man'),
     ...writeSchemas('dist/schemas'),
     ...(await compiling),
-  ])
-  removeOthers('dist', kept)
+  ]
+  // On Windows some of them are written with slashes, and some as the system does.
+  removeOthers('dist', new Set(kept.map(path.normalize)))
   mkdirSync(path.dirname(LAST_BUILD), { recursive: true })
   writeFileSync(LAST_BUILD, describeBuild())
 }
@@ -92,6 +93,6 @@ async function compileLibrary() {
 
 function removeOthers(directory, kept) {
   for (const file of listFiles(directory)) {
-    if (!kept.has(file.replaceAll(path.sep, '/'))) rmSync(file)
+    if (!kept.has(file)) rmSync(file)
   }
 }
