@@ -200,6 +200,22 @@ describe('what is cached for a user', () => {
     expect(authsec.stats()).toMatchObject({ entries: 65, evictions: 1 })
   })
 
+  test('is forgotten once a thousand other users have come since', async () => {
+    const { authsec } = createStubbedClient()
+    const cached = () => authsec.peek({ ...request, subject: authsec.subject(ALICE) })
+    let met = 0
+    const meet = (others: number) => {
+      for (const until = met + others; met < until; met++) authsec.subject(session(`user-${met}`))
+    }
+    await authsec.getDelegationToken({ ...request, subject: authsec.subject(ALICE) })
+    meet(999)
+    expect(cached()).toBeDefined()
+    meet(999)
+    expect(cached()).toBeDefined()
+    meet(1_000)
+    expect(cached()).toBeUndefined()
+  })
+
   test('survives a new base token of the agent', async () => {
     const { authsec, stub } = createStubbedClient()
     const asked = { ...request, subject: authsec.subject(ALICE) }
