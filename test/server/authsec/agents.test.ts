@@ -193,6 +193,22 @@ describe('the identity of an agent', () => {
     )
   })
 
+  test('is not given to one that is not active, nor to one of no type', async () => {
+    const create = `/authsec/clientms/tenants/${server.tenantId}/clients/create`
+    const json = { name: 'typeless', email: 'typeless@authsec.test', client_type: 'ai_agent' }
+    const { id } = (await server.call('POST', create, { admin: true, json })).json
+    await call('DELETE', `/${id}/revoke-identity`)
+    const provision = () => call('POST', `/${id}/provision-identity`, { parent_id: 'x' })
+    expect(await provision()).toMatchObject({
+      status: 400,
+      json: { error: 'agent "typeless" has no agent_type' },
+    })
+    const path = `/authsec/clientms/tenants/${server.tenantId}/clients/${id}/deactivate`
+    await server.call('PATCH', path, { admin: true })
+    expect(await provision()).toMatchObject({ status: 400, json: { error: 'Agent is not active' } })
+    expect((await call('GET', `/${id}`)).json).not.toHaveProperty('spiffe_id')
+  })
+
   test('needs parent_id', async () => {
     expect(await call('POST', `/${server.clientId}/provision-identity`, {})).toMatchObject({
       status: 400,

@@ -460,6 +460,12 @@ const WHAT_IS_OF_ANOTHER_KIND: Refusal[] = [
     error: 'invalid_request',
     says: 'without subject_token',
   },
+  {
+    why: 'neither token nor type',
+    send: async () => ({ subject_token: undefined, subject_token_type: undefined }),
+    error: 'invalid_request',
+    says: 'subject_token is missing',
+  },
 ]
 
 const WHAT_WOULD_WIDEN: Refusal[] = [
@@ -637,12 +643,25 @@ const WHAT_CANNOT_BE_BOUND: Refusal[] = [
     error: 'invalid_authorization_details',
     says: 'not a list of one object',
   },
-  {
-    why: 'authorization details with a field of the wrong type',
-    send: async () => ({ authorization_details: '[{"type":"authsec_call","one_time":"true"}]' }),
+  ...['[]', '["authsec_call"]', '[{"type":"authsec_call"},{"type":"authsec_call","tool":"read"}]'].map(
+    (details) => ({
+      why: `authorization details that are a list, not of one object: ${details}`,
+      send: async () => ({ authorization_details: details }),
+      error: 'invalid_authorization_details',
+      says: 'not a list of one object',
+    }),
+  ),
+  ...[
+    { field: '"one_time":"true"', says: 'neither true nor false' },
+    { field: '"tool":["read"]', says: 'tool is not a text' },
+    { field: '"tool":"read","bind":"tool"', says: 'bind is not a list' },
+    { field: '"ttl_seconds":"30"', says: 'ttl_seconds is not a number' },
+  ].map(({ field, says }) => ({
+    why: `authorization details with a field of the wrong type: ${field}`,
+    send: async () => ({ authorization_details: `[{"type":"authsec_call",${field}}]` }),
     error: 'invalid_authorization_details',
-    says: 'neither true nor false',
-  },
+    says,
+  })),
 ]
 
 describe.each([
