@@ -129,6 +129,22 @@ describe('a key that is suspect', () => {
     expect(await refusalOf(bench.exchange(suspect, exchange))).toMatchObject({ code: 'invalid_request' })
   })
 
+  test('is told with all that it signed and that lives, each once, however much of the log that is', async () => {
+    const { kid } = bench.authority.keyring.active.call
+    const issued = (jti: string) => ({ type: 'token.exchanged', kid, jti }) as const
+    await bench.authority.audit.attempt(issued('call-0'), PROVENANCE, (attempt) =>
+      attempt.commit(async (_transaction, add) => {
+        for (let count = 1; count <= 1_000; count++) add(issued(`call-${count}`))
+        add(issued('call-0'))
+        add({ ...issued('over'), details: { ttl_seconds: 0 } })
+        add({ ...issued('signed by another'), kid: 'another' })
+      }),
+    )
+    const { liveTokens } = await condemn(kid, 'tainted')
+    expect(liveTokens.total).toBe(1_001)
+    expect(new Set(liveTokens.tokens.map(({ jti }) => jti)).size).toBe(1_001)
+  })
+
   test('records nothing that it signed before, also where all is loaded anew by then', async () => {
     const { keyring } = bench.authority
     const signer = keyring.call.ES256
