@@ -12,7 +12,7 @@ export interface ChildOptions {
 
 /** A program that runs, with the streams of this process. */
 export interface Child {
-  /** Its exit code; 128 and the number of the signal that ended it. */
+  /** Its exit code; 128 and the number of the signal that ended it. Throws `not_started` like `startChild`. */
   ended: Promise<number>
 }
 
@@ -21,7 +21,7 @@ export async function startChild(
   [program = '', ...args]: readonly string[],
   { variables, isAtTerminal }: ChildOptions,
 ): Promise<Child> {
-  const [{ spawn }, { constants }] = await Promise.all([import('node:child_process'), import('node:os')])
+  const [{ spawn }, { constants }] = await Promise.all([import('cross-spawn'), import('node:os')])
   const child = start()
   const passed = isAtTerminal ? PASSED_ON : ([...PASSED_ON, 'SIGINT'] as const)
   // While these are here Node does not end this process either: it has a token to revoke.
@@ -30,16 +30,18 @@ export async function startChild(
   for (const [signal, listener] of listeners) process.on(signal, listener)
   if (isAtTerminal) process.on('SIGINT', ignore)
 
-  const ended = new Promise<number>((resolve) => {
+  const ended = new Promise<number>((resolve, reject) => {
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      // A signal that could not be passed on is no reason to leave the program alone.
+      if (cause.syscall !== 'kill') reject(describeFailure(program, cause))
+    })
   }).finally(() => {
     for (const [signal, listener] of listeners) process.off(signal, listener)
     process.off('SIGINT', ignore)
   })
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve)
-    child.once('error', (cause: NodeJS.ErrnoException) => reject(describeFailure(program, cause)))
-  })
+  // On Windows a script such as npm is run by another program, and that it is not there is known only when that one ends.
+  await Promise.race([new Promise<void>((resolve) => child.once('spawn', resolve)), ended])
   return { ended }
 
   // Some of what can be wrong Node throws at once, the rest it tells later.
