@@ -88,8 +88,9 @@ async function execute(
 }
 
 function withhold({ environment }: Context): Record<string, string | undefined> {
-  const entries = Object.entries(environment.variables).filter(([name]) => !WITHHELD.includes(name))
-  return Object.fromEntries(entries)
+  // In whatever case: to Windows the names are the same.
+  const isWithheld = (name: string) => WITHHELD.includes(name.toUpperCase())
+  return Object.fromEntries(Object.entries(environment.variables).filter(([name]) => !isWithheld(name)))
 }
 
 // In a directory that only its owner can enter.
