@@ -372,9 +372,11 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     version: 18,
-    // By which timings the keys of an older state have signed is not known: those of a server that was told none.
+    // By which timings the keys of an older state have signed is not known, unless it says so: those of a server that
+    // was told none.
     statements: [
-      `insert into settings (name, value) select 'timings', '{}' where exists (select 1 from keys)`,
+      `insert into settings (name, value) select 'timings', '{}'
+        where exists (select 1 from keys) and not exists (select 1 from settings where name = 'timings')`,
     ],
   },
 ]

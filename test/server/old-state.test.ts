@@ -141,3 +141,17 @@ test('the keys of a state that does not say how long their tokens live are kept 
   expect(timings).toMatchObject({ in_use: { maxCallTtl: 5 }, promises: { call: { seconds: 360 } } })
   await store.close()
 })
+
+test('a state that said already how long its tokens live goes on with that', async () => {
+  const { state } = await makeOldState()
+  await (await startTestServer({ state, keyTimings: { maxCallTtl: 5 } })).close()
+  // As versions have left it that kept the timings before every state had some.
+  const database = new Database(join(state, 'authsec.db'))
+  database.exec(`update settings set value = '17' where name = 'schema_version'`)
+  database.close()
+  await (await startTestServer({ state, keyTimings: { maxCallTtl: 4 } })).close()
+  const store = await openStore(join(state, 'authsec.db'))
+  const timings = JSON.parse((await store.settings.find('timings')) ?? '{}')
+  expect(timings).toMatchObject({ in_use: { maxCallTtl: 4 }, promises: { call: { seconds: 360 } } })
+  await store.close()
+})
