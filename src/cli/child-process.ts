@@ -2,11 +2,14 @@ import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 
 /** The signals that are passed on to a child: all that ask a program to do something, or to end. */
-const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+
+/** Those of Ctrl-C and Ctrl-\, which a terminal sends to every program that it shows. */
+const TYPED: readonly string[] = ['SIGINT', 'SIGQUIT']
 
 export interface ChildOptions {
   variables: Readonly<Record<string, string | undefined>>
-  /** A terminal sends Ctrl-C to the child as well; everywhere else it is passed on. */
+  /** What is typed there reaches the child as well, and twice is more than once: many programs then end unclean. */
   isAtTerminal: boolean
 }
 
@@ -23,12 +26,12 @@ export async function startChild(
 ): Promise<Child> {
   const [{ spawn }, { constants }] = await Promise.all([import('cross-spawn'), import('node:os')])
   const child = start()
-  const passed = isAtTerminal ? PASSED_ON : ([...PASSED_ON, 'SIGINT'] as const)
   // While these are here Node does not end this process either: it has a token to revoke.
-  const listeners = passed.map((signal) => [signal, () => child.kill(signal)] as const)
-  const ignore = () => {}
+  const listeners = PASSED_ON.map((signal) => {
+    const isTyped = isAtTerminal && TYPED.includes(signal)
+    return [signal, isTyped ? () => {} : () => child.kill(signal)] as const
+  })
   for (const [signal, listener] of listeners) process.on(signal, listener)
-  if (isAtTerminal) process.on('SIGINT', ignore)
 
   const ended = new Promise<number>((resolve, reject) => {
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
@@ -38,7 +41,6 @@ export async function startChild(
     })
   }).finally(() => {
     for (const [signal, listener] of listeners) process.off(signal, listener)
-    process.off('SIGINT', ignore)
   })
   // On Windows a script such as npm is run by another program, and that it is not there is known only when that one ends.
   await Promise.race([new Promise<void>((resolve) => child.once('spawn', resolve)), ended])

@@ -64,6 +64,8 @@ export interface Io {
   readonly isInteractive: boolean
   /** Whether standard input is a keyboard: whoever reads it has to tell the person. */
   readonly isInputTerminal: boolean
+  /** Whether any stream is one: then Ctrl-C reaches all programs of the pipeline. */
+  readonly isAtTerminal: boolean
   readonly columns: number
   /** How long a line may be: the columns of a terminal, and as long as it likes elsewhere. */
   readonly width: number
@@ -161,6 +163,9 @@ export function createIo({ streams, color, isAccessible, signal, onClosed }: IoO
     },
     get isInputTerminal() {
       return streams.stdin.isTTY === true
+    },
+    get isAtTerminal() {
+      return [streams.stdin, streams.stdout, streams.stderr].some(({ isTTY }) => isTTY === true)
     },
     get columns() {
       // A terminal that does not know its width says 0.

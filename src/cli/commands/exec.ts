@@ -70,7 +70,7 @@ async function execute(
       await file?.write(lent.current.token)
       const child = await startChild(words, {
         variables: { ...withhold(context), [variable]: file?.path ?? lent.current.token },
-        isAtTerminal: context.io.isInputTerminal,
+        isAtTerminal: context.io.isAtTerminal,
       })
       // What is renewed goes where it can be read again; a variable of a program that runs cannot be changed.
       const freshness = file && lent.keepFresh(file.write, over.signal).catch(() => {})

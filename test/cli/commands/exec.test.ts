@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { parseJwt } from '../../../src/core/jwt.js'
 import { type RunningServer, startServer } from '../../../src/server/index.js'
 import { buildCommand, startCommand } from '../../support/built-command.js'
+import { runCli } from '../../support/run-cli.js'
 
 const BILLING = 'https://billing.example'
 
@@ -159,6 +160,26 @@ describe('authsec exec', () => {
     run.signal(signal)
     expect(await run.ended).toMatchObject({ code, stderr: '' })
     expect(await isRevoked((await readReport()).token)).toBe(true)
+  })
+
+  // As in `echo yes | authsec exec -- terraform apply`: the second Ctrl-C that a program sees kills its work.
+  test.each([
+    { tty: { stdin: true }, times: 0 },
+    { tty: { stdout: true }, times: 0 },
+    { tty: { stderr: true }, times: 0 },
+    { tty: {}, times: 1 },
+  ])('lets Ctrl-C come once, from a terminal itself: $tty', async ({ tty, times }) => {
+    const counting = child(`let times = 0; process.on('SIGINT', () => times++);
+      process.on('SIGUSR2', () => process.exit(10 + times)); write({ listens: true }); show();
+      setInterval(() => {}, 1000)`)
+    const run = runCli(['exec', '--audience', BILLING, ...counting], { env: environment(), fetch, tty })
+    await vi.waitFor(async () => expect(await readReport()).toMatchObject({ listens: true }), {
+      timeout: 60_000,
+      interval: 50,
+    })
+    process.emit('SIGINT', 'SIGINT')
+    process.emit('SIGUSR2', 'SIGUSR2')
+    expect(await run).toMatchObject({ code: 10 + times })
   })
 
   // Node would take it for the wish to be debugged, and open a port where everybody on this machine can read the token.
