@@ -33,6 +33,16 @@ describe('TokenCache', () => {
     expect(cache).toMatchObject({ size: 3, evictions: 1 })
   })
 
+  test('makes no room for the successor of a token, which counts as used', () => {
+    const clock = createFakeClock()
+    const cache = new TokenCache(clock, 2)
+    const group = { prefix: 'u1|', most: 2 }
+    for (const key of ['u1|a', 'u1|b', 'u1|a']) cache.keep(key, storedToken(clock), group)
+    expect(cache).toMatchObject({ size: 2, evictions: 0 })
+    cache.keep('c', storedToken(clock))
+    expect(['u1|a', 'u1|b', 'c'].filter((key) => cache.peek(key) !== undefined)).toEqual(['u1|a', 'c'])
+  })
+
   test('drops what has expired before it drops what is good', async () => {
     const clock = createFakeClock()
     const cache = new TokenCache(clock, 2)
