@@ -125,6 +125,7 @@ describe('the provenance of a request', () => {
   const ISSUER = 'https://authsec.example'
   const [BASIC, POST, JWT] = PROVING_METHODS
   const other = { aud: 'https://other.example' }
+  const another = { iss: ID.replace('1', '2'), sub: ID.replace('1', '2') }
 
   test.each([
     { why: 'a secret in a header', method: BASIC, learns: true },
@@ -135,6 +136,13 @@ describe('the provenance of a request', () => {
     { why: 'a wrong secret', method: POST, secret: 'wrong', code: 'invalid_client', learns: false },
     { why: 'no secret', method: BASIC, secret: undefined, code: 'invalid_client', learns: false },
     { why: 'an assertion for others', method: JWT, claims: other, code: 'invalid_client', learns: false },
+    {
+      why: 'an assertion about another',
+      method: JWT,
+      claims: another,
+      code: 'invalid_client',
+      learns: false,
+    },
     {
       why: 'a secret that it has not',
       method: POST,
