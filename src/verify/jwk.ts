@@ -83,7 +83,7 @@ function readKey(jwk: Json, known: readonly VerificationKey[]): VerificationKey 
   if (algorithms.length === 0) return undefined
 
   if (kty === 'RSA' && countBits(n) < MIN_RSA_BITS) return undefined
-  const publicJwk = kty === 'RSA' ? { kty, n, e } : kty === 'EC' ? { kty, crv, x, y } : { kty, crv, x }
+  const publicJwk = kty === 'RSA' ? { kty, n, e } : { kty, crv, x, y }
   const published = JSON.stringify([kid, algorithms, publicJwk])
   const twin = known.find((key) => key.published === published)
   if (twin !== undefined) return twin

@@ -231,6 +231,12 @@ describe('a token whose life the server is asked about', () => {
     })
   })
 
+  test('is worth what it says where the server says nothing of that', async () => {
+    const { verifier } = openVerifier({ [INTROSPECT]: { active: true } }, { introspect })
+    const { permissions } = await verifier.verify(signCall())
+    expect([...permissions]).toEqual(CALL_CLAIMS.permissions)
+  })
+
   test('may be chosen by its claims', async () => {
     const chosen = openVerifier(
       { [INTROSPECT]: { active: false } },

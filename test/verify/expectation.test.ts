@@ -43,6 +43,11 @@ describe('an expectation', () => {
       message: 'the expectation\'s "anyPermission" is not as it has to be',
     },
     {
+      what: 'a tool of several that is undefined',
+      value: { tool: ['refund', undefined] },
+      message: 'the expectation\'s "tool" is not as it has to be',
+    },
+    {
       what: 'a tool that is undefined',
       value: { tool: undefined },
       message: 'the expectation\'s "tool" is not as it has to be',

@@ -88,6 +88,11 @@ describe('trust in a server', () => {
       message: `the key set "file:///keys" is not on ${server}`,
     },
     {
+      why: 'has its keys at no address',
+      changed: { jwks_uri: '/oauth/jwks' },
+      message: `the key set "/oauth/jwks" is not on ${server}`,
+    },
+    {
       why: 'has its keys nowhere',
       changed: { jwks_uri: 7 },
       message: `the metadata of ${server} name no key set`,
@@ -118,6 +123,14 @@ describe('trust in a server', () => {
 })
 
 describe('trust in a tenant', () => {
+  test.each(['', 7, null])('is not learned from a name such as %j', async (named) => {
+    const routes = { [METADATA]: { ...metadata, authsec_tenant: named } }
+    expect((await openTrust(routes).source.learn()).get('call')).toMatchObject({ tenant: undefined })
+    await expect(openTrust(routes, { profiles: ['base'] }).source.learn()).rejects.toMatchObject({
+      code: 'configuration',
+    })
+  })
+
   const query = { id: undefined, algorithm: 'RS256' } as const
 
   test('is for the one that the server names', async () => {

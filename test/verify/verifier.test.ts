@@ -53,6 +53,7 @@ describe('a genuine call token', () => {
     expect?: Expectation
   }>([
     { what: 'without a tool', claims: { tool: undefined } },
+    { what: 'with a claim that says nothing', claims: { x: null } },
     { what: 'of the type written in full', header: { typ: 'application/AT+jwt' } },
     { what: 'with a header member that means nothing', header: { x: 1 } },
     { what: 'for the second name of the API', options: { audience: ['https://other.example', BILLING] } },
@@ -210,6 +211,8 @@ describe('a verifier of a server', () => {
     const server = stubServer(issuerRoutes())
     const verifier = createVerifier({ serverUrl: ISSUER, audience: BILLING, fetch: server.fetch, clock })
     await expect(verifier.verify(signCall({ aud: 'x' }))).rejects.toMatchObject({ code: 'audience_mismatch' })
+    const nameless = signCall({}, { kid: undefined })
+    await expect(verifier.inspect(nameless)).resolves.toMatchObject({ verified: false })
     expect(server.calls.map(({ path }) => path)).toEqual(['/.well-known/oauth-authorization-server'])
   })
 
@@ -221,6 +224,20 @@ describe('a verifier of a server', () => {
     )
     await verifier.warm()
     expect(verifier.verifySync(signCall())).toMatchObject({ user: { id: 'alice' } })
+  })
+
+  test('remembers what was genuine, and nothing that is for one use', async () => {
+    const replay = { synchronous: true, add: () => true } as const
+    const verifier = verifyCalls({ tokenCache: { entries: 1, seconds: 60 }, replay })
+    const once = signCall({ one_time: true }, { typ: 'authsec-call+jwt' })
+    for (const [token, isRemembered] of [
+      [signCall(), true],
+      [once, false],
+    ] as const) {
+      const { claims } = await verifier.verify(token)
+      expect((await verifier.verify(token)).claims === claims).toBe(isRemembered)
+      expect(verifier.verifySync(token).claims === claims).toBe(isRemembered)
+    }
   })
 
   test('says nothing about a token while the server cannot be reached', async () => {
