@@ -43,9 +43,15 @@ export interface Installed {
 /**
  * Puts another state in the place of the one that is there, in one transaction: a crash at any moment leaves the one or
  * the other, whole. It gets a new log, and keys of its own unless it has some. Throws `conflict` where a server runs
- * on the store, and `state_unreadable` for rows that are those of no state.
+ * on the store, `state_unreadable` for rows that are those of no state, and what `assertMayGo` throws where the one that
+ * is there has to stay.
  */
-export async function installState(store: Store, state: NewState, clock: () => number): Promise<Installed> {
+export async function installState(
+  store: Store,
+  state: NewState,
+  clock: () => number,
+  assertMayGo: (transaction: Transaction) => Promise<unknown> = async () => {},
+): Promise<Installed> {
   const { tenantId, hasKeys, kek, check } = state
   const envelope = createEnvelope(kek, tenantId, check.version)
   const now = clock()
@@ -53,6 +59,7 @@ export async function installState(store: Store, state: NewState, clock: () => n
   const steps = hasKeys ? [] : await makeFirstKeys(envelope, now)
   return store.rebuild(async (transaction, refill) => {
     await assertNoServer(transaction, store)
+    await assertMayGo(transaction)
     await refill(state.schema, state.rows)
     for (const step of steps) await carryOut(step, transaction)
     const signer = steps

@@ -52,6 +52,9 @@ interface Planted {
   clients: Readonly<Record<string, string>>
 }
 
+/** What says whether a state has been filled. */
+type SeedQueries = Pick<Queries, 'settings' | 'users'>
+
 /** Where a seed is put, and the log that tells of it. */
 export interface SeedPlace {
   store: Store
@@ -82,7 +85,7 @@ export async function applySeed(
   return findSeeded(store, planted)
 }
 
-async function findPlanted(store: Store): Promise<Planted | undefined> {
+async function findPlanted(store: SeedQueries): Promise<Planted | undefined> {
   // In this order, because another server may fill the store meanwhile: what it plants comes with its seed.
   const roles = await store.users.listRoles()
   const planted = await findJsonSetting<Planted>(
@@ -98,7 +101,7 @@ async function findPlanted(store: Store): Promise<Planted | undefined> {
 }
 
 /** Whether a state has been filled: the last thing that its first start does. Throws `state_unreadable`. */
-export async function isPlanted(store: Store): Promise<boolean> {
+export async function isPlanted(store: SeedQueries): Promise<boolean> {
   return (await findPlanted(store)) !== undefined
 }
 

@@ -8,6 +8,7 @@ import { assertSeed } from '../authority/seed-faults.js'
 import { isPlanted, plantSeed } from '../authority/seed-planting.js'
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import type { Queries } from '../store/store.js'
 import { assertApart } from './high-water.js'
 import { describeEmptyState } from './reset.js'
 import { runServer, type ServingOptions } from './run.js'
@@ -114,7 +115,13 @@ export async function initServer(
     const { tenantId } = authority.identity
     const { audit, delegations } = authority
     const plot = { store, audit, delegations, passwords: { [admin.email]: hash } }
-    await plantSeed(plot, seed, tenantId, clock()).finally(() => authority.close())
+    await plantSeed(plot, seed, tenantId, clock())
+      .catch(async (error) => {
+        // Somebody else who fills it may have been faster.
+        if (AuthsecError.is(error, 'conflict')) await assertUnfilled(store, state.name)
+        throw error
+      })
+      .finally(() => authority.close())
     const withoutPassword = seed.users
       .filter(({ email, password }) => email !== admin.email && password === undefined)
       .map(({ email }) => email)
@@ -151,13 +158,19 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
  * of it. Throws `conflict` for a state that has been filled, or is that of another kind of server.
  */
 async function makeRoom({ store, name, kek }: OpenState, issuer: string, plan: FirstStart): Promise<void> {
-  const former = await store.settings.find('issuer')
-  if (former === undefined) return
-  if (!isOfTeam(former) || (await isPlanted(store))) {
-    throw new AuthsecError('conflict', `${name} has been initialised already`, {
-      hint: 'One server serves one tenant: name another state for another one.',
-    })
-  }
+  if (!(await assertUnfilled(store, name))) return
   const { tenantId = randomUUID(), clock } = plan
-  await installState(store, describeEmptyState({ tenantId, issuer, kek }), clock)
+  await installState(store, describeEmptyState({ tenantId, issuer, kek }), clock, (transaction) =>
+    assertUnfilled(transaction, name),
+  )
+}
+
+/** Whether a first start has left something; throws `conflict` as `makeRoom` does. */
+async function assertUnfilled(queries: Pick<Queries, 'settings' | 'users'>, name: string): Promise<boolean> {
+  const former = await queries.settings.find('issuer')
+  if (former === undefined) return false
+  if (isOfTeam(former) && !(await isPlanted(queries))) return true
+  throw new AuthsecError('conflict', `${name} has been initialised already`, {
+    hint: 'One server serves one tenant: name another state for another one.',
+  })
 }

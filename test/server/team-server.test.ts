@@ -16,6 +16,7 @@ import {
   startSharedServer,
 } from '../../src/server/index.js'
 import { openState } from '../../src/server/state.js'
+import { makePostgresSchema } from '../support/postgres-schema.js'
 
 const ISSUER = 'https://authsec.example'
 const KEK = new Uint8Array(32).fill(9)
@@ -138,6 +139,50 @@ describe('the first start of a shared server', () => {
     })
     const server = await start(state)
     expect((await logIn(server, ADMIN.email, ADMIN.password)).status).toBe(200)
+  })
+
+  test('leaves what somebody else has filled while it made room', async () => {
+    const schema = await makePostgresSchema()
+    open.push({ close: schema.drop })
+    const half = await openState({ store: schema.url }, KEK)
+    const interrupted = {
+      store: half.store,
+      kek: KEK,
+      issuer: ISSUER,
+      mode: 'shared',
+      isBrief: true,
+    } as const
+    const former = await openAuthority({ ...interrupted, clock: Date.now })
+    await former.close()
+    await half.close()
+    let filled: Promise<unknown> | undefined
+    const clock = () => {
+      // It has seen that nothing is there; keys, which take longer, are made from now on.
+      filled ??= schema.run(`insert into settings values ('seed', '{"seed":{},"clients":{}}')`)
+      return Date.now()
+    }
+    await expect(
+      initServer({ store: schema.url, kek: KEK, issuer: ISSUER, admin: ADMIN, clock }),
+    ).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('initialised already') })
+    await filled
+    expect(await schema.run(`select value from settings where name = 'tenant_id'`)).toEqual([
+      { value: former.identity.tenantId },
+    ])
+  })
+
+  test('happens once also where two of them meet in a database', async () => {
+    const schema = await makePostgresSchema()
+    open.push({ close: schema.drop })
+    const begin = () => initServer({ store: schema.url, kek: KEK, issuer: ISSUER, admin: ADMIN })
+    const ends = await Promise.allSettled([begin(), begin()])
+    const [won] = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value.tenantId] : []))
+    const lost = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    expect(lost).toHaveLength(1)
+    expect(lost[0]).toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/has been initialised already$|^a server runs on this state$/),
+    })
+    expect(await schema.run(`select value from settings where name = 'tenant_id'`)).toEqual([{ value: won }])
   })
 
   test('leaves nothing where a delegation is refused that only the server can judge', async () => {
