@@ -7,6 +7,7 @@ import {
   hashCall,
   isCallHash,
   matchesCall,
+  parseBindings,
   parseCallArguments,
 } from '../../src/core/call-binding.js'
 import type { JsonObject } from '../../src/core/strict-json.js'
@@ -38,6 +39,11 @@ describe('parseCallArguments', () => {
     { what: 'seventeen levels', text: nest(17), says: 'nested deeper than 16' },
     { what: 'more than 16 KiB', text: JSON.stringify({ a: 'x'.repeat(16_384) }), says: 'larger than 16 KiB' },
     {
+      what: 'more than 16 KiB of hardly anything',
+      text: `{${' '.repeat(16_384)}}`,
+      says: 'larger than 16 KiB',
+    },
+    {
       what: 'more than 16 KiB once it is canonical',
       text: JSON.stringify({ a: Array(4000).fill(1e15) }).replaceAll('1000000000000000', '1e15'),
       says: 'larger than 16 KiB',
@@ -64,10 +70,36 @@ describe('parseCallArguments', () => {
 })
 
 describe('assertCallArguments', () => {
+  test('measures bytes, not characters', () => {
+    expect(() => assertCallArguments({ a: '€'.repeat(5_400) })).not.toThrow()
+    expect(() => assertCallArguments({ a: '€'.repeat(5_500) })).toThrow('larger than 16 KiB')
+  })
+
   test('refuses a circle instead of following it', () => {
     const circle: Record<string, unknown> = {}
     circle['a'] = circle
     expect(() => assertCallArguments(circle)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
+  })
+})
+
+describe('parseBindings', () => {
+  test.each(
+    [
+      [],
+      ['call'],
+      ['tool', 'time'],
+      ['time', 'tool', 'call'],
+      ['tool', 'tool'],
+      ['tool', null],
+      ['Tool'],
+    ].map((names) => ({ names })),
+  )('refuses $names', ({ names }) => {
+    expect(() => parseBindings(names)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
+  })
+
+  test('reads the tool, and the tool with the call', () => {
+    expect(parseBindings(['tool'])).toEqual(['tool'])
+    expect(parseBindings(['call', 'tool'])).toEqual(['tool', 'call'])
   })
 })
 
@@ -98,13 +130,27 @@ describe('a call', () => {
     expect(matchesCall(claim, { ...CALL, args: { name: 'e\u0301' } }, sha256)).toBe(false)
   })
 
-  test.each([undefined, null, 'x', {}, { salt: 'BwcHBwcHBwcHBwcHBwcHBw' }, { salt: '', hash: '' }])(
-    'does not match a claim such as %j',
-    (claim) => {
-      expect(isCallHash(claim)).toBe(false)
-      expect(matchesCall(claim, CALL, sha256)).toBe(false)
-    },
-  )
+  const good = hashCall(CALL, salt, sha256)
+  test.each([
+    undefined,
+    null,
+    'x',
+    {},
+    { salt: good.salt },
+    { hash: good.hash },
+    { salt: '', hash: '' },
+    { ...good, note: 'more' },
+    { ...good, salt: [good.salt] },
+    { ...good, hash: [good.hash] },
+    { ...good, hash: `${good.hash}=` },
+    // A shorter salt could be guessed.
+    hashCall(CALL, salt.slice(1), sha256),
+    hashCall(CALL, new Uint8Array(), sha256),
+  ])('does not match a claim such as %j', (claim) => {
+    expect(isCallHash(good)).toBe(true)
+    expect(isCallHash(claim)).toBe(false)
+    expect(matchesCall(claim, CALL, sha256)).toBe(false)
+  })
 
   test('matches however its members were ordered, and only with its own salt', () => {
     fc.assert(

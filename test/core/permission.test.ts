@@ -45,6 +45,14 @@ describe('parsePermissions', () => {
     expect(parsePermissions([text])).toEqual(new Set([text]))
   })
 
+  test('reads 100 of 100 characters at most', () => {
+    const many = (count: number) => Array.from({ length: count }, (_, index) => `a:${index}`)
+    expect(parsePermissions([...many(100), ...many(100)]).size).toBe(100)
+    expect(() => parsePermissions(many(101))).toThrow('more than 100 permissions')
+    expect(parsePermissions([`a:${'b'.repeat(98)}`]).size).toBe(1)
+    expect(() => parsePermissions([`a:${'b'.repeat(99)}`])).toThrow('is not a permission')
+  })
+
   test('drops repeats', () => {
     expect(parsePermissions(['a:b', 'a:b'])).toEqual(new Set(['a:b']))
   })
