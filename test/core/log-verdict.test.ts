@@ -326,6 +326,13 @@ describe('a log', () => {
     }
   })
 
+  test('whose checkpoint is whole and cannot be read is unsigned', async () => {
+    const note = Buffer.from(HONEST.get('checkpoint')!)
+      .toString()
+      .replace(/\n600\n/, '\n')
+    expect(await judge(HONEST, { note })).toMatchObject({ verdict: 'UNSIGNED', checkpoint: undefined })
+  })
+
   test('tells how many records lie behind the head, which nobody has signed', async () => {
     expect(await judge(HONEST)).toMatchObject({ behind: 0 })
     const more = changeEntries(HONEST, 2, (entries) => [
