@@ -24,7 +24,9 @@ export async function startChild(
   [program = '', ...args]: readonly string[],
   { variables, isAtTerminal }: ChildOptions,
 ): Promise<Child> {
-  const [{ spawn }, { constants }] = await Promise.all([import('cross-spawn'), import('node:os')])
+  // @ts-expect-error It brings no types along; those of Node hold for it.
+  const loading: Promise<typeof import('node:child_process')> = import('cross-spawn')
+  const [{ spawn }, { constants }] = await Promise.all([loading, import('node:os')])
   const child = start()
   // While these are here Node does not end this process either: it has a token to revoke.
   const listeners = PASSED_ON.map((signal) => {
