@@ -180,6 +180,7 @@ describe('a record', () => {
         verdict: 'INCOMPLETE',
         fault: { kind: 'missing', index: 7, good: 7 },
         walk: { missing: 1 },
+        warnings: [],
       },
     },
     {
@@ -318,6 +319,17 @@ describe('a log', () => {
     })
   })
 
+  test('whose hashes are other ones beside a record that is another one is told so', async () => {
+    const path = 'tile/1/000.p/2'
+    const tile = new Map(HONEST).set(path, HONEST.get(path)!.with(0, HONEST.get(path)![0]! ^ 1))
+    expect(await judge(tile)).toMatchObject({ verdict: 'ALTERED', fault: { kind: 'tile' }, warnings: [] })
+    const both = changeEntries(tile, 1, (entries) => entries.with(7, createLogRecord(9_999)))
+    expect(await judge(both)).toMatchObject({
+      fault: { kind: 'altered', index: 263 },
+      warnings: ['tiles of hashes are damaged as well'],
+    })
+  })
+
   test('whose checkpoint a crash has cut off at any place is incomplete, never unsigned', async () => {
     const note = HONEST.get('checkpoint')!
     for (let length = 0; length < note.length; length++) {
@@ -366,6 +378,14 @@ describe('a log', () => {
 
     const more = changeEntries(files, 1, (entries) => entries.with(44, new Uint8Array()))
     expect(await judge(more)).toMatchObject({ verdict: 'INCOMPLETE', fault: { kind: 'missing', index: 300 } })
+
+    // Behind records that are there nothing is pruned.
+    const hole = changeEntries(whole, 1, (entries) => entries.with(0, new Uint8Array()))
+    expect(await judge(hole)).toMatchObject({
+      verdict: 'INCOMPLETE',
+      fault: { kind: 'missing', index: 256 },
+      walk: { pruned: 0 },
+    })
   })
 })
 
