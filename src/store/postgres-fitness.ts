@@ -1,6 +1,7 @@
 import { AuthsecError } from '../core/errors.js'
 import { quote } from '../core/printable.js'
 import type { PostgresOptions, PostgresTarget } from './postgres-url.js'
+import { createStoreFailure } from './unavailable.js'
 
 /** The oldest version that is known to do. */
 const MIN_VERSION = 14
@@ -10,7 +11,10 @@ interface Connection {
   query<R extends object>(statement: string): Promise<{ rows: R[] }>
 }
 
-/** Throws `configuration` for a database that could not keep what it is given. */
+/**
+ * Throws `configuration` for a database that could not keep what it is given, and `temporarily_unavailable` for one that
+ * takes nothing now: a standby may be about to take over.
+ */
 export async function assertFit(
   client: Connection,
   target: PostgresTarget,
@@ -21,11 +25,12 @@ export async function assertFit(
       current_setting('server_encoding') as encoding,
       current_setting('fsync') as fsync,
       current_setting('full_page_writes') as full_page_writes,
+      current_setting('transaction_read_only') as read_only,
       current_setting('synchronous_standby_names') as standbys,
       current_schema() as schema`)
   const [session] = rows
   if (session === undefined) throw new Error('a session without settings')
-  const { version, encoding, fsync, full_page_writes, standbys, schema } = session
+  const { version, encoding, fsync, full_page_writes, read_only, standbys, schema } = session
   const refuse = (clause: string, hint: string) =>
     new AuthsecError('configuration', `${target.name} ${clause}`, { hint })
 
@@ -37,6 +42,11 @@ export async function assertFit(
   }
   if (fsync !== 'on' || full_page_writes !== 'on') {
     throw refuse('may lose what it has committed', 'Set fsync and full_page_writes to on.')
+  }
+  if (read_only === 'on') {
+    throw createStoreFailure(`${target.name} takes no writes`, {
+      hint: 'It is a standby, or set to read only: name the primary, or wait until it takes over.',
+    })
   }
   if (requireSyncStandby && standbys === '') {
     throw refuse(
@@ -63,6 +73,7 @@ interface Session {
   encoding: string
   fsync: string
   full_page_writes: string
+  read_only: string
   standbys: string
   schema: string | null
 }

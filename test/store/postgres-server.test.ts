@@ -216,9 +216,21 @@ describe('a user with settings of its own', () => {
     await schema.run(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reading'`,
     )
-    await expect.poll(() => write('reading 2').catch((error) => error.cause?.code)).toBe('25006')
+    await expect
+      .poll(() => write('reading 2').catch((error) => error.cause?.message))
+      .toContain('takes no writes')
     await schema.run(`alter role reading reset default_transaction_read_only`)
     await write('reading 3')
+  })
+
+  test('that let it only read is told so at the start, which may go well later', async () => {
+    await expect(
+      openStore(await makeUser('standing', 'default_transaction_read_only = on')),
+    ).rejects.toMatchObject({
+      code: 'temporarily_unavailable',
+      message: expect.stringMatching(/^PostgreSQL at .* takes no writes$/),
+      hint: expect.stringContaining('standby'),
+    })
   })
 
   test('that may make nothing is told what it lacks', async () => {
