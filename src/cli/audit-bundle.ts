@@ -10,6 +10,7 @@ import {
   tileAt,
 } from '../core/log-tiles.js'
 import { quote } from '../core/printable.js'
+import { decodeText } from './decoded-text.js'
 import { fillNewPlace } from './new-place.js'
 import { readStart } from './text-file.js'
 
@@ -61,7 +62,7 @@ export async function writeBundle(files: AsyncIterable<LogFile>, directory: stri
 
 async function readText(path: string): Promise<string | undefined> {
   const bytes = await readBytes(path)
-  return bytes && new TextDecoder().decode(bytes)
+  return bytes && decodeText(bytes)
 }
 
 // Somebody else made the bundle: of a file that is too long, as a device is, no more is read than tells so.

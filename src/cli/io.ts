@@ -2,6 +2,7 @@ import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { Json } from '../core/strict-json.js'
 import { alignPairs, wrapText } from './columns.js'
+import { decodeText } from './decoded-text.js'
 import type { JsonSelection } from './json-selection.js'
 import { formatJson } from './json-text.js'
 
@@ -337,7 +338,7 @@ async function readAll(
   } finally {
     ending?.removeEventListener('abort', stop)
   }
-  return size > maxBytes ? undefined : Buffer.concat(chunks).toString('utf8')
+  return size > maxBytes ? undefined : decodeText(Buffer.concat(chunks))
 }
 
 function same(text: string): string {

@@ -4,6 +4,7 @@ import { AuthsecError } from '../core/errors.js'
 import { isOpenToOthers } from '../core/file-mode.js'
 import { quote } from '../core/printable.js'
 import type { Seed } from '../server/index.js'
+import { decodeText } from './decoded-text.js'
 import { readTextFile } from './text-file.js'
 
 const MAX_PASSWORD_BYTES = 4 * 1024
@@ -29,7 +30,7 @@ export async function readSeed(
       throw new AuthsecError('usage', `${quote(file, 200)} is larger than ${MAX_PASSWORD_BYTES / 1024} KiB`)
     }
     // The line break is the editor's, not the password's.
-    const password = orRefuse(() => readFileSync(file, 'utf8'), file).replace(/\r?\n$/, '')
+    const password = decodeText(orRefuse(() => readFileSync(file), file)).replace(/\n$/, '')
     if (/[\r\n]/.test(password)) {
       throw new AuthsecError('usage', `${quote(file, 200)} has more than one line`)
     }

@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
 import { AuthsecError, type ErrorCode } from '../core/errors.js'
 import { quote } from '../core/printable.js'
+import { decodeText } from './decoded-text.js'
 
 /** How long a file may be that holds what somebody has written, such as a declaration. */
 export const MAX_TEXT_BYTES: number = 1024 * 1024
@@ -47,7 +48,7 @@ export async function findTextFile(
       cause,
     })
   }
-  if (content.length <= maxBytes) return content.toString('utf8')
+  if (content.length <= maxBytes) return decodeText(content)
   throw new AuthsecError(code, `${quote(path, 200)} is larger than ${maxBytes / 1024} KiB`, {
     hint: CHECK_FILE,
   })
