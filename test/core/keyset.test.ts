@@ -89,6 +89,18 @@ describe('a change that must not be', () => {
   })
 })
 
+test('keys may be replaced as often as they are published and what they signed has ended', () => {
+  for (const rules of [
+    { rotateSeconds: 30 },
+    { rotateSeconds: 60, publishSeconds: 60 },
+    { rotateSeconds: 1, publishSeconds: 0, overlapSeconds: 0 },
+  ]) {
+    expect(() => assertKeyRules({ ...RULES, ...rules })).not.toThrow()
+    const sooner = { ...RULES, ...rules, rotateSeconds: rules.rotateSeconds - 1 }
+    expect(() => assertKeyRules(sooner)).toThrow(expect.objectContaining({ code: 'configuration' }))
+  }
+})
+
 describe('the life of a key', () => {
   test.each<[KeyState, { published: boolean; trusted: boolean }]>([
     ['prepared', { published: true, trusted: true }],
@@ -123,6 +135,12 @@ describe('the life of a key', () => {
     expect(findNextDue(rotated, RULES)).toBe(T0 + 130_000)
     expect(planUpkeep(rotated, T0 + 129_999, RULES).changes).toEqual([])
     expect(planUpkeep(rotated, T0 + 130_000, RULES).changes).toEqual([{ kid: 'a', to: 'retired' }])
+  })
+
+  test('counts from when it signed last, whatever becomes of it after that', () => {
+    const [active] = FRESH as [Key]
+    const retiring = changeKey(active, 'retiring', T0 + 5)
+    expect(changeKey(retiring, 'tainted', T0 + 9)).toMatchObject({ state: 'tainted', stoppedAt: T0 + 5 })
   })
 
   test('a taint does not wait for anything', () => {

@@ -60,6 +60,12 @@ describe.each([
     expect(claims.exp - claims.iat).toBe(5)
     expect((await bench.events()).at(-1)?.details).toMatchObject({ one_time: true })
   })
+
+  test('a token is good for any use where that is said', async () => {
+    const { header, claims } = await issue(through({ one_time: 'false' }))
+    expect(header['typ']).toBe('at+jwt')
+    expect(claims).not.toHaveProperty('one_time')
+  })
 })
 
 describe('authorization_details', () => {
@@ -68,6 +74,16 @@ describe('authorization_details', () => {
     expect(body['authorization_details']).toEqual([
       { type: 'authsec_call', tool: 'refund', bind: ['tool', 'call'], call: claims.call, ttl_seconds: 60 },
     ])
+  })
+
+  test('are answered with the one use that was granted', async () => {
+    const { body } = await issue(toDetails({ one_time: 'true', ttl_seconds: '5' }))
+    expect(body['authorization_details']).toEqual([{ type: 'authsec_call', one_time: true, ttl_seconds: 5 }])
+  })
+
+  test('say what the parameters leave open', async () => {
+    const { claims } = await issue({ ttl_seconds: '30', ...toDetails({ tool: 'refund' }) })
+    expect([claims.tool, claims.exp - claims.iat]).toEqual(['refund', 30])
   })
 
   test('are not answered where nobody sent them', async () => {

@@ -643,6 +643,20 @@ const WHAT_CANNOT_BE_BOUND: Refusal[] = [
     error: 'invalid_authorization_details',
     says: 'not a list of one object',
   },
+  {
+    why: 'authorization details that are no JSON',
+    send: async () => ({ authorization_details: '[{' }),
+    error: 'invalid_authorization_details',
+    says: 'not valid JSON',
+  },
+  {
+    why: 'authorization details of a call that two parsers could read differently',
+    send: async () => ({
+      authorization_details: '[{"type":"authsec_call","tool":"read","call":{"amount":9007199254740992}}]',
+    }),
+    error: 'invalid_request',
+    says: 'not finite or beyond',
+  },
   ...['[]', '["authsec_call"]', '[{"type":"authsec_call"},{"type":"authsec_call","tool":"read"}]'].map(
     (details) => ({
       why: `authorization details that are a list, not of one object: ${details}`,
@@ -718,6 +732,21 @@ test.each(['subject', 'actor'])('of a one-time token as %s the log tells which i
   )
 })
 
+test('of what was to be bound the log tells all but the arguments', async () => {
+  const fields = { tool: 'read', one_time: 'true', scope: 'nothing:held' }
+  const [event] = await bench.eventsOf(() => bench.send({ ...fields, call: '{"invoice":"in_1"}' }))
+  expect(event).toMatchObject({
+    outcome: 'deny',
+    reason: 'invalid_scope',
+    details: { tool: 'read', bind: ['tool', 'call'], one_time: true },
+  })
+  expect(JSON.stringify(event)).not.toContain('in_1')
+  const [plain] = await bench.eventsOf(() =>
+    bench.send({ tool: 'read', bind: 'tool', scope: 'nothing:held' }),
+  )
+  expect(plain?.details).toEqual({ tool: 'read', bind: ['tool'] })
+})
+
 describe('what is not refused', () => {
   test.each<{ why: string; send: () => Promise<Fields> }>([
     { why: 'a base token by its client', send: async () => ({}) },
@@ -731,6 +760,11 @@ describe('what is not refused', () => {
       why: 'a call token bound to its tool, which stays so',
       send: async () => call(await exchange({ tool: 'read', bind: 'tool' })),
     },
+    {
+      why: 'what asks for an access token by its type',
+      send: async () => ({ requested_token_type: CALL_TOKEN }),
+    },
+    { why: 'a tool of 128 characters', send: async () => ({ tool: 'x'.repeat(128) }) },
     {
       why: 'an actor token of the presenter',
       send: async () => ({ ...(await session()), ...actor(bench.baseToken) }),
