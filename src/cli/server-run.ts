@@ -1,3 +1,4 @@
+import { AuthsecError } from '../core/errors.js'
 import { toPrintable } from '../core/printable.js'
 import type { ServingOptions } from '../server/run.js'
 import type { StatePlace } from '../server/state.js'
@@ -78,9 +79,19 @@ export async function readServingOptions(
     auditRetentionSeconds: auditRetention,
     personalRetentionSeconds: personalRetention,
     acceptClock,
-    // The caller is told nothing but a request id: whoever runs the server has to hear of it here.
-    onSurprise: (error, { source, requestId }) =>
-      io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`),
+    onSurprise: createSurpriseLog(io),
+  }
+}
+
+// The caller is told nothing but a request id: whoever runs the server has to hear of it here.
+function createSurpriseLog(io: Context['io']): NonNullable<ServingOptions['onSurprise']> {
+  let told: string | undefined
+  return (error, { source, requestId }) => {
+    io.warn(`${source} failed, request ${requestId}: ${toPrintable(describeSurprise(error))}`)
+    const hint = AuthsecError.is(error) ? error.hint : undefined
+    // Many requests fail for one reason: what to do about it is said once.
+    if (hint !== undefined && hint !== told) io.complain(`hint: ${toPrintable(hint)}`)
+    told = hint
   }
 }
 
