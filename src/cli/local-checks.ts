@@ -5,6 +5,9 @@ import { readJsonFile } from './config.js'
 import type { Context } from './context.js'
 import type { Check, Finding } from './diagnosis.js'
 import { findUpwards } from './project-file.js'
+import { readStart } from './text-file.js'
+
+const MAX_SHIM_BYTES = 8 * 1024
 
 /** What can be wrong on this machine. */
 export function listLocalChecks(context: Context): Record<string, Check> {
@@ -53,7 +56,7 @@ async function checkCommand({ environment }: Context): Promise<Finding> {
 }
 
 async function findCommands(searchPath: string): Promise<{ path: string; real: string }[]> {
-  const { access, constants, realpath } = await import('node:fs/promises')
+  const { access, constants } = await import('node:fs/promises')
   const { delimiter } = await import('node:path')
   const names = process.platform === 'win32' ? ['authsec.cmd', 'authsec.exe', 'authsec.ps1'] : ['authsec']
   const found: { path: string; real: string }[] = []
@@ -63,12 +66,21 @@ async function findCommands(searchPath: string): Promise<{ path: string; real: s
         () => true,
         () => false,
       )
-      const real = isThere ? await realpath(path).catch(() => undefined) : undefined
+      const real = isThere ? await findScript(path).catch(() => undefined) : undefined
       // One command under two names, or in a folder that the PATH names twice, is one command.
       if (real !== undefined && !found.some((other) => other.real === real)) found.push({ path, real })
     }
   }
   return found
+}
+
+// Where npm makes no link, on Windows, and pnpm makes none anywhere, a small script runs the one that is named in it.
+async function findScript(path: string): Promise<string> {
+  const { realpath } = await import('node:fs/promises')
+  const { dirname } = await import('node:path')
+  const text = (await readStart(path, MAX_SHIM_BYTES)).toString('utf8')
+  const [, script] = /"(?:\$basedir|%~?dp0%?)[\\/]([^"]+\.[cm]?js)"/.exec(text) ?? []
+  return await realpath(script === undefined ? path : join(dirname(path), script.replaceAll('\\', '/')))
 }
 
 async function checkForeignFile({ environment }: Context): Promise<Finding> {

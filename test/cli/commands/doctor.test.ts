@@ -1,7 +1,7 @@
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryKeychain } from '../../support/memory-keychain.js'
 import { makeDirectory, type RunOptions, runCli } from '../../support/run-cli.js'
@@ -49,10 +49,10 @@ function endless(): ReadableStream<Uint8Array> {
 }
 
 /** A command of this name in a folder of its own. */
-async function makeCommand(name: string): Promise<string> {
+async function makeCommand(name: string, text = '#!/bin/sh\n'): Promise<string> {
   const folder = join(directory, name)
   await mkdir(folder)
-  await writeFile(join(folder, 'authsec'), '#!/bin/sh\n')
+  await writeFile(join(folder, 'authsec'), text)
   await chmod(join(folder, 'authsec'), 0o755)
   return folder
 }
@@ -148,6 +148,25 @@ describe('authsec doctor', () => {
     expect(find('command')).toMatchObject({
       outcome: 'warning',
       detail: `"${one}/authsec" is another authsec, and comes first`,
+    })
+  })
+
+  test.each([
+    { what: 'pnpm', line: (script: string) => `  exec node  "$basedir/${script}" "$@"\n` },
+    {
+      what: 'npm on Windows',
+      line: (script: string) => `"%_prog%"  "%dp0%\\${script.replaceAll('/', '\\')}" %*\r\n`,
+    },
+    {
+      what: 'pnpm on Windows',
+      line: (script: string) => `node  "%~dp0\\${script.replaceAll('/', '\\')}" %*\r\n`,
+    },
+  ])('knows itself behind the script that $what makes for a command', async ({ what, line }) => {
+    const script = relative(join(await realpath(directory), what), await realpath(process.argv[1]!))
+    const folder = await makeCommand(what, `#!/bin/sh\n${line(script)}`)
+    expect((await doctor([], { env: { PATH: folder } })).find('command')).toMatchObject({
+      outcome: 'ok',
+      detail: `authsec is "${folder}/authsec"`,
     })
   })
 
