@@ -183,6 +183,16 @@ describe('a policy that names an agent', () => {
       effect: { status: 'skipped', reason: 'No permissions in policy' },
     },
     {
+      why: 'enabled: false',
+      json: {
+        role_name: 'admin',
+        agent_type: 'crewai',
+        allowed_permissions: ['billing:read'],
+        enabled: false,
+      },
+      effect: { status: 'skipped', reason: 'Policy is not enabled' },
+    },
+    {
       why: 'a role that its author lacks',
       json: { role_name: 'member', agent_type: 'crewai', allowed_permissions: ['billing:read'] },
       effect: { status: 'skipped', reason: 'You do not have the role of the policy' },
