@@ -223,17 +223,13 @@ describe('granting is refused, and the first reason in AuthSec’s order is the 
     expect(standing?.jti).toBe(former.delegation.jti)
   })
 
-  test.each([{ enabled: false }, { agentType: 'crewai' }, { roleName: 'admin' }, undefined])(
+  test.each([{ enabled: false }, { agentType: 'crewai' }, { roleName: 'admin' }])(
     'delegation_not_allowed: under a policy that is named and has become %j',
     async (change) => {
       const [policy] = await bench.store.policies.list({ agentType: 'langchain' })
       if (policy === undefined) throw new Error('the dev seed has no policy')
       await expect(grant({ policy })).resolves.toBeDefined()
-      await bench.store.write((transaction) =>
-        change === undefined
-          ? transaction.policies.remove(policy.id)
-          : transaction.policies.update({ ...policy, ...change }),
-      )
+      await bench.store.write((transaction) => transaction.policies.update({ ...policy, ...change }))
       expect(await refusalOf(grant({ policy }))).toMatchObject({ code: 'delegation_not_allowed' })
     },
   )
