@@ -130,9 +130,9 @@ function printBanner(
     `audit log signed by ${server.verifierKey}${state === undefined ? '' : `, pinned in ${openKnownLogs(context).path}`}`,
     'every process on this machine can act as every agent',
     '',
-    `  export AUTHSEC_SERVER=${server.url}`,
-    `  export AUTHSEC_TENANT=${server.tenantId}`,
-    `  export AUTHSEC_CLIENT_ID=${server.clientId}`,
+    `  ${formatAssignment('AUTHSEC_SERVER', server.url, process.platform)}`,
+    `  ${formatAssignment('AUTHSEC_TENANT', server.tenantId, process.platform)}`,
+    `  ${formatAssignment('AUTHSEC_CLIENT_ID', server.clientId, process.platform)}`,
     '',
     'try: authsec token mint --audience https://billing.example --permission billing:read',
     'stop with Ctrl-C',
@@ -143,4 +143,9 @@ function printBanner(
     io.warn('whatever a program asks a person for is approved by the server itself')
   const strangers = [...allowHost, ...cors]
   if (strangers.length > 0) io.warn(`reachable beyond this machine, by name: ${strangers.join(', ')}`)
+}
+
+/** How a variable is set in the shell that people have: PowerShell on Windows. */
+export function formatAssignment(name: string, value: string, platform: string): string {
+  return platform === 'win32' ? `$env:${name} = '${value}'` : `export ${name}=${value}`
 }
