@@ -170,6 +170,18 @@ describe('Denials', () => {
     expect(denials.note('a', denied)).toBe(30_000)
   })
 
+  test('forgets the keys of a group alone, and counts only what holds', async () => {
+    const clock = createFakeClock()
+    const denials = new Denials(clock)
+    for (const key of ['u1|a', 'u1|b', 'u2|u1|']) denials.note(key, denied)
+    denials.forgetGroup('u1|')
+    expect(() => denials.assertNone('u1|a')).not.toThrow()
+    expect(() => denials.assertNone('u2|u1|')).toThrow('no')
+    expect(denials.size).toBe(1)
+    await clock.advance(30_000)
+    expect(denials.size).toBe(0)
+  })
+
   test('keeps 500, and lets go what was refused longest ago', () => {
     const denials = new Denials(createFakeClock())
     for (let index = 0; index < 500; index++) denials.note(String(index), denied)

@@ -136,6 +136,36 @@ describe('SingleFlight', () => {
     expect(await asked).toBe('done')
   })
 
+  test('forgets the keys of a group alone, and stops their work where there is a reason', async () => {
+    const { run, runs } = createWork()
+    const flights = new SingleFlight<string>()
+    for (const key of ['u1|a', 'u2|u1|']) void flights.join(key, run)
+    await settle()
+    flights.forgetGroup('u1|', new Error('revoked'))
+    expect(runs.map(({ signal }) => signal.aborted)).toEqual([true, false])
+    expect(runs.map(({ isCurrent }) => isCurrent())).toEqual([false, true])
+  })
+
+  test('keeps the newer work of a key when the older one ends or is left', async () => {
+    const { run, runs } = createWork()
+    const flights = new SingleFlight<string>()
+    const leaving = new AbortController()
+    const left = flights.join('a', run, { signal: leaving.signal })
+    await settle()
+    const older = flights.join('a', run, { fresh: true })
+    await settle()
+    leaving.abort()
+    await expect(left).rejects.toMatchObject({ name: 'AbortError' })
+    expect(runs[1]?.isCurrent()).toBe(true)
+    const newer = flights.join('a', run, { fresh: true })
+    await settle()
+    runs[1]?.resolve('old')
+    expect(await older).toBe('old')
+    expect(runs[2]?.isCurrent()).toBe(true)
+    runs[2]?.resolve('new')
+    expect(await newer).toBe('new')
+  })
+
   test('launches for nobody, once, and lets nobody notice the failure who did not ask', async () => {
     const { run, runs } = createWork()
     const flights = new SingleFlight<string>()
