@@ -81,7 +81,8 @@ const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full']
 export function parsePostgresUrl(text: string): PostgresTarget {
   const url = parseUrl(text)
   const options = readOptions(url.searchParams)
-  const host = options.host ?? decode(url.hostname.replace(/^\[(.*)\]$/, '$1'), 'host')
+  const named = url.hostname === NO_HOST ? '' : url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const host = options.host ?? decode(named, 'host')
   const database = decode(url.pathname.slice(1), 'database')
   if (host === '') throw refuse('names no host', 'Write postgres://user@host/database.')
   if (database === '') throw refuse('names no database', 'Write postgres://user@host/database.')
@@ -107,9 +108,12 @@ export function parsePostgresUrl(text: string): PostgresTarget {
   }
 }
 
+/** Stands for the host that `user@/database?host=…` does not name there: libpq's form for a socket, and no URL. */
+const NO_HOST = 'none.invalid'
+
 function parseUrl(text: string): URL {
   try {
-    const url = new URL(text)
+    const url = new URL(text.replace(/^([^/?#]*\/\/[^/?#]*@)(?=[/?#]|$)/, `$1${NO_HOST}`))
     if (url.hash === '') return url
   } catch {
     // Not as the cause: the error of the platform carries the whole text.

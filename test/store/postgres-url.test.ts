@@ -63,8 +63,10 @@ describe('the address of a database', () => {
     { address: 'postgres://[::1]/db', host: '::1' },
     { address: 'postgres://u@%2Frun%2Fpostgresql/db', host: '/run/postgresql' },
     { address: 'postgres:///db?host=/run/postgresql', host: '/run/postgresql' },
-  ])('$address names the host $host', ({ address, host }) => {
-    expect(parsePostgresUrl(address)).toMatchObject({ host, tls: false })
+    { address: 'postgres://u@/db?host=/cloudsql/p:r:i', host: '/cloudsql/p:r:i', user: 'u' },
+    { address: 'postgres://u:a%40b@/db?host=/run/postgresql', host: '/run/postgresql', password: 'a@b' },
+  ])('$address names the host $host', ({ address, ...parts }) => {
+    expect(parsePostgresUrl(address)).toMatchObject({ ...parts, database: 'db', tls: false })
   })
 
   test.each([
@@ -100,6 +102,7 @@ describe('the address of a database', () => {
     { address: 'postgres://u:SE%CRET@host/db', says: 'has a password with a % that begins nothing' },
     { address: 'postgres://u:SECRET@host', says: 'names no database' },
     { address: 'postgres:///db', says: 'names no host' },
+    { address: 'postgres://u:SECRET@/db', says: 'names no host' },
     { address: 'postgres://u:SECRET@host/db?sslmod=disable', says: 'unknown option "sslmod"' },
     { address: 'postgres://u:SECRET@host/db?password=SECRET', says: 'unknown option "password"' },
     { address: 'postgres://u:SECRET@host/db?sslmode=prefer', says: 'has sslmode="prefer"' },
