@@ -53,7 +53,7 @@ const EMPTY_SEED: Seed = { roles: {}, users: [], resources: [], clients: [], pol
 
 /** What there is to know of a state before it is filled. */
 interface FirstStart {
-  tenantId: string | undefined
+  tenantId: string
   clock: () => number
 }
 
@@ -101,27 +101,35 @@ export async function initServer(
   const hash = await hashPassword(admin.password, CHOSEN_PASSWORD_COST)
   const state = await openState(options, options.kek)
   const { store, kek } = state
-  try {
-    await makeRoom(state, issuer, { tenantId: seed.tenantId, clock })
+  const { tenantId = randomUUID() } = seed
+  async function fill(): Promise<void> {
     const authority = await openAuthority({
       store,
       kek,
       issuer,
       mode: 'shared',
-      tenantId: seed.tenantId,
+      tenantId,
       clock,
       isBrief: true,
     })
-    const { tenantId } = authority.identity
     const { audit, delegations } = authority
     const plot = { store, audit, delegations, passwords: { [admin.email]: hash } }
-    await plantSeed(plot, seed, tenantId, clock())
-      .catch(async (error) => {
-        // Somebody else who fills it may have been faster.
-        if (AuthsecError.is(error, 'conflict')) await assertUnfilled(store, state.name)
-        throw error
-      })
-      .finally(() => authority.close())
+    try {
+      // What another first start began a moment ago has been taken up instead.
+      await assertNoRival(state, tenantId)
+      await plantSeed(plot, seed, tenantId, clock())
+    } finally {
+      await authority.close()
+    }
+  }
+
+  try {
+    await makeRoom(state, issuer, { tenantId, clock })
+    await fill().catch(async (error) => {
+      const isOvertaken = AuthsecError.is(error, 'conflict') || AuthsecError.is(error, 'state_unreadable')
+      if (isOvertaken) await assertNoRival(state, tenantId)
+      throw error
+    })
     const withoutPassword = seed.users
       .filter(({ email, password }) => email !== admin.email && password === undefined)
       .map(({ email }) => email)
@@ -157,12 +165,24 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
  * Makes sure that a state is empty. What a first start has left that came to no end makes room: nobody has had anything
  * of it. Throws `conflict` for a state that has been filled, or is that of another kind of server.
  */
-async function makeRoom({ store, name, kek }: OpenState, issuer: string, plan: FirstStart): Promise<void> {
+async function makeRoom(
+  { store, name, kek }: OpenState,
+  issuer: string,
+  { tenantId, clock }: FirstStart,
+): Promise<void> {
   if (!(await assertUnfilled(store, name))) return
-  const { tenantId = randomUUID(), clock } = plan
   await installState(store, describeEmptyState({ tenantId, issuer, kek }), clock, (transaction) =>
     assertUnfilled(transaction, name),
   )
+}
+
+/** Throws `conflict` where another first start has filled a state meanwhile, or begun anew what this one had begun. */
+async function assertNoRival({ store, name }: OpenState, tenantId: string): Promise<void> {
+  const isBegun = await assertUnfilled(store, name)
+  if (!isBegun || (await store.settings.find('tenant_id')) === tenantId) return
+  throw new AuthsecError('conflict', `${name} is being initialised by another command`, {
+    hint: 'Wait for its end, and begin again if it fails.',
+  })
 }
 
 /** Whether a first start has left something; throws `conflict` as `makeRoom` does. */

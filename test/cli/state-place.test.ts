@@ -63,7 +63,7 @@ describe('the address of a database', () => {
     {
       why: 'a file that holds half an address',
       make: () => writeStoreFile(`postgres://authsec:${SECRET}@`),
-      says: 'is no URL',
+      says: 'names no host',
     },
   ])('is refused from $why, and shown by nobody', async ({ make, says }) => {
     const run = await runCli([...INIT, '--store-file', await make()], { stdin: PASSWORD, env })

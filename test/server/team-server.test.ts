@@ -180,7 +180,9 @@ describe('the first start of a shared server', () => {
     expect(lost).toHaveLength(1)
     expect(lost[0]).toMatchObject({
       code: 'conflict',
-      message: expect.stringMatching(/has been initialised already$|^a server runs on this state$/),
+      message: expect.stringMatching(
+        /has been initialised already$|is being initialised by another command$|^a server runs on this state$/,
+      ),
     })
     expect(await schema.run(`select value from settings where name = 'tenant_id'`)).toEqual([{ value: won }])
   })
