@@ -84,14 +84,15 @@ export async function openKeyring(
     const authorityRevision = await store.delegations.revision()
     const keyRevision = await store.keys.revision()
     const stored = await store.keys.list()
-    const usable = stored.filter(({ state }) => !isOver({ state: state as KeyState }))
-    // What no state has any more is not kept by a process either.
-    for (const { kid } of stored) if (!usable.some((key) => key.kid === kid)) ready.delete(kid)
-    const known = stored.filter(({ purpose }) => purpose === 'audit')
+    const over = stored.filter(({ state }) => isOver({ state: state as KeyState }))
+    // What the state has no more is not kept by a process either.
+    for (const { kid } of over) ready.delete(kid)
+    const usable = stored.filter((key) => !over.includes(key))
+    const audit = stored.filter(({ purpose }) => purpose === 'audit')
     return {
       ...arrange(
         usable.map((key) => ({ ...key, ready: findReady(key) })),
-        known.map((key) => loadPublicPart(key, envelope)),
+        audit.map((key) => loadPublicPart(key, envelope)),
       ),
       states: new Map(stored.map(({ kid, state }) => [kid, state])),
       authorityRevision,
