@@ -51,9 +51,13 @@ export interface InitOptions extends StatePlace, Pick<SharedServerOptions, 'kek'
 /** What a shared server starts with when no seed says more: somebody who may administer it. */
 const EMPTY_SEED: Seed = { roles: {}, users: [], resources: [], clients: [], policies: [], delegations: [] }
 
-/** What there is to know of a state before it is filled. */
+/** What a first start makes, where it may. */
 interface FirstStart {
+  issuer: string
   tenantId: string
+  seed: Seed
+  /** By e-mail address, hashed. */
+  passwords: Readonly<Record<string, string>>
   clock: () => number
 }
 
@@ -98,36 +102,17 @@ export async function initServer(
   const issuer = readIssuer(options.issuer)
   const seed = addAdmin(options.seed ?? EMPTY_SEED, admin.email)
   assertSeed(seed, { admin: admin.email })
-  const hash = await hashPassword(admin.password, CHOSEN_PASSWORD_COST)
-  const state = await openState(options, options.kek)
-  const { store, kek } = state
+  const passwords = { [admin.email]: await hashPassword(admin.password, CHOSEN_PASSWORD_COST) }
+  // Decided before the state is looked at: by it two first starts know whose beginning there is.
   const { tenantId = randomUUID() } = seed
-  async function fill(): Promise<void> {
-    const authority = await openAuthority({
-      store,
-      kek,
-      issuer,
-      mode: 'shared',
-      tenantId,
-      clock,
-      isBrief: true,
-    })
-    const { audit, delegations } = authority
-    const plot = { store, audit, delegations, passwords: { [admin.email]: hash } }
-    try {
-      // What another first start began a moment ago has been taken up instead.
-      await assertNoRival(state, tenantId)
-      await plantSeed(plot, seed, tenantId, clock())
-    } finally {
-      await authority.close()
-    }
-  }
-
+  const first: FirstStart = { issuer, tenantId, seed, passwords, clock }
+  const state = await openState(options, options.kek)
   try {
-    await makeRoom(state, issuer, { tenantId, clock })
-    await fill().catch(async (error) => {
-      const isOvertaken = AuthsecError.is(error, 'conflict') || AuthsecError.is(error, 'state_unreadable')
-      if (isOvertaken) await assertNoRival(state, tenantId)
+    await makeRoom(state, first)
+    await fill(state, first).catch(async (error) => {
+      // Where a state is filled by somebody else meanwhile, or exchanged, that is why.
+      if (AuthsecError.is(error, 'conflict') || AuthsecError.is(error, 'state_unreadable'))
+        await assertNoRival(state, tenantId)
       throw error
     })
     const withoutPassword = seed.users
@@ -165,15 +150,26 @@ async function assertInitialised({ store }: OpenState, issuer: string): Promise<
  * Makes sure that a state is empty. What a first start has left that came to no end makes room: nobody has had anything
  * of it. Throws `conflict` for a state that has been filled, or is that of another kind of server.
  */
-async function makeRoom(
-  { store, name, kek }: OpenState,
-  issuer: string,
-  { tenantId, clock }: FirstStart,
-): Promise<void> {
+async function makeRoom({ store, name, kek }: OpenState, first: FirstStart): Promise<void> {
+  const { tenantId, issuer, clock } = first
   if (!(await assertUnfilled(store, name))) return
   await installState(store, describeEmptyState({ tenantId, issuer, kek }), clock, (transaction) =>
     assertUnfilled(transaction, name),
   )
+}
+
+async function fill(state: OpenState, first: FirstStart): Promise<void> {
+  const { store, kek } = state
+  const { issuer, tenantId, seed, passwords, clock } = first
+  const named = { issuer, mode: 'shared', tenantId } as const
+  const { audit, delegations, close } = await openAuthority({ ...named, store, kek, clock, isBrief: true })
+  try {
+    // What another first start began a moment ago has been taken up instead.
+    await assertNoRival(state, tenantId)
+    await plantSeed({ store, audit, delegations, passwords }, seed, tenantId, clock())
+  } finally {
+    await close()
+  }
 }
 
 /** Throws `conflict` where another first start has filled a state meanwhile, or begun anew what this one had begun. */
