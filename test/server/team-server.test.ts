@@ -15,7 +15,7 @@ import {
   startServer,
   startSharedServer,
 } from '../../src/server/index.js'
-import { openState } from '../../src/server/state.js'
+import { openState, type StatePlace } from '../../src/server/state.js'
 import { makePostgresSchema } from '../support/postgres-schema.js'
 
 const ISSUER = 'https://authsec.example'
@@ -54,6 +54,15 @@ async function fill(seed?: Seed): Promise<string> {
   const state = join(place, `filled-${filled.size}`)
   await initServer({ state, kek: KEK, issuer: ISSUER, admin: ADMIN, seed, clock: () => NOW })
   return state
+}
+/** A first start that ends where the keys are there, and what fills the state is not; the tenant that it has made. */
+async function interrupt(where: StatePlace): Promise<string> {
+  const { store, close } = await openState(where, KEK)
+  const named = { issuer: ISSUER, mode: 'shared', isBrief: true } as const
+  const authority = await openAuthority({ ...named, store, kek: KEK, clock: () => NOW })
+  await authority.close()
+  await close()
+  return authority.identity.tenantId
 }
 async function start(state: string): Promise<SharedServer> {
   // A clock that stands: on a busy machine twelve logins take long enough to earn another one.
@@ -120,18 +129,7 @@ describe('the first start of a shared server', () => {
   test('that was interrupted is begun again, and nothing of it is served', async () => {
     const state = join(place, `state-${count++}`)
     const options = { state, kek: KEK, issuer: ISSUER, admin: ADMIN, clock: () => NOW }
-    // The keys are there, and what fills the state is not: as after a kill between the two.
-    const half = await openState({ state }, KEK)
-    const tenantId = '11111111-1111-4111-8111-111111111111'
-    const interrupted = {
-      store: half.store,
-      kek: KEK,
-      issuer: ISSUER,
-      mode: 'shared',
-      isBrief: true,
-    } as const
-    await (await openAuthority({ ...interrupted, tenantId, clock: () => NOW })).close()
-    await half.close()
+    await interrupt({ state })
     await expect(start(state)).rejects.toMatchObject({ code: 'configuration' })
     const other = '22222222-2222-4222-8222-222222222222'
     expect(await initServer({ ...options, seed: { ...SEED, tenantId: other } })).toMatchObject({
@@ -144,17 +142,7 @@ describe('the first start of a shared server', () => {
   test('leaves what somebody else has filled while it made room', async () => {
     const schema = await makePostgresSchema()
     open.push({ close: schema.drop })
-    const half = await openState({ store: schema.url }, KEK)
-    const interrupted = {
-      store: half.store,
-      kek: KEK,
-      issuer: ISSUER,
-      mode: 'shared',
-      isBrief: true,
-    } as const
-    const former = await openAuthority({ ...interrupted, clock: Date.now })
-    await former.close()
-    await half.close()
+    const tenantId = await interrupt({ store: schema.url })
     let filled: Promise<unknown> | undefined
     const clock = () => {
       // It has seen that nothing is there; keys, which take longer, are made from now on.
@@ -166,8 +154,38 @@ describe('the first start of a shared server', () => {
     ).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('initialised already') })
     await filled
     expect(await schema.run(`select value from settings where name = 'tenant_id'`)).toEqual([
-      { value: former.identity.tenantId },
+      { value: tenantId },
     ])
+  })
+
+  test('gives way where another one begins anew what it has begun', async () => {
+    const schema = await makePostgresSchema()
+    open.push({ close: schema.drop })
+    const rival = '22222222-2222-4222-8222-222222222222'
+    const takeOver = () =>
+      vi.waitFor(
+        async () =>
+          expect(
+            await schema.run(
+              `update settings set value = '${rival}' where name = 'tenant_id' returning value`,
+            ),
+          ).toEqual([{ value: rival }]),
+        { timeout: 60_000, interval: 1 },
+      )
+    let taken: Promise<unknown> | undefined
+    const clock = () => {
+      // As soon as there is something to take over; keys are made for much longer.
+      taken ??= takeOver()
+      return Date.now()
+    }
+    await expect(
+      initServer({ store: schema.url, kek: KEK, issuer: ISSUER, admin: ADMIN, clock }),
+    ).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/^PostgreSQL at .* is being initialised by another command$/),
+    })
+    await taken
+    expect(await schema.run(`select name from settings where name = 'seed'`)).toEqual([])
   })
 
   test('happens once also where two of them meet in a database', async () => {
